@@ -1,0 +1,164 @@
+//! What is lent to a tool for one call: access to one configured target, its limits, and its secret if it has one.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{Environment, ToolError};
+
+/// What a lease allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Looking.
+    Read,
+    /// Changing.
+    Write,
+}
+
+/// A toolset's own settings of one target, parsed when the configuration was loaded.
+pub type Settings = Arc<dyn Any + Send + Sync>;
+
+/// One `[targets.NAME]` of the configuration.
+#[derive(Clone)]
+pub struct Configured {
+    /// Its name.
+    pub name: String,
+    /// Its kind: the toolset that works on it.
+    pub kind: String,
+    /// The environment it belongs to.
+    pub environment: Environment,
+    /// The toolset's own settings.
+    pub settings: Settings,
+}
+
+impl fmt::Debug for Configured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Configured")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How much one call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of prior state kept so that a call can be undone; beyond it a call is not reversible.
+    pub undo_bytes: u64,
+    /// Bytes of output; beyond it an output is cut and says `truncated`.
+    pub output_bytes: u64,
+    /// Rows or entries of output; beyond it an output is cut and says `truncated`.
+    pub output_rows: u64,
+    /// How many things a look counts before it says `truncated`.
+    pub count: u64,
+    /// How long one look or one execution may take.
+    pub deadline: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            undo_bytes: 8 << 20,
+            output_bytes: 256 << 10,
+            output_rows: 1_000,
+            count: 100_000,
+            deadline: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A secret: wiped when dropped, never printed, never serialised.
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes the text over.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The text itself: only for handing to the provider.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A credential lent for one call, with the target it opens. The gateway's broker makes these; a tool only reads them.
+pub struct Lease {
+    access: Access,
+    target: Arc<Configured>,
+    secret: Option<Arc<Secret>>,
+    limits: Limits,
+}
+
+impl Lease {
+    /// Lends access to `target`. Write access is lent by the gateway's broker against a policy's permit, and by tests.
+    #[must_use]
+    pub fn new(access: Access, target: Arc<Configured>, secret: Option<Arc<Secret>>, limits: Limits) -> Self {
+        Self { access, target, secret, limits }
+    }
+
+    /// The configured target.
+    #[must_use]
+    pub fn target(&self) -> &Configured {
+        &self.target
+    }
+
+    /// How much the call may take.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The secret, where the target has one.
+    #[must_use]
+    pub fn secret(&self) -> Option<&Secret> {
+        self.secret.as_deref()
+    }
+
+    /// Whether the call may change the target.
+    #[must_use]
+    pub const fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Refuses unless this lease allows changing: the first line of every `execute` that changes something.
+    ///
+    /// # Errors
+    /// `Untouched` when the lease is for looking only.
+    pub fn require_write(&self) -> Result<(), ToolError> {
+        match self.access {
+            Access::Write => Ok(()),
+            Access::Read => Err(ToolError::refused(format!("the lease on `{}` is for looking only", self.target.name))),
+        }
+    }
+
+    /// The toolset's own settings of this target.
+    ///
+    /// # Errors
+    /// `Untouched` when the target is of another kind.
+    pub fn settings<T: Any + Send + Sync>(&self) -> Result<&T, ToolError> {
+        self.target.settings.downcast_ref().ok_or_else(|| {
+            ToolError::refused(format!("target `{}` is of kind `{}`", self.target.name, self.target.kind))
+        })
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("access", &self.access).field("target", &self.target.name).finish_non_exhaustive()
+    }
+}

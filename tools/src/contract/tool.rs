@@ -1,0 +1,95 @@
+//! The traits a tool and a toolset implement.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Declaration, Lease, Outcome, Preflight, Probe, Settings, ToolError};
+
+/// One thing that can be done.
+///
+/// Arguments reach a tool only after the gateway has checked them against the declaration's input schema, which requires
+/// the argument `target`; the lease is for the configured target of that name.
+#[async_trait]
+pub trait Tool: Send + Sync {
+    /// What it promises of every call.
+    fn declaration(&self) -> &Declaration;
+
+    /// What the call would do if it ran now. Changes nothing.
+    async fn preflight(&self, args: &Value, lease: &Lease) -> Result<Preflight, ToolError>;
+
+    /// Does it, after reading the fingerprint of `seen` again: if the state moved, [`ToolError::changed`].
+    async fn execute(&self, args: &Value, seen: &Preflight, lease: &Lease) -> Result<Outcome, ToolError>;
+
+    /// Finds out whether a call that was started took effect. Changes nothing.
+    ///
+    /// The default looks again: the same fingerprint means that nothing happened, anything else is unknown.
+    async fn probe(&self, args: &Value, seen: &Preflight, lease: &Lease) -> Probe {
+        match self.preflight(args, lease).await {
+            Ok(again) if again.fingerprint == seen.fingerprint => Probe::Unchanged,
+            Ok(_) | Err(_) => Probe::Unknown,
+        }
+    }
+}
+
+/// Why a target's settings cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct SettingsError {
+    /// The key at fault, where it is one key.
+    pub key: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// What `targets check` found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TargetReport {
+    /// What the target says it is: a digest or id that another database behind the same name would not have.
+    pub identity: String,
+    /// A line about it for people: version, size, tables.
+    pub summary: String,
+    /// What a careful operator should know, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// A family of tools over one kind of target.
+#[async_trait]
+pub trait Toolset: Send + Sync {
+    /// Its name: the target kind, and the prefix of its tools' names.
+    fn name(&self) -> &'static str;
+
+    /// One sentence for `mollyguard tools`.
+    fn about(&self) -> &'static str;
+
+    /// Its tools, in the order they are listed.
+    fn tools(&self) -> Vec<Arc<dyn Tool>>;
+
+    /// Parses a target's own keys (what is left of `[targets.NAME]` after `kind`, `environment`, `secret`, `identity`).
+    /// Relative paths are taken from `base`, the configuration file's folder. Unknown keys are errors.
+    ///
+    /// # Errors
+    /// The key at fault and why.
+    fn settings(&self, table: toml::Table, base: &Path) -> Result<Settings, SettingsError>;
+
+    /// Looks at a target as a whole.
+    async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError>;
+}
+
+/// Runs blocking work off the runtime's threads.
+///
+/// # Errors
+/// What the work returns; `Uncertain` if it panicked, since nobody knows how far it got.
+pub async fn blocking<T, F>(work: F) -> Result<T, ToolError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, ToolError> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(ToolError::uncertain(format!("the work was cut off: {error}"))),
+    }
+}

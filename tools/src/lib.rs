@@ -1,0 +1,20 @@
+//! What Mollyguard can do natively, and what each doing promises.
+//!
+//! This crate knows databases and folders. It knows no policy, no store and no MCP: those belong to the gateway, which
+//! decides, asks, writes down, and only then calls [`contract::Tool::execute`].
+
+pub mod contract;
+pub mod files;
+pub mod laws;
+pub mod sql;
+pub mod sqlite;
+
+use std::sync::Arc;
+
+use contract::Toolset;
+
+/// Everything the gateway can do natively: one entry a toolset, in the order they are listed to clients.
+#[must_use]
+pub fn toolsets() -> Vec<Arc<dyn Toolset>> {
+    vec![Arc::new(sqlite::Sqlite::new()), Arc::new(files::Files::new())]
+}

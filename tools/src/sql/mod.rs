@@ -1,0 +1,1 @@
+//! One classifier for all SQL dialects.
