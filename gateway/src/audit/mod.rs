@@ -1,0 +1,6 @@
+//! The record nobody can quietly edit: what is written down, how the records are linked, and the signed heads that are
+//! shipped elsewhere.
+
+mod record;
+
+pub use record::{AuditEvent, AuditRecord, End, Subject};

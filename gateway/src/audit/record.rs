@@ -1,0 +1,141 @@
+//! One link of the chain.
+
+use mollyguard_tools::contract::{BlastRadius, Digest, Probe, Reversibility, Target, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::confirm::{Answer, Channel, Need};
+use crate::identity::Principal;
+use crate::policy::Because;
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// It ran.
+    Succeeded,
+    /// It changed nothing.
+    Untouched,
+    /// It may or may not have changed something.
+    Uncertain,
+}
+
+/// What a record is about: the call, for whom, with which tool, on what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The call; `None` for records about the gateway itself.
+    pub call: Option<Uuid>,
+    /// For whom; `None` for records about the gateway itself.
+    pub principal: Option<Principal>,
+    /// The tool.
+    pub tool: Option<String>,
+    /// What it acts on, as far as it is known.
+    pub targets: Vec<Target>,
+    /// Keyed digest of the arguments (HMAC-SHA256 with a key of this installation): equal arguments can be told, the
+    /// arguments cannot be guessed.
+    pub arguments: Option<Digest>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum AuditEvent {
+    /// A read was answered (or failed, with the reason).
+    Read {
+        /// The policies that permit it.
+        policies: Vec<String>,
+        /// Why it failed, if it did.
+        failed: Option<String>,
+    },
+    /// A call was refused before it ran.
+    Denied {
+        /// The refusal's `reason_code`.
+        reason_code: String,
+        /// Who says so.
+        because: Vec<Because>,
+    },
+    /// A person was asked.
+    Asked {
+        /// The confirmation.
+        confirmation: Uuid,
+        /// What is needed.
+        need: Need,
+        /// Digest of the text shown.
+        text: Digest,
+        /// The way it was asked; `None` when the client has none.
+        channel: Option<Channel>,
+    },
+    /// An answer came.
+    Answered {
+        /// The confirmation.
+        confirmation: Uuid,
+        /// The answer. What was typed is kept: it is a target's name or a failed guess at it.
+        answer: Answer,
+        /// Whether it is a sufficient yes.
+        sufficient: bool,
+        /// The way it came.
+        channel: Channel,
+        /// Who answered, as far as the channel proves it.
+        by: String,
+    },
+    /// The call is about to run.
+    Started {
+        /// The settled reversibility.
+        reversibility: Reversibility,
+        /// How much it would touch.
+        blast_radius: BlastRadius,
+        /// Digest of the observed state.
+        fingerprint: Digest,
+        /// The policies that permit it.
+        policies: Vec<String>,
+        /// The confirmation whose approval it spends.
+        confirmation: Option<Uuid>,
+        /// The call it takes back, for an undo.
+        undoes: Option<Uuid>,
+    },
+    /// The call ended.
+    Finished {
+        /// How.
+        end: End,
+        /// Whether it can be undone.
+        undoable: bool,
+        /// What happened, where it did not succeed.
+        note: Option<String>,
+        /// What a look found, where the end was settled by looking.
+        probe: Option<Probe>,
+    },
+    /// A call was taken back by another.
+    Undone {
+        /// The call that took it back.
+        by: Uuid,
+    },
+    /// A gateway process opened its stream with this configuration.
+    Configured {
+        /// The gateway's version.
+        version: String,
+        /// Digest of the configuration file.
+        configuration: Digest,
+        /// Digest of the policies in force.
+        policies: Digest,
+    },
+}
+
+/// One link: what happened, and the digest of the link before it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// The chain it belongs to: one per gateway process.
+    pub stream: Uuid,
+    /// Its place in the stream, from 0.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What it is about.
+    #[serde(flatten)]
+    pub subject: Subject,
+    /// What happened.
+    pub event: AuditEvent,
+    /// The digest of the record before it; for the first, of the stream's id.
+    pub previous: Digest,
+    /// SHA-256 over the canonical JSON of all the other fields.
+    pub digest: Digest,
+}

@@ -1,0 +1,181 @@
+//! The question about one exact call, and the answers it can get. This module asks nobody: the wire does.
+
+mod question;
+mod wording;
+
+use std::fmt;
+
+use mollyguard_tools::contract::{Digest, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::identity::Principal;
+use crate::policy::Because;
+
+pub use question::{CallFacts, Matches, digest_of_call, matches};
+pub use wording::{Asked, quoted, render};
+
+/// How strongly an approval proves a person, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assurance {
+    /// A person pressed accept, or a client did for them.
+    Acknowledged,
+    /// The target's name was typed.
+    Typed,
+    /// Answered over a channel the agent does not hold.
+    OutOfBand,
+    /// Signed by an enrolled passkey with user verification.
+    Passkey,
+}
+
+impl Assurance {
+    /// `acknowledged`, `typed`, `out_of_band` or `passkey`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acknowledged => "acknowledged",
+            Self::Typed => "typed",
+            Self::OutOfBand => "out_of_band",
+            Self::Passkey => "passkey",
+        }
+    }
+
+    /// The number policies compare: `context.approval.assurance`, 1 (acknowledged) to 4 (passkey).
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Acknowledged => 1,
+            Self::Typed => 2,
+            Self::OutOfBand => 3,
+            Self::Passkey => 4,
+        }
+    }
+}
+
+/// What policy asks of an approval: how strong, and by how many people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Need {
+    /// How strongly it must prove a person.
+    pub assurance: Assurance,
+    /// By how many different people.
+    pub approvers: u32,
+}
+
+impl Need {
+    /// What an answer inside the client can prove at most, and so all an installation without other channels can.
+    pub const IN_CLIENT: Self = Self { assurance: Assurance::Typed, approvers: 1 };
+
+    /// Whether an approval of this strength is enough for `need`.
+    #[must_use]
+    pub const fn covers(&self, need: &Self) -> bool {
+        self.assurance.rank() >= need.assurance.rank() && self.approvers >= need.approvers
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.approvers {
+            1 => write!(f, "{}", self.assurance.as_str()),
+            n => write!(f, "{} by {n} people", self.assurance.as_str()),
+        }
+    }
+}
+
+/// The question about one exact call, as the store keeps it. The arguments executed later are these, not a retry's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// Its id, uuid v7.
+    pub id: Uuid,
+    /// For whom the call is made; only they may use the answer.
+    pub principal: Principal,
+    /// The tool.
+    pub tool: String,
+    /// Digest of what was asked for: principal, tool, declaration, arguments, policies. See [`CallFacts`].
+    pub request: Digest,
+    /// Digest of what was found: targets and fingerprint. See [`CallFacts`].
+    pub state: Digest,
+    /// Digest of the whole call, with this id and this expiry: what a yes is bound to.
+    pub call: Digest,
+    /// What policy asks for.
+    pub need: Need,
+    /// The name a person types, where `need` is typed or more.
+    pub typed_name: String,
+    /// The question as it is shown: rendered by the gateway from facts it read.
+    pub text: String,
+    /// The policies that ask.
+    pub because: Vec<Because>,
+    /// When it was asked.
+    pub asked_at: Timestamp,
+    /// After this a yes is worth nothing.
+    pub expires_at: Timestamp,
+}
+
+/// By which way an answer came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// `elicitation/create` while the call was open (revisions up to 2025-11-25).
+    Elicitation,
+    /// `input_required` and a repeated call (revision 2026-07-28).
+    InputRequired,
+    /// The terminal of `mollyguard` itself.
+    Terminal,
+}
+
+/// What a person (or a client in their name) did with a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "action")]
+pub enum Answer {
+    /// Accepted, with what was typed or chosen in the one required field, if anything was.
+    Accept {
+        /// The field's content, exactly.
+        typed: Option<String>,
+    },
+    /// Said no.
+    Decline,
+    /// Closed the question without answering.
+    Cancel,
+    /// Did not answer in time.
+    Timeout,
+    /// The client said it can, but could not ask after all.
+    Failed,
+}
+
+/// A person's yes to one confirmation, strong enough for what it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The confirmation it answers.
+    pub confirmation: Uuid,
+    /// Who said yes, as far as the channel proves it.
+    pub approver: String,
+    /// How strongly it proves a person.
+    pub assurance: Assurance,
+    /// By which way it came.
+    pub channel: Channel,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What became of a confirmation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum Standing {
+    /// Nobody answered yet. Past `expires_at` this reads as expired.
+    Open,
+    /// Approved and not yet used.
+    Approved {
+        /// The yes.
+        approval: Approval,
+    },
+    /// Answered with anything but a sufficient yes.
+    Refused {
+        /// What the answer was: `declined`, `cancelled`, `mismatch`, `timeout`, `failed`.
+        how: String,
+    },
+    /// Used by a call.
+    Spent {
+        /// That call.
+        call: Uuid,
+    },
+}

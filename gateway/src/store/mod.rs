@@ -1,0 +1,200 @@
+//! Where calls, questions, undo entries and the audit chain are kept. Everything that must be true together is written in
+//! one transaction.
+
+use async_trait::async_trait;
+use mollyguard_tools::contract::{Preflight, Probe, Reversibility, Timestamp, UndoPlan};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::audit::{AuditEvent, AuditRecord, End, Subject};
+use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
+use crate::identity::Principal;
+
+/// Why the store said no. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The approval is not there to be spent: used, refused, expired or never given.
+    #[error("the approval of confirmation `{0}` cannot be used: {1}")]
+    NotApproved(Uuid, String),
+    /// Nothing of that id.
+    #[error("there is no {0} `{1}`")]
+    NotFound(&'static str, Uuid),
+    /// The call was undone already, or is being undone.
+    #[error("call `{0}` was taken back already, by call `{1}`")]
+    AlreadyUndone(Uuid, Uuid),
+    /// More is waiting to be written than the queue holds.
+    #[error("the store's queue is full")]
+    Full,
+    /// The store itself failed.
+    #[error("the store failed: {0}")]
+    Failed(String),
+    /// What was read back makes no sense.
+    #[error("the store holds something unreadable: {0}")]
+    Corrupt(String),
+}
+
+/// A call about to run.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// What it is about; `call`, `principal`, `tool` are always set.
+    pub subject: Subject,
+    /// The arguments, redacted.
+    pub args: Value,
+    /// The configured target's name.
+    pub target: String,
+    /// What the look found, with its pre-image.
+    pub preflight: Preflight,
+    /// The settled reversibility.
+    pub reversibility: Reversibility,
+    /// The policies that permit it.
+    pub policies: Vec<String>,
+    /// The confirmation whose approval it spends.
+    pub confirmation: Option<Uuid>,
+    /// The call it takes back. Claimed in `begin`: two undos of one call cannot both start.
+    pub undoes: Option<Uuid>,
+}
+
+/// The proof that a call was written down before it ran. Private fields: only a [`Store`]'s `begin` makes one, and
+/// `finish` consumes it.
+#[derive(Debug)]
+pub struct Intent {
+    call: Uuid,
+}
+
+impl Intent {
+    /// The call.
+    #[must_use]
+    pub const fn call(&self) -> Uuid {
+        self.call
+    }
+}
+
+/// How a call ended.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// How.
+    pub end: End,
+    /// How to take it back.
+    pub undo: Option<UndoPlan>,
+    /// What happened, where it did not succeed. Redacted.
+    pub note: Option<String>,
+    /// What a look found, where the end was settled by looking.
+    pub probe: Option<Probe>,
+}
+
+/// A call as the store remembers it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StoredCall {
+    /// Its id.
+    pub id: Uuid,
+    /// For whom.
+    pub principal: Principal,
+    /// The tool.
+    pub tool: String,
+    /// The configured target's name.
+    pub target: String,
+    /// The arguments, redacted.
+    pub args: Value,
+    /// What the look found. Its pre-image is only there for calls that are not finished.
+    pub preflight: Preflight,
+    /// The settled reversibility.
+    pub reversibility: Reversibility,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// How it ended; `None` while it runs or was cut off.
+    pub end: Option<End>,
+    /// What happened, where it did not succeed.
+    pub note: Option<String>,
+    /// How to take it back.
+    pub undo: Option<UndoPlan>,
+    /// The call it takes back.
+    pub undoes: Option<Uuid>,
+    /// The call that took it back.
+    pub undone_by: Option<Uuid>,
+    /// The confirmation whose approval it spent.
+    pub confirmation: Option<Uuid>,
+}
+
+/// Which calls to list: newest first.
+#[derive(Clone, Debug, Default)]
+pub struct CallFilter {
+    /// Only this user's.
+    pub user: Option<String>,
+    /// Only on this configured target.
+    pub target: Option<String>,
+    /// Only those that can still be undone.
+    pub undoable: bool,
+    /// At most this many; 0 means 50, and 1,000 is the most.
+    pub limit: u32,
+    /// Only those before this call.
+    pub before: Option<Uuid>,
+}
+
+/// Where calls, questions, undo entries and the audit chain are kept.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Writes down, in ONE durable transaction, that a call is about to run: the `Started` record, its pre-image, the
+    /// approval it spends (Approved → Spent, unexpired, same confirmation; else `NotApproved`), the call it undoes
+    /// (claimed; else `AlreadyUndone`). If this fails, nothing may run.
+    async fn begin(&self, start: Start) -> Result<Intent, StoreError>;
+
+    /// Writes down, in ONE durable transaction, how the call ended: the `Finished` record, its undo plan, and for a
+    /// succeeded undo the `Undone` record of the call it took back (an undo that ended untouched releases its claim).
+    async fn finish(&self, intent: Intent, ending: Ending) -> Result<(), StoreError>;
+
+    /// Appends one record that belongs to no transaction of its own: `Read`, `Denied`. Group-committed: returns when it
+    /// is written to the database, which for reads may be before it is on disk.
+    async fn record(&self, subject: Subject, event: AuditEvent) -> Result<(), StoreError>;
+
+    /// Writes down a question and its `Asked` record, in one transaction.
+    async fn ask(
+        &self,
+        subject: Subject,
+        confirmation: Confirmation,
+        channel: Option<Channel>,
+    ) -> Result<(), StoreError>;
+
+    /// Writes down an answer and its `Answered` record, in one transaction. `approval` is the yes it amounts to, if it
+    /// does. The first answer stands: answering a confirmation that is not open is `NotApproved`.
+    async fn answer(
+        &self,
+        subject: Subject,
+        confirmation: Uuid,
+        answer: Answer,
+        channel: Channel,
+        by: String,
+        approval: Option<Approval>,
+    ) -> Result<(), StoreError>;
+
+    /// A confirmation and what became of it.
+    async fn confirmation(&self, id: Uuid) -> Result<Option<(Confirmation, Standing)>, StoreError>;
+
+    /// The newest unexpired confirmation about exactly this call (by its `request` and `state` digests) that is open or
+    /// approved, and not spent.
+    async fn pending(
+        &self,
+        request: mollyguard_tools::contract::Digest,
+        state: mollyguard_tools::contract::Digest,
+    ) -> Result<Option<(Confirmation, Standing)>, StoreError>;
+
+    /// One call.
+    async fn call(&self, id: Uuid) -> Result<Option<StoredCall>, StoreError>;
+
+    /// Calls, newest first.
+    async fn calls(&self, filter: CallFilter) -> Result<Vec<StoredCall>, StoreError>;
+
+    /// Calls that started, have no end, and whose process is gone (its stream's lease has lapsed): what recovery settles.
+    async fn unfinished(&self) -> Result<Vec<StoredCall>, StoreError>;
+
+    /// Ends a call that `unfinished` gave, in one transaction, unless somebody else did meanwhile (then `false`).
+    async fn settle(&self, call: Uuid, ending: Ending) -> Result<bool, StoreError>;
+
+    /// The records of all streams, by stream and place, `limit` at a time, after the given place.
+    async fn records(&self, after: Option<(Uuid, u64)>, limit: u32) -> Result<Vec<AuditRecord>, StoreError>;
+
+    /// Writes what is waiting, signs the heads, and leaves. Later calls fail.
+    async fn close(&self) -> Result<(), StoreError>;
+}
