@@ -95,7 +95,11 @@ pub struct Agent {
 }
 
 impl Agent {
-    pub(crate) async fn over_stdio(mut command: Command, era: Era, person: Person) -> Result<Self> {
+    /// Starts `command` and speaks to it over its standard input and output.
+    ///
+    /// # Errors
+    /// It could not be started, or did not shake hands.
+    pub async fn over_stdio(mut command: Command, era: Era, person: Person) -> Result<Self> {
         let mut child = command.stdin(std::process::Stdio::piped()).spawn()?;
         let stdin = child.stdin.take().ok_or("no standard input")?;
         let stdout = Tap::default();
@@ -113,7 +117,11 @@ impl Agent {
         Ok(Self { client, person, process: Some(Process { child, stdout, stderr }) })
     }
 
-    pub(crate) async fn over_http(url: &str, token: Option<&str>, era: Era, person: Person) -> Result<Self> {
+    /// Connects to a URL, with a bearer token if there is one.
+    ///
+    /// # Errors
+    /// The handshake failed.
+    pub async fn over_http(url: &str, token: Option<&str>, era: Era, person: Person) -> Result<Self> {
         let mut config = StreamableHttpClientTransportConfig::with_uri(url);
         if let Some(token) = token {
             config = config.auth_header(token);

