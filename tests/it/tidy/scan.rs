@@ -152,6 +152,22 @@ pub(super) fn without_tests(code: &str) -> String {
     kept
 }
 
+/// The modules in files of their own that blanked code declares for tests only.
+pub(super) fn test_modules(code: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut is_for_tests = false;
+    for line in code.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if line.starts_with("#[") {
+            is_for_tests |= line == "#[cfg(test)]";
+            continue;
+        }
+        let module = line.strip_suffix(';').and_then(|line| line.rsplit_once("mod ")).map(|(_, name)| name);
+        names.extend(module.filter(|_| is_for_tests).map(str::to_owned));
+        is_for_tests = false;
+    }
+    names
+}
+
 #[test]
 fn comments_and_text_are_not_code() {
     let text = "a // b\n\"c \\\" d\" e r#\"f \" g\"# h /* i /* j */ k */ l '\\'' 'm' n: &'o str br\"p\" q\n";
@@ -172,4 +188,10 @@ fn test_code_is_left_out() {
     let kept = without_tests("a\n#[cfg(test)]\nmod tests;\nb\n#[cfg(test)]\nmod t {\n c { }\n}\nd\n");
     assert_eq!(kept.split_whitespace().collect::<Vec<_>>(), ["a", "b", "d"]);
     assert_eq!(kept.matches('\n').count(), 9);
+}
+
+#[test]
+fn modules_for_tests_are_known() {
+    let code = "mod a;\n#[cfg(test)]\nmod tests;\n#[cfg(test)]\n#[path = \"x\"]\npub(crate) mod laws;\nmod b;\n";
+    assert_eq!(test_modules(code), ["tests", "laws"]);
 }
