@@ -1,5 +1,6 @@
 #![doc = include_str!("../ARCHITECTURE.md")]
 
+mod approval;
 pub mod args;
 pub mod audit;
 pub mod call;
@@ -12,6 +13,7 @@ pub mod journal;
 pub mod mcp;
 pub mod own;
 pub mod policy;
+mod preview;
 pub mod recovery;
 pub mod registry;
 pub mod reply;

