@@ -1,11 +1,12 @@
 //! The parts of a gateway, put together once and shared by every call, and the steps of a call that use several of them.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mollyguard_tools::contract::{Lease, Outcome, Preflight, Reversibility, Target, ToolError, Toolset};
+use mollyguard_tools::contract::{Declaration, Lease, Outcome, Preflight, Reversibility, Target, ToolError, Toolset};
 use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::task::TaskTracker;
@@ -13,14 +14,16 @@ use uuid::Uuid;
 
 use crate::audit::{ArgsKey, AuditEvent, Subject};
 use crate::config::Config;
-use crate::credentials::Broker;
+use crate::confirm::Need;
+use crate::credentials::{Broker, SecretError};
 use crate::identity::Principal;
 use crate::journal::Errand;
 use crate::own::UndoArgs;
-use crate::policy::{Because, Policies};
-use crate::registry::Registry;
+use crate::policy::{Because, LoadError, Policies, Sources};
+use crate::registry::{Registry, RegistryError};
 use crate::reply::{About, ReasonCode, Refusal, Reply, Request};
-use crate::store::Store;
+use crate::store::keys::KeyError;
+use crate::store::{Configured, OpenStore, SqliteStore, Store, StoreError};
 
 /// Everything a call needs.
 pub struct Gateway {
@@ -65,7 +68,80 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// Why a gateway cannot be put together. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The tools do not fit together.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The policies cannot be put in force.
+    #[error("the policies cannot be put in force:\n{0}")]
+    Policies(#[from] LoadError),
+    /// A secret is not there.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The state directory cannot be used.
+    #[error("the state directory `{0}` cannot be used: {1}")]
+    Store(PathBuf, StoreError),
+    /// A key in the state directory cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// The declarations of everything there is, whatever is configured: what policies may speak of.
+#[must_use]
+pub fn declarations(toolsets: &[Arc<dyn Toolset>]) -> Vec<Declaration> {
+    toolsets.iter().flat_map(|toolset| toolset.tools()).map(|tool| tool.declaration().clone()).collect()
+}
+
 impl Gateway {
+    /// Puts the parts together. Cheap, and without effect beyond the state directory: some editors start a second process
+    /// only to see whether it starts.
+    ///
+    /// # Errors
+    /// Which part cannot be had, and why.
+    pub fn open(config: Config, toolsets: Vec<Arc<dyn Toolset>>) -> Result<Self, OpenError> {
+        let broker = Broker::open(&config)?;
+        let registry = Registry::new(&toolsets, broker.targets())?;
+        let sources = Sources { defaults: config.default_policies, directories: config.policy_directories.clone() };
+        let policies = Policies::load(&sources, &declarations(&toolsets), Need::IN_CLIENT)?;
+        let configured = Configured {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            configuration: config.digest,
+            policies: policies.digest(),
+        };
+        let checkpoint = config.checkpoint.clone();
+        let store = SqliteStore::open(OpenStore { checkpoint, ..OpenStore::new(config.state.clone(), configured) })
+            .map_err(|error| OpenError::Store(config.state.clone(), error))?;
+        Ok(Self {
+            args_key: ArgsKey::open(&config.state)?,
+            slots: Slots::new(config.concurrent_calls, config.waiting_calls),
+            running: TaskTracker::new(),
+            store: Arc::new(store),
+            config: Arc::new(config),
+            registry,
+            policies,
+            broker,
+            toolsets,
+        })
+    }
+
+    /// Waits for calls that are written down and still run, for as long as that may take.
+    pub async fn settle_down(&self, patience: Duration) {
+        self.running.close();
+        if tokio::time::timeout(patience, self.running.wait()).await.is_err() {
+            tracing::error!("calls still run; the next start settles them by looking");
+        }
+    }
+
+    /// Writes what is waiting and signs the heads.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.store.close().await
+    }
+
     /// A turn to run, in order of arrival; refused at once when too many wait.
     pub(crate) async fn slot(&self, request: &Request) -> Result<SemaphorePermit<'_>, Box<Refusal>> {
         if let Ok(permit) = self.slots.free.try_acquire() {
