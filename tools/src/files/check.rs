@@ -66,13 +66,11 @@ fn backup_folders(root: &Root) -> Vec<String> {
 }
 
 fn trash_warning(root: &Root, dir: &cap_std::fs::Dir) -> Result<Option<String>, ToolError> {
-    let (names, _) = names_in(dir, root.limits().count).map_err(|e| super::client::io_error("the trash", &e))?;
-    if names.is_empty() {
+    let entries = trash::entries(dir, root.limits().count)?;
+    if entries == 0 {
         return Ok(None);
     }
     let tally = trash::survey_all(root)?;
     let least = if tally.truncated { "at least " } else { "" };
-    // Each entry has a note of its own beside what it keeps.
-    let entries = names.len() as u64;
     Ok(Some(format!("`{TRASH}` keeps {} of {least}{}", count(entries, "entry"), size(tally.bytes))))
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::KIND;
 use super::client::{Place, Rel, Root, Site, beyond_mount};
 use super::restore;
-use super::trash::{self, Held, fresh_id, swap};
+use super::trash::{self, Held, fresh_id, lock, swap};
 use super::walk::{Found, survey};
 use crate::contract::{
     About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError,
@@ -72,7 +72,7 @@ impl TypedTool for Delete {
             let (place, found) = doomed(&root, &args.path)?;
             trash::open(&root)?;
             let mut evidence = vec![root.whereabouts()];
-            evidence.extend(found.evidence(&root));
+            evidence.extend(found.evidence());
             evidence.push(Evidence::seen(About::Backups, "the trash on the same file system keeps it", "device ids"));
             Ok(Preflight {
                 targets: vec![root.target(found.stat.kind.as_str(), &place.rel, Some(found.stat.uid()))],
@@ -93,13 +93,15 @@ impl TypedTool for Delete {
         let (site, args, seen) = (Site::of(lease)?, args.clone(), seen.fingerprint);
         blocking(move || {
             let root = site.open()?;
+            let _lock = lock(&root)?;
             let (place, found) = doomed(&root, &args.path)?;
             if fingerprint(&place, &found) != seen {
                 return Err(ToolError::changed(format!("{} is not what was looked at any more", place.rel.shown())));
             }
             let id = fresh_id();
-            swap(&root, &place, &id, Held { here: Some(found.print), kept: None })?;
-            let undo = restore::plan(&root, &args.target, &place.rel, &id)?;
+            let held = Held { here: Some(found.print), kept: None };
+            swap(&root, &place, &id, held)?;
+            let undo = restore::plan(&args.target, &place, &id, held.swapped());
             let tally = found.tally;
             let output = Output {
                 path: place.rel.to_string(),

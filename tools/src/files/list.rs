@@ -124,7 +124,7 @@ impl TypedTool for List {
             if Digest::of(&stat.uid()) != seen {
                 return Err(ToolError::changed(format!("{} is another folder now", rel.shown())));
             }
-            Listing::of(&root, &args, rel, &dir, stat).map(Done::read)
+            Listing::of(&root, &args, &rel, &dir, stat).map(Done::read)
         })
         .await
     }
@@ -144,7 +144,7 @@ struct Listing {
 }
 
 impl Listing {
-    fn of(root: &Root, args: &Args, rel: Rel, dir: &Dir, stat: Stat) -> Result<Output, ToolError> {
+    fn of(root: &Root, args: &Args, rel: &Rel, dir: &Dir, stat: Stat) -> Result<Output, ToolError> {
         let limits = root.limits();
         let mut listing = Self {
             depth: args.depth.unwrap_or(1).clamp(1, DEEPEST as u32) as usize,

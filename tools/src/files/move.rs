@@ -11,6 +11,7 @@ use super::KIND;
 use super::client::{Place, Rel, Root, Site, io_error};
 use super::delete::{doomed, radius};
 use super::platform;
+use super::trash::lock;
 use super::walk::{Found, survey};
 use crate::contract::{
     Audience, Digest, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool, UndoPlan, blocking,
@@ -95,7 +96,7 @@ impl TypedTool for Move {
             let root = site.open()?;
             let way = way(&root, &args)?;
             let mut evidence = vec![root.whereabouts()];
-            evidence.extend(way.found.evidence(&root));
+            evidence.extend(way.found.evidence());
             let kind = way.found.stat.kind.as_str();
             Ok(Preflight {
                 targets: vec![
@@ -119,6 +120,7 @@ impl TypedTool for Move {
         let (site, args, seen) = (Site::of(lease)?, args.clone(), seen.fingerprint);
         blocking(move || {
             let root = site.open()?;
+            let _lock = lock(&root)?;
             let way = way(&root, &args)?;
             if way.fingerprint() != seen {
                 return Err(ToolError::changed(format!("{} is not what was looked at any more", way.from.rel.shown())));

@@ -11,7 +11,7 @@ use super::KIND;
 use super::client::{Place, Rel, Root, Site, beyond_mount};
 use super::delete::{doomed, fingerprint, radius};
 use super::shown::{moment, shown};
-use super::trash::{self, Entry, Held, fresh_id, parse_id, swap};
+use super::trash::{self, Entry, Held, fresh_id, lock, parse_id, swap};
 use super::walk::Found;
 use crate::contract::{
     About, Alternative, Audience, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, Target, ToolError,
@@ -81,6 +81,7 @@ impl TypedTool for Purge {
         let (site, args, seen) = (Site::of(lease)?, args.clone(), seen.fingerprint);
         blocking(move || {
             let root = site.open()?;
+            let _lock = lock(&root)?;
             let doomed = Doomed::of(&root, &args)?;
             if fingerprint(doomed.place(), &doomed.found) != seen {
                 return Err(ToolError::changed(format!("{} is not what was looked at any more", doomed.shown())));
@@ -153,7 +154,7 @@ impl Doomed {
 
     fn preflight(&self, root: &Root, args: &Args) -> Preflight {
         let mut evidence = vec![root.whereabouts()];
-        evidence.extend(self.found.evidence(root));
+        evidence.extend(self.found.evidence());
         let (tally, mut alternative) = (&self.found.tally, None);
         let (target, destroys_recovery) = match &self.at {
             At::Path(place) => {

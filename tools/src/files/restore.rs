@@ -9,7 +9,7 @@ use serde_json::json;
 use super::KIND;
 use super::client::{Place, Rel, Root, Site, beyond_mount};
 use super::delete::radius;
-use super::trash::{Entry, Held, parse_id, swap};
+use super::trash::{Entry, Held, lock, parse_id, swap};
 use super::walk::{Found, survey};
 use crate::contract::{
     About, Audience, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
@@ -42,20 +42,19 @@ pub(super) struct Output {
     taken_away: bool,
 }
 
-/// The plan that takes back what was just done at a place; reads the state that was left.
-///
-/// # Errors
-/// `Uncertain` whatever happens: the change is made.
-pub(super) fn plan(root: &Root, target: &str, rel: &Rel, id: &str) -> Result<UndoPlan, ToolError> {
-    let left = sides(root, rel, id)
-        .map_err(|error| ToolError::uncertain(format!("done, but how to undo it could not be read: {error}")))?;
-    Ok(UndoPlan {
+/// The plan that takes back a swap just made, which left what `left` says.
+pub(super) fn plan(target: &str, place: &Place, id: &str, left: Held) -> UndoPlan {
+    UndoPlan {
         tool: NAME.to_owned(),
-        args: json!({ "target": target, "path": rel.to_string(), "trash_entry": id }),
-        expects: left.fingerprint(),
+        args: json!({ "target": target, "path": place.rel.to_string(), "trash_entry": id }),
+        expects: fingerprint(place, left),
         until: None,
         lossy: Vec::new(),
-    })
+    }
+}
+
+fn fingerprint(place: &Place, held: Held) -> Digest {
+    Digest::of(&json!({ "folder": place.folder.uid(), "here": held.here, "kept": held.kept }))
 }
 
 struct Sides {
@@ -71,8 +70,7 @@ impl Sides {
     }
 
     fn fingerprint(&self) -> Digest {
-        let held = self.held();
-        Digest::of(&json!({ "folder": self.place.folder.uid(), "here": held.here, "kept": held.kept }))
+        fingerprint(&self.place, self.held())
     }
 
     fn summary(&self) -> String {
@@ -134,7 +132,7 @@ impl TypedTool for Restore {
             let sides = sides(&root, &rel, &id)?;
             let mut evidence = vec![root.whereabouts()];
             if let Some(here) = &sides.here {
-                evidence.extend(here.evidence(&root));
+                evidence.extend(here.evidence());
                 evidence.push(Evidence::seen(About::Backups, "the trash keeps what is there now", "device ids"));
             }
             let main = sides.here.as_ref().or(sides.kept.as_ref());
@@ -160,14 +158,16 @@ impl TypedTool for Restore {
         let (target, seen) = (args.target.clone(), seen.fingerprint);
         blocking(move || {
             let root = site.open()?;
+            let _lock = lock(&root)?;
             let sides = sides(&root, &rel, &id)?;
             if sides.fingerprint() != seen {
                 return Err(ToolError::changed(format!("{} or what the trash keeps of it has changed", rel.shown())));
             }
-            swap(&root, &sides.place, &id, sides.held())?;
+            let held = sides.held();
+            swap(&root, &sides.place, &id, held)?;
             let output =
                 Output { path: rel.to_string(), restored: sides.kept.is_some(), taken_away: sides.here.is_some() };
-            Ok(Done { output, undo: Some(plan(&root, &target, &rel, &id)?) })
+            Ok(Done { output, undo: Some(plan(&target, &sides.place, &id, held.swapped())) })
         })
         .await
     }

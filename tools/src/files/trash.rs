@@ -3,22 +3,27 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::time::{Duration, Instant};
 
-use cap_fs_ext::DirExt as _;
-use cap_std::fs::Dir;
-use rustix::fs::Mode;
+use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
+use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt as _};
+use rustix::fs::{FlockOperation, Mode};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::client::{Kind, Place, Rel, Root, Stat, TRASH, io_error, stat_at};
 use super::platform;
 use super::shown::shown;
-use super::walk::{Found, Tally, survey, survey_as};
+use super::walk::{Found, Tally, names_in, survey, survey_as};
 use crate::contract::{Digest, Timestamp, ToolError, now};
 
 const ITEM: &str = "item";
 const SPARE: &str = "spare";
 const ABOUT: &str = "about.json";
+/// In the trash beside its entries: whoever holds it changes the root.
+const LOCK: &str = "lock";
+const LOCK_PAUSE: Duration = Duration::from_millis(3);
 
 /// What an entry says about itself, for people who look into the trash by hand.
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,10 +69,38 @@ fn open_or_make(root: &Root) -> Result<(Dir, Stat), ToolError> {
     }
     // Only for whoever runs the gateway: what is deleted must not become readable by more people than before.
     match rustix::fs::mkdirat(&root.dir, TRASH, Mode::RWXU) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        Ok(()) | Err(Errno::EXIST) => {}
         Err(error) => return Err(io_error("the trash", &error.into())),
     }
     open(root)?.ok_or_else(|| ToolError::changed("the trash vanished while it was made"))
+}
+
+/// Lets one call at a time change the root, in this process and in others, until the file is closed. Two changes of one
+/// place could otherwise each take the other's half for what they had looked at.
+///
+/// # Errors
+/// `Untouched` when the others take longer than a call may take, or the file system knows no locks.
+pub(super) fn lock(root: &Root) -> Result<File, ToolError> {
+    let (trash, _) = open_or_make(root)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).follow(FollowSymlinks::No).mode(0o600).custom_flags(platform::nonblocking());
+    let file = trash.open_with(LOCK, &options).map_err(|error| io_error("the lock in the trash", &error))?;
+    loop {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < root.until => std::thread::sleep(LOCK_PAUSE),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => {
+                return Err(ToolError::unavailable("another change of this target is still under way"));
+            }
+            Err(error) => return Err(ToolError::unavailable(format!("the trash cannot be locked: {error}"))),
+        }
+    }
+}
+
+/// How many entries an open trash has; counting stops at `most`.
+pub(super) fn entries(trash: &Dir, most: u64) -> Result<u64, ToolError> {
+    let (names, _) = names_in(trash, most).map_err(|error| io_error("the trash", &error))?;
+    Ok(names.iter().filter(|name| *name != LOCK).count() as u64)
 }
 
 /// One entry of the trash.
@@ -160,7 +193,8 @@ pub(super) struct Held {
 }
 
 impl Held {
-    const fn swapped(self) -> Self {
+    /// The same after a swap.
+    pub(super) const fn swapped(self) -> Self {
         Self { here: self.kept, kept: self.here }
     }
 }
@@ -197,13 +231,16 @@ fn swap_with(root: &Root, place: &Place, entry: &Entry, held: Held) -> Result<()
     if moved.as_ref().is_ok_and(|moved| *moved == held.swapped()) {
         return Ok(());
     }
-    step(place, entry, held.swapped()).map_err(|error| {
-        ToolError::uncertain(format!(
-            "{shown} changed while it was moved, and could not be moved back: {error}; the other half is in the trash as \
-             `{}`",
-            entry.id
-        ))
-    })?;
+    let stuck = |why: &str| {
+        let id = &entry.id;
+        ToolError::uncertain(format!("{shown} changed while it was moved, and {why}; see the trash entry `{id}`"))
+    };
+    step(place, entry, held.swapped()).map_err(|error| stuck(&format!("could not be moved back: {error}")))?;
+    // Had somebody put yet another thing there meanwhile, that would be in the trash now, for nobody to clean up.
+    let kept = entry.survey(root, &place.rel).map(|found| found.map(|found| found.print));
+    if !kept.is_ok_and(|kept| kept == held.kept) {
+        return Err(stuck("changed again while it was moved back"));
+    }
     Err(moved.err().unwrap_or_else(|| ToolError::changed(format!("{shown} is not what was looked at any more"))))
 }
 

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::client::{DEEPEST, Kind, Place, Root, Stat, io_error, is_trash, moment_of, stat_at};
 use super::platform;
-use super::shown::{count, moment, shown, shown_os, size};
+use super::shown::{count, moment, shown_os, size};
 use crate::contract::{About, Digest, Evidence, ToolError};
 
 /// How many names of one kind a sentence lists.
@@ -28,6 +28,8 @@ pub(super) struct Tally {
     newest: Option<((i64, i64), String)>,
     mounts: Few,
     backups: Few,
+    /// The patterns that those match.
+    patterns: Vec<String>,
     trashed: u64,
     linked: u64,
     unread: Few,
@@ -98,7 +100,7 @@ impl Found {
     }
 
     /// What a person should know about it before it goes anywhere.
-    pub(super) fn evidence(&self, root: &Root) -> Vec<Evidence> {
+    pub(super) fn evidence(&self) -> Vec<Evidence> {
         let (tally, mut facts) = (&self.tally, Vec::new());
         let mut add = |about, what: String, source: &str| facts.push(Evidence::seen(about, what, source));
         if let Some((at, path)) = &tally.newest
@@ -117,11 +119,11 @@ impl Found {
         }
         if tally.backups.all > 0 {
             let files = count(tally.backups.all, "file");
-            let globs: Vec<String> = root.backups().iter().map(|glob| shown(glob.as_str())).collect();
+            let globs = tally.patterns.iter().map(|glob| format!("`{glob}`")).collect::<Vec<_>>().join(", ");
             let what = match (self.stat.kind, tally.backups.all) {
-                (Kind::Directory, 1) => format!("1 file matching {} lies inside", globs.join(", ")),
-                (Kind::Directory, _) => format!("{files} matching {} lie inside", globs.join(", ")),
-                _ => format!("it matches {}: others rely on it for recovery", globs.join(", ")),
+                (Kind::Directory, 1) => format!("1 file matching {globs} lies inside"),
+                (Kind::Directory, _) => format!("{files} matching {globs} lie inside"),
+                _ => format!("it matches {globs}: others rely on it for recovery"),
             };
             add(About::Backups, format!("{what} ({})", tally.backups.text()), "settings `backups`");
         }
@@ -302,8 +304,11 @@ impl<'a> Walk<'a> {
         if path.split(|b| *b == b'/').any(|name| is_trash(OsStr::from_bytes(name))) {
             self.tally.trashed += 1;
         }
-        if self.root.backup_pattern(&String::from_utf8_lossy(belongs)).is_some() {
+        if let Some(glob) = self.root.backup_pattern(&String::from_utf8_lossy(belongs)) {
             self.tally.backups.add(belongs);
+            if !self.tally.patterns.iter().any(|pattern| pattern == glob.as_str()) {
+                self.tally.patterns.push(glob.as_str().to_owned());
+            }
         }
         if self.tally.newest.as_ref().is_none_or(|(at, _)| *at < stat.modified) {
             self.tally.newest = Some((stat.modified, shown_os(OsStr::from_bytes(belongs))));

@@ -18,7 +18,7 @@ use super::platform;
 use super::read::Encoding;
 use super::restore;
 use super::shown::{shown, size};
-use super::trash::{self, Entry, Held, fresh_id, swap};
+use super::trash::{self, Entry, Held, fresh_id, lock, swap};
 use super::walk::{Found, survey};
 use crate::contract::{
     About, Alternative, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Promise,
@@ -103,6 +103,7 @@ impl TypedTool for Write {
         let (site, args, seen) = (Site::of(lease)?, args.clone(), seen.fingerprint);
         blocking(move || {
             let root = site.open()?;
+            let _lock = lock(&root)?;
             let plan = Plan::of(&root, &args)?;
             if plan.fingerprint() != seen {
                 return Err(ToolError::changed(format!("{} is not what was looked at any more", plan.rel.shown())));
@@ -169,7 +170,7 @@ impl Plan {
             }
         };
         evidence.push(if self.keeps { fate.proving(KEPT) } else { fate });
-        evidence.extend(self.found.iter().flat_map(|found| found.evidence(root)));
+        evidence.extend(self.found.iter().flat_map(|found| found.evidence()));
         if !self.below.is_empty() {
             let what = format!("the folder {} does not exist yet and is made", self.top.rel.shown());
             evidence.push(Evidence::seen(About::State, what, "fstat"));
@@ -227,7 +228,7 @@ impl Plan {
             untouched @ ToolError::Untouched { .. } => clean_up(untouched),
         })?;
         let undo = if self.keeps {
-            Some(restore::plan(root, target, &self.top.rel, &id)?)
+            Some(restore::plan(target, &self.top, &id, held.swapped()))
         } else {
             // What cannot be removed stays in the trash, which is less than was feared.
             let _ = trash::remove(&entry.place);
