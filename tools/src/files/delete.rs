@@ -7,12 +7,15 @@ use serde_json::json;
 
 use super::KIND;
 use super::client::{Place, Rel, Root, Site, beyond_mount};
+use super::platform;
+use super::probe::{find_out, is_trashed};
 use super::restore;
+use super::shown::shown_os;
 use super::trash::{self, Held, fresh_id, lock, swap};
 use super::walk::{Found, survey};
 use crate::contract::{
-    About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError,
-    TypedTool, blocking,
+    About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
+    ToolError, TypedTool, blocking,
 };
 
 /// Moves to the trash.
@@ -115,6 +118,11 @@ impl TypedTool for Delete {
         })
         .await
     }
+
+    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
+        let (again, path) = (self.look(args, lease).await, args.path.clone());
+        find_out(again, seen, lease, move |root, uid| is_trashed(root, &path, uid)).await
+    }
 }
 
 /// What is to go, if it may: it is there, and nothing is mounted at it or inside it.
@@ -122,8 +130,13 @@ pub(super) fn doomed(root: &Root, path: &str) -> Result<(Place, Found), ToolErro
     let rel = Rel::parse_inside(path)?;
     let place = root.place(&rel)?;
     let found = survey(root, &place)?.ok_or_else(|| ToolError::not_found(format!("there is no {}", rel.shown())))?;
-    match found.tally.mounts() {
-        Some(mounts) => Err(beyond_mount(&mounts)),
+    if let Some(mounts) = found.tally.mounts() {
+        return Err(beyond_mount(&mounts));
+    }
+    // Where counting stopped, the system's own list still says what is mounted further down.
+    let unseen = || platform::mounts_below(&root.real.join(rel.to_string()));
+    match found.tally.truncated.then(unseen).and_then(|mounts| mounts.into_iter().next()) {
+        Some(mount) => Err(beyond_mount(&shown_os(mount.as_os_str()))),
         None => Ok((place, found)),
     }
 }

@@ -8,6 +8,7 @@ mod glob;
 mod list;
 mod r#move;
 mod platform;
+mod probe;
 mod purge;
 mod read;
 mod restore;

@@ -11,10 +11,12 @@ use super::KIND;
 use super::client::{Place, Rel, Root, Site, io_error};
 use super::delete::{doomed, radius};
 use super::platform;
+use super::probe::{self, find_out};
 use super::trash::lock;
 use super::walk::{Found, survey};
 use crate::contract::{
-    Audience, Digest, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool, UndoPlan, blocking,
+    Audience, Digest, Done, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError, TypedTool, UndoPlan,
+    blocking,
 };
 
 const NAME: &str = "files_move";
@@ -137,6 +139,15 @@ impl TypedTool for Move {
                 lossy: Vec::new(),
             };
             Ok(Done { output, undo: Some(undo) })
+        })
+        .await
+    }
+
+    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
+        let (again, args) = (self.look(args, lease).await, args.clone());
+        find_out(again, seen, lease, move |root, uid| {
+            let (from, to) = (probe::place(root, &args.from)?.stat()?, probe::place(root, &args.to)?.stat()?);
+            Ok(from.is_none() && to.is_some_and(|stat| Some(stat.uid().as_str()) == uid))
         })
         .await
     }

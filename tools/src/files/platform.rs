@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
 use rustix::fs::{AtFlags, OFlags};
@@ -29,6 +30,41 @@ pub(super) fn is_mount_root(dir: &Dir, name: &OsStr) -> Option<bool> {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn is_mount_root(_dir: &Dir, _name: &OsStr) -> Option<bool> {
     None
+}
+
+/// Where something is mounted below a folder, as the system's own list has it (proc_pid_mountinfo(5)).
+#[cfg(target_os = "linux")]
+pub(super) fn mounts_below(folder: &Path) -> Vec<PathBuf> {
+    let list = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let points = list.split(|b| *b == b'\n').filter_map(|line| line.split(|b| *b == b' ').nth(4));
+    points.map(unescaped).filter(|point| point != folder && point.starts_with(folder)).collect()
+}
+
+/// Where something is mounted below a folder, as the system's own list has it.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn mounts_below(_folder: &Path) -> Vec<PathBuf> {
+    Vec::new()
+}
+
+/// The list writes blanks and backslashes as three octal digits.
+#[cfg(target_os = "linux")]
+fn unescaped(text: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt as _;
+    let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text);
+    while let Some((first, tail)) = rest.split_first() {
+        let octal = tail.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[3..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    std::ffi::OsString::from_vec(bytes).into()
 }
 
 /// Whether a device id differs from its folder's: another file system begins here.
@@ -73,7 +109,11 @@ fn rename_checked(from: &Dir, old: &OsStr, to: &Dir, new: &OsStr) -> io::Result<
         };
     }
     rustix::fs::linkat(from, old, to, new, AtFlags::empty())?;
-    Ok(rustix::fs::unlinkat(from, old, AtFlags::empty())?)
+    rustix::fs::unlinkat(from, old, AtFlags::empty()).or_else(|error| {
+        // Still there under its old name, so the new one goes again.
+        rustix::fs::unlinkat(to, new, AtFlags::empty())?;
+        Err(error.into())
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -109,6 +149,14 @@ mod tests {
     #[test]
     fn another_device_id_is_a_boundary() {
         assert!(crosses(1, 2) && !crosses(7, 7));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_list_of_mounts_is_read() {
+        assert_eq!(unescaped(br"/a\040b\134c\"), Path::new(r"/a b\c\"));
+        assert!(mounts_below(Path::new("/")).contains(&PathBuf::from("/proc")));
+        assert!(mounts_below(Path::new("/proc/self/none")).is_empty());
     }
 
     #[test]

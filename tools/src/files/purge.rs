@@ -10,12 +10,13 @@ use serde_json::json;
 use super::KIND;
 use super::client::{Place, Rel, Root, Site, beyond_mount};
 use super::delete::{doomed, fingerprint, radius};
+use super::probe::{self, find_out};
 use super::shown::{moment, shown};
 use super::trash::{self, Entry, Held, fresh_id, lock, parse_id, swap};
 use super::walk::Found;
 use crate::contract::{
-    About, Alternative, Audience, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, Target, ToolError,
-    TypedTool, blocking,
+    About, Alternative, Audience, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, Target,
+    ToolError, TypedTool, blocking,
 };
 
 /// Removes for good.
@@ -90,6 +91,20 @@ impl TypedTool for Purge {
             doomed.go(&root)?;
             let (files, folders, bytes) = (tally.files, tally.folders, tally.bytes);
             Ok(Done { output: Output { path, files, folders, bytes }, undo: None })
+        })
+        .await
+    }
+
+    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
+        let (again, args) = (self.look(args, lease).await, args.clone());
+        find_out(again, seen, lease, move |root, uid| {
+            let gone = match (&args.path, &args.trash_entry) {
+                (Some(path), _) => probe::place(root, path)?.stat()?.is_none(),
+                (None, Some(id)) => Entry::open(root, id)?.is_none(),
+                (None, None) => false,
+            };
+            // What is still in the trash was not removed to the end.
+            Ok(gone && !probe::keeps(root, uid)?)
         })
         .await
     }

@@ -97,6 +97,17 @@ pub(super) fn lock(root: &Root) -> Result<File, ToolError> {
     }
 }
 
+/// Whether an entry keeps the thing of that id.
+pub(super) fn keeps(root: &Root, uid: &str) -> Result<bool, ToolError> {
+    let Some((trash, _)) = open(root)? else { return Ok(false) };
+    let (names, _) = names_in(&trash, root.limits().count).map_err(|error| io_error("the trash", &error))?;
+    let item = |name: &OsString| {
+        let dir = trash.open_dir_nofollow(name).ok()?;
+        dir.symlink_metadata(ITEM).ok().map(|metadata| Stat::of(&metadata).uid())
+    };
+    Ok(names.iter().any(|name| item(name).is_some_and(|found| found == uid)))
+}
+
 /// How many entries an open trash has; counting stops at `most`.
 pub(super) fn entries(trash: &Dir, most: u64) -> Result<u64, ToolError> {
     let (names, _) = names_in(trash, most).map_err(|error| io_error("the trash", &error))?;
@@ -218,7 +229,15 @@ pub(super) fn swap(root: &Root, place: &Place, id: &str, held: Held) -> Result<(
 
 fn swap_with(root: &Root, place: &Place, entry: &Entry, held: Held) -> Result<(), ToolError> {
     let shown = place.rel.shown();
+    let stuck = |why: &str| {
+        let id = &entry.id;
+        ToolError::uncertain(format!("{shown} changed while it was moved, and {why}; see the trash entry `{id}`"))
+    };
+    let holds_what_it_held =
+        || entry.survey(root, &place.rel).is_ok_and(|kept| kept.map(|found| found.print) == held.kept);
     step(place, entry, held).map_err(|error| match error.kind() {
+        // A way around a missing kind of rename takes several steps, and may have ended between them.
+        _ if !holds_what_it_held() => stuck(&format!("stopped half way: {error}")),
         io::ErrorKind::CrossesDevices => {
             ToolError::refused(format!("{shown} lies on another file system than the trash"))
                 .with_next("ask the operator to configure that file system as a target of its own")
@@ -231,14 +250,9 @@ fn swap_with(root: &Root, place: &Place, entry: &Entry, held: Held) -> Result<()
     if moved.as_ref().is_ok_and(|moved| *moved == held.swapped()) {
         return Ok(());
     }
-    let stuck = |why: &str| {
-        let id = &entry.id;
-        ToolError::uncertain(format!("{shown} changed while it was moved, and {why}; see the trash entry `{id}`"))
-    };
     step(place, entry, held.swapped()).map_err(|error| stuck(&format!("could not be moved back: {error}")))?;
     // Had somebody put yet another thing there meanwhile, that would be in the trash now, for nobody to clean up.
-    let kept = entry.survey(root, &place.rel).map(|found| found.map(|found| found.print));
-    if !kept.is_ok_and(|kept| kept == held.kept) {
+    if !holds_what_it_held() {
         return Err(stuck("changed again while it was moved back"));
     }
     Err(moved.err().unwrap_or_else(|| ToolError::changed(format!("{shown} is not what was looked at any more"))))
@@ -282,8 +296,8 @@ fn remove_at(dir: &Dir, folder: u64, name: &OsStr, gone: &mut u64) -> io::Result
         if !Stat::of(&inner.dir_metadata()?).is_same_thing(&stat) {
             return Err(io::Error::other("a folder was replaced meanwhile"));
         }
-        for entry in inner.entries()? {
-            remove_at(&inner, stat.dev, &entry?.file_name(), gone)?;
+        for name in names_in(&inner, u64::MAX)?.0 {
+            remove_at(&inner, stat.dev, &name, gone)?;
         }
         dir.remove_dir(name)?;
     } else {

@@ -15,13 +15,14 @@ use serde_json::json;
 use super::KIND;
 use super::client::{Kind, Place, Rel, Root, Site, Stat, beyond_mount, io_error};
 use super::platform;
+use super::probe::{self, find_out};
 use super::read::Encoding;
 use super::restore;
 use super::shown::{shown, size};
 use super::trash::{self, Entry, Held, fresh_id, lock, swap};
 use super::walk::{Found, survey};
 use crate::contract::{
-    About, Alternative, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Promise,
+    About, Alternative, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Probe, Promise,
     Reversibility, Scope, Target, ToolError, TypedTool, blocking,
 };
 
@@ -112,6 +113,26 @@ impl TypedTool for Write {
         })
         .await
     }
+
+    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
+        let (again, args) = (self.look(args, lease).await, args.clone());
+        let keeps = seen.reversibility == Reversibility::Reversible;
+        find_out(again, seen, lease, move |root, old| {
+            let content = content_of(&args)?;
+            let written = probe::holds(root, &args.path, Digest::of_bytes(&content), content.len() as u64, old)?;
+            Ok(written && (old.is_none() || !keeps || probe::keeps(root, old)?))
+        })
+        .await
+    }
+}
+
+fn content_of(args: &Args) -> Result<Vec<u8>, ToolError> {
+    match args.encoding {
+        Encoding::Utf8 => Ok(args.content.clone().into_bytes()),
+        Encoding::Base64 => STANDARD
+            .decode(&args.content)
+            .map_err(|error| ToolError::refused(format!("`content` is no base64: {error}"))),
+    }
 }
 
 struct Plan {
@@ -128,12 +149,7 @@ struct Plan {
 
 impl Plan {
     fn of(root: &Root, args: &Args) -> Result<Self, ToolError> {
-        let content = match args.encoding {
-            Encoding::Utf8 => args.content.clone().into_bytes(),
-            Encoding::Base64 => STANDARD
-                .decode(&args.content)
-                .map_err(|error| ToolError::refused(format!("`content` is no base64: {error}")))?,
-        };
+        let content = content_of(args)?;
         let rel = Rel::parse_inside(&args.path)?;
         let (top, below) = root.nearest(&rel)?;
         if !below.is_empty() && !args.create_parents {
@@ -170,7 +186,7 @@ impl Plan {
             }
         };
         evidence.push(if self.keeps { fate.proving(KEPT) } else { fate });
-        evidence.extend(self.found.iter().flat_map(|found| found.evidence()));
+        evidence.extend(self.found.iter().flat_map(Found::evidence));
         if !self.below.is_empty() {
             let what = format!("the folder {} does not exist yet and is made", self.top.rel.shown());
             evidence.push(Evidence::seen(About::State, what, "fstat"));

@@ -298,11 +298,14 @@ async fn mounts_stay(ground: &Ground, mounted: &Mounted) {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_live_mount_inside_stops_every_change() {
-    let ground = Ground::new();
+    let mut ground = Ground::new();
     ground.file("data/nas-backup/note", "x");
     let args = ["-t", "tmpfs", "tmpfs"].map(OsStr::new);
-    if let Some(mounted) = Mounted::new(&args, &ground.root.join("data/nas")) {
+    if let Some(mounted) = Mounted::new(&args, &ground.root.join("data/the nas/live")) {
         mounts_stay(&ground, &mounted).await;
+        ground.limits.count = 1;
+        let error = ground.look("files_delete", at("data")).await.unwrap_err();
+        assert!(reason(&error).contains("the nas/live"), "{error}");
     }
 }
 

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
-use crate::contract::{Cause, Digest, Reversibility};
+use crate::contract::{Cause, Digest, Probe, Reversibility};
 
 fn write(path: &str, content: &str) -> Value {
     json!({ "target": "uploads", "path": path, "content": content })
@@ -249,6 +249,30 @@ async fn of_many_calls_on_one_state_one_runs() {
             ground.undo(&ran[0]).await;
             assert_eq!(std::fs::read(&file).unwrap(), b"old");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_probe_tells_what_became_of_a_call() {
+    let moving = json!({ "target": "uploads", "from": "a", "to": "b" });
+    let calls = [
+        ("files_write", write("a", "new")),
+        ("files_write", write("fresh", "new")),
+        ("files_delete", at("a")),
+        ("files_move", moving),
+        ("files_purge", at("a")),
+    ];
+    for (name, args) in calls {
+        let ground = Ground::new();
+        ground.file("a", "old");
+        let (tool, lease) = (find(name), ground.lease(Access::Write));
+        let seen = ground.look(name, args.clone()).await.unwrap();
+        assert_eq!(tool.probe(&args, &seen, &lease).await, Probe::Unchanged, "{name}");
+        ground.run(name, args.clone(), &seen).await.unwrap();
+        assert_eq!(tool.probe(&args, &seen, &lease).await, Probe::Changed, "{name}");
+        ground.file("a", "something else");
+        ground.file("fresh", "something else");
+        assert_eq!(tool.probe(&args, &seen, &lease).await, Probe::Unknown, "{name}");
     }
 }
 
