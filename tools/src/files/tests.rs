@@ -3,6 +3,8 @@
 mod attacks;
 mod behaviour;
 mod laws;
+#[cfg(target_os = "linux")]
+mod mounts;
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;

@@ -1,6 +1,5 @@
 //! Calls that try to get out of the root, onto other file systems, or past what was looked at.
 
-use std::ffi::OsStr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,10 +7,11 @@ use super::*;
 use crate::contract::{About, Cause, Digest};
 use crate::files::client::{Place, Rel, Root, Site};
 use crate::files::trash::{self, Held, swap};
+use crate::files::walk::open_file;
 
-const CHANGING: [&str; 4] = ["files_write", "files_move", "files_delete", "files_purge"];
+pub(super) const CHANGING: [&str; 4] = ["files_write", "files_move", "files_delete", "files_purge"];
 
-fn args_for(tool: &str, path: &str) -> Value {
+pub(super) fn args_for(tool: &str, path: &str) -> Value {
     match tool {
         "files_move" => json!({ "target": "uploads", "from": path, "to": "elsewhere" }),
         "files_write" => json!({ "target": "uploads", "path": path, "content": "x", "create_parents": true }),
@@ -19,7 +19,7 @@ fn args_for(tool: &str, path: &str) -> Value {
     }
 }
 
-fn refused(result: &Result<Outcome, ToolError>) -> &str {
+pub(super) fn refused(result: &Result<Outcome, ToolError>) -> &str {
     match result {
         Err(ToolError::Untouched { reason, .. }) => reason,
         other => panic!("not refused: {other:?}"),
@@ -173,6 +173,35 @@ async fn a_fifo_is_never_waited_for() {
     tokio::time::timeout(Duration::from_secs(20), all).await.unwrap();
 }
 
+/// A file that becomes a fifo between the look at it and its opening.
+#[tokio::test]
+async fn opening_a_fifo_does_not_wait_for_a_writer() {
+    let ground = Ground::new();
+    assert!(Command::new("mkfifo").arg(ground.root.join("fifo")).status().unwrap().success());
+    let root = open(&ground);
+    let place = place(&root, "fifo");
+    let stat = place.stat().unwrap().unwrap();
+    let opened = tokio::task::spawn_blocking(move || open_file(&place, stat).is_err());
+    assert!(tokio::time::timeout(Duration::from_secs(5), opened).await.unwrap().unwrap());
+}
+
+#[tokio::test]
+async fn a_change_waits_for_the_one_before_it() {
+    let mut ground = Ground::new();
+    ground.file("a", "x");
+    let before = ground.state().await;
+    let root = open(&ground);
+    let held = trash::lock(&root).unwrap();
+    ground.limits.deadline = Duration::from_millis(200);
+    for tool in CHANGING {
+        let error = ground.call(tool, args_for(tool, "a")).await.unwrap_err();
+        assert!(matches!(error, ToolError::Untouched { cause: Cause::Unavailable, .. }), "{tool}: {error:?}");
+    }
+    assert_eq!(before, ground.state().await);
+    drop(held);
+    ground.call("files_delete", at("a")).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_trash_that_is_something_else_stops_every_change() {
     let ground = Ground::new();
@@ -185,11 +214,11 @@ async fn a_trash_that_is_something_else_stops_every_change() {
     assert_eq!(std::fs::read_dir(&ground.outside).unwrap().count(), 1);
 }
 
-fn open(ground: &Ground) -> Root {
+pub(super) fn open(ground: &Ground) -> Root {
     Site::of(&ground.lease(Access::Write)).unwrap().open().unwrap()
 }
 
-fn place(root: &Root, path: &str) -> Place {
+pub(super) fn place(root: &Root, path: &str) -> Place {
     root.place(&Rel::parse(path).unwrap()).unwrap()
 }
 
@@ -229,7 +258,7 @@ async fn names_cannot_forge_the_question() {
 #[tokio::test]
 async fn names_that_are_not_utf8_are_listed_and_survive() {
     let ground = Ground::new();
-    let odd = ground.root.join("d").join(OsStr::from_bytes(b"\xff\xfe"));
+    let odd = ground.root.join("d").join(std::ffi::OsStr::from_bytes(b"\xff\xfe"));
     ground.file("d/a", "1");
     std::fs::write(&odd, "odd").unwrap();
     let listed = ground.call("files_list", at("d")).await.unwrap();
@@ -240,85 +269,6 @@ async fn names_that_are_not_utf8_are_listed_and_survive() {
     let deleted = ground.call("files_delete", at("d")).await.unwrap();
     ground.undo(&deleted).await;
     assert_eq!(before, ground.state().await);
-}
-
-/// Something mounted for a test, and unmounted after it.
-struct Mounted(PathBuf);
-
-impl Mounted {
-    /// `None` where mounting is not permitted, as for most users.
-    fn new(args: &[&OsStr], at: &Path) -> Option<Self> {
-        std::fs::create_dir_all(at).unwrap();
-        let output = Command::new("mount").args(args).arg(at).output().ok()?;
-        if !output.status.success() {
-            eprintln!("skipped: mounting is not permitted here");
-        }
-        output.status.success().then(|| Self(at.to_owned()))
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-async fn mounts_stay(ground: &Ground, mounted: &Mounted) {
-    std::fs::write(mounted.0.join("live"), "on the other side").unwrap();
-    let before = ground.state().await;
-    let inside = mounted.0.join("live").strip_prefix(&ground.root).unwrap().to_str().unwrap().to_owned();
-    let (point, folder) = (inside.strip_suffix("/live").unwrap(), inside.split('/').next().unwrap());
-    for path in [folder, point, &inside] {
-        for tool in CHANGING {
-            if tool == "files_write" && path != inside {
-                continue;
-            }
-            let result = ground.call(tool, args_for(tool, path)).await;
-            let reason = refused(&result);
-            assert!(reason.contains("mounted at") && reason.contains(point), "{tool} {path}: {reason}");
-        }
-    }
-    assert_eq!(before, ground.state().await);
-    let args = json!({ "target": "uploads", "path": folder, "depth": 9 });
-    let listed = ground.call("files_list", args).await.unwrap();
-    let entries = listed.output["entries"].as_array().unwrap();
-    let entry = entries.iter().find(|entry| entry["path"] == point).unwrap();
-    assert_eq!(entry["mount"], true);
-    assert!(entries.iter().all(|entry| entry["path"] != inside.as_str()));
-    assert_eq!(ground.call("files_read", at(&inside)).await.unwrap().output["content"], "on the other side");
-    let report = Files::new().check(&ground.lease(Access::Read)).await.unwrap();
-    assert!(report.warnings.iter().any(|warning| warning.contains(point)), "{report:?}");
-    // Should a mount appear after everything was looked at, removing stops there.
-    let root = open(ground);
-    assert!(trash::remove(&place(&root, folder)).is_err());
-    assert!(mounted.0.join("live").exists());
-}
-
-/// Incident 10: `rm -rf` over a folder that holds a live mount.
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn a_live_mount_inside_stops_every_change() {
-    let mut ground = Ground::new();
-    ground.file("data/nas-backup/note", "x");
-    let args = ["-t", "tmpfs", "tmpfs"].map(OsStr::new);
-    if let Some(mounted) = Mounted::new(&args, &ground.root.join("data/the nas/live")) {
-        mounts_stay(&ground, &mounted).await;
-        ground.limits.count = 1;
-        let error = ground.look("files_delete", at("data")).await.unwrap_err();
-        assert!(reason(&error).contains("the nas/live"), "{error}");
-    }
-}
-
-/// A bind mount has its folder's device id.
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn a_bind_mount_of_the_same_file_system_is_seen_too() {
-    let ground = Ground::new();
-    let args = [OsStr::new("--bind"), ground.outside.as_os_str()];
-    if let Some(mounted) = Mounted::new(&args, &ground.root.join("data/bound")) {
-        mounts_stay(&ground, &mounted).await;
-        assert!(ground.outside.join("precious").exists());
-    }
 }
 
 #[tokio::test]
