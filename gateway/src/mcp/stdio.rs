@@ -15,8 +15,9 @@ use super::Wire;
 use super::server::{Caller, Server};
 use crate::identity::Principal;
 
-/// The longest message that is read.
-const LINE_BYTES: usize = 4 * 1024 * 1024;
+/// The longest message that is read. Longer ones are dropped without an answer, since their id was never seen: so this is
+/// far beyond what a call needs.
+const LINE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Why a client could not be served. What it sent is left out: it may hold arguments.
 #[derive(Debug, Error)]

@@ -148,7 +148,7 @@ async fn a_seal_that_is_not_this_calls_is_worth_nothing() {
         },
     ];
     for params in attempts {
-        let confirmation = fake.asked.lock().unwrap().clone();
+        let confirmation = *fake.asked.lock().unwrap();
         assert_eq!(code(&raw.ask("tools/call", params.clone()).await), "confirmation_invalid", "{params}");
         assert_eq!(fake.answers().pop().unwrap().confirmation, Uuid::nil());
         *fake.asked.lock().unwrap() = confirmation;
