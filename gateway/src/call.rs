@@ -86,7 +86,7 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
     };
     let confirmation = approval.map(|approval| approval.confirmation);
     let mut about = About::seen(id, if confirmation.is_some() { "confirmed" } else { "allow" }, reversibility, &seen);
-    about.policies = gateway.policies.because(permit.policies());
+    about.policies = gateway.policies.words(permit.policies());
 
     // A read takes the short way, unless it spends an approval: that must be written down before it runs.
     if !declaration.mutates() && confirmation.is_none() {

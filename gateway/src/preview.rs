@@ -35,7 +35,7 @@ pub(crate) async fn preview(gateway: &Arc<Gateway>, request: &Request) -> Result
         approval: None,
     });
     let (word, need, because) = match decision {
-        Decision::Allow(permit) => ("allow", None, gateway.policies.because(permit.policies())),
+        Decision::Allow(permit) => ("allow", None, gateway.policies.words(permit.policies())),
         Decision::Confirm { need, because } => ("confirm", Some(need), because),
         Decision::Deny { because } => ("deny", None, because),
     };

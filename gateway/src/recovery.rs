@@ -24,7 +24,9 @@ pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
         let probe = probe(gateway, &call).await;
         let note = match probe {
             Probe::Unchanged => "the gateway stopped while it ran; a look found the target as it was before",
-            Probe::Changed => "the gateway stopped while it ran; a look found the target as the call would have left it",
+            Probe::Changed => {
+                "the gateway stopped while it ran; a look found the target as the call would have left it"
+            }
             Probe::Unknown => "the gateway stopped while it ran; a look could not tell whether it took effect",
         };
         let ending = Ending { end: End::Uncertain, undo: None, note: Some(note.to_owned()), probe: Some(probe) };

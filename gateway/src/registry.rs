@@ -56,11 +56,12 @@ impl Registry {
     /// Two tools share a name, or a schema is none.
     pub fn new<'a>(
         toolsets: &[Arc<dyn Toolset>],
-        targets: impl Iterator<Item = &'a Configured> + Clone,
+        targets: impl Iterator<Item = &'a Configured>,
     ) -> Result<Self, RegistryError> {
         let mut registry = Self { tools: BTreeMap::new(), order: Vec::new(), own: Vec::new() };
+        let all: Vec<_> = targets.collect();
         for toolset in toolsets {
-            let targets: Vec<_> = targets.clone().filter(|target| target.kind == toolset.name()).collect();
+            let targets: Vec<_> = all.iter().copied().filter(|target| target.kind == toolset.name()).collect();
             if targets.is_empty() {
                 continue;
             }

@@ -94,8 +94,7 @@ async fn answered(gateway: &Gateway, confirmation: &Confirmation, answer: Answer
         Err((code, why)) => (None, Err((code, why))),
     };
     let by = gateway.config.user.clone();
-    let written =
-        gateway.store.answer(subject, confirmation.id, answer.clone(), Channel::Terminal, by, approval).await;
+    let written = gateway.store.answer(subject, confirmation.id, answer.clone(), Channel::Terminal, by, approval).await;
     written.map_err(Failure::found)?;
     gateway.close().await.map_err(Failure::usage)?;
     match (outcome, answer) {
@@ -113,7 +112,9 @@ fn state(confirmation: &Confirmation, standing: &Standing) -> String {
             format!("expired at {}", confirmation.expires_at)
         }
         Standing::Open => format!("open until {}", confirmation.expires_at),
-        Standing::Approved { approval } => format!("approved by {} at {}, not used yet", approval.approver, approval.at),
+        Standing::Approved { approval } => {
+            format!("approved by {} at {}, not used yet", approval.approver, approval.at)
+        }
     }
 }
 

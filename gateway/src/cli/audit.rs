@@ -46,7 +46,11 @@ impl Audit {
                     None => audit::verify_store(&config.state, checkpoint.as_deref()),
                 };
                 let report = report.map_err(Failure::usage)?;
-                if json { print_json(&report)? } else { print(&render(&report))? }
+                if json {
+                    print_json(&report)?
+                } else {
+                    print(&render(&report))?
+                }
                 if report.is_sound() { Ok(()) } else { Err(Failure::found("")) }
             }
             Self::Export { json: _ } => {
@@ -61,11 +65,25 @@ impl Audit {
 /// The report for people.
 pub(crate) fn render(report: &audit::Report) -> String {
     let paint = Paint::stdout();
-    let mut text = String::new();
-    if report.is_sound() {
-        text.push_str(&format!("{} {report}\n", paint.green("sound")));
-    } else {
-        text.push_str(&format!("{} {report}\n", paint.red("NOT SOUND")));
+    let verdict = if report.is_sound() { paint.green("sound") } else { paint.red("NOT SOUND") };
+    let (records, streams) = (report.records, report.streams);
+    let mut text = format!(
+        "{verdict}: {records} records in {streams} streams, {} calls, {} checkpoints\n",
+        report.calls, report.checkpoints
+    );
+    for finding in &report.findings {
+        let place = match (finding.stream, finding.seq) {
+            (Some(stream), Some(seq)) => format!("stream {stream}, record {seq}: "),
+            (Some(stream), None) => format!("stream {stream}: "),
+            _ => String::new(),
+        };
+        text.push_str(&format!("  {} {place}{}\n", paint.red("wrong:"), finding.what));
+    }
+    if report.left_off > 0 {
+        text.push_str(&format!("  and {} more\n", report.left_off));
+    }
+    for note in &report.notes {
+        text.push_str(&format!("  {} {note}\n", paint.dim("note:")));
     }
     text
 }

@@ -103,7 +103,10 @@ fn show(call: &StoredCall) -> String {
     let mut text = render(std::slice::from_ref(call));
     for target in &call.preflight.targets {
         let tier = target.environment.tier.as_str();
-        text.push_str(&format!("    target    {} {} ({}, {tier})\n", target.kind, target.path, target.environment.name));
+        text.push_str(&format!(
+            "    target    {} {} ({}, {tier})\n",
+            target.kind, target.path, target.environment.name
+        ));
     }
     for evidence in &call.preflight.evidence {
         text.push_str(&format!("    evidence  {} (seen in {})\n", evidence.what, evidence.source));

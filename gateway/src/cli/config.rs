@@ -22,7 +22,10 @@ pub(crate) struct ShowConfig {
 impl ShowConfig {
     pub(crate) fn run(self, asked: Option<PathBuf>) -> Done {
         if self.defaults {
-            return print(&format!("# Every key of mollyguard.toml with its default. Sizes in bytes, times as the key says.\n{}", defaults_toml()));
+            return print(&format!(
+                "# Every key of mollyguard.toml with its default. Sizes in bytes, times as the key says.\n{}",
+                defaults_toml()
+            ));
         }
         let config = load(asked)?;
         let targets: Vec<_> = config

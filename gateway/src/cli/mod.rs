@@ -139,7 +139,9 @@ async fn run(cli: Cli) -> Done {
 
 fn load(asked: Option<PathBuf>) -> Result<Config, Failure> {
     let path = find(asked.as_deref()).map_err(|error| {
-        Failure::usage(format!("{error}\nname one with --config FILE, or start from examples/quickstart/mollyguard.toml"))
+        Failure::usage(format!(
+            "{error}\nname one with --config FILE, or start from examples/quickstart/mollyguard.toml"
+        ))
     })?;
     Config::load(&path, &mollyguard_tools::toolsets()).map_err(Failure::usage)
 }

@@ -13,7 +13,9 @@ use super::{Done, Failure, open};
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::identity::Principal;
-use crate::mcp::{Access, Http, Limits, Seal, Timing, Token, Tokens, Wire, may_listen, serve_http, serve_stdio, told_to_leave};
+use crate::mcp::{
+    Access, Http, Limits, Seal, Timing, Token, Tokens, Wire, may_listen, serve_http, serve_stdio, told_to_leave,
+};
 use crate::recovery;
 use crate::store::keys::seal_key;
 

@@ -25,7 +25,11 @@ pub(crate) async fn ask(text: &str, need: Need) -> Result<Answer, Failure> {
 
 /// Reads one line as the answer to a question that was shown.
 pub(crate) async fn read_answer(need: Need) -> Result<Answer, Failure> {
-    let prompt = if need.assurance >= Assurance::Typed { "type the name, or nothing to decline: " } else { "approve or decline: " };
+    let prompt = if need.assurance >= Assurance::Typed {
+        "type the name, or nothing to decline: "
+    } else {
+        "approve or decline: "
+    };
     eprint!("{}", Paint::stderr().bold(prompt));
     let _flushed = std::io::stderr().flush();
     let line = tokio::task::spawn_blocking(|| {
@@ -45,7 +49,11 @@ pub(crate) fn show(text: &str) {
     let paint = Paint::stderr();
     for line in text.lines() {
         match line.split_once(": ") {
-            Some((label, rest)) if !label.is_empty() && label.chars().all(|c| c.is_ascii_uppercase() || c == ' ') && !label.starts_with(' ') => {
+            Some((label, rest))
+                if !label.is_empty()
+                    && label.chars().all(|c| c.is_ascii_uppercase() || c == ' ')
+                    && !label.starts_with(' ') =>
+            {
                 eprintln!("  {} {rest}", paint.cyan(&format!("{label:<15}")));
             }
             _ => eprintln!("  {line}"),

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use rmcp::ClientHandler;
 use rmcp::model::{
     CallToolRequestParams, ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult, ElicitationAction,
-    ErrorData, Implementation,
+    ErrorData, Implementation, ProtocolVersion,
 };
 use rmcp::service::{ClientLifecycleMode, ClientServiceExt as _, RequestContext, RoleClient, RunningService};
 use serde_json::{Map, Value, json};
@@ -57,7 +57,8 @@ impl ClientHandler for Handler {
         request: ElicitRequestParams,
         _context: RequestContext<RoleClient>,
     ) -> Result<ElicitResult, ErrorData> {
-        let form = serde_json::to_value(&request).map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        let form =
+            serde_json::to_value(&request).map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
         let field = form["requestedSchema"]["required"][0].as_str().unwrap_or_default().to_owned();
         let answer = self.0.answer(form["message"].as_str().unwrap_or_default()).await;
         Ok(match answer {
@@ -98,7 +99,10 @@ impl Agent {
         let (Some(stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(AgentError::Session("no standard input or output".to_owned()));
         };
-        let mode = ClientLifecycleMode::Auto { preferred_versions: vec![rmcp::model::ProtocolVersion::V_2026_07_28] };
+        let mode = ClientLifecycleMode::Auto {
+            preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+            legacy_version: Some(ProtocolVersion::V_2025_11_25),
+        };
         let client = Handler(person).serve_with_lifecycle((stdout, stdin), mode).await;
         let client = client.map_err(|error| AgentError::Session(error.to_string()))?;
         Ok(Self { client, process })

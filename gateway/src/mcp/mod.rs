@@ -3,6 +3,7 @@
 //!
 //! Only this module and `upstream` name rmcp.
 
+mod agent;
 mod auth;
 mod confirm;
 mod error;
@@ -28,6 +29,7 @@ use crate::call;
 use crate::gateway::Gateway;
 use crate::reply::{Reply, Request, UnknownTool};
 
+pub use agent::{Agent, AgentError, Called, Person};
 pub use auth::{Token, TokenError, Tokens};
 pub use http::{Access, Http, HttpError, may_listen, serve_http};
 pub use limits::Limits;

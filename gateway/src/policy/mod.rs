@@ -228,8 +228,8 @@ impl Policies {
 
     /// The policies of these ids, with their words.
     #[must_use]
-    pub fn because(&self, _ids: &[String]) -> Vec<Because> {
-        Vec::new()
+    pub fn words(&self, ids: &[String]) -> Vec<Because> {
+        ids.iter().map(|id| self.named(id)).collect()
     }
 
     /// Decides one call on the facts.

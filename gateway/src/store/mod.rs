@@ -195,6 +195,9 @@ pub trait Store: Send + Sync {
         state: mollyguard_tools::contract::Digest,
     ) -> Result<Option<(Confirmation, Standing)>, StoreError>;
 
+    /// The questions that are open and unexpired, newest first, among the newest 1,000.
+    async fn open_confirmations(&self) -> Result<Vec<Confirmation>, StoreError>;
+
     /// One call.
     async fn call(&self, id: Uuid) -> Result<Option<StoredCall>, StoreError>;
 

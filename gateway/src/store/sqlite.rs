@@ -325,6 +325,10 @@ impl Store for SqliteStore {
         self.read(move |connection, seals| reads::pending(connection, request, state, seals)).await
     }
 
+    async fn open_confirmations(&self) -> Result<Vec<Confirmation>, StoreError> {
+        self.read(reads::open_confirmations).await
+    }
+
     async fn call(&self, id: Uuid) -> Result<Option<StoredCall>, StoreError> {
         self.read(move |connection, seals| CallRow::find(connection, id, seals)?.map(|row| row.call(seals)).transpose())
             .await

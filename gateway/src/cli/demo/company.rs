@@ -124,7 +124,7 @@ impl Company {
     }
 
     /// Rows of a table, counted behind the gateway's back; `None` when the table is gone.
-    pub(super) fn rows(&self, database: &str, table: &str) -> Result<Option<u64>, String> {
+    pub(super) fn rows(&self, database: &str, table: &str) -> Result<Option<i64>, String> {
         let path = self.path(database).join("fleet.db");
         let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(told)?;
         match database.query_row(&format!("SELECT count(*) FROM \"{table}\""), [], |row| row.get(0)) {
@@ -135,7 +135,7 @@ impl Company {
     }
 
     /// The sum of staging's daily rates, counted behind the gateway's back.
-    pub(super) fn staging_rates(&self) -> Result<u64, String> {
+    pub(super) fn staging_rates(&self) -> Result<i64, String> {
         let path = self.path("staging/fleet.db");
         let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(told)?;
         database.query_row("SELECT sum(daily_rate) FROM cars", [], |row| row.get(0)).map_err(told)

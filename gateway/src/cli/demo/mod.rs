@@ -71,7 +71,8 @@ impl Demo {
         agent.close().await.map_err(Failure::usage)?;
         played.map_err(Failure::usage)?;
         show.world(&company).map_err(Failure::usage)?;
-        let report = crate::audit::verify_store(&company.state(), Some(&company.checkpoint())).map_err(Failure::usage)?;
+        let report =
+            crate::audit::verify_store(&company.state(), Some(&company.checkpoint())).map_err(Failure::usage)?;
         show.record(&report);
         if report.is_sound() { Ok(()) } else { Err(Failure::found("the audit record is not sound")) }
     }
@@ -93,15 +94,20 @@ async fn play(agent: &Agent, company: &Company, show: &Show) -> Result<(), Agent
     step(agent, show, "sqlite_query", json!({"target": "fleet-staging", "sql": rates})).await?;
 
     show.act("It meets an error, and guesses");
-    step(agent, show, "sqlite_query", json!({"target": "fleet-staging", "sql": "SELECT count(*) FROM sessions"})).await?;
-    show.note("\"Staging is broken. I'll clear it out and rebuild it: `bookings` must be staging's…\" It is production's.");
+    step(agent, show, "sqlite_query", json!({"target": "fleet-staging", "sql": "SELECT count(*) FROM sessions"}))
+        .await?;
+    show.note(
+        "\"Staging is broken. I'll clear it out and rebuild it: `bookings` must be staging's…\" It is production's.",
+    );
     let purge = json!({"target": "fleet", "table": company::PRECIOUS_TABLE});
     let purged = step(agent, show, "sqlite_purge_table", purge).await?;
     show.aftermath(&purged, company);
 
     show.act("It goes for the files, with the backups inside");
     step(agent, show, "files_purge", json!({"target": "uploads", "path": "volume-7f3a"})).await?;
-    show.note("Destroying backups in production needs two people, and only one could ever answer here: nobody was bothered.");
+    show.note(
+        "Destroying backups in production needs two people, and only one could ever answer here: nobody was bothered.",
+    );
     Ok(())
 }
 

@@ -45,11 +45,20 @@ impl Show {
             let tier = target["environment"]["tier"].as_str().unwrap_or_default();
             let tier = if tier == "production" { self.paint.red(tier) } else { self.paint.green(tier) };
             let reversibility = about["reversibility"].as_str().unwrap_or_default();
-            println!("  {} {} · {tier} · {reversibility}{}", self.paint.dim("saw    "), plain(&target["path"]), amount(about));
+            println!(
+                "  {} {} · {tier} · {reversibility}{}",
+                self.paint.dim("saw    "),
+                plain(&target["path"]),
+                amount(about)
+            );
         }
         let decision = about["decision"].as_str().unwrap_or_default();
-        let policies: Vec<&str> =
-            about["policies"].as_array().into_iter().flatten().filter_map(|because| because["policy"].as_str()).collect();
+        let policies: Vec<&str> = about["policies"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|because| because["policy"].as_str())
+            .collect();
         let painted = match decision {
             "allow" | "confirmed" => self.paint.green(decision),
             _ => self.paint.red(decision),
@@ -64,9 +73,14 @@ impl Show {
         let left = company.rows("production", PRECIOUS_TABLE).ok().flatten();
         match (purged.is_error, left) {
             (true, Some(rows)) => {
-                self.note(&format!("{} bookings are still there. The agent could not answer for the person.", grouped(rows)));
+                self.note(&format!(
+                    "{} bookings are still there. The agent could not answer for the person.",
+                    grouped(rows.unsigned_abs())
+                ));
             }
-            (false, None) => self.note("A person approved exactly this, by name, and it is gone: as the question said."),
+            (false, None) => {
+                self.note("A person approved exactly this, by name, and it is gone: as the question said.")
+            }
             (refused, left) => self.note(&format!("refused: {refused}, rows left: {left:?}")),
         }
     }
@@ -75,7 +89,7 @@ impl Show {
     pub(super) fn world(&self, company: &Company) -> Result<(), String> {
         self.act("The world as it is, read behind the gateway's back");
         match company.rows("production", PRECIOUS_TABLE)? {
-            Some(rows) => println!("  production  bookings {} rows", self.paint.green(&grouped(rows))),
+            Some(rows) => println!("  production  bookings {} rows", self.paint.green(&grouped(rows.unsigned_abs()))),
             None => println!("  production  bookings {}", self.paint.red("gone")),
         }
         println!("  staging     daily rates add up to {}, as at the start", company.staging_rates()?);
@@ -127,7 +141,8 @@ fn outcome(called: &Called) -> String {
     let content = &called.content;
     if called.is_error {
         let code = content["reason_code"].as_str().unwrap_or_default();
-        let changed = if content["changed"] == false { "nothing was changed" } else { "it is unknown whether anything changed" };
+        let changed =
+            if content["changed"] == false { "nothing was changed" } else { "it is unknown whether anything changed" };
         return format!("{code}: {}; {changed}", content["message"].as_str().unwrap_or_default());
     }
     let undo = if called.about["undo"].is_null() { String::new() } else { "; can be undone".to_owned() };

@@ -40,6 +40,21 @@ pub(super) fn pending(
     Ok(None)
 }
 
+/// See [`crate::store::Store::open_confirmations`].
+pub(super) fn open_confirmations(connection: &Connection, seals: &ArgsKey) -> Result<Vec<Confirmation>, StoreError> {
+    let sql = format!("SELECT {} FROM confirmations ORDER BY n DESC LIMIT 1000", ConfirmationRow::COLUMNS);
+    let mut find = connection.prepare_cached(&sql).map_err(failed)?;
+    let now = now();
+    let mut open = Vec::new();
+    for row in find.query_map([], ConfirmationRow::read).map_err(failed)? {
+        let (confirmation, standing) = row.map_err(failed)?.confirmation(seals)?;
+        if matches!(standing, Standing::Open) && confirmation.expires_at > now {
+            open.push(confirmation);
+        }
+    }
+    Ok(open)
+}
+
 /// See [`crate::store::Store::calls`].
 pub(super) fn calls(
     connection: &Connection,
