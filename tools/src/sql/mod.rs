@@ -166,6 +166,14 @@ const fn nests(token: &Token) -> bool {
     )
 }
 
+/// Whether a function, named as the database itself names it, is known to change nothing: for an authorizer, which also
+/// hears of operators that are functions underneath.
+#[must_use]
+pub fn is_known_function(name: &str, dialect: Dialect) -> bool {
+    let operator = dialect == Dialect::Sqlite && matches!(name, "->" | "->>");
+    operator || functions::effect(&name.to_ascii_lowercase(), dialect).is_some()
+}
+
 /// Text that a server executes although a parser takes it for a comment or for something else.
 fn hidden_text(sql: &str, dialect: Dialect) -> Option<&'static str> {
     let has = |needle: &str| sql.to_ascii_lowercase().contains(needle);

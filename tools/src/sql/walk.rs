@@ -97,6 +97,7 @@ impl Found {
 }
 
 /// The arguments of a call, as far as they can be told from the text.
+#[derive(Clone, Copy)]
 struct Args<'a>(&'a [FunctionArg]);
 
 impl Args<'_> {
