@@ -5,34 +5,21 @@
 //! rowids, rows that REPLACE pushed out, rowids that moved) the whole table is compared instead, up to a bound.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use rusqlite::Connection;
-use rusqlite::hooks::{Action, AuthAction, AuthContext, Authorization};
+use rusqlite::hooks::{Action, AuthContext, Authorization};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::client::Site;
 use super::images::{self, ImageError, Images, RowImage, SequenceImage, TableImage};
-use super::schema::{self, Key, Kind, Table, is_internal, is_trash};
+use super::recorder::{Counts, Record, Recorder};
+use super::schema::{self, Key, Kind, Table};
 use super::text;
 use crate::contract::{Digest, ToolError};
-use crate::sql::{self, Dialect, Write};
-
-/// How many rows of one table changed, and how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub inserted: u64,
-    pub updated: u64,
-    pub deleted: u64,
-}
-
-impl Counts {
-    pub(super) const fn all(self) -> u64 {
-        self.inserted + self.updated + self.deleted
-    }
-}
+use crate::sql::Write;
 
 /// What a statement changed.
 #[derive(Debug, Default)]
@@ -53,97 +40,6 @@ pub(super) struct Effects {
     pub truncated: bool,
     /// Digest of what changed; see [`super::write`] for what it covers.
     pub fingerprint: Option<Digest>,
-}
-
-#[derive(Default)]
-struct Record {
-    /// Tables that may be written, with what gave rise to it.
-    writable: BTreeSet<String>,
-    /// Columns that may be updated, by table.
-    columns: BTreeSet<(String, String)>,
-    denied: Option<String>,
-    touched: BTreeMap<String, BTreeSet<i64>>,
-    counts: BTreeMap<String, Counts>,
-    events: u64,
-    rows: u64,
-    stream: Sha256,
-}
-
-/// Shared with the hooks, which SQLite calls from inside the statement.
-#[derive(Clone)]
-struct Recorder {
-    record: Arc<Mutex<Record>>,
-    /// More rows than may be collected: the statement is interrupted and run again without collecting.
-    overflow: Arc<AtomicBool>,
-    most: Option<u64>,
-}
-
-impl Recorder {
-    fn new(most: Option<u64>) -> Self {
-        Self { record: Arc::default(), overflow: Arc::default(), most }
-    }
-
-    fn record(&self) -> MutexGuard<'_, Record> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn authorize(&self, context: &AuthContext<'_>) -> Authorization {
-        let mut record = self.record();
-        let mut writes = |table: &str| {
-            let internal = is_internal(table) && context.accessor.is_none();
-            if is_trash(table) || internal {
-                record.denied = Some(format!("a change of `{table}`"));
-                return false;
-            }
-            record.writable.insert(table.to_owned());
-            true
-        };
-        let (allowed, answer) = match context.action {
-            AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => (true, Authorization::Allow),
-            AuthAction::Insert { table_name } => (writes(table_name), Authorization::Allow),
-            // Ignoring a DELETE lets it go on but row by row, so that the hook hears of each
-            // (https://sqlite.org/c3ref/set_authorizer.html).
-            AuthAction::Delete { table_name } => (writes(table_name), Authorization::Ignore),
-            AuthAction::Update { table_name, column_name } => {
-                let allowed = writes(table_name);
-                record.columns.insert((table_name.to_owned(), column_name.to_owned()));
-                (allowed, Authorization::Allow)
-            }
-            AuthAction::Function { function_name } => {
-                let known = context.accessor.is_some() || sql::is_known_function(function_name, Dialect::Sqlite);
-                if !known {
-                    record.denied = Some(format!("the function `{function_name}`"));
-                }
-                (known, Authorization::Allow)
-            }
-            // Full-text tables ask whether somebody else wrote to their storage.
-            AuthAction::Pragma { pragma_name: "data_version", pragma_value: None } => (true, Authorization::Allow),
-            _ => {
-                record.denied = Some("more than a change of rows".into());
-                (false, Authorization::Deny)
-            }
-        };
-        if allowed { answer } else { Authorization::Deny }
-    }
-
-    fn touch(&self, action: Action, table: &str, rowid: i64) {
-        let mut guard = self.record();
-        let record = &mut *guard;
-        let counts = record.counts.entry(table.to_owned()).or_default();
-        match action {
-            Action::SQLITE_INSERT => counts.inserted += 1,
-            Action::SQLITE_DELETE => counts.deleted += 1,
-            _ => counts.updated += 1,
-        }
-        record.events += 1;
-        record.stream.update(format!("{action:?} {rowid} {table}\n"));
-        let Some(most) = self.most else { return };
-        if record.rows >= most {
-            self.overflow.store(true, Ordering::Relaxed);
-        } else if record.touched.entry(table.to_owned()).or_default().insert(rowid) {
-            record.rows += 1;
-        }
-    }
 }
 
 /// Runs `statement` in a transaction of its own, which is left open on the returned connection.
@@ -281,6 +177,7 @@ impl Gathering<'_> {
                 let what =
                     if whole { "is too large to be compared as a whole" } else { "changes by too much to be kept" };
                 effects.obstacles.push(format!("`{}` {what}", table.name));
+                effects.truncated |= whole;
                 let heard: [u8; 32] = self.record.stream.clone().finalize().into();
                 digest.update(heard);
                 continue;
@@ -453,7 +350,6 @@ impl Gathering<'_> {
             for (table, heard) in &self.record.counts {
                 effects.counts.entry(table.clone()).or_insert(*heard);
             }
-            effects.truncated = compared;
         }
     }
 }

@@ -11,6 +11,7 @@ mod images;
 mod purge_table;
 mod quarantine;
 mod query;
+mod recorder;
 mod restore_rows;
 mod restore_table;
 mod schema;

@@ -11,14 +11,18 @@ use serde_json::json;
 
 use super::client::{Site, work};
 use super::effects::explain;
-use super::images::{self, Images, RowImage};
+use super::images::{self, Images, RowImage, SequenceImage};
 use super::schema;
 use crate::contract::{
-    About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, Target,
-    ToolError, TypedTool, UndoPlan,
+    About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
+    Target, ToolError, TypedTool, UndoPlan,
 };
 
 pub(super) struct SqliteRestoreRows;
+
+/// Tables of more rows are not searched for rows that point to nothing when a write runs: it takes about a second. If such
+/// a table had some, and the write mended them, undoing is refused rather than breaking them again unasked.
+const CHECKED: u64 = 1_000_000;
 
 /// What to put back.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +32,8 @@ pub(super) struct Args {
     target: String,
     /// The rows as they are to be.
     rows: Images,
+    /// What AUTOINCREMENT remembered when the rows were changed: it is put back only where it is still so.
+    left: Vec<SequenceImage>,
     /// How many rows pointed to nothing when the rows were like this, by foreign key: these may do so again.
     orphans: BTreeMap<String, u64>,
 }
@@ -81,16 +87,47 @@ impl TypedTool for SqliteRestoreRows {
             }
             let tables = involved(&conn, &args.rows).map_err(|error| site.explain(&error))?;
             let orphans = orphans(&conn, &tables, None).map_err(|error| site.explain(&error))?;
-            images::put_back(&conn, &args.rows).map_err(|error| explain(site, &error))?;
+            let (back_to, then) = unmoved(now, &args);
+            images::put_back(&conn, &then).map_err(|error| explain(site, &error))?;
             let left = self::orphans(&conn, &tables, None).map_err(|error| site.explain(&error))?;
             points_somewhere(&left, &orphans, &args.orphans)?;
-            let undo = plan_from(site, &args.target, &now, &args.rows, orphans)?;
+            let undo = plan_from(site, &args.target, &back_to, &then, orphans)?;
             let rows_restored = args.rows.tables.iter().map(|table| table.rows.len() as u64).sum();
             site.commit(&mut conn)?;
             Ok(Done { output: Output { rows_restored }, undo: Some(undo) })
         })
         .await
     }
+
+    async fn probe(&self, _args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
+        probe(seen, lease).await
+    }
+}
+
+/// Tells from the images a look kept whether the call they belong to took effect.
+pub(super) async fn probe(seen: &Preflight, lease: &Lease) -> Probe {
+    let kept = seen.pre_image.clone().and_then(|kept| serde_json::from_value::<Kept>(kept).ok());
+    // Without images there is nothing to compare: a new row's rowid is not part of a fingerprint.
+    let Some(kept) = kept else { return Probe::Unknown };
+    let now = work(lease, move |site| {
+        let conn = site.open_to_read()?;
+        let now = images::current(&conn, &kept.before).map_err(|error| explain(site, &error))?;
+        Ok(match now.tables {
+            now if now == kept.before.tables => Probe::Unchanged,
+            now if now == kept.after.tables => Probe::Changed,
+            _ => Probe::Unknown,
+        })
+    });
+    now.await.unwrap_or(Probe::Unknown)
+}
+
+/// What a look keeps with the record of the start.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Kept {
+    /// The rows as they were.
+    pub before: Images,
+    /// The rows as the call would leave them.
+    pub after: Images,
 }
 
 /// A transaction in which nothing happens but what is written: no triggers, no cascades, no checks of values that were
@@ -137,7 +174,16 @@ fn preflight(site: &Site, args: &Args, now: &Images) -> Preflight {
 }
 
 fn fingerprint(site: &Site, now: &Images) -> Digest {
-    Digest::of(&json!({ "uid": site.uid, "rows": now }))
+    // AUTOINCREMENT moves with every insert of anybody: it is no reason to refuse.
+    Digest::of(&json!({ "uid": site.uid, "rows": now.tables }))
+}
+
+/// What there is now and what is to be, both without the sequences that somebody has moved since.
+fn unmoved(now: Images, args: &Args) -> (Images, Images) {
+    let (mut now, mut then) = (now, args.rows.clone());
+    now.sequences.retain(|sequence| args.left.contains(sequence));
+    then.sequences.retain(|kept| now.sequences.iter().any(|sequence| sequence.table == kept.table));
+    (now, then)
 }
 
 /// The plan that puts `was` back, made in the transaction that changed it.
@@ -145,7 +191,7 @@ pub(super) fn plan(site: &Site, conn: &Connection, target: &str, was: &Images) -
     // What pointed to nothing before is asked of a connection that still sees it.
     let before = site.open_to_read()?;
     let tables = involved(&before, was).map_err(|error| site.explain(&error))?;
-    let orphans = orphans(&before, &tables, Some(site.limits.count)).map_err(|error| site.explain(&error))?;
+    let orphans = orphans(&before, &tables, Some(CHECKED)).map_err(|error| site.explain(&error))?;
     drop(before);
     let now = images::current(conn, was).map_err(|error| explain(site, &error))?;
     plan_from(site, target, was, &now, orphans)
@@ -158,7 +204,7 @@ fn plan_from(
     now: &Images,
     orphans: BTreeMap<String, u64>,
 ) -> Result<UndoPlan, ToolError> {
-    let args = Args { target: target.to_owned(), rows: back_to.clone(), orphans };
+    let args = Args { target: target.to_owned(), rows: back_to.clone(), left: now.sequences.clone(), orphans };
     let args = serde_json::to_value(args).map_err(|error| ToolError::failed(error.to_string()))?;
     let expects = fingerprint(site, now);
     Ok(UndoPlan { tool: "sqlite_restore_rows".into(), args, expects, until: None, lossy: Vec::new() })

@@ -93,7 +93,11 @@ pub(super) fn find(conn: &Connection, name: &str) -> rusqlite::Result<Option<Tab
         "shadow" => Kind::Shadow,
         _ => Kind::Table,
     };
-    let columns = columns(conn, &name)?;
+    let columns = match columns(conn, &name) {
+        // A view over a table that is gone has no columns; it is still there to be named.
+        Err(_) if kind == Kind::View => Vec::new(),
+        columns => columns?,
+    };
     let key = if kind == Kind::Table { key(conn, &name, &columns, without_rowid)? } else { Key::Hidden };
     let autoincrement = kind == Kind::Table && text::says(&sql, "autoincrement");
     Ok(Some(Table { name, kind, columns, key, autoincrement }))

@@ -13,8 +13,8 @@ use super::effects::{self, Effects};
 use super::restore_rows;
 use super::schema;
 use crate::contract::{
-    About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, Target,
-    ToolError, TypedTool,
+    About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
+    Target, ToolError, TypedTool,
 };
 use crate::sql::{Class, Dialect, Verb, Write, classify};
 
@@ -105,6 +105,10 @@ impl TypedTool for SqliteWrite {
             Ok(Done { output: output(&effects), undo })
         })
         .await
+    }
+
+    async fn probe(&self, _args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
+        restore_rows::probe(seen, lease).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::world::{Database, find, state_of};
-use crate::contract::{Access, Cause, Lease, Preflight, Reversibility, ToolError, Toolset as _};
+use crate::contract::{Access, Cause, Lease, Preflight, Probe, Reversibility, ToolError, Toolset as _};
 use crate::laws::World as _;
 use crate::sqlite::Sqlite;
 
@@ -149,6 +149,35 @@ async fn rows_that_pointed_to_nothing_before_may_do_so_again() {
 }
 
 #[tokio::test]
+async fn somebody_elses_insert_does_not_stand_in_the_way_of_an_undo() {
+    let world =
+        Database::new("CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, note); INSERT INTO t(note) VALUES ('a')");
+    let (_, outcome) = world.call("sqlite_write", &sql("INSERT INTO t(note) VALUES ('mine')")).await.unwrap();
+    world.open().execute_batch("INSERT INTO t(note) VALUES ('theirs')").unwrap();
+    let undo = outcome.undo.unwrap();
+    assert_eq!(world.look(&undo.tool, &undo.args).await.unwrap().fingerprint, undo.expects);
+    world.call(&undo.tool, &undo.args).await.unwrap();
+    let left = "SELECT group_concat(note) || (SELECT seq FROM sqlite_sequence) FROM t";
+    let left: String = world.open().query_row(left, [], |row| row.get(0)).unwrap();
+    assert_eq!(left, "a,theirs3");
+}
+
+#[tokio::test]
+async fn a_probe_tells_whether_a_call_took_effect() {
+    let world = Database::new(SHOP);
+    let tool = find("sqlite_write");
+    let lease = world.lend(Access::Read);
+    for text in ["INSERT INTO cust(name) VALUES ('new')", "DELETE FROM payments", "UPDATE bookings SET day = 'sun'"] {
+        let seen = world.look("sqlite_write", &sql(text)).await.unwrap();
+        assert_eq!(tool.probe(&sql(text), &seen, &lease).await, Probe::Unchanged, "{text}");
+        tool.execute(&sql(text), &seen, &world.lend(Access::Write)).await.unwrap();
+        assert_eq!(tool.probe(&sql(text), &seen, &lease).await, Probe::Changed, "{text}");
+        let without = Preflight { pre_image: None, ..seen };
+        assert_eq!(tool.probe(&sql(text), &without, &lease).await, Probe::Unknown, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_full_text_table_behind_a_trigger_makes_a_write_irreversible() {
     let world = Database::new(
         "CREATE TABLE doc(id INTEGER PRIMARY KEY, body, note);
@@ -201,7 +230,6 @@ async fn the_quarantine_is_not_for_writing_and_its_purge_says_what_dies() {
     assert_eq!(described["quarantine"][0]["table"], "bookings");
     assert!(described["tables"].as_array().unwrap().iter().all(|table| table["name"] != kept.as_str()));
 
-    world.look("sqlite_purge_table", &table(&kept)).await.unwrap();
     let (seen, _) = world.call("sqlite_purge_table", &table(&kept)).await.unwrap();
     assert!(seen.destroys_recovery && seen.alternative.is_none());
     let undo = outcome.undo.unwrap();
@@ -271,7 +299,7 @@ async fn a_missing_file_is_not_created_and_a_missing_table_names_the_others() {
             "sqlite_write" => sql("DELETE FROM cust"),
             "sqlite_restore_table" => json!({ "target": "fleet", "id": "x" }),
             "sqlite_restore_rows" => {
-                json!({ "target": "fleet", "rows": { "tables": [], "sequences": [] }, "orphans": {} })
+                json!({ "target": "fleet", "rows": { "tables": [], "sequences": [] }, "left": [], "orphans": {} })
             }
             "sqlite_describe" => json!({ "target": "fleet" }),
             _ => table("cust"),

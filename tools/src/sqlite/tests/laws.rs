@@ -257,6 +257,36 @@ fn drops_and_purges_obey() {
 }
 
 #[test]
+fn bringing_back_obeys() {
+    let tally = RefCell::new((0, 0));
+    run(&(shape(), 0..TABLES.len(), statement()), |(shape, table, sql)| {
+        let toolset = Sqlite::new();
+        let calls = [
+            ("sqlite_drop_table", json!({ "target": "fleet", "table": TABLES[table] })),
+            ("sqlite_write", json!({ "target": "fleet", "sql": sql })),
+        ];
+        for (tool, args) in calls {
+            let world = Database::new(&shape.sql());
+            let Ok((_, outcome)) = wait(world.call(tool, &args)) else { continue };
+            let undo = outcome.undo.unwrap();
+            wait(needs_a_write_lease(&world, &toolset, &undo.tool, &undo.args)).map_err(TestCaseError::fail)?;
+            let ended = wait(obeys(&world, &toolset, &undo.tool, &undo.args)).map_err(TestCaseError::fail)?;
+            tally.borrow_mut().0 += u32::from(matches!(ended, Ended::Done { .. }));
+            let touched =
+                wait(world.look(&undo.tool, &undo.args)).map_or(0, |seen| seen.blast_radius.rows.unwrap_or(0));
+            // Rows that the call added and that are to go again may be all there is to disturb.
+            if touched > 0 && !sql.starts_with("DELETE") {
+                let moved = wait(refuses_when_moved(&world, &toolset, &undo.tool, &json!(undo.args)));
+                tally.borrow_mut().1 += u32::from(moved.map_err(TestCaseError::fail)?);
+            }
+        }
+        Ok(())
+    });
+    let (done, moved) = tally.into_inner();
+    assert!(done > CASES / 2 && moved > CASES / 8, "{done} {moved}");
+}
+
+#[test]
 fn reads_obey() {
     let world = Database::new(
         &Shape {
