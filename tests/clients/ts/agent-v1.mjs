@@ -1,0 +1,30 @@
+// A session of the TypeScript SDK's first version, which knows only the initialize-based revisions.
+
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
+import { answer, play, readSession } from "./session.mjs";
+
+const session = await readSession();
+const questions = [];
+const client = new Client(
+  { name: "sdk-typescript", version: "1" },
+  { capabilities: session.person ? { elicitation: {} } : {} },
+);
+if (session.person) {
+  client.setRequestHandler(ElicitRequestSchema, async (request) => answer(session.person, request.params, questions));
+}
+const headers = session.token ? { Authorization: `Bearer ${session.token}` } : {};
+const transport = session.url
+  ? new StreamableHTTPClientTransport(new URL(session.url), { requestInit: { headers } })
+  : new StdioClientTransport({ command: session.command[0], args: session.command.slice(1), cwd: session.cwd });
+// This version tells only its HTTP transport what was agreed on.
+let revision = null;
+const told = transport.setProtocolVersion?.bind(transport);
+transport.setProtocolVersion = (version) => {
+  revision = version;
+  told?.(version);
+};
+await client.connect(transport);
+await play(client, session, questions, revision);
