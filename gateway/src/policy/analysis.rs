@@ -7,11 +7,10 @@ use cedar_policy::pst::{
     Template, UnaryOp, Var,
 };
 
-use super::schema::Vocabulary;
+use mollyguard_tools::contract::{Reversibility, Scope, Tier};
 
-const TIERS: [&str; 3] = ["development", "staging", "production"];
-const CLASSES: [&str; 4] = ["read_only", "reversible", "compensable", "irreversible"];
-const SCOPES: [&str; 4] = ["resource", "group", "environment", "account"];
+use super::schema::Vocabulary;
+use super::situation::{CLASSES, SCOPES, TIERS};
 
 /// A variable and the attributes taken from it: `context.call.tier`.
 type Path<'a> = (&'a Var, Vec<&'a str>);
@@ -198,9 +197,9 @@ fn can_fail(expr: &Expr) -> Option<&'static str> {
 /// The words an attribute can have, where that is a closed list.
 fn words<'a>(var: &Var, attributes: &[&str], vocabulary: &'a Vocabulary) -> Option<Vec<&'a str>> {
     match (var, attributes) {
-        (Var::Context, ["call", "tier"]) | (Var::Resource, ["tier"]) => Some(TIERS.to_vec()),
-        (Var::Context, ["call", "reversibility"]) => Some(CLASSES.to_vec()),
-        (Var::Context, ["call", "scope"]) => Some(SCOPES.to_vec()),
+        (Var::Context, ["call", "tier"]) | (Var::Resource, ["tier"]) => Some(TIERS.map(Tier::as_str).to_vec()),
+        (Var::Context, ["call", "reversibility"]) => Some(CLASSES.map(Reversibility::as_str).to_vec()),
+        (Var::Context, ["call", "scope"]) => Some(SCOPES.map(Scope::as_str).to_vec()),
         (Var::Context, ["call", "tool"]) => Some(vocabulary.actions.keys().map(String::as_str).collect()),
         (Var::Context, ["call", "toolset"]) => Some(vocabulary.toolsets.iter().map(String::as_str).collect()),
         _ => None,

@@ -54,7 +54,7 @@ pub(super) fn corners() -> impl Iterator<Item = Situation> {
 }
 
 /// A step up the ladder at which a yes became a no.
-fn descent(
+pub(super) fn descent(
     policies: &Policies,
     declaration: &Declaration,
     principal: &Principal,

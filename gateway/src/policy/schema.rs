@@ -8,10 +8,9 @@ use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema};
 use mollyguard_tools::contract::{Declaration, Reversibility};
 
 use super::load::{LoadError, Problem};
+use super::situation::CLASSES;
 
 const FIXED: &str = include_str!("../../../policies/mollyguard.cedarschema");
-const CLASSES: [Reversibility; 4] =
-    [Reversibility::ReadOnly, Reversibility::Reversible, Reversibility::Compensable, Reversibility::Irreversible];
 
 /// The names of Cedar's entity types, parsed once.
 #[derive(Debug)]

@@ -37,6 +37,57 @@ fn approval() -> impl Strategy<Value = Option<Need>> {
     prop::option::of((assurance, 0..4_u32).prop_map(|(assurance, approvers)| Need { assurance, approvers }))
 }
 
+/// Conditions that mention the approval in sound, unsound and failing ways, as text.
+fn condition() -> impl Strategy<Value = String> {
+    let given = "context has approval && context.approval";
+    let comparison = (prop::sample::select(vec![">=", ">=", ">=", ">", ">", "<", "=="]), 1..5_u8, any::<bool>());
+    let strength = comparison.prop_map(move |(op, n, flipped)| match flipped {
+        false => format!("({given}.assurance {op} {n})"),
+        true => format!("({given}.approvers {op} context.call.environments)"),
+    });
+    let fixed = prop::sample::select(vec![
+        "(context has approval)",
+        "(context has approval.approvers)",
+        "(context.call.tier == \"staging\")",
+        "(context.call.environments > 1)",
+        "(resource.tier != context.call.tier)",
+        "(context.call.resources + 9223372036854775807 > 1)",
+        "(principal == User::\"ana\")",
+    ]);
+    let leaf = prop_oneof![strength, fixed.prop_map(str::to_owned)];
+    leaf.prop_recursive(2, 4, 2, |inner| {
+        prop_oneof![
+            1 => inner.clone().prop_map(|one| format!("(!{one})")),
+            3 => (inner.clone(), inner.clone()).prop_map(|(one, two)| format!("({one} && {two})")),
+            3 => (inner.clone(), inner.clone()).prop_map(|(one, two)| format!("({one} || {two})")),
+            1 => (inner.clone(), inner.clone(), inner)
+                .prop_map(|(one, two, three)| format!("(if {one} then {two} else {three})")),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn trying_out_never_refutes_the_proof(
+        forbids in any::<bool>(), one in condition(), corners in prop::collection::vec(corner(), 6)
+    ) {
+        let (effect, clause) = if forbids { ("forbid", "unless") } else { ("permit", "when") };
+        let text = format!(
+            "@id(\"reads\") @reason(\"x\") permit (principal, action in Action::\"{}\", resource);\n\
+             @id(\"drawn\") @reason(\"x\") {effect} (principal, action, resource) {clause} {{ {one} }};",
+            if forbids { "sqlite" } else { "files" },
+        );
+        // Most are refused, for this reason or another.
+        let Ok(policies) = Policies::from_files(&[file(&text)], &tools(), PASSKEY_BY_2) else { return Ok(()) };
+        for corner in &corners {
+            let found = cube::descent(&policies, &tools()[1], &someone(), corner);
+            prop_assert!(found.is_none(), "{found:?}\n{text}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 

@@ -151,3 +151,27 @@ fn an_explanation_goes_rung_by_rung() {
     assert_eq!(ids(&explanation.rungs[2].permitted_by), ["permit-what-nothing-forbids"]);
     assert!(serde_json::to_string(&explanation).is_ok());
 }
+
+/// The text between the fences of that language.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    page.split(&fence).skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_the_readme_shows_works() {
+    let page = include_str!("../../../../policies/README.md");
+    let mut tools = tools();
+    tools.push(tool("sqlite_purge_table", "sqlite", Reversibility::Irreversible, Scope::Resource));
+    tools.push(tool("files_purge", "files", Reversibility::Irreversible, Scope::Resource));
+    let mut files = Sources::default().read().unwrap().policies;
+    for text in blocks(page, "cedar") {
+        files.push(SourceFile { name: "README.md".to_owned(), text });
+    }
+    assert_eq!(files.len(), 8);
+    let policies = Policies::from_files(&files, &tools, Need::IN_CLIENT).unwrap();
+    let cases: Vec<_> =
+        blocks(page, "toml").into_iter().map(|text| SourceFile { name: "README.md".to_owned(), text }).collect();
+    let outcomes = run_cases(&policies, &tools, &cases).unwrap();
+    assert!(outcomes.len() == 3 && outcomes.iter().all(|outcome| outcome.passed), "{outcomes:#?}");
+}
