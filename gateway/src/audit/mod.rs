@@ -6,6 +6,8 @@ pub mod checkpoint;
 mod keyed;
 pub(crate) mod ledger;
 mod record;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use chain::{Finding, Head, Report, Wrong};

@@ -338,7 +338,7 @@ async fn calls_are_listed_newest_first(open: Open<'_>) {
     assert_eq!(list(CallFilter { limit: 2, ..CallFilter::default() }).await, calls[..2]);
     assert_eq!(list(CallFilter { before: Some(calls[1]), ..CallFilter::default() }).await, calls[2..]);
     assert_eq!(list(CallFilter { target: Some("files".into()), ..CallFilter::default() }).await, [calls[1], calls[3]]);
-    assert_eq!(list(CallFilter { user: Some("eve".into()), ..CallFilter::default() }).await, []);
+    assert!(list(CallFilter { user: Some("eve".into()), ..CallFilter::default() }).await.is_empty());
 }
 
 async fn records_stand_in_order_without_gaps(open: Open<'_>) {

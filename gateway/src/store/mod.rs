@@ -19,6 +19,8 @@ use crate::identity::Principal;
 
 pub use keys::{KeyError, seal_key};
 pub(crate) use sqlite::Inspection;
+#[cfg(test)]
+pub(crate) use sqlite::tests;
 pub use sqlite::{Configured, Health, OpenStore, SqliteStore};
 
 /// Why the store said no. Nothing was written.
