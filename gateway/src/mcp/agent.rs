@@ -126,7 +126,7 @@ impl Agent {
         if let Value::Object(args) = args {
             params = params.with_arguments(args);
         }
-        let result = self.client.peer().call_tool(params).await;
+        let result = self.client.call_tool(params).await;
         let result = result.map_err(|error| AgentError::Refused(error.to_string()))?;
         let about = result.meta.as_ref().and_then(|meta| meta.get("dev.mollyguard/call")).cloned();
         Ok(Called {
