@@ -129,7 +129,8 @@ pub(crate) async fn find(
         Err(Unusable::Store(error)) => return Err(Box::new(Refusal::of_store(&error, about))),
         Err(Unusable::No(code, message)) => (code, message),
     };
-    about.decision = "deny";
+    let because = asked_by(gateway, request).await;
+    about.policies.clone_from(&because);
     let next = match code {
         ReasonCode::TargetChanged => "Look again: the same call asks anew about what is there now.",
         ReasonCode::ConfirmationDeclined => {
@@ -137,7 +138,9 @@ pub(crate) async fn find(
         }
         _ => "Nothing more to do, or make the call again to be asked anew.",
     };
-    let refusal = Refusal::new(code, message, next, about);
+    let mut refusal = Refusal::new(code, message, next, about);
+    refusal.because = because;
+    refusal.alternative = seen.alternative.as_ref().map(reply::way_of);
     let subject = gateway.subject(id, &request.principal, facts.tool, facts.args, seen);
     let event =
         crate::audit::AuditEvent::Denied { reason_code: code.as_str().to_owned(), because: refusal.because.clone() };
@@ -145,6 +148,17 @@ pub(crate) async fn find(
         return Err(Box::new(Refusal::of_store(&error, refusal.about)));
     }
     Err(Box::new(refusal))
+}
+
+/// The policies that asked the question an answer came along for; only its own principal is told.
+async fn asked_by(gateway: &Gateway, request: &Request) -> Vec<Because> {
+    let Some(answered) = &request.answered else { return Vec::new() };
+    match gateway.store.confirmation(answered.confirmation).await {
+        Ok(Some((confirmation, _))) if confirmation.principal.is_same_person(&request.principal) => {
+            confirmation.because
+        }
+        _ => Vec::new(),
+    }
 }
 
 enum Unusable {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use mollyguard_tools::contract::{Outcome, Preflight, ToolError, UndoPlan};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::approval;
@@ -24,9 +25,20 @@ use crate::store::{Ending, Intent, Start};
 /// The tool is not known, which the protocol wants told apart from a refusal.
 pub async fn call(gateway: &Arc<Gateway>, request: Request) -> Result<Reply, UnknownTool> {
     let entry = gateway.registry.find(&request.tool)?;
-    let reply = match answer(gateway, &entry, &request).await {
+    // The names of OpenTelemetry's semantic conventions for MCP and generative AI.
+    let span = tracing::info_span!(
+        "tools/call",
+        gen_ai.tool.name = %request.tool,
+        gen_ai.operation.name = "execute_tool",
+        mcp.method.name = "tools/call",
+        error.r#type = tracing::field::Empty,
+    );
+    let reply = match answer(gateway, &entry, &request).instrument(span.clone()).await {
         Ok(reply) => reply,
-        Err(refusal) => Reply::Refused(refusal),
+        Err(refusal) => {
+            span.record("error.type", refusal.reason_code.as_str());
+            Reply::Refused(refusal)
+        }
     };
     Ok(gateway.redacted(reply))
 }

@@ -148,8 +148,9 @@ impl World {
         let connection = self.open(database)?;
         let mut dump = String::new();
         let mut schema = connection.prepare("SELECT type, name, sql FROM sqlite_master ORDER BY type, name")?;
-        let objects: Vec<(String, String, Option<String>)> =
-            schema.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<rusqlite::Result<_>>()?;
+        let objects: Vec<(String, String, Option<String>)> = schema
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<rusqlite::Result<_>>()?;
         for (kind, name, sql) in objects {
             dump.push_str(&format!("{kind} {name}: {}\n", sql.unwrap_or_default()));
             if kind == "table" {
