@@ -55,8 +55,8 @@ pub(super) fn input_required(
     seal: &Seal,
 ) -> Result<InputRequiredResult, SealError> {
     let (field, form) = form(question);
-    let sealed = Sealed { confirmation: question.confirmation, field: field.to_owned() };
-    let state = seal.close(&sealed, bound, question.expires_at)?;
+    let sealed = Sealed { confirmation: question.confirmation, field: field.to_owned(), until: question.expires_at };
+    let state = seal.close(&sealed, bound)?;
     let ask = InputRequest::Elicitation(ElicitRequest::new(form));
     Ok(InputRequiredResult::new(Some(InputRequests::from([(CONFIRM.to_owned(), ask)])), Some(state)))
 }

@@ -28,7 +28,7 @@ use crate::identity::Principal;
 pub enum Access {
     /// Whoever reaches the loopback address; always this principal.
     Local(Principal),
-    /// Who has one of these tokens.
+    /// Who has one of these tokens; where there are none, nobody.
     Tokens(Tokens),
 }
 
@@ -86,13 +86,18 @@ pub async fn serve_http(
     let limits = settings.limits;
     let end = CancellationToken::new();
     let server = Server::new(wire, Caller::Authenticated, leave.clone());
-    let router = router(server.clone(), settings, end.clone());
+    let router = router(server.clone(), settings, address, end.clone());
     serve::run(listener, router, server, &limits, &leave, &end).await;
     Ok(())
 }
 
 /// The routes. `end` cuts every stream.
-fn router(server: Server, settings: Http, end: CancellationToken) -> Router {
+fn router(server: Server, mut settings: Http, address: SocketAddr, end: CancellationToken) -> Router {
+    // Nobody but this server has its own port's origin. Any other port on this machine is somebody else.
+    if address.ip().to_canonical().is_loopback() {
+        let own = ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{}", address.port()));
+        settings.origins.extend(own);
+    }
     let mut sessions = LocalSessionManager::default();
     let mut session = SessionConfig::default();
     session.keep_alive = Some(settings.limits.session_idle);
@@ -104,9 +109,9 @@ fn router(server: Server, settings: Http, end: CancellationToken) -> Router {
         .with_json_response(true)
         .with_cancellation_token(end)
         .with_max_request_body_bytes(settings.limits.body_bytes)
-        .with_allowed_origins(settings.origins.clone())
+        .with_allowed_origins(settings.origins)
         .enforce_origin_validation();
-    config.allowed_hosts.extend(settings.hosts.iter().cloned());
+    config.allowed_hosts.extend(settings.hosts);
 
     let service = StreamableHttpService::new(move || Ok(server.clone()), Arc::clone(&sessions), config);
     let guard = Arc::new(Guard::new(settings.access, settings.limits, sessions));

@@ -39,6 +39,8 @@ pub(super) struct Sealed {
     pub(super) confirmation: Uuid,
     /// The form's one field.
     pub(super) field: String,
+    /// When the confirmation expires. rmcp's own limit still lets the last millisecond through.
+    pub(super) until: Timestamp,
 }
 
 /// The call a seal is bound to.
@@ -71,15 +73,16 @@ impl Seal {
     }
 
     /// Seals until the confirmation expires.
-    pub(super) fn close(&self, sealed: &Sealed, bound: &Bound<'_>, until: Timestamp) -> Result<String, SealError> {
+    pub(super) fn close(&self, sealed: &Sealed, bound: &Bound<'_>) -> Result<String, SealError> {
         let aad = bound.bytes();
-        let options = SealOptions::new().associated_data(&aad).ttl(left(until));
+        let options = SealOptions::new().associated_data(&aad).ttl(left(sealed.until));
         self.0.seal_json_with(sealed, &options).map_err(|_| SealError::Content)
     }
 
     /// What was sealed for this very call, if it is ours, whole and not expired.
     pub(super) fn open(&self, state: &str, bound: &Bound<'_>) -> Option<Sealed> {
-        self.0.open_json_with(state, &bound.bytes()).ok()
+        let sealed: Sealed = self.0.open_json_with(state, &bound.bytes()).ok()?;
+        (now() < sealed.until).then_some(sealed)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mollyguard_tools::contract::Reversibility;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, Implementation,
     ListToolsResult, MetaObject, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
@@ -12,6 +13,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::confirm::{self, Elicited};
@@ -113,6 +115,23 @@ impl Server {
         Ok(principal)
     }
 
+    /// The gateway's reply. On a task of its own: rmcp would let a client wait for ever for a call that panicked.
+    async fn call(&self, request: Request) -> Result<Reply, UnknownTool> {
+        let declared = self.0.wire.calls.declaration(&request.tool).map(|declaration| declaration.reversibility);
+        let calls = Arc::clone(&self.0.wire.calls);
+        let call = tokio::spawn(async move { calls.call(request).await }.in_current_span());
+        call.await.unwrap_or_else(|_| {
+            tracing::error!("a call ended in a defect of the gateway");
+            let refusal = Refusal::new(
+                ReasonCode::Uncertain,
+                "the gateway failed while it worked on this call",
+                "Do not repeat it. Look at the target to see what happened; `list_calls` shows what was written down.",
+                About::unseen(Uuid::now_v7(), declared.unwrap_or(Reversibility::Irreversible)),
+            );
+            Ok(Reply::Refused(Box::new(refusal)))
+        })
+    }
+
     /// The call, and where the gateway asks back in an older revision, the question and the call again.
     async fn answer(
         &self,
@@ -125,7 +144,7 @@ impl Server {
         let mut has_asked = false;
         loop {
             let request = incoming.request(answered.take(), seen, cancel.clone());
-            let reply = self.0.wire.calls.call(request).await.map_err(|unknown| error::unknown_tool(&unknown))?;
+            let reply = self.call(request).await.map_err(|unknown| error::unknown_tool(&unknown))?;
             let question = match reply {
                 Reply::Done(receipt) => return Ok(done(*receipt).into()),
                 Reply::Refused(refusal) => return Ok(refused(&refusal).into()),
