@@ -163,6 +163,71 @@ async fn somebody_elses_insert_does_not_stand_in_the_way_of_an_undo() {
 }
 
 #[tokio::test]
+async fn a_returning_clause_gives_its_rows_and_all_of_them_are_changed() {
+    let mut world = Database::new(SHOP);
+    world.limits.output_rows = 2;
+    let (_, outcome) =
+        world.call("sqlite_write", &sql("UPDATE bookings SET day = 'sun' RETURNING id, day")).await.unwrap();
+    let returned = &outcome.output["returned"];
+    assert_eq!((&returned["rows"], &returned["truncated"]), (&json!([[1, "sun"], [2, "sun"]]), &json!(true)));
+    let changed = "SELECT count(*) FROM bookings WHERE day = 'sun'";
+    assert_eq!(world.open().query_row(changed, [], |row| row.get::<_, i64>(0)).unwrap(), 3);
+    let (_, outcome) = world.call("sqlite_write", &sql("DELETE FROM payments WHERE id = 1")).await.unwrap();
+    assert!(outcome.output.get("returned").is_none());
+}
+
+#[tokio::test]
+async fn a_deferred_foreign_key_that_fails_at_the_end_changes_nothing() {
+    let world = Database::new(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY);
+         CREATE TABLE c(p REFERENCES p(id) DEFERRABLE INITIALLY DEFERRED);",
+    );
+    let before = world.state().await;
+    let (cause, reason, _) = advice(world.call("sqlite_write", &sql("INSERT INTO c VALUES (7)")).await);
+    assert_eq!(cause, Cause::Failed);
+    assert!(reason.contains("FOREIGN KEY"), "{reason}");
+    assert_eq!(world.state().await, before);
+}
+
+#[tokio::test]
+async fn a_write_of_very_many_rows_is_counted_exactly_and_is_irreversible() {
+    let mut world = Database::new(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, note);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO t SELECT i, i FROM n;",
+    );
+    world.limits.count = 1000;
+    let args = sql("DELETE FROM t");
+    let seen = world.look("sqlite_write", &args).await.unwrap();
+    assert_eq!((seen.reversibility, seen.blast_radius.rows), (Reversibility::Irreversible, Some(5000)));
+    assert_eq!(seen.summary, "delete 5000 rows of t");
+    assert!(told(&seen).contains("more than 1000 rows change"), "{}", told(&seen));
+    world.open().execute_batch("DELETE FROM t WHERE id = 7").unwrap();
+    let refused = find("sqlite_write").execute(&args, &seen, &world.lend(Access::Write)).await;
+    assert_eq!(advice(refused).0, Cause::Changed);
+    let (_, outcome) = world.call("sqlite_write", &args).await.unwrap();
+    assert_eq!((&outcome.output["rows_changed"], outcome.undo), (&json!(4999), None));
+
+    let mut dropped = Database::new("CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3);");
+    dropped.limits.count = 2;
+    let seen = dropped.look("sqlite_drop_table", &table("t")).await.unwrap();
+    assert!(seen.blast_radius.truncated && seen.summary.ends_with("at least 2 rows"), "{}", seen.summary);
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_let_go_leaves_a_write_undone() {
+    let mut world = Database::new(SHOP);
+    world.limits.deadline = Duration::from_millis(500);
+    let before = world.state().await;
+    let reader = world.open();
+    reader.execute_batch("BEGIN; SELECT * FROM cust").unwrap();
+    reader.query_row("SELECT count(*) FROM cust", [], |_| Ok(())).unwrap();
+    let (cause, reason, _) = advice(world.call("sqlite_write", &sql("DELETE FROM payments")).await);
+    assert_eq!(cause, Cause::Unavailable, "{reason}");
+    drop(reader);
+    assert_eq!(world.state().await, before);
+}
+
+#[tokio::test]
 async fn a_probe_tells_whether_a_call_took_effect() {
     let world = Database::new(SHOP);
     let tool = find("sqlite_write");
