@@ -279,7 +279,10 @@ impl Policies {
             // The strongest approval there is stands for all: a weaker one never passes where it does not.
             let verdicts = self.verdicts(&prepared, facts.approval);
             match self.certain(&verdicts) {
-                Some(because) => hopeless.get_or_insert(because),
+                Some(because) => hopeless.get_or_insert_with(|| match self.weakest_enough(&prepared, None) {
+                    Some(need) if !self.ceiling.covers(&need) => self.beyond_ceiling(because, need),
+                    _ => because,
+                }),
                 None => return Ok(()),
             };
         }
@@ -312,12 +315,15 @@ impl Policies {
             // A ceiling that is no rung of the ladder, such as typed by two.
             return Decision::Confirm { need: self.ceiling, because: self.because(&self.verdicts(prepared, None)) };
         }
-        let mut because = self.because(&best);
+        Decision::Deny { because: self.beyond_ceiling(self.because(&best), need) }
+    }
+
+    fn beyond_ceiling(&self, mut because: Vec<Because>, need: Need) -> Vec<Because> {
         for Because { reason, .. } in &mut because {
             // Writing to a `String` cannot fail.
             let _ = write!(reason, " It needs {need}, and this installation can prove at most {}.", self.ceiling);
         }
-        Decision::Deny { because }
+        because
     }
 
     fn passes(&self, prepared: &Prepared<'_>, approval: Need) -> bool {

@@ -180,4 +180,12 @@ fn how_long_a_decision_takes() {
         let _ = std::hint::black_box(policies.could_allow(&principal, &tools[1], &target("fleet", Tier::Production)));
     }
     eprintln!("could_allow: {:.1} µs", start.elapsed().as_secs_f64() * 100.0);
+    let start = Instant::now();
+    for _ in 0..100 {
+        std::hint::black_box(super::defaults());
+    }
+    eprintln!("load: {:.1} ms", start.elapsed().as_secs_f64() * 10.0);
+    let start = Instant::now();
+    std::hint::black_box(cube::counterexamples(policies, &tools));
+    eprintln!("check, {} tools: {:.0} ms", tools.len(), start.elapsed().as_secs_f64() * 1000.0);
 }
