@@ -107,11 +107,11 @@ pub fn verify_export(path: &Path, checkpoint: Option<&Path>, key: Option<&Public
             verifier.report.found(Wrong::Misplaced, None, "something follows the export's closing checkpoint");
         }
         let line = String::from_utf8_lossy(&line);
-        closing = closing_of(&line).or(closing);
-        if closing_of(&line).is_none() {
-            if let Some(record) = verifier.record(None, &line) {
-                ledger.record(&record, &mut verifier.report);
-            }
+        let this = closing_of(&line);
+        if this.is_some() {
+            closing = this;
+        } else if let Some(record) = verifier.record(None, &line) {
+            ledger.record(&record, &mut verifier.report);
         }
     }
     close_export(&mut verifier, closing.as_deref(), key);

@@ -21,6 +21,7 @@ pub(super) fn path(directory: &Path) -> PathBuf {
 }
 
 /// What went wrong in SQLite, as the store's error.
+#[expect(clippy::needless_pass_by_value, reason = "the shape `map_err` asks for")]
 pub(super) fn failed(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt(error.to_string()),

@@ -251,10 +251,10 @@ impl Writer {
     /// After a failed transaction: nothing of it may stay, and the chain goes on from what the database really holds,
     /// since a commit can fail after it was written.
     fn give_up(&mut self, before: Tail) {
-        if !self.connection.is_autocommit() {
-            if let Err(error) = self.connection.execute_batch("ROLLBACK") {
-                tracing::error!(%error, "a failed transaction could not be rolled back");
-            }
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a failed transaction could not be rolled back");
         }
         self.tail = before;
         let held = self.connection.query_row(
