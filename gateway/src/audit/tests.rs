@@ -476,6 +476,10 @@ fn a_checkpoint_of_another_key_or_installation_is_not_trusted() {
     fs::remove_file(copy.place.path().join("audit.key")).unwrap();
     assert_found(&copy.report(None), "the key is gone");
     let mut bytes = Vec::new();
+    export(copy.place.path(), &mut bytes).unwrap_err();
+    assert!(!copy.place.path().join("audit.key").exists(), "a new one would hide that");
+    fs::copy(other.path().join("audit.key"), copy.place.path().join("audit.key")).unwrap();
+    assert_found(&copy.report(None), "another key");
     export(copy.place.path(), &mut bytes).unwrap();
     let (_, key) = exported();
     let report = report_of(&bytes, &key);

@@ -167,6 +167,13 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Whether a table has a row: then the key its rows were signed or sealed with must be there, and a new one would only
+/// hide that it is gone. Asked before the key is looked for, since other processes make the key before the first row.
+pub(super) fn has_rows(connection: &Connection, table: &str) -> Result<bool, StoreError> {
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM {table})");
+    connection.query_row(&sql, [], |row| row.get(0)).map_err(failed)
+}
+
 /// The installation's id.
 pub(super) fn installation(connection: &Connection) -> Result<Uuid, StoreError> {
     let id: String = connection.query_row("SELECT id FROM installation", [], |row| row.get(0)).map_err(failed)?;

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::lease::Lease;
-use super::schema::failed;
+use super::schema::{self, failed};
 use super::shipper::Shipper;
 use super::writes::{Tail, Writing};
 use super::{Configured, Pulse};
@@ -243,7 +243,9 @@ impl Writer {
     }
 
     fn open_stream(&self) -> Result<Stream, StoreError> {
-        let key = AuditKey::open(&self.directory, self.installation).map_err(|e| StoreError::Failed(e.to_string()))?;
+        let signed = schema::has_rows(&self.connection, "heads")?;
+        let key = AuditKey::open_for(&self.directory, self.installation, signed)
+            .map_err(|error| StoreError::Failed(error.to_string()))?;
         let lease = Lease::take(&self.directory, self.id).map_err(StoreError::Failed)?;
         Ok(Stream { key, lease })
     }
