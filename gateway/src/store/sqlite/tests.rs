@@ -116,6 +116,17 @@ fn refuses_a_newer_a_foreign_and_a_damaged_database() {
     assert!(matches!(&error, Err(StoreError::Corrupt(why)) if why.contains("mollyguard.db")), "{}", error_of(error));
 }
 
+#[tokio::test]
+async fn a_key_that_is_gone_is_not_replaced() {
+    let place = tempfile::tempdir().unwrap();
+    ran(&open(place.path()), start(), End::Succeeded).await;
+    fs::remove_file(place.path().join("audit.key")).unwrap();
+    let error = open(place.path()).begin(start()).await.unwrap_err().to_string();
+    assert!(error.contains("audit.key` is gone"), "{error}");
+    fs::remove_file(place.path().join("args.key")).unwrap();
+    assert!(error_of(SqliteStore::open(options(place.path()))).contains("args.key` is gone"));
+}
+
 #[test]
 fn many_open_a_new_place_at_once() {
     let place = tempfile::tempdir().unwrap();
@@ -196,7 +207,8 @@ async fn what_waits_together_is_committed_together() {
             tokio::spawn(async move { store.begin(start()).await.unwrap() })
         })
         .collect();
-    while store.queue.as_ref().unwrap().capacity() > 1_024 - 63 {
+    // On this one thread every task comes to its turn, and so into the queue.
+    for _ in 0..200 {
         tokio::task::yield_now().await;
     }
     holder.execute_batch("ROLLBACK").unwrap();
@@ -378,4 +390,37 @@ fn an_export_of_an_empty_store_is_sound() {
     assert_eq!(crate::audit::export(place.path(), &mut fs::File::create(&path).unwrap()).unwrap(), 0);
     let key = crate::audit::public_key(place.path()).unwrap();
     assert!(verify_export(&path, None, Some(&key)).unwrap().is_sound());
+}
+
+/// `cargo test --release -p mollyguard how_fast -- --ignored --nocapture`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn how_fast() {
+    let place = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(place.path()));
+    for (what, tasks, each) in [("calls", 1, 200_u32), ("calls", 16, 100), ("reads", 1, 2_000), ("reads", 16, 1_000)] {
+        let before = store.health().commits;
+        let begun = std::time::Instant::now();
+        let running: Vec<_> = (0..tasks)
+            .map(|_| {
+                let store = Arc::clone(&store);
+                tokio::spawn(async move {
+                    for _ in 0..each {
+                        if what == "reads" {
+                            store.record(subject(Uuid::now_v7()), a_read()).await.unwrap();
+                        } else {
+                            ran(&*store, start(), End::Succeeded).await;
+                        }
+                    }
+                })
+            })
+            .collect();
+        for task in running {
+            task.await.unwrap();
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        let commits = store.health().commits - before;
+        let rate = f64::from(tasks * each) / seconds;
+        println!("{what}, {tasks} at once: {rate:.0} a second, {commits} commits for {}", tasks * each);
+    }
 }
