@@ -1,13 +1,238 @@
-//! The way of a call.
+//! The way of a call, from top to bottom. What each step does lives in its own module; what comes after what, and what
+//! happens when a step says no, is here.
+
 use std::sync::Arc;
 
+use mollyguard_tools::contract::{Outcome, Preflight, ToolError, UndoPlan};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use crate::approval;
+use crate::audit::{AuditEvent, End, Subject};
+use crate::confirm::CallFacts;
 use crate::gateway::Gateway;
-use crate::reply::{Reply, Request, UnknownTool};
+use crate::journal::Errand;
+use crate::own::{self, Own};
+use crate::policy::{Decision, Facts, Permit};
+use crate::preview;
+use crate::registry::Entry;
+use crate::reply::{About, Receipt, Refusal, Reply, Request, Stage, UndoHint, UnknownTool};
+use crate::store::{Ending, Intent, Start};
 
 /// The way of one call.
 ///
 /// # Errors
-/// The tool is not known.
-pub async fn call(_gateway: &Arc<Gateway>, request: Request) -> Result<Reply, UnknownTool> {
-    Err(UnknownTool { name: request.tool, nearest: None })
+/// The tool is not known, which the protocol wants told apart from a refusal.
+pub async fn call(gateway: &Arc<Gateway>, request: Request) -> Result<Reply, UnknownTool> {
+    let entry = gateway.registry.find(&request.tool)?;
+    // The names of OpenTelemetry's semantic conventions for MCP and generative AI.
+    let span = tracing::info_span!(
+        "tools/call",
+        gen_ai.tool.name = %request.tool,
+        gen_ai.operation.name = "execute_tool",
+        mcp.method.name = "tools/call",
+        error.r#type = tracing::field::Empty,
+    );
+    let reply = match answer(gateway, &entry, &request).instrument(span.clone()).await {
+        Ok(reply) => reply,
+        Err(refusal) => {
+            span.record("error.type", refusal.reason_code.as_str());
+            Reply::Refused(refusal)
+        }
+    };
+    Ok(gateway.redacted(reply))
+}
+
+async fn answer(gateway: &Arc<Gateway>, entry: &Entry, request: &Request) -> Result<Reply, Box<Refusal>> {
+    gateway.registry.check(entry, &request.args).map_err(|errors| Refusal::of_arguments(&request.tool, &errors))?;
+    let _slot = gateway.slot(request).await?;
+    match entry {
+        Entry::Native(tool) => way(gateway, request, Errand::ordinary(Arc::clone(tool), &request.args)).await,
+        Entry::Own(Own::Undo) => way(gateway, request, gateway.undo(request).await?).await,
+        Entry::Own(Own::Preview) => preview::preview(gateway, request).await,
+        Entry::Own(own) => own::answer(gateway, *own, request).await,
+    }
+}
+
+/// Steps 3 to 10, for an ordinary call and for the call that takes another one back.
+async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Result<Reply, Box<Refusal>> {
+    let id = Uuid::now_v7();
+    let declaration = &errand.tool.declaration;
+
+    // Hopeless whatever is found, and whoever blesses it? Then the target is not even looked at.
+    gateway.could_allow(id, request, &errand).await?;
+
+    let _stage = request.stage.send(Stage::Looking);
+    let seen = gateway.look(id, request, &errand).await?;
+    let reversibility = seen.settle(declaration);
+
+    let facts = CallFacts {
+        tool: &declaration.name,
+        declaration: errand.tool.digest,
+        args: &errand.args,
+        principal: &request.principal,
+        targets: &seen.targets,
+        fingerprint: seen.fingerprint,
+        policies: gateway.policies.digest(),
+    };
+    let approval = approval::find(gateway, id, request, &facts, &seen).await?;
+
+    let _stage = request.stage.send(Stage::Deciding);
+    let decision = gateway.policies.decide(&Facts {
+        call: id,
+        principal: &request.principal,
+        declaration,
+        targets: &seen.targets,
+        reversibility,
+        blast_radius: &seen.blast_radius,
+        destroys_recovery: seen.destroys_recovery,
+        approval: approval.as_ref().map(|approval| approval.strength()),
+    });
+    let permit = match decision {
+        Decision::Allow(permit) => permit,
+        Decision::Confirm { need, because } => {
+            let question = approval::Question { id, need, because, reversibility, seen: &seen, facts: &facts };
+            return approval::ask(gateway, request, &errand, question).await;
+        }
+        Decision::Deny { because } => return Err(gateway.deny(id, request, &errand, Some(&seen), because).await),
+    };
+    let confirmation = approval.map(|approval| approval.confirmation);
+    let mut about = About::seen(id, if confirmation.is_some() { "confirmed" } else { "allow" }, reversibility, &seen);
+    about.policies = gateway.policies.words(permit.policies());
+
+    // A read takes the short way, unless it spends an approval: that must be written down before it runs.
+    if !declaration.mutates() && confirmation.is_none() {
+        return read(gateway, request, &errand, &seen, &permit, about).await;
+    }
+    if request.cancel.is_cancelled() {
+        return Err(Box::new(Refusal::cancelled(about)));
+    }
+    let run =
+        Run { gateway: Arc::clone(gateway), errand, seen, permit, confirmation, about, request: Passed::of(request) };
+    // From here on the call is detached from its client: hanging up cannot stop a change half way.
+    match gateway.running.spawn(run.to_the_end()).await {
+        Ok(reply) => reply,
+        Err(panic) => Err(Box::new(Refusal::lost(&panic.to_string(), About::unseen(id, reversibility)))),
+    }
+}
+
+/// Execute, record, reply.
+async fn read(
+    gateway: &Gateway,
+    request: &Request,
+    errand: &Errand,
+    seen: &Preflight,
+    permit: &Permit,
+    about: About,
+) -> Result<Reply, Box<Refusal>> {
+    let _stage = request.stage.send(Stage::Executing);
+    let result = gateway.read(request, errand, seen).await;
+    let subject = gateway.subject(about.id, &request.principal, &errand.tool.declaration.name, &errand.args, seen);
+    let event = AuditEvent::Read {
+        policies: permit.policies().to_vec(),
+        failed: result.as_ref().err().map(|error| gateway.broker.redactor().text(&error.to_string()).into_owned()),
+    };
+    // No record, no answer: what was read is not handed out unrecorded.
+    gateway.store.record(subject, event).await.map_err(|error| Refusal::of_store(&error, about.clone()))?;
+    match result {
+        Ok(outcome) => Ok(Reply::Done(Box::new(Receipt { output: outcome.output, about }))),
+        Err(error) => Err(Box::new(Refusal::of_tool(&error, about))),
+    }
+}
+
+/// What of a request goes on without its client.
+struct Passed {
+    principal: crate::identity::Principal,
+    stage: tokio::sync::watch::Sender<Stage>,
+}
+
+impl Passed {
+    fn of(request: &Request) -> Self {
+        Self { principal: request.principal.clone(), stage: request.stage.clone() }
+    }
+}
+
+/// A call that policy permits, detached from its client.
+struct Run {
+    gateway: Arc<Gateway>,
+    errand: Errand,
+    seen: Preflight,
+    permit: Permit,
+    confirmation: Option<Uuid>,
+    about: About,
+    request: Passed,
+}
+
+impl Run {
+    /// Steps 7 to 10: write down, execute, write down, reply.
+    async fn to_the_end(mut self) -> Result<Reply, Box<Refusal>> {
+        let start = self.start();
+        let intent = match self.gateway.store.begin(start).await {
+            Ok(intent) => intent,
+            Err(error) => return Err(Box::new(Refusal::of_store(&error, self.about))),
+        };
+        let _stage = self.request.stage.send(Stage::Executing);
+        let result = self.execute().await;
+        let _stage = self.request.stage.send(Stage::Recording);
+        self.finish(intent, result).await
+    }
+
+    fn start(&self) -> Start {
+        let declaration = &self.errand.tool.declaration;
+        Start {
+            subject: self.subject(),
+            args: self.gateway.redacted_value(self.errand.args.clone()),
+            target: self.errand.target.clone(),
+            preflight: self.seen.clone(),
+            reversibility: self.seen.settle(declaration),
+            policies: self.permit.policies().to_vec(),
+            confirmation: self.confirmation,
+            undoes: self.errand.undoes.map(|(call, _)| call),
+        }
+    }
+
+    fn subject(&self) -> Subject {
+        let name = &self.errand.tool.declaration.name;
+        self.gateway.subject(self.about.id, &self.request.principal, name, &self.errand.args, &self.seen)
+    }
+
+    async fn execute(&self) -> Result<Outcome, ToolError> {
+        let tool = &self.errand.tool;
+        let lease = if tool.declaration.mutates() {
+            self.gateway.broker.lend_write(&self.errand.target, &tool.declaration.name, &self.permit)
+        } else {
+            self.gateway.broker.lend_read(&self.errand.target)
+        };
+        let lease = lease.map_err(|error| ToolError::unavailable(error.to_string()))?;
+        // The tool keeps its own deadline and knows what it has done; this one only ends the waiting for a tool that
+        // does not come back.
+        let patience = lease.limits().deadline * 2;
+        match tokio::time::timeout(patience, tool.tool.execute(&self.errand.args, &self.seen, &lease)).await {
+            Ok(result) => result,
+            Err(_) => Err(ToolError::uncertain(format!("no answer from the target within {patience:?}"))),
+        }
+    }
+
+    async fn finish(&mut self, intent: Intent, result: Result<Outcome, ToolError>) -> Result<Reply, Box<Refusal>> {
+        let (end, undo, note) = match &result {
+            Ok(outcome) => (End::Succeeded, outcome.undo.clone(), None),
+            Err(ToolError::Untouched { reason, .. }) => (End::Untouched, None, Some(reason)),
+            Err(ToolError::Uncertain { reason }) => (End::Uncertain, None, Some(reason)),
+        };
+        let note = note.map(|reason| self.gateway.broker.redactor().text(reason).into_owned());
+        self.about.undo = undo.as_ref().map(|plan: &UndoPlan| UndoHint::new(self.about.id, plan));
+        let ending = Ending { end, undo, note, probe: None };
+        let written = self.gateway.store.finish(intent, ending).await;
+        let about = self.about.clone();
+        match (result, written) {
+            (Ok(outcome), Ok(())) => Ok(Reply::Done(Box::new(Receipt { output: outcome.output, about }))),
+            (Ok(_), Err(error)) => Err(Box::new(Refusal::unrecorded(&error, about))),
+            (Err(error), written) => {
+                if let Err(error) = written {
+                    tracing::error!(call = %about.id, %error, "a call ended and its end could not be recorded");
+                }
+                Err(Box::new(Refusal::of_tool(&error, about)))
+            }
+        }
+    }
 }

@@ -1,1 +1,93 @@
-//! (being laid)
+//! The journal of calls that can be taken back, and turning an entry into a call.
+
+use std::sync::Arc;
+
+use mollyguard_tools::contract::{Digest, now};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::audit::End;
+use crate::identity::Principal;
+use crate::registry::{Registered, Registry};
+use crate::store::{Store, StoreError, StoredCall};
+
+/// What is to be done: an ordinary call, or one the journal made to take another back.
+pub struct Errand {
+    /// The tool.
+    pub tool: Arc<Registered>,
+    /// Its arguments.
+    pub args: Value,
+    /// The configured target's name.
+    pub target: String,
+    /// For an undo: the call it takes back, and the fingerprint of the state that call left.
+    pub undoes: Option<(Uuid, Digest)>,
+}
+
+/// Why a call cannot be taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// No such call, or it is somebody else's.
+    #[error("there is no call `{0}` of yours")]
+    NotFound(Uuid),
+    /// It is not over, or not known to have succeeded.
+    #[error("call `{0}` {1}")]
+    NotDone(Uuid, &'static str),
+    /// It cannot be undone at all.
+    #[error("call `{0}` cannot be undone: it was {1}")]
+    NotUndoable(Uuid, &'static str),
+    /// It was undone already.
+    #[error("call `{0}` was taken back already, by call `{1}`")]
+    Undone(Uuid, Uuid),
+    /// Its time is over.
+    #[error("call `{0}` could be undone until {1}")]
+    Expired(Uuid, mollyguard_tools::contract::Timestamp),
+    /// The tool that would undo it is gone.
+    #[error("call `{0}` is undone by `{1}`, which this configuration does not have")]
+    ToolGone(Uuid, String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Errand {
+    /// An ordinary call. The schema has made sure that there is a `target`.
+    #[must_use]
+    pub fn ordinary(tool: Arc<Registered>, args: &Value) -> Self {
+        let target = args.get("target").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self { tool, args: args.clone(), target, undoes: None }
+    }
+
+    /// The call that takes another one back.
+    ///
+    /// # Errors
+    /// Why it cannot be.
+    pub async fn undo(
+        store: &dyn Store,
+        registry: &Registry,
+        call: Uuid,
+        principal: &Principal,
+    ) -> Result<Self, JournalError> {
+        let found = store.call(call).await?.filter(|found| found.principal.user == principal.user);
+        Self::of_entry(registry, found.ok_or(JournalError::NotFound(call))?)
+    }
+
+    fn of_entry(registry: &Registry, call: StoredCall) -> Result<Self, JournalError> {
+        let id = call.id;
+        match call.end {
+            None => return Err(JournalError::NotDone(id, "is still running")),
+            Some(End::Untouched) => return Err(JournalError::NotDone(id, "changed nothing")),
+            Some(End::Uncertain) => return Err(JournalError::NotDone(id, "may or may not have changed something")),
+            Some(End::Succeeded) => {}
+        }
+        if let Some(by) = call.undone_by {
+            return Err(JournalError::Undone(id, by));
+        }
+        let plan = call.undo.ok_or(JournalError::NotUndoable(id, call.reversibility.as_str()))?;
+        if let Some(until) = plan.until.filter(|until| *until <= now()) {
+            return Err(JournalError::Expired(id, until));
+        }
+        let tool = registry.native(&plan.tool).cloned();
+        let tool = tool.ok_or_else(|| JournalError::ToolGone(id, plan.tool.clone()))?;
+        Ok(Self { tool, args: plan.args, target: call.target, undoes: Some((id, plan.expects)) })
+    }
+}

@@ -1,8 +1,10 @@
 #![doc = include_str!("../ARCHITECTURE.md")]
 
+mod approval;
 pub mod args;
 pub mod audit;
 pub mod call;
+pub mod cli;
 pub mod config;
 pub mod confirm;
 pub mod credentials;
@@ -11,7 +13,9 @@ pub mod identity;
 pub mod journal;
 pub mod mcp;
 pub mod own;
+mod platform;
 pub mod policy;
+mod preview;
 pub mod recovery;
 pub mod registry;
 pub mod reply;

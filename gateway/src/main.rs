@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The `mollyguard` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mollyguard::cli::main()
+}

@@ -1,7 +1,7 @@
 //! What a call is asked with and what it answers, before any wire format.
 
 use mollyguard_tools::contract::{
-    BlastRadius, Cause, Evidence, Preflight, Reversibility, Target, Timestamp, ToolError, UndoPlan,
+    Alternative, BlastRadius, Cause, Evidence, Preflight, Reversibility, Target, Timestamp, ToolError, UndoPlan,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -10,8 +10,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::confirm::{Answer, Channel, Confirmation, Need};
+use crate::credentials::Redactor;
 use crate::identity::Principal;
+use crate::journal::JournalError;
 use crate::policy::Because;
+use crate::store::StoreError;
 
 /// One call as the wire hands it over.
 #[derive(Debug)]
@@ -385,5 +388,128 @@ impl Refusal {
         }
         text.push_str(&format!("\nNext: {}", self.next));
         text
+    }
+}
+
+impl Refusal {
+    /// Arguments that do not fit.
+    #[must_use]
+    pub(crate) fn of_arguments(tool: &str, errors: &[String]) -> Box<Self> {
+        let about = About::unseen(Uuid::now_v7(), Reversibility::ReadOnly);
+        let message = format!("the arguments of `{tool}` do not fit: {}", errors.join("; "));
+        Box::new(Self::new(
+            ReasonCode::InvalidArguments,
+            message,
+            "Correct the arguments; `tools/list` has the schema.",
+            about,
+        ))
+    }
+
+    /// The store said no before anything ran.
+    #[must_use]
+    pub(crate) fn of_store(error: &StoreError, about: About) -> Self {
+        match error {
+            StoreError::NotApproved(..) => Self::new(
+                ReasonCode::ConfirmationSpent,
+                error.to_string(),
+                "Make the call again to be asked anew.",
+                about,
+            ),
+            StoreError::AlreadyUndone(..) => {
+                Self::new(ReasonCode::Untouched, error.to_string(), "Nothing more to do.", about)
+            }
+            _ => Self::new(
+                ReasonCode::Unavailable,
+                format!("nothing runs that cannot be written down, and {error}"),
+                "Have a person look at the gateway's state directory, then try again.",
+                about,
+            ),
+        }
+    }
+
+    /// It ran, but its end could not be written down.
+    #[must_use]
+    pub(crate) fn unrecorded(error: &StoreError, about: About) -> Self {
+        tracing::error!(call = %about.id, %error, "a call ran and its end could not be recorded");
+        let next =
+            "Do not repeat it. Look at the target: the gateway settles the call by looking when its store is back.";
+        Self::new(
+            ReasonCode::Uncertain,
+            format!("the call ran, but its end could not be written down: {error}"),
+            next,
+            about,
+        )
+    }
+
+    /// The journal has no way back.
+    #[must_use]
+    pub(crate) fn of_journal(error: &JournalError, about: About) -> Self {
+        let (code, next) = match error {
+            JournalError::Store(_) => (ReasonCode::Unavailable, "Try again later."),
+            JournalError::NotFound(_) => {
+                (ReasonCode::Untouched, "`list_calls` shows your calls and which can be undone.")
+            }
+            _ => (ReasonCode::Untouched, "`list_calls` shows what can be undone."),
+        };
+        Self::new(code, error.to_string(), next, about)
+    }
+
+    /// The client cancelled before anything was written down.
+    #[must_use]
+    pub(crate) fn cancelled(about: About) -> Self {
+        Self::new(ReasonCode::Untouched, "the client cancelled the call before it ran", "Nothing more to do.", about)
+    }
+
+    /// A part of the gateway broke while the call ran.
+    #[must_use]
+    pub(crate) fn lost(what: &str, about: About) -> Self {
+        let next = "Do not repeat it. Look at the target, and have a person look at the gateway's log.";
+        Self::new(ReasonCode::Uncertain, format!("the gateway lost track of the call: {what}"), next, about)
+    }
+}
+
+/// An alternative as replies show it.
+#[must_use]
+pub(crate) fn way_of(way: &Alternative) -> Value {
+    serde_json::json!({"tool": way.tool, "arguments": way.args, "summary": way.summary})
+}
+
+impl Reply {
+    /// The same reply without held secrets.
+    #[must_use]
+    pub(crate) fn redacted(mut self, redactor: &Redactor) -> Self {
+        match &mut self {
+            Self::Done(receipt) => {
+                redactor.value(&mut receipt.output);
+                receipt.about.redact(redactor);
+            }
+            Self::Refused(refusal) => {
+                redactor.string(&mut refusal.message);
+                redactor.string(&mut refusal.next);
+                refusal.because.iter_mut().for_each(|because| redactor.string(&mut because.reason));
+                if let Some(way) = &mut refusal.alternative {
+                    redactor.value(way);
+                }
+                refusal.about.redact(redactor);
+            }
+            // The question's text was redacted before its digest was recorded.
+            Self::Ask(question) => question.about.redact(redactor),
+        }
+        self
+    }
+}
+
+impl About {
+    fn redact(&mut self, redactor: &Redactor) {
+        for target in &mut self.targets {
+            redactor.string(&mut target.path);
+        }
+        for evidence in &mut self.evidence {
+            redactor.string(&mut evidence.what);
+        }
+        if let Some(radius) = &mut self.blast_radius {
+            let parts = std::mem::take(&mut radius.parts);
+            radius.parts = parts.into_iter().map(|(name, n)| (redactor.text(&name).into_owned(), n)).collect();
+        }
     }
 }

@@ -1,6 +1,18 @@
 //! The record nobody can quietly edit: what is written down, how the records are linked, and the signed heads that are
 //! shipped elsewhere.
 
+pub mod chain;
+pub mod checkpoint;
+mod keyed;
+pub(crate) mod ledger;
 mod record;
+#[cfg(test)]
+mod tests;
+mod verify;
 
+pub use chain::{Finding, Head, Report, Wrong};
+pub use checkpoint::{AuditKey, Checkpoint, PublicKey};
+pub use keyed::ArgsKey;
+pub(crate) use ledger::Ledger;
 pub use record::{AuditEvent, AuditRecord, End, Subject};
+pub use verify::{AuditError, export, public_key, verify_export, verify_store};

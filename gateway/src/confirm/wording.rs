@@ -1,14 +1,279 @@
-//! The question's words.
+//! The question's words: rendered by the gateway from facts it read. What the agent or the target wrote is cleaned,
+//! quoted and capped, and stands below the facts.
+
+use std::fmt::Write as _;
+
+use mollyguard_tools::contract::{About, BlastRadius, Declaration, Preflight, Reversibility, Target, Timestamp};
+use serde_json::Value;
+
+use super::{Assurance, Need};
+use crate::identity::Principal;
+use crate::policy::Because;
+
+/// The most characters of one piece of foreign text.
+const FOREIGN_CHARS: usize = 400;
+/// The most lines of evidence, targets or arguments of one kind.
+const LINES: usize = 8;
+
 /// What a question is made of.
-#[derive(Debug)]
-pub struct Asked;
-/// Renders the question.
-#[must_use]
-pub fn render(_asked: &Asked) -> String {
-    String::new()
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The tool's promise.
+    pub declaration: &'a Declaration,
+    /// What the agent passed.
+    pub args: &'a Value,
+    /// For whom.
+    pub principal: &'a Principal,
+    /// What the look found.
+    pub seen: &'a Preflight,
+    /// The settled reversibility.
+    pub reversibility: Reversibility,
+    /// What policy asks for.
+    pub need: Need,
+    /// The policies that ask.
+    pub because: &'a [Because],
+    /// The name to type.
+    pub typed_name: &'a str,
+    /// When the question is worth nothing any more.
+    pub expires_at: Timestamp,
 }
-/// Quotes text that somebody else wrote.
+
+/// The name a person types: the first target's own, unless it cannot be typed as it is shown; then the name the target
+/// has in the configuration.
+#[must_use]
+pub fn typed_name(target: &Target) -> String {
+    let name = target.name();
+    let typeable = !name.is_empty() && name.chars().count() <= 80 && name.trim() == name && clean(name) == name;
+    let configured = target.path.split('/').next().unwrap_or_default();
+    if typeable { name.to_owned() } else { configured.to_owned() }
+}
+
+/// Renders the question.
+///
+/// The agent's own text comes last and as an indented block: clients that render Markdown show it as code, where nothing
+/// is interpreted, and it cannot leave the block because it has no line breaks.
+#[must_use]
+pub fn render(asked: &Asked<'_>) -> String {
+    let seen = asked.seen;
+    let mut text = String::new();
+    line(&mut text, "WHAT", &format!("{} ({})", clean(&seen.summary), asked.declaration.name));
+    for target in seen.targets.iter().take(LINES) {
+        line(&mut text, "WHERE", &place(target));
+    }
+    more(&mut text, seen.targets.len(), "targets");
+    evidence(&mut text, asked, "WHERE", About::Boundary);
+    line(&mut text, "HOW MUCH", &amount(&seen.blast_radius));
+    evidence(&mut text, asked, "HOW MUCH", About::State);
+    evidence(&mut text, asked, "HOW MUCH", About::Dependents);
+    backups(&mut text, asked);
+    line(&mut text, "UNDO", undo(asked.reversibility));
+    match &seen.alternative {
+        Some(way) => {
+            line(&mut text, "REVERSIBLE WAY", &format!("{}: {}", clean(&way.tool), clean(&way.summary)));
+        }
+        None if asked.reversibility > Reversibility::Reversible => line(&mut text, "REVERSIBLE WAY", "none known"),
+        None => {}
+    }
+    line(&mut text, "ASKED BY", &asker(asked.principal));
+    for because in asked.because {
+        line(&mut text, "WHY", &format!("{} (policy {})", clean(&because.reason), because.policy));
+    }
+    arguments(&mut text, asked.args);
+    text.push_str(&closing(asked));
+    text
+}
+
+fn line(text: &mut String, label: &str, words: &str) {
+    let _ = writeln!(text, "{label}: {words}");
+}
+
+fn more(text: &mut String, count: usize, what: &str) {
+    if count > LINES {
+        let _ = writeln!(text, "… and {} more {what}", count - LINES);
+    }
+}
+
+fn place(target: &Target) -> String {
+    let environment = &target.environment;
+    let tier = if environment.name == environment.tier.as_str() {
+        environment.tier.as_str().to_uppercase()
+    } else {
+        format!("{} ({})", clean(&environment.name), environment.tier.as_str().to_uppercase())
+    };
+    let uid = target.uid.as_deref().map(|uid| format!(", id {}", clean(uid))).unwrap_or_default();
+    format!("{tier}, {} {}{uid}", target.kind.replace('_', " "), quoted(&target.path))
+}
+
+fn evidence(text: &mut String, asked: &Asked<'_>, label: &str, about: About) {
+    let found: Vec<_> = asked.seen.evidence.iter().filter(|evidence| evidence.about == about).collect();
+    for evidence in found.iter().take(LINES) {
+        line(text, label, &format!("{} (seen in {})", clean(&evidence.what), clean(&evidence.source)));
+    }
+    more(text, found.len(), "facts");
+}
+
+fn backups(text: &mut String, asked: &Asked<'_>) {
+    if asked.seen.destroys_recovery {
+        line(text, "BACKUPS", "THIS DESTROYS what others would recover from");
+    }
+    if asked.seen.evidence.iter().any(|evidence| evidence.about == About::Backups) {
+        evidence(text, asked, "BACKUPS", About::Backups);
+    } else {
+        line(text, "BACKUPS", "none known to the gateway");
+    }
+}
+
+/// `1 resource, 1,508 rows, 214 kB, 2 dependents; bookings 1,500, payments 8`.
+fn amount(radius: &BlastRadius) -> String {
+    let least = if radius.truncated { "at least " } else { "" };
+    let mut parts = vec![format!("{least}{}", counted(radius.resources, "resource"))];
+    if let Some(rows) = radius.rows {
+        parts.push(format!("{least}{}", counted(rows, "row")));
+    }
+    if let Some(bytes) = radius.bytes {
+        parts.push(format!("{least}{}", size(bytes)));
+    }
+    if radius.dependents > 0 {
+        parts.push(counted(radius.dependents, "dependent"));
+    }
+    let mut text = parts.join(", ");
+    if radius.parts.len() > 1 {
+        let named: Vec<_> =
+            radius.parts.iter().take(LINES).map(|(name, n)| format!("{} {}", clean(name), grouped(*n))).collect();
+        let _ = write!(text, "; {}", named.join(", "));
+    }
+    text
+}
+
+fn counted(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+/// A number with thousands separated: `1,508`.
+#[must_use]
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes for people, in decimal units: `214 kB`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if bytes < 1000 {
+        return counted(bytes, "byte");
+    }
+    let mut whole = bytes;
+    let mut unit = 0;
+    while whole >= 1_000_000 && unit + 1 < UNITS.len() {
+        whole /= 1000;
+        unit += 1;
+    }
+    format!("{}.{} {}", whole / 1000, whole % 1000 / 100, UNITS[unit])
+}
+
+const fn undo(reversibility: Reversibility) -> &'static str {
+    match reversibility {
+        Reversibility::ReadOnly => "not needed: nothing changes",
+        Reversibility::Reversible => "undo_call puts the prior state back exactly",
+        Reversibility::Compensable => "a further call offsets it, but does not restore what was",
+        Reversibility::Irreversible => "NONE. Nothing brings it back",
+    }
+}
+
+fn asker(principal: &Principal) -> String {
+    match &principal.client {
+        Some(client) => format!("{}, through a client that calls itself {}", clean(&principal.user), quoted(client)),
+        None => clean(&principal.user),
+    }
+}
+
+fn arguments(text: &mut String, args: &Value) {
+    let Some(fields) = args.as_object() else { return };
+    text.push_str("\nThe agent's own words (not checked by the gateway):\n\n");
+    for (key, value) in fields.iter().take(LINES) {
+        let value = match value {
+            Value::String(text) => clean(text),
+            other => clean(&other.to_string()),
+        };
+        let _ = writeln!(text, "    {}: {value}", clean(key));
+    }
+    more(text, fields.len(), "arguments");
+}
+
+fn closing(asked: &Asked<'_>) -> String {
+    let expires = asked.expires_at.strftime("%H:%M:%S UTC");
+    let how = if asked.need.assurance >= Assurance::Typed {
+        format!("To approve exactly this, type {}.", quoted(asked.typed_name))
+    } else {
+        "To approve exactly this, choose approve.".to_owned()
+    };
+    format!("\n{how} Anything else, or no answer by {expires}, changes nothing.")
+}
+
+/// Foreign text, cleaned and set in a code span, so that Markdown interprets nothing in it.
 #[must_use]
 pub fn quoted(text: &str) -> String {
-    text.to_owned()
+    format!("`{}`", clean(text).replace('`', "'"))
+}
+
+/// Foreign text on one line: without control, bidirectional, zero-width and tag characters, white space folded, capped.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    let mut cleaned = String::new();
+    let mut chars = 0;
+    for c in text.chars() {
+        let c = if c.is_whitespace() { ' ' } else { c };
+        if invisible(c) || (c == ' ' && cleaned.ends_with(' ')) {
+            continue;
+        }
+        if chars == FOREIGN_CHARS {
+            let _ = write!(cleaned, "… ({} characters in all)", grouped(text.chars().count() as u64));
+            break;
+        }
+        cleaned.push(c);
+        chars += 1;
+    }
+    cleaned
+}
+
+/// Characters that show nothing themselves but change how others show: Unicode categories Cc, Cf (which holds the bidi
+/// controls of UAX #9, zero-width characters and tags), the variation selectors, fillers, and private use.
+fn invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+            | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{e000}'..='\u{f8ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1345f}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_taken_out() {
+        assert_eq!(clean("a\u{202e}b\u{200b}c\u{1b}[31md\ne\u{e0041}f"), "abc[31md ef");
+        assert_eq!(quoted("x` [link](http://evil)"), "`x' [link](http://evil)`");
+        assert!(clean(&"y".repeat(10_000)).ends_with("(10,000 characters in all)"));
+    }
+
+    #[test]
+    fn numbers_are_written_for_people() {
+        assert_eq!((grouped(0), grouped(1508), grouped(39_000_000)), ("0".into(), "1,508".into(), "39,000,000".into()));
+        assert_eq!(
+            (size(1), size(214_000), size(214_000_000_000)),
+            ("1 byte".into(), "214.0 kB".into(), "214.0 GB".into())
+        );
+    }
 }

@@ -1,4 +1,128 @@
-//! The broker that lends credentials for one call.
+//! The broker: it holds the secrets, lends access to one target for one call, and takes every held secret out of whatever
+//! leaves the gateway. It decides nothing: lending write access takes policy's permit.
+
+mod redact;
+mod source;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mollyguard_tools::contract::{Access, Configured, Lease, Limits, Secret};
+
+use crate::config::Config;
+use crate::policy::Permit;
+
+pub use redact::Redactor;
+pub use source::{SecretError, SecretSource};
+
+/// Why a credential cannot be lent.
+#[derive(Debug, thiserror::Error)]
+pub enum LendError {
+    /// No target of that name.
+    #[error("there is no target `{name}`; the targets are {known}")]
+    UnknownTarget {
+        /// The name as it came.
+        name: String,
+        /// The known ones.
+        known: String,
+    },
+    /// The permit is for another tool.
+    #[error("the permit is for `{permitted}` and not for `{asked}`")]
+    WrongPermit {
+        /// The tool it is for.
+        permitted: String,
+        /// The tool it was shown for.
+        asked: String,
+    },
+}
+
+struct Held {
+    configured: Arc<Configured>,
+    secret: Option<Arc<Secret>>,
+    identity: Option<String>,
+}
+
 /// Lends credentials.
-#[derive(Debug)]
-pub struct Broker {}
+pub struct Broker {
+    targets: BTreeMap<String, Held>,
+    limits: Limits,
+    redactor: Redactor,
+}
+
+impl Broker {
+    /// Fetches every secret the configuration refers to.
+    ///
+    /// # Errors
+    /// The reference that cannot be resolved; never the secret.
+    pub fn open(config: &Config) -> Result<Self, SecretError> {
+        let mut secrets = Vec::new();
+        let mut targets = BTreeMap::new();
+        for (name, target) in &config.targets {
+            let secret = target.secret.as_ref().map(SecretSource::fetch).transpose()?.map(Arc::new);
+            secrets.extend(secret.clone());
+            let held = Held { configured: Arc::clone(&target.configured), secret, identity: target.identity.clone() };
+            targets.insert(name.clone(), held);
+        }
+        for source in &config.redact {
+            secrets.push(Arc::new(source.fetch()?));
+        }
+        let redactor = Redactor::new(&secrets)?;
+        Ok(Self { targets, limits: config.limits, redactor })
+    }
+
+    fn held(&self, name: &str) -> Result<&Held, LendError> {
+        self.targets.get(name).ok_or_else(|| LendError::UnknownTarget {
+            name: name.to_owned(),
+            known: self.targets.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    fn lend(&self, name: &str, access: Access) -> Result<Lease, LendError> {
+        let held = self.held(name)?;
+        Ok(Lease::new(access, Arc::clone(&held.configured), held.secret.clone(), self.limits))
+    }
+
+    /// Lends access for looking.
+    ///
+    /// # Errors
+    /// There is no such target.
+    pub fn lend_read(&self, target: &str) -> Result<Lease, LendError> {
+        self.lend(target, Access::Read)
+    }
+
+    /// Lends access for changing, against the permit of policy for this very tool.
+    ///
+    /// # Errors
+    /// There is no such target, or the permit is for another tool.
+    pub fn lend_write(&self, target: &str, tool: &str, permit: &Permit) -> Result<Lease, LendError> {
+        if permit.tool() != tool {
+            return Err(LendError::WrongPermit { permitted: permit.tool().to_owned(), asked: tool.to_owned() });
+        }
+        self.lend(target, Access::Write)
+    }
+
+    /// A configured target.
+    ///
+    /// # Errors
+    /// There is no such target.
+    pub fn target(&self, name: &str) -> Result<&Configured, LendError> {
+        self.held(name).map(|held| &*held.configured)
+    }
+
+    /// The identity a target was pinned to.
+    #[must_use]
+    pub fn identity(&self, name: &str) -> Option<&str> {
+        self.targets.get(name)?.identity.as_deref()
+    }
+
+    /// Every configured target, by name.
+    pub fn targets(&self) -> impl Iterator<Item = &Configured> {
+        self.targets.values().map(|held| &*held.configured)
+    }
+
+    /// What takes held secrets out of text.
+    #[must_use]
+    pub const fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+}

@@ -1,1 +1,122 @@
-//! (being laid)
+//! The wire: MCP over stdio and streamable HTTP, in the initialize-based revisions and in 2026-07-28. It decides nothing:
+//! it hands calls over, puts the gateway's questions to the client, and brings answers back.
+//!
+//! Only this module and `upstream` name rmcp.
+
+mod agent;
+mod auth;
+mod confirm;
+mod error;
+mod http;
+mod limits;
+mod listing;
+mod progress;
+mod seal;
+mod server;
+mod stdio;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mollyguard_tools::contract::Declaration;
+use tokio_util::sync::CancellationToken;
+
+use crate::call;
+use crate::gateway::Gateway;
+use crate::reply::{Reply, Request, UnknownTool};
+
+pub use agent::{Agent, AgentError, Called, Person};
+pub use auth::{Token, TokenError, Tokens};
+pub use http::{Access, Http, HttpError, may_listen, serve_http};
+pub use limits::Limits;
+pub use seal::{Seal, SealError};
+pub use stdio::{StdioError, serve_stdio, serve_streams};
+
+/// What the wire needs of a gateway.
+#[async_trait]
+pub trait Calls: Send + Sync + 'static {
+    /// The way of one call.
+    async fn call(&self, request: Request) -> Result<Reply, UnknownTool>;
+
+    /// What clients are shown, in a stable order.
+    fn listing(&self) -> Vec<&Declaration>;
+
+    /// The declaration of a listed tool.
+    fn declaration(&self, name: &str) -> Option<&Declaration>;
+}
+
+#[async_trait]
+impl Calls for Arc<Gateway> {
+    async fn call(&self, request: Request) -> Result<Reply, UnknownTool> {
+        call::call(self, request).await
+    }
+
+    fn listing(&self) -> Vec<&Declaration> {
+        self.registry.listing().collect()
+    }
+
+    fn declaration(&self, name: &str) -> Option<&Declaration> {
+        self.registry.declaration(name)
+    }
+}
+
+/// What both transports serve.
+#[derive(Clone)]
+pub struct Wire {
+    /// The gateway.
+    pub calls: Arc<dyn Calls>,
+    /// Seals what a client carries between the question and the repeated call.
+    pub seal: Seal,
+    /// How long things take.
+    pub timing: Timing,
+}
+
+/// How long the wire waits, and how often it says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// How long a call is held open while its client asks a person, at most; `None` holds it until the confirmation
+    /// expires. Only older revisions hold a call: in 2026-07-28 the call returns and is repeated.
+    pub hold: Option<Duration>,
+    /// A call that is over sooner reports no progress, so that quick calls get one plain reply.
+    pub progress_after: Duration,
+    /// After that a call reports at every stage, and at least this often.
+    pub progress_every: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { hold: None, progress_after: Duration::from_millis(100), progress_every: Duration::from_secs(5) }
+    }
+}
+
+/// A token that is cancelled when this process is told to leave: SIGTERM or SIGINT.
+///
+/// # Errors
+/// The signals cannot be listened for.
+pub fn told_to_leave() -> io::Result<CancellationToken> {
+    let leave = CancellationToken::new();
+    let told = leave.clone();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            told.cancel();
+        });
+    }
+    #[cfg(not(unix))]
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            told.cancel();
+        }
+    });
+    Ok(leave)
+}

@@ -1,11 +1,47 @@
 //! What policy says about a call. Only this module names Cedar, and only [`Policies::decide`] makes a [`Permit`].
 
+mod analysis;
+mod cases;
+mod cube;
+mod explain;
+mod load;
+mod request;
+mod schema;
+mod situation;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write as _};
+
+use cedar_policy::{AuthorizationError, Authorizer, Decision as Verdict, PolicySet};
 use mollyguard_tools::contract::{BlastRadius, Declaration, Digest, Reversibility, Target};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::confirm::Need;
+use crate::confirm::{Assurance, Need};
 use crate::identity::Principal;
+
+pub use cases::{CaseOutcome, run_cases};
+pub use explain::{Check, Explanation, Rung, check, decisions_table, explain};
+pub use load::{LoadError, Problem, SourceFile, SourceFiles, Sources};
+pub use situation::Situation;
+
+use request::{Prepared, RequestError, configured};
+use schema::Vocabulary;
+
+/// Named where no policy permits.
+const DEFAULT_DENY: &str = "default-deny";
+/// Named where the policies could not be asked at all.
+const CLOSED: &str = "closed";
+
+/// The approvals a person is asked for, weakest first. What no rung of it can lift, no approval lifts.
+pub const LADDER: [Need; 6] = [
+    Need { assurance: Assurance::Acknowledged, approvers: 1 },
+    Need { assurance: Assurance::Typed, approvers: 1 },
+    Need { assurance: Assurance::OutOfBand, approvers: 1 },
+    Need { assurance: Assurance::Passkey, approvers: 1 },
+    Need { assurance: Assurance::OutOfBand, approvers: 2 },
+    Need { assurance: Assurance::Passkey, approvers: 2 },
+];
 
 /// A policy that had a say, and its words for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,23 +121,141 @@ impl Permit {
 }
 
 /// The policies in force.
-#[derive(Debug)]
 pub struct Policies {
+    loaded: Loaded,
+    ceiling: Need,
+    authorizer: Authorizer,
+    /// No policy tells things within one configured target apart, so one of them stands for all.
+    targets_alike: bool,
+}
+
+/// What the files came to.
+#[derive(Debug)]
+struct Loaded {
+    vocabulary: Vocabulary,
+    set: PolicySet,
+    policies: BTreeMap<String, Words>,
     digest: Digest,
 }
 
+/// What is known of a policy beside its Cedar form.
+#[derive(Debug)]
+struct Words {
+    reason: String,
+    permits: bool,
+    /// It goes by something only a look at the target tells.
+    depends_on_look: bool,
+    /// It tells apart things within one configured target.
+    names_resource: bool,
+    /// The roles it names.
+    roles: Vec<String>,
+    file: String,
+    line: usize,
+}
+
+/// What all policies together say about all targets, given one approval.
+#[derive(Debug, Default)]
+struct Verdicts {
+    permitted_by: BTreeSet<String>,
+    forbidden_by: BTreeSet<String>,
+    /// Some target is permitted by nothing.
+    unpermitted: bool,
+    /// What went wrong while asking; anything here is a no.
+    failed: Vec<Because>,
+}
+
+impl Verdicts {
+    fn pass(&self) -> bool {
+        self.forbidden_by.is_empty() && !self.unpermitted && self.failed.is_empty()
+    }
+}
+
+impl fmt::Debug for Policies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policies")
+            .field("digest", &self.loaded.digest)
+            .field("ceiling", &self.ceiling)
+            .field("policies", &self.loaded.policies.keys())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Policies {
+    /// Reads the sources and puts them in force for these tools. `ceiling` is the strongest approval this installation can
+    /// prove: what needs more is refused.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the policies. Then none of them is in force.
+    pub fn load<'a>(
+        sources: &Sources,
+        declarations: impl IntoIterator<Item = &'a Declaration>,
+        ceiling: Need,
+    ) -> Result<Self, LoadError> {
+        Self::from_files(&sources.read()?.policies, declarations, ceiling)
+    }
+
+    /// The same from files already read.
+    ///
+    /// # Errors
+    /// As [`Policies::load`].
+    pub fn from_files<'a>(
+        files: &[SourceFile],
+        declarations: impl IntoIterator<Item = &'a Declaration>,
+        ceiling: Need,
+    ) -> Result<Self, LoadError> {
+        let loaded = load::load(files, declarations)?;
+        let targets_alike = !loaded.policies.values().any(|words| words.names_resource);
+        Ok(Self { loaded, ceiling, authorizer: Authorizer::new(), targets_alike })
+    }
+
     /// Digest of the policies and schema in force; part of every approval.
     #[must_use]
     pub const fn digest(&self) -> Digest {
-        self.digest
+        self.loaded.digest
+    }
+
+    /// The strongest approval this installation can prove.
+    #[must_use]
+    pub const fn ceiling(&self) -> Need {
+        self.ceiling
+    }
+
+    /// How many policies are in force.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.loaded.policies.len()
+    }
+
+    /// The policies of these ids, with their words.
+    #[must_use]
+    pub fn words(&self, ids: &[String]) -> Vec<Because> {
+        ids.iter().map(|id| self.named(id)).collect()
     }
 
     /// Decides one call on the facts.
     #[must_use]
     pub fn decide(&self, facts: &Facts<'_>) -> Decision {
-        let _permit = Permit { call: facts.call, tool: String::new(), policies: Vec::new() };
-        Decision::Deny { because: Vec::new() }
+        let prepared = match self.prepare(facts) {
+            Ok(prepared) => prepared,
+            Err(error) => return Decision::Deny { because: vec![closed(&error)] },
+        };
+        let now = self.verdicts(&prepared, facts.approval);
+        if now.pass() {
+            let policies = now.permitted_by.into_iter().collect();
+            return Decision::Allow(Permit { call: facts.call, tool: facts.declaration.name.to_string(), policies });
+        }
+        if !now.failed.is_empty() {
+            return Decision::Deny { because: now.failed };
+        }
+        match self.weakest_enough(&prepared, facts.approval) {
+            Some(need) if self.ceiling.covers(&need) => Decision::Confirm { need, because: self.because(&now) },
+            Some(need) => self.out_of_reach(&prepared, need),
+            None => {
+                // What stands against even the strongest approval is why nobody is asked.
+                let strongest = self.verdicts(&prepared, LADDER.last().copied());
+                Decision::Deny { because: self.because(&strongest) }
+            }
+        }
     }
 
     /// Before anything is looked at: is there any outcome of the look, and any approval, with which this call could be
@@ -111,10 +265,155 @@ impl Policies {
     /// The policies that forbid it whatever is found.
     pub fn could_allow(
         &self,
-        _principal: &Principal,
-        _declaration: &Declaration,
-        _target: &Target,
+        principal: &Principal,
+        declaration: &Declaration,
+        target: &Target,
     ) -> Result<(), Vec<Because>> {
-        Ok(())
+        let mut hopeless = None;
+        for possible in situation::possible_findings(declaration, target) {
+            let facts = possible.facts(principal, declaration, Some(self.ceiling));
+            let prepared = match self.prepare(&facts) {
+                Ok(prepared) => prepared,
+                Err(error) => return Err(vec![closed(&error)]),
+            };
+            // The strongest approval there is stands for all: a weaker one never passes where it does not.
+            let verdicts = self.verdicts(&prepared, facts.approval);
+            match self.certain(&verdicts) {
+                Some(because) => hopeless.get_or_insert_with(|| match self.weakest_enough(&prepared, None) {
+                    Some(need) if !self.ceiling.covers(&need) => self.beyond_ceiling(because, need),
+                    _ => because,
+                }),
+                None => return Ok(()),
+            };
+        }
+        hopeless.map_or(Ok(()), Err)
+    }
+
+    fn prepare<'a>(&'a self, facts: &Facts<'_>) -> Result<Prepared<'a>, RequestError> {
+        let mut targets: Vec<_> = facts.targets.iter().collect();
+        if self.targets_alike {
+            let mut seen = BTreeSet::new();
+            targets.retain(|target| {
+                seen.insert((configured(target), target.environment.name.as_str(), target.environment.tier))
+            });
+        }
+        Prepared::new(&self.loaded.vocabulary, facts, &targets)
+    }
+
+    /// The weakest rung above `given` that every target passes on.
+    fn weakest_enough(&self, prepared: &Prepared<'_>, given: Option<Need>) -> Option<Need> {
+        LADDER
+            .into_iter()
+            .filter(|rung| !given.is_some_and(|given| given.covers(rung)))
+            .find(|rung| self.passes(prepared, *rung))
+    }
+
+    /// Policies need more than this installation can prove: a no that names them and says so.
+    fn out_of_reach(&self, prepared: &Prepared<'_>, need: Need) -> Decision {
+        let best = self.verdicts(prepared, Some(self.ceiling));
+        if best.pass() {
+            // A ceiling that is no rung of the ladder, such as typed by two.
+            return Decision::Confirm { need: self.ceiling, because: self.because(&self.verdicts(prepared, None)) };
+        }
+        Decision::Deny { because: self.beyond_ceiling(self.because(&best), need) }
+    }
+
+    fn beyond_ceiling(&self, mut because: Vec<Because>, need: Need) -> Vec<Because> {
+        for Because { reason, .. } in &mut because {
+            // Writing to a `String` cannot fail.
+            let _ = write!(reason, " It needs {need}, and this installation can prove at most {}.", self.ceiling);
+        }
+        because
+    }
+
+    fn passes(&self, prepared: &Prepared<'_>, approval: Need) -> bool {
+        let Ok(requests) = prepared.requests(Some(approval)) else { return false };
+        requests.into_iter().all(|request| {
+            request.is_ok_and(|(request, entities)| {
+                let response = self.authorizer.is_authorized(&request, &self.loaded.set, entities);
+                response.decision() == Verdict::Allow && response.diagnostics().errors().next().is_none()
+            })
+        })
+    }
+
+    fn verdicts(&self, prepared: &Prepared<'_>, approval: Option<Need>) -> Verdicts {
+        let mut verdicts = Verdicts::default();
+        let requests = match prepared.requests(approval) {
+            Ok(requests) => requests,
+            Err(error) => {
+                verdicts.failed.push(closed(&error));
+                return verdicts;
+            }
+        };
+        for request in requests {
+            let (request, entities) = match request {
+                Ok(request) => request,
+                Err(error) => {
+                    verdicts.failed.push(closed(&error));
+                    continue;
+                }
+            };
+            let response = self.authorizer.is_authorized(&request, &self.loaded.set, entities);
+            let ids = response.diagnostics().reason().map(ToString::to_string);
+            match response.decision() {
+                Verdict::Allow => verdicts.permitted_by.extend(ids),
+                Verdict::Deny => {
+                    let mut forbids = ids.peekable();
+                    verdicts.unpermitted |= forbids.peek().is_none();
+                    verdicts.forbidden_by.extend(forbids);
+                }
+            }
+            // Cedar skips a policy that fails; here it is a no, because it may have been a forbid.
+            verdicts.failed.extend(response.diagnostics().errors().map(|error| self.failure(error)));
+        }
+        verdicts.failed.sort();
+        verdicts.failed.dedup();
+        verdicts
+    }
+
+    fn because(&self, verdicts: &Verdicts) -> Vec<Because> {
+        let mut because = verdicts.failed.clone();
+        because.extend(verdicts.forbidden_by.iter().map(|id| self.named(id)));
+        if verdicts.unpermitted {
+            because.push(Because { policy: DEFAULT_DENY.to_owned(), reason: "No policy permits it.".to_owned() });
+        }
+        because
+    }
+
+    /// Why these verdicts would be a no whatever a look finds; `None` if that is not certain.
+    fn certain(&self, verdicts: &Verdicts) -> Option<Vec<Because>> {
+        let policies = &self.loaded.policies;
+        let open = |id: &String| policies.get(id).is_none_or(|words| words.depends_on_look);
+        let certain: Vec<_> = verdicts.forbidden_by.iter().filter(|id| !open(id)).map(|id| self.named(id)).collect();
+        if !certain.is_empty() {
+            return Some(certain);
+        }
+        let may_permit = policies.values().any(|words| words.permits && words.depends_on_look);
+        let nothing_permits = verdicts.unpermitted && verdicts.forbidden_by.is_empty() && !may_permit;
+        (nothing_permits && verdicts.failed.is_empty()).then(|| self.because(verdicts))
+    }
+
+    fn named(&self, id: &str) -> Because {
+        let reason = self.loaded.policies.get(id).map(|words| words.reason.clone()).unwrap_or_default();
+        Because { policy: id.to_owned(), reason }
+    }
+
+    fn failure(&self, error: &AuthorizationError) -> Because {
+        match error {
+            AuthorizationError::PolicyEvaluationError(error) => Because {
+                policy: error.policy_id().to_string(),
+                reason: format!("This policy failed while deciding, so the answer is no: {}.", error.inner()),
+            },
+        }
     }
 }
+
+fn closed(error: &RequestError) -> Because {
+    Because {
+        policy: CLOSED.to_owned(),
+        reason: format!("The policies could not be asked, so the answer is no: {error}."),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,12 @@
 //! Where calls, questions, undo entries and the audit chain are kept. Everything that must be true together is written in
 //! one transaction.
 
+mod directory;
+pub mod keys;
+#[cfg(test)]
+pub(crate) mod laws;
+mod sqlite;
+
 use async_trait::async_trait;
 use mollyguard_tools::contract::{Preflight, Probe, Reversibility, Timestamp, UndoPlan};
 use serde::{Deserialize, Serialize};
@@ -10,6 +16,12 @@ use uuid::Uuid;
 use crate::audit::{AuditEvent, AuditRecord, End, Subject};
 use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
 use crate::identity::Principal;
+
+pub use keys::{KeyError, seal_key};
+pub(crate) use sqlite::Inspection;
+#[cfg(test)]
+pub(crate) use sqlite::tests;
+pub use sqlite::{Configured, Health, OpenStore, SqliteStore};
 
 /// Why the store said no. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +75,11 @@ pub struct Intent {
 }
 
 impl Intent {
+    /// For the stores below this module, once the transaction of `begin` is committed.
+    const fn written(call: Uuid) -> Self {
+        Self { call }
+    }
+
     /// The call.
     #[must_use]
     pub const fn call(&self) -> Uuid {
@@ -179,6 +196,9 @@ pub trait Store: Send + Sync {
         request: mollyguard_tools::contract::Digest,
         state: mollyguard_tools::contract::Digest,
     ) -> Result<Option<(Confirmation, Standing)>, StoreError>;
+
+    /// The questions that are open and unexpired, newest first, among the newest 1,000.
+    async fn open_confirmations(&self) -> Result<Vec<Confirmation>, StoreError>;
 
     /// One call.
     async fn call(&self, id: Uuid) -> Result<Option<StoredCall>, StoreError>;

@@ -16,7 +16,7 @@ pub use outcome::{Cause, Outcome, Probe, ToolError, UndoPlan};
 pub use preflight::{About, Alternative, BlastRadius, Evidence, Preflight};
 pub use target::{Environment, Target, Tier};
 pub use tool::{SettingsError, TargetReport, Tool, Toolset, blocking};
-pub use typed::{Done, Promise, Typed, TypedTool};
+pub use typed::{Done, Promise, Typed, TypedTool, schema_of};
 
 /// A moment, written in RFC 3339 with milliseconds and `Z`.
 pub type Timestamp = jiff::Timestamp;

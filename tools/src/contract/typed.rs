@@ -143,7 +143,8 @@ impl<T: TypedTool> Tool for Typed<T> {
 }
 
 /// A type's JSON Schema (2020-12), subschemas inlined: several clients do not follow `$ref`.
-fn schema_of<T: JsonSchema>() -> Value {
+#[must_use]
+pub fn schema_of<T: JsonSchema>() -> Value {
     let mut settings = SchemaSettings::draft2020_12();
     settings.inline_subschemas = true;
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();

@@ -1,11 +1,39 @@
-//! Tools over folders of files.
+//! Tools over folders of files: look, write, move, delete to a trash, and purge for good. Nothing outside a target's root
+//! is reached, whatever a path or a link says.
+
+mod check;
+mod client;
+mod delete;
+mod glob;
+mod list;
+mod r#move;
+mod platform;
+mod probe;
+mod purge;
+mod read;
+mod restore;
+mod shown;
+mod trash;
+mod walk;
+mod write;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde::Deserialize;
 
-use crate::contract::{Lease, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset};
+pub use client::{Folder, Kind};
+pub use glob::Glob;
+
+use crate::contract::{Lease, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed, blocking};
+use client::Site;
+
+/// The target kind, and the prefix of the tools' names.
+const KIND: &str = "files";
 
 /// The `files` toolset.
 #[derive(Debug, Default)]
@@ -19,21 +47,51 @@ impl Files {
     }
 }
 
+/// A target's own keys.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    root: String,
+    #[serde(default)]
+    backups: Vec<String>,
+}
+
 #[async_trait]
 impl Toolset for Files {
     fn name(&self) -> &'static str {
-        "files"
+        KIND
     }
+
     fn about(&self) -> &'static str {
-        ""
+        "Files and folders below one root: read, write, move and delete, with a trash to bring things back from."
     }
+
     fn tools(&self) -> Vec<Arc<dyn Tool>> {
-        Vec::new()
+        vec![
+            Arc::new(Typed::new(list::List)),
+            Arc::new(Typed::new(read::Read)),
+            Arc::new(Typed::new(write::Write)),
+            Arc::new(Typed::new(r#move::Move)),
+            Arc::new(Typed::new(delete::Delete)),
+            Arc::new(Typed::new(purge::Purge)),
+            Arc::new(Typed::new(restore::Restore)),
+        ]
     }
-    fn settings(&self, _table: toml::Table, _base: &Path) -> Result<Settings, SettingsError> {
-        Ok(Arc::new(()))
+
+    fn settings(&self, table: toml::Table, base: &Path) -> Result<Settings, SettingsError> {
+        let keys: Keys = table
+            .try_into()
+            .map_err(|error: toml::de::Error| SettingsError { key: None, reason: error.message().to_owned() })?;
+        if keys.root.is_empty() || keys.root.contains('\0') {
+            return Err(SettingsError { key: Some("root".into()), reason: "`root` is the path of a folder".into() });
+        }
+        let backups = keys.backups.iter().map(|text| Glob::parse(text)).collect::<Result<_, _>>();
+        let backups = backups.map_err(|reason| SettingsError { key: Some("backups".into()), reason })?;
+        Ok(Arc::new(Folder { root: base.join(keys.root), backups }))
     }
-    async fn check(&self, _lease: &Lease) -> Result<TargetReport, ToolError> {
-        Err(ToolError::refused("not yet"))
+
+    async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
+        let site = Site::of(lease)?;
+        blocking(move || check::report(&site.open()?)).await
     }
 }

@@ -1,1 +1,256 @@
-//! One classifier for all SQL dialects.
+//! One classifier for all SQL dialects: what a statement would do, told from its text alone.
+//!
+//! It works by allowlist: what it cannot parse, does not know, or finds more than once is not a read. It is one layer of
+//! several and decides nothing by itself; a toolset also opens its target for reading only.
+
+mod functions;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use sqlparser::ast::{ObjectName, ObjectNamePart, ObjectType, Statement};
+use sqlparser::dialect::{Dialect as Syntax, MySqlDialect, PostgreSqlDialect, SQLiteDialect};
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Token, Tokenizer};
+
+/// Whose SQL a statement is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// SQLite.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    MySql,
+}
+
+impl Dialect {
+    fn syntax(self) -> &'static dyn Syntax {
+        match self {
+            Self::Sqlite => &SQLiteDialect {},
+            Self::Postgres => &PostgreSqlDialect {},
+            Self::MySql => &MySqlDialect {},
+        }
+    }
+}
+
+/// What rows a write acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// `INSERT`, `REPLACE`.
+    Insert,
+    /// `UPDATE`.
+    Update,
+    /// `DELETE`.
+    Delete,
+    /// `MERGE`.
+    Merge,
+}
+
+impl Verb {
+    /// The word for people: `insert`, `update`, `delete`, `merge`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Merge => "merge",
+        }
+    }
+}
+
+/// A statement that changes rows and nothing else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// What the outermost changing statement does.
+    pub verb: Verb,
+    /// The tables named as what is changed, outermost first, as written but without their quotes.
+    pub tables: Vec<String>,
+    /// Rows in the way are deleted: `REPLACE`, `INSERT OR REPLACE`, `UPDATE OR REPLACE`.
+    pub replaces: bool,
+    /// Functions whose value is another one each time, as called: `random()`, `datetime('now')`.
+    pub volatile: Vec<String>,
+}
+
+/// What a statement would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// It only reads.
+    Read,
+    /// It changes rows.
+    Write(Write),
+    /// It changes the schema.
+    Schema {
+        /// The statement in a few fixed words, such as `DROP TABLE`.
+        what: &'static str,
+        /// What it is about, where that is one name.
+        name: Option<String>,
+    },
+    /// It does something else: a transaction, a setting, an attachment, a lock.
+    Other {
+        /// What was found, in a few fixed words.
+        what: String,
+    },
+}
+
+/// Why a statement has no class at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is nothing in it.
+    #[error("there is no statement in it")]
+    Empty,
+    /// There is more than one statement in it.
+    #[error("it holds {0} statements, the second a `{1}`; one call runs exactly one")]
+    Several(usize, String),
+    /// It cannot be parsed, so nobody can say what it does.
+    #[error("it cannot be parsed: {0}")]
+    Unparsable(String),
+    /// It calls a function that is not on the list of harmless ones.
+    #[error("it calls `{0}`, which is not on the list of functions known to be harmless")]
+    Function(String),
+    /// It uses syntax whose effect cannot be told from the text.
+    #[error("it uses {0}, whose effect cannot be told from the text")]
+    Opaque(String),
+}
+
+/// Statements longer than this are refused unread.
+const LONGEST: usize = 1 << 20;
+
+/// Statements with more names, keywords and operators than this are refused unparsed: a chain of operators becomes a tree
+/// as deep as it is long, and walking that would exhaust the stack. SQLite's own limit is a depth of 1,000.
+const MOST_PARTS: usize = 4_000;
+
+/// What a statement would do, told from its text.
+///
+/// # Errors
+/// Why it has no class: empty, several statements, a parse error, an unknown function.
+pub fn classify(sql: &str, dialect: Dialect) -> Result<Class, Refusal> {
+    if sql.len() > LONGEST {
+        return Err(Refusal::Opaque(format!("{} bytes of text", sql.len())));
+    }
+    if sql.contains('\0') {
+        // A C library stops reading here; a parser in Rust does not.
+        return Err(Refusal::Opaque("a NUL character".into()));
+    }
+    if let Some(trick) = hidden_text(sql, dialect) {
+        return Err(Refusal::Opaque(trick.into()));
+    }
+    let syntax = dialect.syntax();
+    let tokens = Tokenizer::new(syntax, sql).tokenize_with_location();
+    let tokens = tokens.map_err(|error| Refusal::Unparsable(short(&error)))?;
+    if tokens.iter().filter(|token| nests(&token.token)).count() > MOST_PARTS {
+        return Err(Refusal::Opaque(format!("more than {MOST_PARTS} names and operators")));
+    }
+    let statements = Parser::new(syntax).with_tokens_with_locations(tokens).parse_statements();
+    let statements = statements.map_err(|error| Refusal::Unparsable(short(&error)))?;
+    match statements.as_slice() {
+        [] => Err(Refusal::Empty),
+        [statement] => class_of(statement, dialect),
+        [_, second, ..] => Err(Refusal::Several(statements.len(), first_word(&second.to_string()))),
+    }
+}
+
+/// Whether a token can deepen the tree. Literals, commas and parentheses cannot: the parser itself bounds the latter.
+const fn nests(token: &Token) -> bool {
+    !matches!(
+        token,
+        Token::Whitespace(_)
+            | Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::HexStringLiteral(_)
+            | Token::Comma
+            | Token::LParen
+            | Token::RParen
+    )
+}
+
+/// Whether a function, named as the database itself names it, is known to change nothing: for an authorizer, which also
+/// hears of operators that are functions underneath.
+#[must_use]
+pub fn is_known_function(name: &str, dialect: Dialect) -> bool {
+    let operator = dialect == Dialect::Sqlite && matches!(name, "->" | "->>");
+    operator || functions::effect(&name.to_ascii_lowercase(), dialect).is_some()
+}
+
+/// Text that a server executes although a parser takes it for a comment or for something else.
+fn hidden_text(sql: &str, dialect: Dialect) -> Option<&'static str> {
+    let has = |needle: &str| sql.to_ascii_lowercase().contains(needle);
+    match dialect {
+        Dialect::MySql if has("/*!") || has("/*m!") => Some("an executable comment"),
+        Dialect::Postgres if has("u&\"") => Some("a name in Unicode escapes"),
+        Dialect::Sqlite | Dialect::Postgres | Dialect::MySql => None,
+    }
+}
+
+fn class_of(statement: &Statement, dialect: Dialect) -> Result<Class, Refusal> {
+    match statement {
+        Statement::Query(_)
+        | Statement::Insert(_)
+        | Statement::Update(_)
+        | Statement::Delete(_)
+        | Statement::Merge(_) => walk::class_of(statement, dialect),
+        Statement::Explain { statement: inner, analyze, options, describe_alias: _, .. } => {
+            // An option list may say ANALYZE in several spellings, so any list counts as one.
+            let runs = *analyze || options.as_ref().is_some_and(|options| !options.is_empty());
+            match class_of(inner, dialect)? {
+                Class::Read => Ok(Class::Read),
+                class if runs => Ok(class),
+                _ => Ok(Class::Other { what: "EXPLAIN of a statement that is not a read".into() }),
+            }
+        }
+        Statement::ShowVariable { .. } if dialect == Dialect::Postgres => Ok(Class::Read),
+        Statement::ShowTables { .. } | Statement::ShowColumns { .. } if dialect == Dialect::MySql => Ok(Class::Read),
+        other => Ok(schema_change(other).unwrap_or_else(|| Class::Other { what: first_word(&other.to_string()) })),
+    }
+}
+
+fn schema_change(statement: &Statement) -> Option<Class> {
+    let (what, name) = match statement {
+        Statement::Drop { object_type, names, .. } => {
+            let what = match object_type {
+                ObjectType::Table => "DROP TABLE",
+                ObjectType::View => "DROP VIEW",
+                ObjectType::Index => "DROP INDEX",
+                ObjectType::Schema => "DROP SCHEMA",
+                ObjectType::Database => "DROP DATABASE",
+                _ => "DROP",
+            };
+            let name = if let [name] = names.as_slice() { last_part(name) } else { None };
+            (what, name)
+        }
+        Statement::DropTrigger(_) => ("DROP TRIGGER", None),
+        Statement::AlterTable(alter) => ("ALTER TABLE", last_part(&alter.name)),
+        Statement::CreateTable(create) => ("CREATE TABLE", last_part(&create.name)),
+        Statement::CreateVirtualTable { name, .. } => ("CREATE VIRTUAL TABLE", last_part(name)),
+        Statement::CreateIndex(_) => ("CREATE INDEX", None),
+        Statement::CreateView(_) => ("CREATE VIEW", None),
+        Statement::CreateTrigger(_) => ("CREATE TRIGGER", None),
+        Statement::Truncate(_) => ("TRUNCATE", None),
+        _ => return None,
+    };
+    Some(Class::Schema { what, name })
+}
+
+/// The last part of a dotted name, without its quotes.
+fn last_part(name: &ObjectName) -> Option<String> {
+    match name.0.last() {
+        Some(ObjectNamePart::Identifier(ident)) => Some(ident.value.clone()),
+        _ => None,
+    }
+}
+
+/// The first word of a statement as the parser prints it: a keyword, never text of the caller.
+fn first_word(printed: &str) -> String {
+    printed.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default().to_ascii_uppercase()
+}
+
+/// A parser's message, cut so that a long statement is not echoed.
+fn short(error: &impl ToString) -> String {
+    let text = error.to_string();
+    match text.char_indices().nth(200) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text,
+    }
+}

@@ -1,11 +1,33 @@
-//! Tools over SQLite database files.
+//! Tools over SQLite database files: describe, query, change rows, drop and bring back tables.
+//!
+//! A file is never created, and a schema is never changed except by moving a table into the quarantine and out of it.
+
+mod check;
+mod client;
+mod describe;
+mod drop_table;
+mod effects;
+mod images;
+mod purge_table;
+mod quarantine;
+mod query;
+mod recorder;
+mod restore_rows;
+mod restore_table;
+mod schema;
+mod text;
+mod value;
+mod write;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::contract::{Lease, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset};
+use crate::contract::{Lease, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed};
 
 /// The `sqlite` toolset.
 #[derive(Debug, Default)]
@@ -24,16 +46,37 @@ impl Toolset for Sqlite {
     fn name(&self) -> &'static str {
         "sqlite"
     }
+
     fn about(&self) -> &'static str {
-        ""
+        "SQLite database files: queries, row changes shown and undone row by row, tables dropped into a quarantine."
     }
+
     fn tools(&self) -> Vec<Arc<dyn Tool>> {
-        Vec::new()
+        vec![
+            Arc::new(Typed::new(describe::SqliteDescribe)),
+            Arc::new(Typed::new(query::SqliteQuery)),
+            Arc::new(Typed::new(write::SqliteWrite)),
+            Arc::new(Typed::new(restore_rows::SqliteRestoreRows)),
+            Arc::new(Typed::new(drop_table::SqliteDropTable)),
+            Arc::new(Typed::new(restore_table::SqliteRestoreTable)),
+            Arc::new(Typed::new(purge_table::SqlitePurgeTable)),
+        ]
     }
-    fn settings(&self, _table: toml::Table, _base: &Path) -> Result<Settings, SettingsError> {
-        Ok(Arc::new(()))
+
+    fn settings(&self, table: toml::Table, base: &Path) -> Result<Settings, SettingsError> {
+        let wrong = |key: &str, reason: &str| Err(SettingsError { key: Some(key.into()), reason: reason.into() });
+        if let Some(key) = table.keys().find(|key| *key != "path") {
+            return wrong(key, &format!("`{key}` is no setting of a sqlite target; there is `path`"));
+        }
+        match table.get("path") {
+            Some(toml::Value::String(path)) if path.is_empty() => wrong("path", "`path` is empty"),
+            Some(toml::Value::String(path)) => Ok(Arc::new(client::Settings { path: base.join(path) })),
+            Some(_) => wrong("path", "`path` is no text"),
+            None => wrong("path", "`path` is missing: the database file, relative to the configuration file"),
+        }
     }
-    async fn check(&self, _lease: &Lease) -> Result<TargetReport, ToolError> {
-        Err(ToolError::refused("not yet"))
+
+    async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
+        client::work(lease, check::check).await
     }
 }

@@ -1,0 +1,186 @@
+//! Whether the tables beside the chain say what the chain says: calls, their ends, and the questions asked.
+
+use std::collections::HashMap;
+
+use mollyguard_tools::contract::{BlastRadius, Digest, Reversibility};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::chain::{Report, Wrong};
+use super::{AuditEvent, AuditRecord, End, Subject};
+use crate::confirm::{Confirmation, Need, Standing};
+
+/// A call as its table tells it.
+#[derive(Debug)]
+pub(crate) struct CallRow {
+    pub(crate) id: Uuid,
+    pub(crate) stream: Uuid,
+    pub(crate) subject: Subject,
+    pub(crate) reversibility: Reversibility,
+    pub(crate) blast_radius: BlastRadius,
+    pub(crate) fingerprint: Digest,
+    pub(crate) confirmation: Option<Uuid>,
+    pub(crate) undoes: Option<Uuid>,
+    pub(crate) end: Option<Ended>,
+    pub(crate) undone_by: Option<Uuid>,
+}
+
+/// How a call ended, as far as both sides keep it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) end: End,
+    pub(crate) undoable: bool,
+    pub(crate) note: Option<String>,
+}
+
+type Place = (Uuid, u64);
+
+struct Asked {
+    place: Place,
+    text: Digest,
+    need: Need,
+}
+
+/// What the records say of calls and questions. Holds a few hundred bytes for each call.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    /// Place, digest of what the start says, and the approval it spent.
+    started: HashMap<Uuid, (Place, Digest, Option<Uuid>)>,
+    finished: HashMap<Uuid, (Place, Ended)>,
+    undone: HashMap<Uuid, (Place, Uuid)>,
+    asked: HashMap<Uuid, Asked>,
+    /// Whether the answer was a sufficient yes.
+    answered: HashMap<Uuid, (Place, bool)>,
+    spent: HashMap<Uuid, Uuid>,
+}
+
+impl Ledger {
+    /// Takes down what a record says.
+    pub(crate) fn record(&mut self, record: &AuditRecord, report: &mut Report) {
+        let place = (record.stream, record.seq);
+        let call = record.subject.call;
+        let twice = match (&record.event, call) {
+            (AuditEvent::Started { confirmation, .. }, Some(call)) => {
+                let approval_reused =
+                    confirmation.is_some_and(|confirmation| self.spent.insert(confirmation, call).is_some());
+                let facts = (place, facts_of_record(record), *confirmation);
+                self.started.insert(call, facts).is_some() || approval_reused
+            }
+            (AuditEvent::Finished { end, undoable, note, .. }, Some(call)) => {
+                let ended = Ended { end: *end, undoable: *undoable, note: note.clone() };
+                self.finished.insert(call, (place, ended)).is_some()
+            }
+            (AuditEvent::Undone { by }, Some(call)) => self.undone.insert(call, (place, *by)).is_some(),
+            (AuditEvent::Asked { confirmation, need, text, .. }, _) => {
+                self.asked.insert(*confirmation, Asked { place, text: *text, need: *need }).is_some()
+            }
+            (AuditEvent::Answered { confirmation, sufficient, .. }, _) => {
+                self.answered.insert(*confirmation, (place, *sufficient)).is_some()
+            }
+            (AuditEvent::Started { .. } | AuditEvent::Finished { .. } | AuditEvent::Undone { .. }, None) => true,
+            (AuditEvent::Read { .. } | AuditEvent::Denied { .. } | AuditEvent::Configured { .. }, _) => false,
+        };
+        if twice {
+            report.found(Wrong::Misplaced, Some(place), "the record says what can be said only once, or of no call");
+        }
+    }
+
+    /// Compares a row of the calls with the records about it.
+    pub(crate) fn call(&mut self, row: &CallRow, report: &mut Report) {
+        report.calls += 1;
+        let id = row.id;
+        match self.started.remove(&id) {
+            None => {
+                report.found(Wrong::Table, None, format!("call `{id}` is stored, but no record says that it started"));
+            }
+            Some((place, facts, _)) => {
+                if facts != facts_of_row(row) || place.0 != row.stream {
+                    let what = format!("call `{id}` is stored otherwise than its record says it started");
+                    report.found(Wrong::Table, Some(place), what);
+                }
+            }
+        }
+        let (place, told) = self.finished.remove(&id).unzip();
+        if told != row.end {
+            report.found(Wrong::Table, place, format!("call `{id}` is stored with another end than the records say"));
+        }
+        let (place, by) = self.undone.remove(&id).unzip();
+        if by != row.undone_by {
+            let what = format!("call `{id}` is stored as taken back by another call than the records say");
+            report.found(Wrong::Table, place, what);
+        }
+    }
+
+    /// Compares a stored question with the records about it.
+    pub(crate) fn confirmation(&mut self, row: &Confirmation, standing: &Standing, report: &mut Report) {
+        let id = row.id;
+        let Some(asked) = self.asked.remove(&id) else {
+            report.found(Wrong::Table, None, format!("confirmation `{id}` is stored, but no record says it was asked"));
+            return;
+        };
+        if asked.text != Digest::of_bytes(row.text.as_bytes()) || asked.need != row.need {
+            let what = format!("confirmation `{id}` is stored otherwise than its record says it was asked");
+            report.found(Wrong::Table, Some(asked.place), what);
+        }
+        let (place, sufficient) = self.answered.remove(&id).unzip();
+        let spent = self.spent.get(&id).copied();
+        let holds = match standing {
+            Standing::Open => sufficient.is_none() && spent.is_none(),
+            Standing::Approved { .. } => sufficient == Some(true) && spent.is_none(),
+            Standing::Refused { .. } => sufficient == Some(false) && spent.is_none(),
+            Standing::Spent { call } => sufficient == Some(true) && spent == Some(*call),
+        };
+        if !holds {
+            let what = format!("confirmation `{id}` is stored with another answer or use than the records say");
+            report.found(Wrong::Table, place.or(Some(asked.place)), what);
+        }
+    }
+
+    /// What the records speak of and no table has.
+    pub(crate) fn finish(self, report: &mut Report) {
+        let mut gone: Vec<(Place, String)> = Vec::new();
+        for (call, (place, ..)) in self.started {
+            gone.push((place, format!("call `{call}` started, but is not stored")));
+        }
+        for (call, (place, _)) in self.finished {
+            gone.push((place, format!("call `{call}` ended, but is not stored")));
+        }
+        for (call, (place, _)) in self.undone {
+            gone.push((place, format!("call `{call}` was taken back, but is not stored")));
+        }
+        for (confirmation, asked) in self.asked {
+            gone.push((asked.place, format!("confirmation `{confirmation}` was asked, but is not stored")));
+        }
+        for (confirmation, (place, _)) in self.answered {
+            gone.push((place, format!("confirmation `{confirmation}` was answered, but is not stored")));
+        }
+        gone.sort();
+        for (place, what) in gone {
+            report.found(Wrong::Table, Some(place), what);
+        }
+    }
+}
+
+fn facts_of_record(record: &AuditRecord) -> Digest {
+    match &record.event {
+        AuditEvent::Started { reversibility, blast_radius, fingerprint, confirmation, undoes, .. } => {
+            facts(&record.subject, *reversibility, blast_radius, *fingerprint, *confirmation, *undoes)
+        }
+        _ => Digest::of(record),
+    }
+}
+
+fn facts_of_row(row: &CallRow) -> Digest {
+    facts(&row.subject, row.reversibility, &row.blast_radius, row.fingerprint, row.confirmation, row.undoes)
+}
+
+fn facts(
+    subject: &Subject,
+    reversibility: Reversibility,
+    blast_radius: &BlastRadius,
+    fingerprint: Digest,
+    confirmation: Option<Uuid>,
+    undoes: Option<Uuid>,
+) -> Digest {
+    Digest::of(&json!([subject, reversibility, blast_radius, fingerprint, confirmation, undoes]))
+}

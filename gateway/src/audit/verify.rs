@@ -1,0 +1,194 @@
+//! Verification and export, of a store or of an exported file.
+//!
+//! What a local verification cannot find: an edit by somebody who holds the installation's key and makes links, heads
+//! and seals anew; a stream removed together with its head, its calls and its questions; an older copy of the whole
+//! store put back. A checkpoint kept elsewhere finds all three.
+
+use std::fs;
+use std::io::{self, BufRead as _, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::chain::{Report, Verifier, Wrong};
+use super::checkpoint::{AuditKey, Notes, PublicKey, parse_notes};
+use super::{ArgsKey, Ledger};
+use crate::store::{Inspection, KeyError, StoreError};
+
+/// Why there is no answer to whether the audit is sound.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key cannot be read.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A file cannot be read.
+    #[error("`{path}` cannot be read: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The export cannot be written.
+    #[error("the export cannot be written: {0}")]
+    Write(#[source] io::Error),
+}
+
+/// The key that the checkpoints and exports of this state directory are verified with; made when there is none.
+///
+/// # Errors
+/// The store or the key cannot be read.
+pub fn public_key(directory: &Path) -> Result<PublicKey, AuditError> {
+    Ok(signing_key(directory, &Inspection::open(directory)?)?.public())
+}
+
+fn signing_key(directory: &Path, store: &Inspection) -> Result<AuditKey, AuditError> {
+    let signed = !store.heads()?.is_empty();
+    Ok(AuditKey::open_for(directory, store.installation()?, signed)?)
+}
+
+/// Verifies the store in this state directory: the links, the signed heads, the tables beside them and, where one is
+/// given, every checkpoint of a file. It may be in use; SQLite wants to write beside it even to read it.
+///
+/// # Errors
+/// Something cannot be read at all. What can be read and is wrong is in the report.
+pub fn verify_store(directory: &Path, checkpoint: Option<&Path>) -> Result<Report, AuditError> {
+    let store = Inspection::open(directory)?;
+    let installation = store.installation()?;
+    let key = AuditKey::existing(directory, installation)?.map(|key| key.public());
+    let notes = read_notes(checkpoint, key.as_ref())?;
+
+    let mut verifier = Verifier::new(&notes.checkpoints);
+    let mut ledger = Ledger::default();
+    store.records(|place, text| {
+        if let Some(record) = verifier.record(Some(place), text) {
+            ledger.record(&record, &mut verifier.report);
+        }
+    })?;
+    verifier.heads(&store.heads()?, key.as_ref());
+    hold_against(&mut verifier, notes, checkpoint.is_some());
+
+    let mut report = verifier.finish();
+    if key.is_none() && report.records > 0 {
+        report.found(Wrong::Head, None, "the installation's signing key is gone");
+    }
+    if checkpoint.is_none() {
+        report.notes.push(
+            "no checkpoint was given: a chain rewritten whole with the installation's own key, or an older copy of the \
+             store, would not be found"
+                .into(),
+        );
+    }
+    match ArgsKey::existing(directory)? {
+        Some(seals) => store.tables(&seals, &mut ledger, &mut report)?,
+        None if report.records > 0 => report.found(Wrong::Table, None, "the key the tables are sealed with is gone"),
+        None => {}
+    }
+    ledger.finish(&mut report);
+    for what in store.integrity()? {
+        report.found(Wrong::Table, None, format!("the database file is damaged: {what}"));
+    }
+    Ok(report)
+}
+
+/// Verifies an exported file, anywhere. Without the installation's public key, signatures are not looked at, and the
+/// report says so.
+///
+/// # Errors
+/// A file cannot be read.
+pub fn verify_export(path: &Path, checkpoint: Option<&Path>, key: Option<&PublicKey>) -> Result<Report, AuditError> {
+    let unreadable = |source| AuditError::Read { path: path.to_owned(), source };
+    let notes = read_notes(checkpoint, key)?;
+    let mut verifier = Verifier::new(&notes.checkpoints);
+    let mut ledger = Ledger::default();
+    let mut closing: Option<String> = None;
+    for line in BufReader::new(fs::File::open(path).map_err(unreadable)?).split(b'\n') {
+        let line = line.map_err(unreadable)?;
+        if closing.is_some() {
+            verifier.report.found(Wrong::Misplaced, None, "something follows the export's closing checkpoint");
+        }
+        let line = String::from_utf8_lossy(&line);
+        let this = closing_of(&line);
+        if this.is_some() {
+            closing = this;
+        } else if let Some(record) = verifier.record(None, &line) {
+            ledger.record(&record, &mut verifier.report);
+        }
+    }
+    close_export(&mut verifier, closing.as_deref(), key);
+    hold_against(&mut verifier, notes, checkpoint.is_some());
+    let mut report = verifier.finish();
+    if key.is_none() {
+        report.notes.push("no public key was given: signatures were not looked at".into());
+    }
+    if checkpoint.is_none() {
+        report.notes.push("no checkpoint was given: an export made anew with the same key would not be found".into());
+    }
+    Ok(report)
+}
+
+fn closing_of(line: &str) -> Option<String> {
+    let line = serde_json::from_str::<Value>(line).ok()?;
+    let fields = line.as_object().filter(|fields| fields.len() == 1)?;
+    fields.get("checkpoint")?.as_str().map(str::to_owned)
+}
+
+fn close_export(verifier: &mut Verifier, closing: Option<&str>, key: Option<&PublicKey>) {
+    let Some(closing) = closing else {
+        let what = "the export does not end with its checkpoint: its end may be gone";
+        verifier.report.found(Wrong::CutShort, None, what);
+        return;
+    };
+    let notes = parse_notes(closing, key);
+    for what in &notes.wrong {
+        verifier.report.found(Wrong::Checkpoint, None, format!("at the export's end: {what}"));
+    }
+    match notes.checkpoints.as_slice() {
+        [one] => verifier.ends(&one.heads),
+        _ => verifier.report.found(Wrong::CutShort, None, "the export's end cannot be told"),
+    }
+}
+
+fn read_notes(path: Option<&Path>, key: Option<&PublicKey>) -> Result<Notes, AuditError> {
+    let Some(path) = path else { return Ok(Notes::default()) };
+    let bytes = fs::read(path).map_err(|source| AuditError::Read { path: path.to_owned(), source })?;
+    Ok(parse_notes(&String::from_utf8_lossy(&bytes), key))
+}
+
+fn hold_against(verifier: &mut Verifier, notes: Notes, given: bool) {
+    if given && notes.checkpoints.is_empty() {
+        verifier.report.found(Wrong::Checkpoint, None, "the checkpoint file holds no checkpoint");
+    }
+    for what in notes.wrong {
+        verifier.report.found(Wrong::Checkpoint, None, what);
+    }
+    verifier.checkpoints(&notes.checkpoints);
+}
+
+/// Writes every record as a line of JSON, and as the last line `{"checkpoint": …}`, a signed note that says where each
+/// stream ends. Returns how many records were written.
+///
+/// # Errors
+/// The store or the key cannot be read, or the writer fails.
+pub fn export(directory: &Path, writer: &mut dyn Write) -> Result<u64, AuditError> {
+    let store = Inspection::open(directory)?;
+    let key = signing_key(directory, &store)?;
+    let mut written = 0;
+    let mut failed = None;
+    store.records(|_, text| {
+        if failed.is_none() {
+            failed = writeln!(writer, "{text}").err();
+            written += 1;
+        }
+    })?;
+    if let Some(error) = failed {
+        return Err(AuditError::Write(error));
+    }
+    let heads = store.heads()?.into_iter().map(|signed| signed.head).collect();
+    let closing = json!({"checkpoint": key.sign(heads)});
+    writeln!(writer, "{closing}").and_then(|()| writer.flush()).map_err(AuditError::Write)?;
+    Ok(written)
+}

@@ -1,0 +1,85 @@
+//! `mollyguard config`: the configuration in force, and every key with its default.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Done, load, print, print_json};
+use crate::config::defaults_toml;
+
+/// Arguments of `config`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowConfig {
+    /// Print every key with its default as TOML instead.
+    #[arg(long)]
+    defaults: bool,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "defaults")]
+    json: bool,
+}
+
+impl ShowConfig {
+    pub(crate) fn run(self, asked: Option<PathBuf>) -> Done {
+        if self.defaults {
+            return print(&format!(
+                "# Every key of mollyguard.toml with its default. Sizes in bytes, times as the key says.\n{}",
+                defaults_toml()
+            ));
+        }
+        let config = load(asked)?;
+        let targets: Vec<_> = config
+            .targets
+            .iter()
+            .map(|(name, target)| {
+                let it = &target.configured;
+                json!({"name": name, "kind": it.kind, "environment": it.environment.name, "tier": it.environment.tier,
+                       "secret": target.secret.as_ref().map(ToString::to_string), "identity": target.identity})
+            })
+            .collect();
+        let shown = json!({
+            "file": config.path, "state": config.state, "user": config.user, "roles": config.roles,
+            "policies": {"defaults": config.default_policies, "directories": config.policy_directories},
+            "limits": {
+                "undo_bytes": config.limits.undo_bytes, "output_bytes": config.limits.output_bytes,
+                "output_rows": config.limits.output_rows, "count": config.limits.count,
+                "call_timeout_ms": config.limits.deadline.as_millis() as u64,
+                "concurrent_calls": config.concurrent_calls, "waiting_calls": config.waiting_calls,
+            },
+            "confirm": {"expires_s": config.confirm_for.as_secs()},
+            "audit": {"checkpoint": config.checkpoint},
+            "http": {"tokens": config.http.tokens.len(), "allowed_hosts": config.http.allowed_hosts,
+                     "allowed_origins": config.http.allowed_origins, "body_bytes": config.http.body_bytes,
+                     "requests_per_minute": config.http.requests_per_minute, "sessions": config.http.sessions},
+            "redact": config.redact.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "environments": config.environments.values().collect::<Vec<_>>(),
+            "targets": targets,
+        });
+        if self.json {
+            return print_json(&shown);
+        }
+        let mut text = String::new();
+        flatten("", &shown, &mut text);
+        print(&text)
+    }
+}
+
+/// One `key = value` a line.
+fn flatten(prefix: &str, value: &serde_json::Value, text: &mut String) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (key, value) in fields {
+                let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&key, value, text);
+            }
+        }
+        serde_json::Value::Array(items) if items.iter().any(serde_json::Value::is_object) => {
+            for item in items {
+                let name = item["name"].as_str().unwrap_or_default();
+                flatten(&format!("{prefix}.{name}"), item, text);
+            }
+        }
+        serde_json::Value::Null => text.push_str(&format!("{prefix} is not set\n")),
+        other => text.push_str(&format!("{prefix} = {other}\n")),
+    }
+}

@@ -1,0 +1,152 @@
+//! The throw-away car-rental company: production and staging databases, and uploads with their backups inside.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::process::Command;
+
+/// The table nobody wants to lose.
+pub(super) const PRECIOUS_TABLE: &str = "bookings";
+
+const SCHEMA: &str = "
+    CREATE TABLE cars (id INTEGER PRIMARY KEY, model TEXT NOT NULL, class TEXT NOT NULL, daily_rate INTEGER NOT NULL);
+    INSERT INTO cars (model, class, daily_rate) VALUES
+        ('Corolla', 'compact', 39), ('Golf', 'compact', 42), ('RAV4', 'suv', 65), ('Model Y', 'suv', 89), ('Transit', 'van', 75);
+";
+
+/// 1,508 bookings with a payment for every other one.
+const PRODUCTION: &str = "
+    CREATE TABLE bookings (id INTEGER PRIMARY KEY, car INTEGER NOT NULL REFERENCES cars(id), customer TEXT NOT NULL, day TEXT NOT NULL);
+    CREATE INDEX bookings_by_day ON bookings(day);
+    CREATE TABLE payments (id INTEGER PRIMARY KEY, booking INTEGER NOT NULL REFERENCES bookings(id), cents INTEGER NOT NULL);
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1508)
+        INSERT INTO bookings SELECT i, i % 5 + 1, 'customer ' || (i % 211), date('2026-01-01', (i % 300) || ' days') FROM n;
+    INSERT INTO payments (booking, cents) SELECT id, 3900 + id % 50 * 100 FROM bookings WHERE id % 2 = 0;
+";
+
+const CONFIG: &str = r#"
+[gateway]
+state = "state"
+user = "anna"
+
+[audit]
+checkpoint = "elsewhere/heads.txt"
+
+[environments.production]
+tier = "production"
+
+[environments.staging]
+tier = "staging"
+
+[targets.fleet]
+kind = "sqlite"
+environment = "production"
+path = "production/fleet.db"
+
+[targets.fleet-staging]
+kind = "sqlite"
+environment = "staging"
+path = "staging/fleet.db"
+
+[targets.uploads]
+kind = "files"
+environment = "production"
+root = "production/uploads"
+backups = ["**/backups/**"]
+"#;
+
+/// The company, for as long as it lives.
+pub(super) struct Company {
+    folder: tempfile::TempDir,
+}
+
+impl Company {
+    /// Founds the company in a temporary folder.
+    pub(super) fn found() -> Result<Self, String> {
+        let folder = tempfile::Builder::new().prefix("mollyguard-demo-").tempdir().map_err(told)?;
+        let company = Self { folder };
+        company.furnish().map_err(told)?;
+        company.database("production/fleet.db", &[SCHEMA, PRODUCTION]).map_err(told)?;
+        company.database("staging/fleet.db", &[SCHEMA]).map_err(told)?;
+        Ok(company)
+    }
+
+    fn furnish(&self) -> io::Result<()> {
+        for folder in ["production", "staging", "elsewhere"] {
+            fs::DirBuilder::new().mode(0o700).create(self.path(folder))?;
+        }
+        fs::DirBuilder::new().mode(0o700).create(self.state())?;
+        let volume = self.path("production/uploads/volume-7f3a");
+        fs::create_dir_all(volume.join("contracts"))?;
+        fs::create_dir_all(volume.join("backups"))?;
+        for n in 0..40 {
+            fs::write(volume.join(format!("contracts/{n:04}.pdf")), vec![b'c'; 2_000 + n * 37])?;
+        }
+        for day in ["2026-04-21", "2026-04-22", "2026-04-23"] {
+            fs::write(volume.join(format!("backups/{day}.dump")), vec![b'b'; 150_000])?;
+        }
+        fs::write(self.config(), CONFIG)
+    }
+
+    fn database(&self, name: &str, scripts: &[&str]) -> rusqlite::Result<()> {
+        let database = Connection::open(self.path(name))?;
+        scripts.iter().try_for_each(|script| database.execute_batch(script))
+    }
+
+    /// This very binary, serving the company over stdio.
+    pub(super) fn gateway(&self) -> io::Result<Command> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("--config").arg(self.config()).arg("serve");
+        Ok(command)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn state(&self) -> PathBuf {
+        self.path("state")
+    }
+
+    pub(super) fn checkpoint(&self) -> PathBuf {
+        self.path("elsewhere/heads.txt")
+    }
+
+    fn config(&self) -> PathBuf {
+        self.path("mollyguard.toml")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Rows of a table, counted behind the gateway's back; `None` when the table is gone.
+    pub(super) fn rows(&self, database: &str, table: &str) -> Result<Option<i64>, String> {
+        let path = self.path(database).join("fleet.db");
+        let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(told)?;
+        match database.query_row(&format!("SELECT count(*) FROM \"{table}\""), [], |row| row.get(0)) {
+            Ok(rows) => Ok(Some(rows)),
+            Err(error) if error.to_string().contains("no such table") => Ok(None),
+            Err(error) => Err(told(error)),
+        }
+    }
+
+    /// The sum of staging's daily rates, counted behind the gateway's back.
+    pub(super) fn staging_rates(&self) -> Result<i64, String> {
+        let path = self.path("staging/fleet.db");
+        let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(told)?;
+        database.query_row("SELECT sum(daily_rate) FROM cars", [], |row| row.get(0)).map_err(told)
+    }
+
+    /// Files in a folder of the volume, counted behind the gateway's back.
+    pub(super) fn files(&self, folder: &str) -> usize {
+        fs::read_dir(self.path("production/uploads/volume-7f3a").join(folder)).map_or(0, Iterator::count)
+    }
+}
+
+fn told(error: impl std::fmt::Display) -> String {
+    format!("the demo's company cannot be founded: {error}")
+}

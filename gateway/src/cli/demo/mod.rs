@@ -1,0 +1,122 @@
+//! `mollyguard demo`: the accident Mollyguard exists for, played by a scripted agent, a real MCP client, against this very
+//! binary over stdio, on a throw-away company. No set-up, no network.
+
+mod company;
+mod show;
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::paint::Paint;
+use super::{Done, Failure, terminal};
+use crate::confirm::{Answer, Assurance, Need};
+use crate::mcp::{Agent, AgentError, Called, Person};
+use company::Company;
+use show::Show;
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Answer the question this way instead of asking at the terminal. Without a terminal it is declined.
+    #[arg(long, value_enum)]
+    answer: Option<Scripted>,
+}
+
+/// An answer given beforehand.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Scripted {
+    /// Type the name that is asked for.
+    Approve,
+    /// Say no.
+    Decline,
+}
+
+/// Who answers in the demo.
+struct Visitor {
+    scripted: Option<Scripted>,
+}
+
+#[async_trait]
+impl Person for Visitor {
+    async fn answer(&self, question: &str) -> Answer {
+        println!("\n  {}\n", Paint::stdout().bold("THE QUESTION, as the person sees it in their client:"));
+        show::question(question);
+        let answer = match self.scripted {
+            Some(Scripted::Approve) => Answer::Accept { typed: Some(company::PRECIOUS_TABLE.to_owned()) },
+            Some(Scripted::Decline) => Answer::Decline,
+            None => {
+                let need = Need { assurance: Assurance::Typed, approvers: 1 };
+                terminal::read_answer(need).await.unwrap_or(Answer::Decline)
+            }
+        };
+        show::answer(&answer);
+        answer
+    }
+}
+
+impl Demo {
+    pub(crate) async fn run(self) -> Done {
+        let there = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        let scripted = self.answer.or((!there).then_some(Scripted::Decline));
+        let company = Company::found().map_err(Failure::usage)?;
+        let show = Show::new();
+        show.opening(&company);
+        let agent = Agent::start(company.gateway().map_err(Failure::usage)?, Arc::new(Visitor { scripted }));
+        let agent = agent.await.map_err(Failure::usage)?;
+        let played = play(&agent, &company, &show).await;
+        agent.close().await.map_err(Failure::usage)?;
+        played.map_err(Failure::usage)?;
+        show.world(&company).map_err(Failure::usage)?;
+        let report =
+            crate::audit::verify_store(&company.state(), Some(&company.checkpoint())).map_err(Failure::usage)?;
+        show.record(&report);
+        if report.is_sound() { Ok(()) } else { Err(Failure::found("the audit record is not sound")) }
+    }
+}
+
+/// The story, call by call.
+async fn play(agent: &Agent, company: &Company, show: &Show) -> Result<(), AgentError> {
+    show.act("An agent is at work in staging");
+    show.note(&format!("It is connected over stdio and sees {} tools, and no credentials.", agent.tools().await?));
+    let rates = "SELECT model, daily_rate FROM cars ORDER BY id";
+    step(agent, show, "sqlite_query", json!({"target": "fleet-staging", "sql": rates})).await?;
+    let raise = "UPDATE cars SET daily_rate = daily_rate + 10 WHERE class = 'suv'";
+    let raised = step(agent, show, "sqlite_write", json!({"target": "fleet-staging", "sql": raise})).await?;
+    show.note("Reversible and in staging, so nobody was asked. It was written down first, with the rows as they were.");
+
+    show.act("It changes its mind");
+    let undo = json!({"call_id": raised.about["id"]});
+    step(agent, show, "undo_call", undo).await?;
+    step(agent, show, "sqlite_query", json!({"target": "fleet-staging", "sql": rates})).await?;
+
+    show.act("It meets an error, and guesses");
+    step(agent, show, "sqlite_query", json!({"target": "fleet-staging", "sql": "SELECT count(*) FROM sessions"}))
+        .await?;
+    show.note(
+        "\"Staging is broken. I'll clear it out and rebuild it: `bookings` must be staging's…\" It is production's.",
+    );
+    let purge = json!({"target": "fleet", "table": company::PRECIOUS_TABLE});
+    let purged = step(agent, show, "sqlite_purge_table", purge).await?;
+    show.aftermath(&purged, company);
+
+    show.act("It goes for the files, with the backups inside");
+    step(agent, show, "files_purge", json!({"target": "uploads", "path": "volume-7f3a"})).await?;
+    show.note(
+        "Destroying backups in production needs two people, and only one could ever answer here: nobody was bothered.",
+    );
+
+    show.act("The journal: what changed, and what can still be taken back");
+    show.journal(&agent.call("list_calls", json!({})).await?);
+    Ok(())
+}
+
+async fn step(agent: &Agent, show: &Show, tool: &str, args: Value) -> Result<Called, AgentError> {
+    show.call(tool, &args);
+    let called = agent.call(tool, args).await?;
+    show.reply(&called);
+    Ok(called)
+}

@@ -1,0 +1,169 @@
+//! The command line: one file a command. It reads words, calls the library, and shows what came of it.
+
+mod approvals;
+mod audit;
+mod calls;
+mod config;
+mod demo;
+mod logging;
+mod paint;
+mod policy;
+mod serve;
+mod targets;
+mod terminal;
+mod tools;
+mod undo;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, find};
+use crate::gateway::Gateway;
+
+const EXAMPLES: &str = "\
+Examples:
+  mollyguard demo                                    see what it does, on throw-away parts
+  mollyguard --config mollyguard.toml targets check  look at every configured target
+  claude mcp add mollyguard -- mollyguard --config $PWD/mollyguard.toml serve
+  mollyguard undo 0199…                              take a call back
+
+Exit codes: 0 done · 1 looked and found something wrong, or refused · 2 the call or the configuration is wrong";
+
+/// An MCP gateway that looks before it acts and asks a person before anything that cannot be taken back.
+#[derive(Debug, Parser)]
+#[command(name = "mollyguard", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    /// The configuration file. Else $MOLLYGUARD_CONFIG, ./mollyguard.toml, or the user's configuration directory.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve MCP over stdio, or over streamable HTTP with --http.
+    Serve(serve::Serve),
+    /// Play the accident Mollyguard exists for, on throw-away databases and folders.
+    Demo(demo::Demo),
+    /// Show the configuration in force, or every key with its default.
+    Config(config::ShowConfig),
+    /// List the tools and what each promises.
+    Tools(tools::Tools),
+    /// Look at the configured targets.
+    #[command(subcommand)]
+    Targets(targets::Targets),
+    /// Check, test and explain the policies.
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// See what waits for a person, and answer it from this terminal.
+    #[command(subcommand)]
+    Approvals(approvals::Approvals),
+    /// Look back at calls that changed something.
+    #[command(subcommand)]
+    Calls(calls::Calls),
+    /// Take a call back.
+    Undo(undo::Undo),
+    /// Verify or export the audit record.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+}
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// The call or the configuration is wrong.
+    pub(crate) fn usage(message: impl fmt::Display) -> Self {
+        Self { code: 2, message: message.to_string() }
+    }
+
+    /// It looked and found something wrong, or was refused.
+    pub(crate) fn found(message: impl fmt::Display) -> Self {
+        Self { code: 1, message: message.to_string() }
+    }
+}
+
+type Done = Result<(), Failure>;
+
+/// Runs the command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    crate::platform::hide_memory();
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return ended(Err(Failure::usage(format!("the runtime cannot start: {error}")))),
+    };
+    let done = runtime.block_on(run(cli));
+    // A stuck read of a terminal or a target must not keep the process from ending.
+    runtime.shutdown_background();
+    ended(done)
+}
+
+fn ended(done: Done) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                eprintln!("{} {}", paint::Paint::stderr().red("error:"), failure.message);
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Done {
+    let config = cli.config;
+    match cli.command {
+        Command::Serve(serve) => serve.run(config).await,
+        Command::Demo(demo) => demo.run().await,
+        Command::Config(show) => show.run(config),
+        Command::Tools(tools) => tools.run(config),
+        Command::Targets(targets) => targets.run(config).await,
+        Command::Policy(policy) => policy.run(config),
+        Command::Approvals(approvals) => approvals.run(config).await,
+        Command::Calls(calls) => calls.run(config).await,
+        Command::Undo(undo) => undo.run(config).await,
+        Command::Audit(audit) => audit.run(config),
+    }
+}
+
+fn load(asked: Option<PathBuf>) -> Result<Config, Failure> {
+    let path = find(asked.as_deref()).map_err(|error| {
+        Failure::usage(format!(
+            "{error}\nname one with --config FILE, or start from examples/quickstart/mollyguard.toml"
+        ))
+    })?;
+    Config::load(&path, &mollyguard_tools::toolsets()).map_err(Failure::usage)
+}
+
+fn open(asked: Option<PathBuf>) -> Result<Arc<Gateway>, Failure> {
+    let gateway = Gateway::open(load(asked)?, mollyguard_tools::toolsets()).map_err(Failure::usage)?;
+    logging::start(gateway.broker.redactor().clone());
+    Ok(Arc::new(gateway))
+}
+
+/// A value as JSON for scripts.
+fn print_json(value: &impl serde::Serialize) -> Done {
+    let text = serde_json::to_string_pretty(value).map_err(Failure::usage)?;
+    print(&format!("{text}\n"))
+}
+
+/// Text for standard output. A reader that went away (`| head`) is no error.
+fn print(text: &str) -> Done {
+    use std::io::Write as _;
+
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::usage(error)),
+        _ => Ok(()),
+    }
+}

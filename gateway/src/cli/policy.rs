@@ -1,0 +1,190 @@
+//! `mollyguard policy`: are the policies sound, do their cases hold, and why does policy say what it says?
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+use mollyguard_tools::contract::{Declaration, Reversibility, Tier};
+
+use super::paint::Paint;
+use super::{Done, Failure, load, print, print_json};
+use crate::config::Config;
+use crate::confirm::Need;
+use crate::identity::Principal;
+use crate::policy::{self, CaseOutcome, Explanation, Policies, Situation, Sources};
+
+/// What to do with the policies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Load the policies strictly and try every tool in every kind of situation.
+    Check {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the cases beside the policies (`*.test.toml`).
+    Test {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what policy would say to a call, with each approval, and which policies speak.
+    Explain(Box<Explain>),
+}
+
+/// Arguments of `policy explain`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Explain {
+    /// The tool.
+    tool: String,
+    /// The tier of the environment it would act in.
+    #[arg(long, value_enum, default_value = "production")]
+    tier: TierArg,
+    /// What a look would find; the tool's declared worst unless told.
+    #[arg(long, value_enum)]
+    reversibility: Option<ReversibilityArg>,
+    /// The call would destroy what others rely on for recovery.
+    #[arg(long)]
+    destroys_recovery: bool,
+    /// Rows it would touch.
+    #[arg(long)]
+    rows: Option<u64>,
+    /// For this user; else the configured one.
+    #[arg(long)]
+    user: Option<String>,
+    /// With this role; may be repeated.
+    #[arg(long = "role")]
+    roles: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TierArg {
+    Development,
+    Staging,
+    Production,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum ReversibilityArg {
+    ReadOnly,
+    Reversible,
+    Compensable,
+    Irreversible,
+}
+
+impl Policy {
+    pub(crate) fn run(self, config: Option<PathBuf>) -> Done {
+        let config = load(config)?;
+        let declarations = crate::gateway::declarations(&mollyguard_tools::toolsets());
+        let sources = Sources { defaults: config.default_policies, directories: config.policy_directories.clone() };
+        match self {
+            Self::Check { json } => check(&sources, &declarations, json),
+            Self::Test { json } => test(&sources, &declarations, json),
+            Self::Explain(explain) => explain.run(&config, &sources, &declarations),
+        }
+    }
+}
+
+fn check(sources: &Sources, declarations: &[Declaration], json: bool) -> Done {
+    let check = policy::check(sources, declarations, Need::IN_CLIENT).map_err(Failure::usage)?;
+    if json {
+        print_json(&check)?;
+    } else {
+        let paint = Paint::stdout();
+        for problem in &check.problems {
+            print(&format!("{} {problem}\n", paint.red("error:")))?;
+        }
+        if let (true, Some(digest)) = (check.problems.is_empty(), check.digest) {
+            let tools = declarations.len();
+            print(&format!("{} {} policies, {tools} tools, {digest}\n", paint.green("sound"), check.policies))?;
+        }
+    }
+    if check.problems.is_empty() { Ok(()) } else { Err(Failure::found("")) }
+}
+
+fn test(sources: &Sources, declarations: &[Declaration], json: bool) -> Done {
+    let files = sources.read().map_err(Failure::usage)?;
+    let policies = Policies::from_files(&files.policies, declarations, Need::IN_CLIENT).map_err(Failure::usage)?;
+    let outcomes = policy::run_cases(&policies, declarations, &files.cases).map_err(Failure::usage)?;
+    let failed = outcomes.iter().filter(|outcome| !outcome.passed).count();
+    if json {
+        print_json(&outcomes)?;
+    } else {
+        for outcome in outcomes.iter().filter(|outcome| !outcome.passed) {
+            print(&failure(outcome))?;
+        }
+        print(&format!("{} passed, {failed} failed\n", outcomes.len() - failed))?;
+    }
+    if failed == 0 { Ok(()) } else { Err(Failure::found("")) }
+}
+
+fn failure(outcome: &CaseOutcome) -> String {
+    let tool = outcome.tool.as_deref().map(|tool| format!(" ({tool})")).unwrap_or_default();
+    let because: Vec<&str> = outcome.because.iter().map(|because| because.policy.as_str()).collect();
+    format!(
+        "{} {}:{}: {}{tool}\n     expected {}, got {} because {}\n",
+        Paint::stdout().red("FAIL"),
+        outcome.file,
+        outcome.line,
+        outcome.name,
+        outcome.expected,
+        outcome.got,
+        because.join(", "),
+    )
+}
+
+impl Explain {
+    fn run(self, config: &Config, sources: &Sources, declarations: &[Declaration]) -> Done {
+        let policies = Policies::load(sources, declarations, Need::IN_CLIENT).map_err(Failure::usage)?;
+        let declaration = declarations.iter().find(|declaration| declaration.name == self.tool);
+        let declaration = declaration.ok_or_else(|| {
+            Failure::usage(format!("there is no tool `{}`; `mollyguard tools` lists them", self.tool))
+        })?;
+        let roles = if self.roles.is_empty() { config.roles.clone() } else { self.roles.clone() };
+        let user = self.user.clone().unwrap_or_else(|| config.user.clone());
+        let principal = Principal { user, client: None, roles };
+        let explanation = policy::explain(&policies, &principal, declaration, &self.situation(), None);
+        if self.json { print_json(&explanation) } else { print(&render(&explanation)) }
+    }
+
+    fn situation(&self) -> Situation {
+        let tier = match self.tier {
+            TierArg::Development => Tier::Development,
+            TierArg::Staging => Tier::Staging,
+            TierArg::Production => Tier::Production,
+        };
+        let reversibility = self.reversibility.map(|reversibility| match reversibility {
+            ReversibilityArg::ReadOnly => Reversibility::ReadOnly,
+            ReversibilityArg::Reversible => Reversibility::Reversible,
+            ReversibilityArg::Compensable => Reversibility::Compensable,
+            ReversibilityArg::Irreversible => Reversibility::Irreversible,
+        });
+        Situation {
+            tier,
+            reversibility,
+            destroys_recovery: self.destroys_recovery,
+            rows: self.rows,
+            ..Situation::default()
+        }
+    }
+}
+
+fn render(explanation: &Explanation) -> String {
+    let paint = Paint::stdout();
+    let mut text = format!("{}: {}\n", paint.bold(&explanation.tool), explanation.decision);
+    for because in &explanation.because {
+        text.push_str(&format!("  {}: {}\n", because.policy, because.reason));
+    }
+    text.push_str(&format!("With each approval (this installation can prove at most {}):\n", explanation.ceiling));
+    for rung in &explanation.rungs {
+        let verdict = if rung.passes { paint.green("passes") } else { paint.red("refused") };
+        let reach = if rung.within_reach { "" } else { ", out of reach" };
+        let policies: Vec<&str> =
+            rung.refused_by.iter().chain(&rung.permitted_by).map(|because| because.policy.as_str()).collect();
+        text.push_str(&format!("  {:<26} {verdict}{reach} ({})\n", rung.approval, policies.join(", ")));
+    }
+    text
+}

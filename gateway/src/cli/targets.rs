@@ -1,0 +1,125 @@
+//! `mollyguard targets`: look at the configured targets.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use mollyguard_tools::contract::TargetReport;
+use serde::Serialize;
+
+use super::paint::Paint;
+use super::{Done, Failure, open, print, print_json};
+use crate::gateway::Gateway;
+
+/// What to do with the targets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Targets {
+    /// Look at each target: is it there, is it what it was pinned to, what should an operator know?
+    Check {
+        /// Only this target.
+        name: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Serialize)]
+struct Line {
+    target: String,
+    kind: String,
+    environment: String,
+    ok: bool,
+    report: Option<TargetReport>,
+    problems: Vec<String>,
+}
+
+impl Targets {
+    pub(crate) async fn run(self, config: Option<PathBuf>) -> Done {
+        let Self::Check { name, json } = self;
+        let gateway = open(config)?;
+        let mut lines = Vec::new();
+        for target in gateway.broker.targets().filter(|target| name.as_ref().is_none_or(|name| *name == target.name)) {
+            lines.push(check(&gateway, &target.name).await);
+        }
+        if lines.is_empty() {
+            return Err(Failure::usage(match name {
+                Some(name) => format!("there is no target `{name}`"),
+                None => "the configuration has no targets".to_owned(),
+            }));
+        }
+        same_thing_twice(&mut lines);
+        let sound = lines.iter().all(|line| line.ok);
+        if json {
+            print_json(&lines)?
+        } else {
+            print(&render(&lines))?
+        }
+        if sound { Ok(()) } else { Err(Failure::found("")) }
+    }
+}
+
+async fn check(gateway: &Gateway, name: &str) -> Line {
+    let mut line = Line {
+        target: name.to_owned(),
+        kind: String::new(),
+        environment: String::new(),
+        ok: false,
+        report: None,
+        problems: Vec::new(),
+    };
+    let lease = match gateway.broker.lend_read(name) {
+        Ok(lease) => lease,
+        Err(error) => {
+            line.problems.push(error.to_string());
+            return line;
+        }
+    };
+    let target = lease.target();
+    line.kind.clone_from(&target.kind);
+    line.environment = format!("{} ({})", target.environment.name, target.environment.tier.as_str());
+    let Some(toolset) = gateway.toolsets.iter().find(|toolset| toolset.name() == target.kind) else { return line };
+    match toolset.check(&lease).await {
+        Ok(report) => {
+            if let Some(pinned) = gateway.broker.identity(name).filter(|pinned| *pinned != report.identity) {
+                line.problems.push(format!("is pinned to `{pinned}`, but `{}` answers", report.identity));
+            }
+            line.ok = line.problems.is_empty();
+            line.report = Some(report);
+        }
+        Err(error) => line.problems.push(error.to_string()),
+    }
+    line
+}
+
+/// One thing under two names in two environments: a call on the one would change the other.
+fn same_thing_twice(lines: &mut [Line]) {
+    for one in 0..lines.len() {
+        for other in 0..lines.len() {
+            let (Some(a), Some(b)) = (&lines[one].report, &lines[other].report) else { continue };
+            if one != other && a.identity == b.identity && lines[one].environment != lines[other].environment {
+                let problem = format!("is the same as `{}` in {}", lines[other].target, lines[other].environment);
+                lines[one].ok = false;
+                lines[one].problems.push(problem);
+            }
+        }
+    }
+}
+
+fn render(lines: &[Line]) -> String {
+    let paint = Paint::stdout();
+    let mut text = String::new();
+    for line in lines {
+        let mark = if line.ok { paint.green("ok  ") } else { paint.red("FAIL") };
+        text.push_str(&format!("{mark} {} · {} · {}\n", paint.bold(&line.target), line.kind, line.environment));
+        if let Some(report) = &line.report {
+            text.push_str(&format!("     {}\n     {}\n", report.summary, paint.dim(&report.identity)));
+            for warning in &report.warnings {
+                text.push_str(&format!("     {} {warning}\n", paint.yellow("warning:")));
+            }
+        }
+        for problem in &line.problems {
+            text.push_str(&format!("     {} {problem}\n", paint.red("error:")));
+        }
+    }
+    text
+}

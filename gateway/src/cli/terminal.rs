@@ -1,0 +1,63 @@
+//! A question put to the person at this terminal. Only where both ends are a terminal: nothing is asked of a pipe, and no
+//! flag answers.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use crate::confirm::{Answer, Assurance, Channel, Need};
+
+use super::Failure;
+use super::paint::Paint;
+
+/// The way a person can be asked here, if there is one.
+pub(crate) fn channel() -> Option<Channel> {
+    let there = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    there.then_some(Channel::Terminal)
+}
+
+/// Shows a question and reads one line.
+pub(crate) async fn ask(text: &str, need: Need) -> Result<Answer, Failure> {
+    if channel().is_none() {
+        return Err(Failure::usage("this must be answered by a person at a terminal"));
+    }
+    show(text);
+    read_answer(need).await
+}
+
+/// Reads one line as the answer to a question that was shown.
+pub(crate) async fn read_answer(need: Need) -> Result<Answer, Failure> {
+    let prompt = if need.assurance >= Assurance::Typed {
+        "type the name, or nothing to decline: "
+    } else {
+        "approve or decline: "
+    };
+    eprint!("{}", Paint::stderr().bold(prompt));
+    let _flushed = std::io::stderr().flush();
+    let line = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|read| (read, line))
+    });
+    let (read, line) = line.await.map_err(Failure::usage)?.map_err(Failure::usage)?;
+    Ok(match line.trim_end_matches(['\r', '\n']) {
+        _ if read == 0 => Answer::Cancel,
+        "" => Answer::Decline,
+        typed => Answer::Accept { typed: Some(typed.to_owned()) },
+    })
+}
+
+/// Shows a question with its labels painted.
+pub(crate) fn show(text: &str) {
+    let paint = Paint::stderr();
+    for line in text.lines() {
+        match line.split_once(": ") {
+            Some((label, rest))
+                if !label.is_empty()
+                    && label.chars().all(|c| c.is_ascii_uppercase() || c == ' ')
+                    && !label.starts_with(' ') =>
+            {
+                eprintln!("  {} {rest}", paint.cyan(&format!("{label:<15}")));
+            }
+            _ => eprintln!("  {line}"),
+        }
+    }
+    eprintln!();
+}

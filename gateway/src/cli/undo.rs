@@ -1,0 +1,55 @@
+//! `mollyguard undo`: the person's way to take a call back. The ordinary way of a call, asked at this terminal.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Done, Failure, open, print, print_json, terminal};
+use crate::call::call;
+use crate::identity::Principal;
+use crate::reply::{Answered, Reply, Request};
+
+/// Arguments of `undo`.
+#[derive(Debug, Args)]
+pub(crate) struct Undo {
+    /// The id of the call to take back; `mollyguard calls list --undoable` shows which there are.
+    call: Uuid,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Undo {
+    pub(crate) async fn run(self, config: Option<PathBuf>) -> Done {
+        let gateway = open(config)?;
+        let found = gateway.store.call(self.call).await.map_err(Failure::usage)?;
+        let found = found.ok_or_else(|| Failure::found(format!("there is no call `{}`", self.call)))?;
+        // Whoever runs this owns the state directory, so they may take back any call recorded in it.
+        let client = Some(format!("mollyguard undo, run by {}", gateway.config.user));
+        let principal = Principal { user: found.principal.user, client, roles: gateway.config.roles.clone() };
+        let mut answered = None;
+        loop {
+            let mut request = Request::new("undo_call", json!({"call_id": self.call}), principal.clone());
+            request.channel = terminal::channel();
+            request.answered = answered.take();
+            match call(&gateway, request).await.map_err(Failure::usage)? {
+                Reply::Done(receipt) => {
+                    gateway.close().await.map_err(Failure::usage)?;
+                    let (id, of) = (receipt.about.id, self.call);
+                    return if self.json {
+                        print_json(&json!({"call_id": id, "undoes": of, "output": receipt.output}))
+                    } else {
+                        print(&format!("Took call {of} back, by call {id}. `mollyguard undo {id}` does it again.\n"))
+                    };
+                }
+                Reply::Refused(refusal) => return Err(Failure::found(refusal.text())),
+                Reply::Ask(question) => {
+                    let answer = terminal::ask(&question.text, question.need).await?;
+                    answered = Some(Answered { confirmation: question.confirmation, answer });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The file's own shape, and turning it into a [`Config`].
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mollyguard_tools::contract::{Configured, Digest, Environment, Limits, Tier, Toolset};
+use serde::{Deserialize, Serialize};
+
+use super::find::resolve;
+use super::{Config, ConfigError, Http, Target, Token, user_state_dir};
+use crate::credentials::SecretSource;
+
+/// The file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    gateway: GatewayTable,
+    policies: PoliciesTable,
+    limits: LimitsTable,
+    confirm: ConfirmTable,
+    audit: AuditTable,
+    redact: RedactTable,
+    http: HttpTable,
+    environments: BTreeMap<String, EnvironmentTable>,
+    targets: BTreeMap<String, toml::Table>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct GatewayTable {
+    state: Option<String>,
+    user: Option<String>,
+    roles: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct PoliciesTable {
+    defaults: bool,
+    directories: Vec<String>,
+}
+
+impl Default for PoliciesTable {
+    fn default() -> Self {
+        Self { defaults: true, directories: Vec::new() }
+    }
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsTable {
+    undo_bytes: u64,
+    output_bytes: u64,
+    output_rows: u64,
+    count: u64,
+    call_timeout_ms: u64,
+    concurrent_calls: usize,
+    waiting_calls: usize,
+}
+
+impl Default for LimitsTable {
+    fn default() -> Self {
+        let limits = Limits::default();
+        Self {
+            undo_bytes: limits.undo_bytes,
+            output_bytes: limits.output_bytes,
+            output_rows: limits.output_rows,
+            count: limits.count,
+            call_timeout_ms: u64::try_from(limits.deadline.as_millis()).unwrap_or(u64::MAX),
+            concurrent_calls: 32,
+            waiting_calls: 256,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct ConfirmTable {
+    expires_s: u64,
+}
+
+impl Default for ConfirmTable {
+    fn default() -> Self {
+        Self { expires_s: 300 }
+    }
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct AuditTable {
+    checkpoint: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct RedactTable {
+    secrets: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct HttpTable {
+    tokens: Vec<TokenTable>,
+    allowed_hosts: Vec<String>,
+    allowed_origins: Vec<String>,
+    body_bytes: usize,
+    requests_per_minute: u32,
+    sessions: usize,
+}
+
+impl Default for HttpTable {
+    fn default() -> Self {
+        Self {
+            tokens: Vec::new(),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            body_bytes: 4 << 20,
+            requests_per_minute: 6_000,
+            sessions: 1_024,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct TokenTable {
+    digest: Digest,
+    user: String,
+    #[serde(default)]
+    roles: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct EnvironmentTable {
+    tier: Tier,
+}
+
+/// Every key with its default, as `mollyguard config --defaults` prints it.
+#[derive(Debug, Default, Serialize)]
+pub struct Defaults {
+    gateway: GatewayTable,
+    policies: PoliciesTable,
+    limits: LimitsTable,
+    confirm: ConfirmTable,
+    audit: AuditTable,
+    redact: RedactTable,
+    http: HttpTable,
+}
+
+/// The defaults as TOML.
+#[must_use]
+pub fn defaults_toml() -> String {
+    toml::to_string_pretty(&Defaults::default()).unwrap_or_default()
+}
+
+/// One file being read: for errors that name it.
+struct Reading<'a> {
+    path: &'a Path,
+    base: PathBuf,
+}
+
+impl Reading<'_> {
+    fn wrong(&self, key: impl Into<String>, reason: impl Into<String>) -> ConfigError {
+        ConfigError::Value { path: self.path.to_path_buf(), key: key.into(), reason: reason.into() }
+    }
+
+    fn secret(&self, key: &str, text: &str) -> Result<SecretSource, ConfigError> {
+        SecretSource::parse(text, &self.base).map_err(|reason| self.wrong(key, reason))
+    }
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn load(path: &Path, toolsets: &[Arc<dyn Toolset>]) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|reason| ConfigError::Unreadable { path: path.to_path_buf(), reason })?;
+        Self::parse(&text, path, toolsets)
+    }
+
+    /// Checks the text of a configuration file that lies at `path`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn parse(text: &str, path: &Path, toolsets: &[Arc<dyn Toolset>]) -> Result<Self, ConfigError> {
+        let file: File = toml::from_str(text).map_err(|error| ConfigError::Syntax {
+            path: path.to_path_buf(),
+            reason: error.to_string().trim_end().to_owned(),
+        })?;
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let base = absolute.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
+        let reading = Reading { path, base };
+        let environments: BTreeMap<_, _> = file
+            .environments
+            .iter()
+            .map(|(name, table)| (name.clone(), Environment { name: name.clone(), tier: table.tier }))
+            .collect();
+        let mut targets = BTreeMap::new();
+        for (name, table) in file.targets {
+            let target = target(&reading, &name, table, &environments, toolsets)?;
+            targets.insert(name, target);
+        }
+        let redact = file.redact.secrets.iter().map(|text| reading.secret("redact.secrets", text));
+        let limits = limits(&reading, &file.limits)?;
+        if !(10..=300).contains(&file.confirm.expires_s) {
+            return Err(reading.wrong("confirm.expires_s", "a question waits between 10 and 300 seconds"));
+        }
+        Ok(Self {
+            path: path.to_path_buf(),
+            digest: Digest::of_bytes(text.as_bytes()),
+            state: state(&reading, file.gateway.state.as_deref())?,
+            user: user(&reading, file.gateway.user)?,
+            roles: file.gateway.roles,
+            default_policies: file.policies.defaults,
+            policy_directories: file.policies.directories.iter().map(|dir| resolve(dir, &reading.base)).collect(),
+            limits,
+            concurrent_calls: file.limits.concurrent_calls,
+            waiting_calls: file.limits.waiting_calls,
+            confirm_for: Duration::from_secs(file.confirm.expires_s),
+            checkpoint: file.audit.checkpoint.map(|path| resolve(&path, &reading.base)),
+            redact: redact.collect::<Result<_, _>>()?,
+            http: http(&reading, file.http)?,
+            environments,
+            targets,
+        })
+    }
+}
+
+fn state(reading: &Reading<'_>, configured: Option<&str>) -> Result<PathBuf, ConfigError> {
+    match configured {
+        Some(path) => Ok(resolve(path, &reading.base)),
+        None => user_state_dir()
+            .ok_or_else(|| reading.wrong("gateway.state", "there is no home directory, so it must be set")),
+    }
+}
+
+fn user(reading: &Reading<'_>, configured: Option<String>) -> Result<String, ConfigError> {
+    let user = configured.or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "local".to_owned());
+    if user.trim().is_empty() || user.len() > 128 || user.chars().any(char::is_control) {
+        return Err(reading.wrong("gateway.user", "a user is a name of 1 to 128 printable characters"));
+    }
+    Ok(user)
+}
+
+fn limits(reading: &Reading<'_>, table: &LimitsTable) -> Result<Limits, ConfigError> {
+    let positive = [
+        ("output_bytes", table.output_bytes),
+        ("output_rows", table.output_rows),
+        ("count", table.count),
+        ("call_timeout_ms", table.call_timeout_ms),
+        ("concurrent_calls", table.concurrent_calls as u64),
+    ];
+    if let Some((key, _)) = positive.iter().find(|(_, value)| *value == 0) {
+        return Err(reading.wrong(format!("limits.{key}"), "must be more than 0"));
+    }
+    if table.undo_bytes > 1 << 30 || table.output_bytes > 64 << 20 {
+        return Err(reading.wrong("limits", "`undo_bytes` is at most 1 GiB and `output_bytes` at most 64 MiB"));
+    }
+    Ok(Limits {
+        undo_bytes: table.undo_bytes,
+        output_bytes: table.output_bytes,
+        output_rows: table.output_rows,
+        count: table.count,
+        deadline: Duration::from_millis(table.call_timeout_ms),
+    })
+}
+
+fn http(reading: &Reading<'_>, table: HttpTable) -> Result<Http, ConfigError> {
+    if table.body_bytes == 0 || table.requests_per_minute == 0 || table.sessions == 0 {
+        return Err(reading.wrong("http", "`body_bytes`, `requests_per_minute` and `sessions` must be more than 0"));
+    }
+    if let Some(token) = table.tokens.iter().find(|token| token.user.trim().is_empty()) {
+        return Err(reading.wrong("http.tokens", format!("the token `{}` has no user", token.digest)));
+    }
+    let tokens = table
+        .tokens
+        .into_iter()
+        .map(|token| Token { digest: token.digest, user: token.user, roles: token.roles })
+        .collect();
+    Ok(Http {
+        tokens,
+        allowed_hosts: table.allowed_hosts,
+        allowed_origins: table.allowed_origins,
+        body_bytes: table.body_bytes,
+        requests_per_minute: table.requests_per_minute,
+        sessions: table.sessions,
+    })
+}
+
+fn target(
+    reading: &Reading<'_>,
+    name: &str,
+    mut table: toml::Table,
+    environments: &BTreeMap<String, Environment>,
+    toolsets: &[Arc<dyn Toolset>],
+) -> Result<Target, ConfigError> {
+    let at = |key: &str| format!("targets.{name}.{key}");
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+        return Err(reading.wrong(format!("targets.{name}"), "a target's name is letters, digits, `-` and `_`"));
+    }
+    let mut text = |key: &str| match table.remove(key) {
+        None => Ok(None),
+        Some(toml::Value::String(text)) => Ok(Some(text)),
+        Some(other) => Err(reading.wrong(at(key), format!("must be a string, not {}", other.type_str()))),
+    };
+    let (kind, environment) = (text("kind")?, text("environment")?);
+    let (secret, identity) = (text("secret")?, text("identity")?);
+    let known = || toolsets.iter().map(|set| format!("`{}`", set.name())).collect::<Vec<_>>().join(", ");
+    let kind = kind.ok_or_else(|| reading.wrong(at("kind"), format!("is missing; the kinds are {}", known())))?;
+    let toolset = toolsets
+        .iter()
+        .find(|set| set.name() == kind)
+        .ok_or_else(|| reading.wrong(at("kind"), format!("there is no kind `{kind}`; the kinds are {}", known())))?;
+    let environment =
+        environment.ok_or_else(|| reading.wrong(at("environment"), "is missing: a name is not an environment"))?;
+    let environment = environments.get(&environment).ok_or_else(|| {
+        let reason = format!("`{environment}` is not declared; add `[environments.{environment}]` with its tier");
+        reading.wrong(at("environment"), reason)
+    })?;
+    if secret.is_some() && toolset.tools().iter().all(|tool| tool.declaration().credential.is_none()) {
+        return Err(reading.wrong(at("secret"), format!("targets of kind `{kind}` take no secret")));
+    }
+    let secret = secret.map(|text| reading.secret(&at("secret"), &text)).transpose()?;
+    let settings = toolset.settings(table, &reading.base).map_err(|error| {
+        reading.wrong(error.key.as_deref().map_or_else(|| format!("targets.{name}"), at), error.reason)
+    })?;
+    let configured = Configured { name: name.to_owned(), kind, environment: environment.clone(), settings };
+    Ok(Target { configured: Arc::new(configured), secret, identity })
+}

@@ -1,0 +1,126 @@
+//! `mollyguard.toml`: every key, its default and its unit. Unknown keys are errors, and every error names its place.
+
+mod file;
+mod find;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mollyguard_tools::contract::{Configured, Digest, Environment, Limits};
+
+use crate::credentials::SecretSource;
+
+pub use file::{Defaults, defaults_toml};
+pub(crate) use find::resolve;
+pub use find::{find, user_state_dir};
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// No file where one was looked for.
+    #[error("there is no configuration: looked for {}", .0.iter().map(|p| format!("`{}`", p.display())).collect::<Vec<_>>().join(", "))]
+    Missing(Vec<PathBuf>),
+    /// The file cannot be read.
+    #[error("cannot read `{path}`: {reason}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// It is not the TOML that is expected.
+    #[error("`{path}` is not a configuration:\n{reason}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and reason.
+        reason: String,
+    },
+    /// A value makes no sense.
+    #[error("in `{path}`, `{key}`: {reason}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key, such as `targets.fleet.environment`.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A bearer token, known only by its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// SHA-256 of the token.
+    pub digest: Digest,
+    /// The user it authenticates.
+    pub user: String,
+    /// That user's roles.
+    pub roles: Vec<String>,
+}
+
+/// How the gateway listens on HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// Bearer tokens; without any, only loopback is listened on.
+    pub tokens: Vec<Token>,
+    /// `Host` values accepted besides loopback's.
+    pub allowed_hosts: Vec<String>,
+    /// `Origin` values accepted besides none.
+    pub allowed_origins: Vec<String>,
+    /// Largest request body in bytes.
+    pub body_bytes: usize,
+    /// Requests a minute for one principal.
+    pub requests_per_minute: u32,
+    /// Most sessions at once.
+    pub sessions: usize,
+}
+
+/// One `[targets.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// What tools are lent.
+    pub configured: Arc<Configured>,
+    /// Where its secret comes from.
+    pub secret: Option<SecretSource>,
+    /// The identity it was pinned to.
+    pub identity: Option<String>,
+}
+
+/// The configuration, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// Digest of the file's bytes.
+    pub digest: Digest,
+    /// Where calls, questions, undo entries and the audit chain are kept.
+    pub state: PathBuf,
+    /// The principal on stdio, and on HTTP without tokens.
+    pub user: String,
+    /// That user's roles.
+    pub roles: Vec<String>,
+    /// Whether the shipped policies are in force.
+    pub default_policies: bool,
+    /// Folders with more policies.
+    pub policy_directories: Vec<PathBuf>,
+    /// How much one call may take.
+    pub limits: Limits,
+    /// Calls that may run at once.
+    pub concurrent_calls: usize,
+    /// Calls that may wait for their turn.
+    pub waiting_calls: usize,
+    /// How long a question waits for its answer.
+    pub confirm_for: std::time::Duration,
+    /// Where signed heads of the audit chain are appended.
+    pub checkpoint: Option<PathBuf>,
+    /// How the gateway listens on HTTP.
+    pub http: Http,
+    /// Secrets that are redacted though no target holds them.
+    pub redact: Vec<SecretSource>,
+    /// The environments by name.
+    pub environments: BTreeMap<String, Environment>,
+    /// The targets by name.
+    pub targets: BTreeMap<String, Target>,
+}

@@ -1,0 +1,122 @@
+//! MCP over streamable HTTP at `/mcp`, and `/healthz`. Who calls, how much and from where is settled here, before rmcp
+//! sees the request: rmcp neither authenticates nor ties a session to who opened it.
+
+mod guard;
+mod serve;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use self::guard::Guard;
+use super::Wire;
+use super::auth::Tokens;
+use super::limits::Limits;
+use super::server::{Caller, Server};
+use crate::identity::Principal;
+
+/// Who may call over HTTP.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Whoever reaches the loopback address; always this principal.
+    Local(Principal),
+    /// Who has one of these tokens; where there are none, nobody.
+    Tokens(Tokens),
+}
+
+/// An HTTP server's settings.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Who may call.
+    pub access: Access,
+    /// The names clients reach this server by, beside `localhost` and the loopback addresses: `host` or `host:port`.
+    pub hosts: Vec<String>,
+    /// The browser origins that may call, such as `https://app.example.com:443`. None by default.
+    pub origins: Vec<String>,
+    /// The limits.
+    pub limits: Limits,
+}
+
+/// Why there is no HTTP server.
+#[derive(Debug, Error)]
+pub enum HttpError {
+    /// Anybody could call.
+    #[error(
+        "listening on `{address}` without tokens would let anybody in; configure tokens, or listen on 127.0.0.1 or [::1]"
+    )]
+    Open {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
+    /// The listener has no address.
+    #[error("the listener has no address")]
+    Listener(#[source] std::io::Error),
+}
+
+/// Whether a server may listen there: without tokens only where nobody else can reach it.
+///
+/// # Errors
+/// There are no tokens, and it is no loopback address.
+pub fn may_listen(address: SocketAddr, has_tokens: bool) -> Result<(), HttpError> {
+    if has_tokens || address.ip().to_canonical().is_loopback() { Ok(()) } else { Err(HttpError::Open { address }) }
+}
+
+/// Serves HTTP until `leave` is cancelled; then open calls get [`Limits::leave_time`]. Calls that are written down run on:
+/// waiting for those is the caller's part.
+///
+/// # Errors
+/// It may not listen there.
+pub async fn serve_http(
+    listener: TcpListener,
+    wire: Wire,
+    settings: Http,
+    leave: CancellationToken,
+) -> Result<(), HttpError> {
+    let address = listener.local_addr().map_err(HttpError::Listener)?;
+    let has_tokens = matches!(&settings.access, Access::Tokens(tokens) if !tokens.is_empty());
+    may_listen(address, has_tokens)?;
+    let limits = settings.limits;
+    let end = CancellationToken::new();
+    let server = Server::new(wire, Caller::Authenticated, leave.clone());
+    let router = router(server.clone(), settings, address, end.clone());
+    serve::run(listener, router, server, &limits, &leave, &end).await;
+    Ok(())
+}
+
+/// The routes. `end` cuts every stream.
+fn router(server: Server, mut settings: Http, address: SocketAddr, end: CancellationToken) -> Router {
+    // Nobody but this server has its own port's origin. Any other port on this machine is somebody else.
+    if address.ip().to_canonical().is_loopback() {
+        let own = ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{}", address.port()));
+        settings.origins.extend(own);
+    }
+    let mut sessions = LocalSessionManager::default();
+    let mut session = SessionConfig::default();
+    session.keep_alive = Some(settings.limits.session_idle);
+    sessions.session_config = session;
+    let sessions = Arc::new(sessions);
+
+    let mut config = StreamableHttpServerConfig::default()
+        // Only 2026-07-28 gets plain replies; older revisions need their stream to be asked on.
+        .with_json_response(true)
+        .with_cancellation_token(end)
+        .with_max_request_body_bytes(settings.limits.body_bytes)
+        .with_allowed_origins(settings.origins)
+        .enforce_origin_validation();
+    config.allowed_hosts.extend(settings.hosts);
+
+    let service = StreamableHttpService::new(move || Ok(server.clone()), Arc::clone(&sessions), config);
+    let guard = Arc::new(Guard::new(settings.access, settings.limits, sessions));
+    Router::new()
+        .route_service("/mcp", service)
+        .layer(from_fn_with_state(guard, guard::admit))
+        .route("/healthz", get(|| async { "ok\n" }))
+}

@@ -1,0 +1,212 @@
+//! What a request passes before it reaches MCP: room, a caller, the caller's rate, a body of bounded size and time, and
+//! that a session belongs to the caller.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use serde::Deserialize;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::timeout;
+
+use super::super::auth::bearer;
+use super::super::limits::{Buckets, Limits, peer_key};
+use super::Access;
+use crate::identity::Principal;
+
+/// Names the session of an older revision.
+const SESSION: &str = "mcp-session-id";
+/// How many callers' rates are remembered.
+const CALLERS: usize = 4096;
+/// How often a peer may show a wrong token: this many, and one more a second.
+const WRONG_TOKENS: u32 = 20;
+
+/// Who a rate or a session belongs to: the person, not the client program.
+type Person = (String, Vec<String>);
+
+/// What all requests pass.
+pub(super) struct Guard {
+    access: Access,
+    limits: Limits,
+    room: Semaphore,
+    rates: Buckets<Person>,
+    wrong: Buckets<IpAddr>,
+    sessions: Arc<LocalSessionManager>,
+    owners: Mutex<HashMap<String, Person>>,
+}
+
+/// A request that is not let through.
+enum Refused {
+    /// It shows no token, or one nobody has.
+    Unknown { shown: bool },
+    /// Too many from this caller.
+    TooFast(Duration),
+    /// Too many from all callers.
+    Full(&'static str),
+    /// The session is not this caller's, or there is none.
+    NoSession,
+    /// The body is too long.
+    TooLong,
+    /// The body takes too long.
+    TooSlow,
+}
+
+impl Guard {
+    pub(super) fn new(access: Access, limits: Limits, sessions: Arc<LocalSessionManager>) -> Self {
+        Self {
+            access,
+            room: Semaphore::new(limits.requests),
+            rates: Buckets::new(limits.rate, limits.burst, CALLERS),
+            wrong: Buckets::new(1, WRONG_TOKENS, CALLERS),
+            sessions,
+            owners: Mutex::new(HashMap::new()),
+            limits,
+        }
+    }
+
+    /// Who calls.
+    fn caller(&self, headers: &HeaderMap, peer: IpAddr) -> Result<Principal, Refused> {
+        let tokens = match &self.access {
+            Access::Local(principal) => return Ok(principal.clone()),
+            Access::Tokens(tokens) => tokens,
+        };
+        let (peer, now) = (peer_key(peer), Instant::now());
+        // Only failures count against a peer: many callers may share its address.
+        self.wrong.has(&peer, now).map_err(Refused::TooFast)?;
+        let shown = bearer(headers);
+        if let Some(principal) = shown.and_then(|token| tokens.principal(token)) {
+            return Ok(principal);
+        }
+        let _ = self.wrong.take(&peer, now);
+        Err(Refused::Unknown { shown: shown.is_some() })
+    }
+
+    /// Whether the session a request names is the caller's. One that is not is as good as none: 404 and nothing more.
+    async fn check_session(&self, headers: &HeaderMap, person: &Person) -> Result<(), Refused> {
+        let Some(session) = headers.get(SESSION) else { return Ok(()) };
+        let owners = self.owners.lock().await;
+        let owner = session.to_str().ok().and_then(|session| owners.get(session));
+        if owner == Some(person) { Ok(()) } else { Err(Refused::NoSession) }
+    }
+
+    /// Runs a request that opens a session, if there is room for one, and notes whose it is.
+    async fn open_session(&self, request: Request, person: Person, next: Next) -> Result<Response, Refused> {
+        // Held over the request, which is answered at once: so two cannot take the last place.
+        let mut owners = self.owners.lock().await;
+        {
+            let open = self.sessions.sessions.read().await;
+            owners.retain(|id, _| open.contains_key(id.as_str()));
+        }
+        if owners.len() >= self.limits.sessions {
+            return Err(Refused::Full("too many sessions are open"));
+        }
+        if owners.values().filter(|owner| **owner == person).count() >= self.limits.sessions_each {
+            return Err(Refused::Full("too many of your sessions are open"));
+        }
+        let response = next.run(request).await;
+        if let Some(id) = response.headers().get(SESSION).and_then(|id| id.to_str().ok()) {
+            owners.insert(id.to_owned(), person);
+        }
+        Ok(response)
+    }
+}
+
+/// Lets a request through to MCP, or answers it here.
+pub(super) async fn admit(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    match pass(&guard, request, next).await {
+        Ok(response) => response,
+        Err(refused) => refused.into_response(),
+    }
+}
+
+async fn pass(guard: &Guard, request: Request, next: Next) -> Result<Response, Refused> {
+    let Ok(_room) = guard.room.try_acquire() else {
+        return Err(Refused::Full("too many requests are open"));
+    };
+    // A request without an address counts as one unknown peer rather than as none.
+    let peer = request.extensions().get::<SocketAddr>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SocketAddr::ip);
+    let principal = guard.caller(request.headers(), peer)?;
+    let person = (principal.user.clone(), principal.roles.clone());
+    guard.rates.take(&person, Instant::now()).map_err(Refused::TooFast)?;
+    guard.check_session(request.headers(), &person).await?;
+
+    let (mut head, body) = request.into_parts();
+    let bytes = match timeout(guard.limits.body_time, to_bytes(body, guard.limits.body_bytes)).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(_)) => return Err(Refused::TooLong),
+        Err(_) => return Err(Refused::TooSlow),
+    };
+    let opens_session = !head.headers.contains_key(SESSION) && is_opening(&bytes);
+    // The token has done its part; nothing behind this needs it.
+    head.headers.remove(header::AUTHORIZATION);
+    head.extensions.insert(principal);
+    let request = Request::from_parts(head, Body::from(bytes));
+    if opens_session {
+        return guard.open_session(request, person, next).await;
+    }
+    let closes_session = request.method() == Method::DELETE;
+    let mut response = next.run(request).await;
+    // rmcp answers 202, which the Python SDK (2.3) reports as a session that could not be ended.
+    if closes_session && response.status() == StatusCode::ACCEPTED {
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    }
+    Ok(response)
+}
+
+/// Whether this body asks for a session. One that names its method twice does not parse here, and counts as one that may.
+fn is_opening(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Message<'a> {
+        #[serde(borrow, default)]
+        method: Option<std::borrow::Cow<'a, str>>,
+    }
+    match serde_json::from_slice::<Message<'_>>(body) {
+        Ok(message) => message.method.as_deref() == Some("initialize"),
+        Err(_) => true,
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let (status, why) = match &self {
+            Self::Unknown { .. } => (StatusCode::UNAUTHORIZED, "a valid bearer token is needed"),
+            Self::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, "too many requests"),
+            Self::Full(what) => (StatusCode::SERVICE_UNAVAILABLE, *what),
+            Self::NoSession => (StatusCode::NOT_FOUND, "there is no such session"),
+            Self::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the request is too long"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive"),
+        };
+        let mut response = (status, format!("{why}\n")).into_response();
+        let headers = response.headers_mut();
+        match self {
+            // RFC 6750, section 3: no error code where no token was shown.
+            Self::Unknown { shown } => {
+                let challenge = if shown {
+                    "Bearer realm=\"mollyguard\", error=\"invalid_token\""
+                } else {
+                    "Bearer realm=\"mollyguard\""
+                };
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
+            Self::TooFast(wait) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().saturating_add(1)));
+            }
+            Self::Full(_) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(1));
+            }
+            // What is left of the request is not read, so the connection is of no more use.
+            Self::TooLong | Self::TooSlow => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Self::NoSession => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,92 @@
+//! The `requestState` a client carries between a question and the repeated call: signed, bound to the caller and to the
+//! exact call, and short-lived. It is not encrypted, and single use is the store's doing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mollyguard_tools::contract::{Digest, Timestamp, now};
+use rmcp::model::{RequestStateCodec, SealOptions};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::identity::Principal;
+
+/// The only method that asks.
+const METHOD: &str = "tools/call";
+
+/// Seals and opens `requestState`.
+#[derive(Clone, Debug)]
+pub struct Seal(Arc<RequestStateCodec>);
+
+/// Why something could not be sealed. There is no error for opening: whatever is wrong, the answer is worth nothing.
+#[derive(Debug, Error)]
+pub enum SealError {
+    /// The key cannot be used.
+    #[error("the key for sealing questions cannot be used")]
+    Key,
+    /// The content cannot be written.
+    #[error("the question cannot be sealed")]
+    Content,
+}
+
+/// What is sealed.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sealed {
+    /// The confirmation that was asked for.
+    pub(super) confirmation: Uuid,
+    /// The form's one field.
+    pub(super) field: String,
+    /// When the confirmation expires. rmcp's own limit still lets the last millisecond through.
+    pub(super) until: Timestamp,
+}
+
+/// The call a seal is bound to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bound<'a> {
+    /// The caller.
+    pub(super) principal: &'a Principal,
+    /// The tool.
+    pub(super) tool: &'a str,
+    /// Its arguments.
+    pub(super) args: &'a Value,
+}
+
+impl Bound<'_> {
+    /// What is signed along without being carried. The client program is left out: it is never identity.
+    fn bytes(&self) -> [u8; 32] {
+        let principal = (&self.principal.user, &self.principal.roles);
+        *Digest::of(&(principal, METHOD, self.tool, Digest::of(self.args))).as_bytes()
+    }
+}
+
+impl Seal {
+    /// A seal with this key. Processes that share calls share the key.
+    ///
+    /// # Errors
+    /// The key cannot be used.
+    pub fn new(key: &[u8; 32]) -> Result<Self, SealError> {
+        let codec = RequestStateCodec::new_with_keyring("k1", [("k1", key.to_vec())]).map_err(|_| SealError::Key)?;
+        Ok(Self(Arc::new(codec)))
+    }
+
+    /// Seals until the confirmation expires.
+    pub(super) fn close(&self, sealed: &Sealed, bound: &Bound<'_>) -> Result<String, SealError> {
+        let aad = bound.bytes();
+        let options = SealOptions::new().associated_data(&aad).ttl(left(sealed.until));
+        self.0.seal_json_with(sealed, &options).map_err(|_| SealError::Content)
+    }
+
+    /// What was sealed for this very call, if it is ours, whole and not expired.
+    pub(super) fn open(&self, state: &str, bound: &Bound<'_>) -> Option<Sealed> {
+        let sealed: Sealed = self.0.open_json_with(state, &bound.bytes()).ok()?;
+        (now() < sealed.until).then_some(sealed)
+    }
+}
+
+/// How long it is until then.
+pub(super) fn left(until: Timestamp) -> Duration {
+    Duration::try_from(until.duration_since(now())).unwrap_or_default()
+}

@@ -1,0 +1,286 @@
+//! The one MCP server behind both transports: two eras, only tools.
+
+use std::sync::Arc;
+
+use mollyguard_tools::contract::Reversibility;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, Implementation,
+    ListToolsResult, MetaObject, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use rmcp::{ErrorData, ServerHandler};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::confirm::{self, Elicited};
+use super::listing::Listing;
+use super::progress::{self, Seen};
+use super::seal::Bound;
+use super::{Wire, error};
+use crate::confirm::{Answer, Channel};
+use crate::identity::Principal;
+use crate::reply::{About, Answered, Pending, Question, ReasonCode, Receipt, Refusal, Reply, Request, UnknownTool};
+
+/// Where a result carries what the gateway saw and decided.
+const META: &str = "dev.mollyguard/call";
+
+/// How many calls one process has open at a time. The gateway has fewer slots; this bounds what waits for them.
+const OPEN_CALLS: usize = 1024;
+
+/// Told to every agent.
+const INSTRUCTIONS: &str = "Mollyguard runs infrastructure tools whose reversibility is declared: see \
+`dev.mollyguard/declaration` in each tool's `_meta`. It looks at the real target before it acts, and asks a person before \
+what cannot be taken back; you cannot answer for them. Unsure what a call would do? `preview_call` shows its targets, its \
+reach and the decision, and runs nothing. A refusal says what happened, that nothing changed, and what would help: follow \
+its `next`, and prefer its `alternative`, the reversible way to the same end. With `confirmation_required`, tell the user \
+what waits for them and repeat the identical call once they have answered; never look for another way round. A result \
+carries the call's id: `undo_call` takes it back where it can be. Never repeat a call that ended `uncertain`: look at the \
+target and at `list_calls` first.";
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub(super) enum Caller {
+    /// Always this principal: whoever holds the other end of the pipe.
+    Fixed(Principal),
+    /// The principal that the authenticating layer put into the HTTP request.
+    Authenticated,
+}
+
+/// The server. Cloning it is cheap, and all clones are the same server.
+#[derive(Clone)]
+pub(super) struct Server(Arc<Parts>);
+
+struct Parts {
+    wire: Wire,
+    caller: Caller,
+    listing: Listing,
+    open: Semaphore,
+    running: TaskTracker,
+    gone: CancellationToken,
+}
+
+/// One call as it came, with what is known of its caller.
+struct Incoming {
+    tool: String,
+    args: Value,
+    principal: Principal,
+    channel: Option<Channel>,
+}
+
+impl Incoming {
+    fn bound(&self) -> Bound<'_> {
+        Bound { principal: &self.principal, tool: &self.tool, args: &self.args }
+    }
+
+    fn request(&self, answered: Option<Answered>, seen: &Seen, cancel: CancellationToken) -> Request {
+        Request {
+            tool: self.tool.clone(),
+            args: self.args.clone(),
+            principal: self.principal.clone(),
+            channel: self.channel,
+            answered,
+            stage: seen.stage.clone(),
+            cancel,
+        }
+    }
+}
+
+impl Server {
+    /// A server for these callers. `gone` is cancelled when no client can be asked any more.
+    pub(super) fn new(wire: Wire, caller: Caller, gone: CancellationToken) -> Self {
+        let listing = Listing::new(&wire.calls.listing());
+        let (open, running) = (Semaphore::new(OPEN_CALLS), TaskTracker::new());
+        Self(Arc::new(Parts { wire, caller, listing, open, running, gone }))
+    }
+
+    /// Returns once no call is open.
+    pub(super) async fn settled(&self) {
+        self.0.running.close();
+        self.0.running.wait().await;
+    }
+
+    fn principal(&self, ctx: &RequestContext<RoleServer>) -> Result<Principal, ErrorData> {
+        let mut principal = match &self.0.caller {
+            Caller::Fixed(principal) => principal.clone(),
+            Caller::Authenticated => {
+                let request = ctx.extensions.get::<http::request::Parts>();
+                request.and_then(|request| request.extensions.get::<Principal>()).cloned().ok_or_else(error::nobody)?
+            }
+        };
+        principal.client = ctx.client_info().map(|info| error::echo(&format!("{} {}", info.name, info.version)));
+        Ok(principal)
+    }
+
+    /// The gateway's reply. On a task of its own: rmcp would let a client wait for ever for a call that panicked.
+    async fn call(&self, request: Request) -> Result<Reply, UnknownTool> {
+        let declared = self.0.wire.calls.declaration(&request.tool).map(|declaration| declaration.reversibility);
+        let calls = Arc::clone(&self.0.wire.calls);
+        let call = tokio::spawn(async move { calls.call(request).await }.in_current_span());
+        call.await.unwrap_or_else(|_| {
+            tracing::error!("a call ended in a defect of the gateway");
+            let refusal = Refusal::new(
+                ReasonCode::Uncertain,
+                "the gateway failed while it worked on this call",
+                "Do not repeat it. Look at the target to see what happened; `list_calls` shows what was written down.",
+                About::unseen(Uuid::now_v7(), declared.unwrap_or(Reversibility::Irreversible)),
+            );
+            Ok(Reply::Refused(Box::new(refusal)))
+        })
+    }
+
+    /// The call, and where the gateway asks back in an older revision, the question and the call again.
+    async fn answer(
+        &self,
+        incoming: &Incoming,
+        mut answered: Option<Answered>,
+        seen: &Seen,
+        ctx: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let mut cancel = ctx.ct.clone();
+        let mut has_asked = false;
+        loop {
+            let request = incoming.request(answered.take(), seen, cancel.clone());
+            let reply = self.call(request).await.map_err(|unknown| error::unknown_tool(&unknown))?;
+            let question = match reply {
+                Reply::Done(receipt) => return Ok(done(*receipt).into()),
+                Reply::Refused(refusal) => return Ok(refused(&refusal).into()),
+                Reply::Ask(question) => question,
+            };
+            match incoming.channel {
+                Some(Channel::InputRequired) => return self.ask_to_repeat(&question, incoming),
+                // A second question within one call means that what was approved changed meanwhile. It is not put again
+                // on the spot: the agent should look first.
+                Some(Channel::Elicitation) if !has_asked => has_asked = true,
+                _ => return Ok(refused(&unasked(*question)).into()),
+            }
+            seen.asking.send_replace(true);
+            let elicited = confirm::elicit(ctx, &question, self.0.wire.timing.hold, &self.0.gone).await;
+            seen.asking.send_replace(false);
+            let answer = match elicited {
+                Elicited::Answered(answer) => answer,
+                Elicited::Held => return Ok(refused(&unasked(*question)).into()),
+                Elicited::Gone => {
+                    // So that the question is written down as closed although the call itself is cancelled.
+                    cancel = CancellationToken::new();
+                    Answer::Cancel
+                }
+            };
+            answered = Some(Answered { confirmation: question.confirmation, answer });
+        }
+    }
+
+    /// The question as a result; the client repeats the call with the answer.
+    fn ask_to_repeat(&self, question: &Question, incoming: &Incoming) -> Result<CallToolResponse, ErrorData> {
+        let result = confirm::input_required(question, &incoming.bound(), &self.0.wire.seal);
+        let result = result.map_err(|_| error::unsealed())?;
+        Ok(result.with_meta(meta(&question.about)).into())
+    }
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(Implementation::new("mollyguard", env!("CARGO_PKG_VERSION")))
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        ctx: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(self.0.listing.page(confirm::is_newest(&ctx)))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.0.listing.get(name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        mut params: CallToolRequestParams,
+        ctx: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let _running = self.0.running.token();
+        let principal = self.principal(&ctx)?;
+        let Ok(_open) = self.0.open.try_acquire() else {
+            return self.too_many(&params.name);
+        };
+        let incoming = Incoming {
+            tool: params.name.clone().into_owned(),
+            args: Value::Object(params.arguments.take().unwrap_or_default()),
+            principal,
+            channel: confirm::channel(&ctx),
+        };
+        let answered = confirm::brought(&params, &incoming.bound(), incoming.channel, &self.0.wire.seal);
+        let seen = Seen::new();
+        let work = self.answer(&incoming, answered, &seen, &ctx);
+        progress::during(work, &seen, &ctx.peer, ctx.meta.get_progress_token(), &self.0.wire.timing).await
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _ctx: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(error::unreadable(&request.method))
+    }
+}
+
+impl Server {
+    /// The refusal of a call there is no room for.
+    fn too_many(&self, name: &str) -> Result<CallToolResponse, ErrorData> {
+        let Some(declaration) = self.0.wire.calls.declaration(name) else {
+            return Err(error::unknown_tool(&UnknownTool { name: name.to_owned(), nearest: None }));
+        };
+        let refusal = Refusal::new(
+            ReasonCode::Unavailable,
+            format!("{OPEN_CALLS} calls are open already"),
+            "Wait until some of them are over, then call again.",
+            About::unseen(Uuid::now_v7(), declaration.reversibility),
+        );
+        Ok(refused(&refusal).into())
+    }
+}
+
+/// The result of a call that ran.
+fn done(receipt: Receipt) -> CallToolResult {
+    let mut result = CallToolResult::success(vec![ContentBlock::text(receipt.output.to_string())]);
+    result.structured_content = Some(receipt.output);
+    result.with_meta(Some(meta(&receipt.about)))
+}
+
+/// The result of a call that did not run, or of which nobody knows.
+fn refused(refusal: &Refusal) -> CallToolResult {
+    let mut result = CallToolResult::error(vec![ContentBlock::text(refusal.text())]);
+    result.structured_content = serde_json::to_value(refusal).ok();
+    result.with_meta(Some(meta(&refusal.about)))
+}
+
+/// The refusal of a call whose question could not be put, or not be waited for.
+fn unasked(question: Question) -> Refusal {
+    let mut refusal = Refusal::new(
+        ReasonCode::ConfirmationRequired,
+        "a person must confirm this call first, and has not",
+        "Tell the user what waits for them, and repeat the identical call when they are ready to answer.",
+        question.about,
+    );
+    refusal.because.clone_from(&refusal.about.policies);
+    refusal.confirmation = Some(Pending {
+        id: question.confirmation,
+        question: question.text,
+        need: question.need,
+        expires_at: question.expires_at,
+    });
+    refusal
+}
+
+fn meta(about: &About) -> MetaObject {
+    let mut meta = MetaObject::new();
+    meta.insert(META.to_owned(), serde_json::to_value(about).unwrap_or_default());
+    meta
+}

@@ -1,0 +1,62 @@
+//! The state directory: made for its owner alone, and refused when others could change what is in it.
+
+use std::fs::{self, DirBuilder, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+/// Makes the directory (0700) where it does not exist, and refuses one that others can write to.
+pub(crate) fn prepare(directory: &Path) -> Result<(), String> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|error| format!("the state directory `{}` cannot be made: {error}", directory.display()))?;
+    check(directory)
+}
+
+/// Refuses a directory that others can write to.
+pub(crate) fn check(directory: &Path) -> Result<(), String> {
+    let shown = directory.display();
+    let metadata =
+        fs::metadata(directory).map_err(|error| format!("the state directory `{shown}` cannot be read: {error}"))?;
+    if !metadata.is_dir() {
+        return Err(format!("the state directory `{shown}` is not a directory"));
+    }
+    refuse_writable(&metadata, &format!("the state directory `{shown}`"), "700")
+}
+
+/// Makes an empty file (0600) where there is none: SQLite would make it with the process's umask, and gives its side
+/// files the mode of the main one.
+pub(crate) fn prepare_file(path: &Path) -> Result<(), String> {
+    let shown = path.display();
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let metadata = fs::metadata(path).map_err(|error| format!("`{shown}` cannot be read: {error}"))?;
+            refuse_writable(&metadata, &format!("`{shown}`"), "600")
+        }
+        Err(error) => Err(format!("`{shown}` cannot be made: {error}")),
+    }
+}
+
+fn refuse_writable(metadata: &Metadata, what: &str, should_be: &str) -> Result<(), String> {
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o022 != 0 {
+        return Err(format!(
+            "{what} can be changed by other users (mode {mode:o}): take that away with `chmod {should_be}`"
+        ));
+    }
+    let owner = metadata.uid();
+    let me = rustix::process::geteuid();
+    // Root reads anybody's directory: that is `audit verify` run by an operator.
+    if !me.is_root() && owner != 0 && owner != me.as_raw() {
+        return Err(format!("{what} belongs to another user (uid {owner})"));
+    }
+    Ok(())
+}
+
+/// Makes renamed and new names in a directory durable.
+pub(crate) fn sync(directory: &Path) -> io::Result<()> {
+    fs::File::open(directory)?.sync_all()
+}

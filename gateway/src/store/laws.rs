@@ -1,0 +1,423 @@
+//! What every store must obey, whatever keeps it. Each law is a function over a way to open stores on one and the same
+//! place; dropping a store there stands for its process coming to an end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mollyguard_tools::contract::{
+    BlastRadius, Digest, Environment, Preflight, Reversibility, Scope, Target, Tier, UndoPlan, now,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{CallFilter, Ending, Start, Store, StoreError};
+use crate::audit::{AuditEvent, AuditRecord, End, Subject, chain};
+use crate::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Need, Standing};
+use crate::identity::Principal;
+
+/// Opens another store on the same place.
+pub(crate) type Open<'a> = &'a (dyn Fn() -> Arc<dyn Store> + Sync);
+
+pub(crate) fn ada() -> Principal {
+    Principal { user: "ada".into(), client: Some("probe".into()), roles: vec!["developer".into()] }
+}
+
+pub(crate) fn target() -> Target {
+    let environment = Environment { name: "production".into(), tier: Tier::Production };
+    Target { kind: "sqlite_table".into(), path: "fleet/bookings".into(), uid: None, environment }
+}
+
+pub(crate) fn subject(call: Uuid) -> Subject {
+    Subject {
+        call: Some(call),
+        principal: Some(ada()),
+        tool: Some("sqlite_delete_rows".into()),
+        targets: vec![target()],
+        arguments: Some(Digest::of(&json!({"table": "bookings"}))),
+    }
+}
+
+pub(crate) fn start() -> Start {
+    let preflight = Preflight {
+        targets: vec![target()],
+        blast_radius: BlastRadius { rows: Some(3), ..BlastRadius::one(Scope::Resource) },
+        reversibility: Reversibility::Reversible,
+        destroys_recovery: false,
+        evidence: Vec::new(),
+        alternative: None,
+        fingerprint: Digest::of_bytes(b"state"),
+        summary: "delete 3 rows of bookings".into(),
+        pre_image: Some(json!([{"id": 1}, {"id": 2}, {"id": 3}])),
+    };
+    Start {
+        subject: subject(Uuid::now_v7()),
+        args: json!({"target": "fleet", "table": "bookings"}),
+        target: "fleet".into(),
+        preflight,
+        reversibility: Reversibility::Reversible,
+        policies: vec!["reversible-is-free".into()],
+        confirmation: None,
+        undoes: None,
+    }
+}
+
+pub(crate) fn plan() -> UndoPlan {
+    UndoPlan {
+        tool: "sqlite_restore_rows".into(),
+        args: json!({"rows": [1, 2, 3]}),
+        expects: Digest::of_bytes(b"after"),
+        until: None,
+        lossy: Vec::new(),
+    }
+}
+
+pub(crate) fn ended(end: End) -> Ending {
+    let undo = (end == End::Succeeded).then(plan);
+    let note = (end != End::Succeeded).then(|| "it did not work".to_owned());
+    Ending { end, undo, note, probe: None }
+}
+
+pub(crate) fn question(lives: Duration) -> Confirmation {
+    let id = Uuid::now_v7();
+    Confirmation {
+        id,
+        principal: ada(),
+        tool: "sqlite_delete_rows".into(),
+        request: Digest::of_bytes(b"request"),
+        state: Digest::of_bytes(b"state"),
+        call: Digest::of_bytes(id.as_bytes()),
+        need: Need::IN_CLIENT,
+        typed_name: "bookings".into(),
+        text: "Delete 3 rows of bookings?".into(),
+        because: Vec::new(),
+        asked_at: now(),
+        expires_at: now() + lives,
+    }
+}
+
+fn yes(confirmation: Uuid) -> Approval {
+    let (assurance, channel) = (Assurance::Typed, Channel::Elicitation);
+    Approval { confirmation, approver: "ada".into(), assurance, channel, at: now() }
+}
+
+fn accept() -> Answer {
+    Answer::Accept { typed: Some("bookings".into()) }
+}
+
+pub(crate) async fn ask(store: &dyn Store, question: &Confirmation) {
+    store.ask(subject(Uuid::now_v7()), question.clone(), Some(Channel::Elicitation)).await.unwrap();
+}
+
+pub(crate) async fn approve(store: &dyn Store, id: Uuid) -> Result<(), StoreError> {
+    let about = subject(Uuid::now_v7());
+    store.answer(about, id, accept(), Channel::Elicitation, "ada".into(), Some(yes(id))).await
+}
+
+pub(crate) async fn approved(store: &dyn Store) -> Uuid {
+    let question = question(Duration::from_secs(600));
+    ask(store, &question).await;
+    approve(store, question.id).await.unwrap();
+    question.id
+}
+
+/// A call from start to end.
+pub(crate) async fn ran(store: &dyn Store, start: Start, end: End) -> Uuid {
+    let intent = store.begin(start).await.unwrap();
+    let call = intent.call();
+    store.finish(intent, ended(end)).await.unwrap();
+    call
+}
+
+pub(crate) async fn all_records(store: &dyn Store) -> Vec<AuditRecord> {
+    let mut all: Vec<AuditRecord> = Vec::new();
+    loop {
+        let after = all.last().map(|record| (record.stream, record.seq));
+        let more = store.records(after, 7).await.unwrap();
+        if more.is_empty() {
+            return all;
+        }
+        all.extend(more);
+    }
+}
+
+/// Runs every law, each on a place of its own.
+pub(crate) async fn all(mut place: impl FnMut() -> Box<dyn Fn() -> Arc<dyn Store> + Sync>) {
+    a_call_is_written_down_before_it_runs(&*place()).await;
+    an_end_is_written_once(&*place()).await;
+    an_approval_is_used_once(&*place()).await;
+    an_approval_raced_for_is_used_once(&*place()).await;
+    an_approval_is_used_only_as_given(&*place()).await;
+    the_first_answer_stands(&*place()).await;
+    the_newest_usable_question_is_pending(&*place()).await;
+    a_call_is_taken_back_once(&*place()).await;
+    an_undo_that_changed_nothing_may_be_tried_again(&*place()).await;
+    calls_are_listed_newest_first(&*place()).await;
+    records_stand_in_order_without_gaps(&*place()).await;
+    only_calls_of_the_dead_are_unfinished(&*place()).await;
+    what_is_settled_is_settled_once(&*place()).await;
+    closing_writes_what_waits(&*place()).await;
+}
+
+async fn a_call_is_written_down_before_it_runs(open: Open<'_>) {
+    let store = open();
+    let start = start();
+    let intent = store.begin(start.clone()).await.unwrap();
+    let stored = open().call(intent.call()).await.unwrap().unwrap();
+    assert_eq!(stored.args, start.args);
+    assert_eq!(stored.preflight, start.preflight, "with its pre-image");
+    assert_eq!((stored.end, stored.finished_at), (None, None));
+
+    store.finish(intent, ended(End::Succeeded)).await.unwrap();
+    let stored = open().call(stored.id).await.unwrap().unwrap();
+    assert_eq!(stored.end, Some(End::Succeeded));
+    assert_eq!(stored.undo, Some(plan()));
+    assert_eq!(stored.preflight.pre_image, None);
+    let kinds: Vec<AuditEvent> = all_records(&*store).await.into_iter().map(|record| record.event).collect();
+    let [AuditEvent::Configured { .. }, AuditEvent::Started { .. }, AuditEvent::Finished { .. }] = kinds.as_slice()
+    else {
+        panic!("{kinds:?}")
+    };
+}
+
+async fn an_end_is_written_once(open: Open<'_>) {
+    let store = open();
+    let intent = store.begin(start()).await.unwrap();
+    let call = intent.call();
+    assert!(store.settle(call, ended(End::Uncertain)).await.unwrap());
+    store.finish(intent, ended(End::Succeeded)).await.unwrap_err();
+    let stored = store.call(call).await.unwrap().unwrap();
+    assert_eq!(stored.end, Some(End::Uncertain));
+    assert!(stored.preflight.pre_image.is_some(), "of an uncertain end the image is all that is known");
+}
+
+async fn an_approval_is_used_once(open: Open<'_>) {
+    let store = open();
+    let id = approved(&*store).await;
+    let call = ran(&*store, Start { confirmation: Some(id), ..start() }, End::Untouched).await;
+    let again = store.begin(Start { confirmation: Some(id), ..start() }).await;
+    assert!(matches!(again, Err(StoreError::NotApproved(about, _)) if about == id));
+    assert_eq!(open().confirmation(id).await.unwrap().unwrap().1, Standing::Spent { call });
+    assert_eq!(store.calls(CallFilter::default()).await.unwrap().len(), 1, "the refused call left nothing");
+}
+
+async fn an_approval_raced_for_is_used_once(open: Open<'_>) {
+    let stores = [open(), open()];
+    let id = approved(&*stores[0]).await;
+    let racers: Vec<_> = (0..16)
+        .map(|n| {
+            let store = Arc::clone(&stores[n % 2]);
+            tokio::spawn(async move { store.begin(Start { confirmation: Some(id), ..start() }).await.is_ok() })
+        })
+        .collect();
+    let mut won = 0;
+    for racer in racers {
+        won += usize::from(racer.await.unwrap());
+    }
+    assert_eq!(won, 1);
+}
+
+async fn an_approval_is_used_only_as_given(open: Open<'_>) {
+    let store = open();
+    let refused = async |id, start: Start| match store.begin(Start { confirmation: Some(id), ..start }).await {
+        Err(StoreError::NotApproved(about, why)) if about == id => why,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(Uuid::now_v7(), start()).await, "it was never asked");
+
+    let open_one = question(Duration::from_secs(600));
+    ask(&*store, &open_one).await;
+    assert_eq!(refused(open_one.id, start()).await, "nobody has approved it");
+
+    let short = question(Duration::from_millis(120));
+    ask(&*store, &short).await;
+    approve(&*store, short.id).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(130)).await;
+    assert!(refused(short.id, start()).await.starts_with("it expired"));
+
+    let id = approved(&*store).await;
+    let mut other = start();
+    other.subject.tool = Some("sqlite_drop_table".into());
+    assert_eq!(refused(id, other).await, "it was asked about another tool");
+    let mut other = start();
+    other.subject.principal.as_mut().unwrap().user = "eve".into();
+    assert_eq!(refused(id, other).await, "it was asked for somebody else");
+    let (_, standing) = store.confirmation(id).await.unwrap().unwrap();
+    assert_eq!(standing, Standing::Approved { approval: yes_of(&standing) }, "a refusal spends nothing");
+    assert!(store.calls(CallFilter::default()).await.unwrap().is_empty());
+}
+
+fn yes_of(standing: &Standing) -> Approval {
+    match standing {
+        Standing::Approved { approval } => approval.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn the_first_answer_stands(open: Open<'_>) {
+    let store = open();
+    let question = question(Duration::from_secs(600));
+    ask(&*store, &question).await;
+    let id = question.id;
+    let about = subject(Uuid::now_v7());
+    store.answer(about, id, Answer::Decline, Channel::Elicitation, "ada".into(), None).await.unwrap();
+    assert!(matches!(approve(&*open(), id).await, Err(StoreError::NotApproved(..))));
+    assert_eq!(store.confirmation(id).await.unwrap(), Some((question, Standing::Refused { how: "declined".into() })));
+
+    let late = self::question(Duration::ZERO);
+    ask(&*store, &late).await;
+    assert!(matches!(approve(&*store, late.id).await, Err(StoreError::NotApproved(..))), "a late yes is none");
+    let about = subject(Uuid::now_v7());
+    store.answer(about, late.id, Answer::Timeout, Channel::Elicitation, "ada".into(), None).await.unwrap();
+}
+
+async fn the_newest_usable_question_is_pending(open: Open<'_>) {
+    let store = open();
+    let about = question(Duration::ZERO);
+    let pending = async || store.pending(about.request, about.state).await.unwrap().map(|(found, _)| found.id);
+    assert_eq!(pending().await, None);
+    let (first, second) = (question(Duration::from_secs(600)), question(Duration::from_secs(600)));
+    ask(&*store, &first).await;
+    ask(&*store, &second).await;
+    ask(&*store, &about).await;
+    assert_eq!(pending().await, Some(second.id), "the newest that has not expired");
+    approve(&*store, second.id).await.unwrap();
+    assert_eq!(pending().await, Some(second.id));
+    ran(&*store, Start { confirmation: Some(second.id), ..start() }, End::Succeeded).await;
+    assert_eq!(pending().await, Some(first.id));
+    assert!(store.pending(about.request, Digest::of_bytes(b"another state")).await.unwrap().is_none());
+}
+
+async fn a_call_is_taken_back_once(open: Open<'_>) {
+    let store = open();
+    let call = ran(&*store, start(), End::Succeeded).await;
+    let undo = || Start { undoes: Some(call), ..start() };
+    let intent = store.begin(undo()).await.unwrap();
+    let by = intent.call();
+    assert!(
+        matches!(open().begin(undo()).await, Err(StoreError::AlreadyUndone(c, b)) if (c, b) == (call, by)),
+        "while it is being taken back"
+    );
+    assert_eq!(store.call(call).await.unwrap().unwrap().undone_by, None);
+    store.finish(intent, ended(End::Succeeded)).await.unwrap();
+    assert!(matches!(store.begin(undo()).await, Err(StoreError::AlreadyUndone(..))));
+    assert_eq!(store.call(call).await.unwrap().unwrap().undone_by, Some(by));
+    let undone = all_records(&*store).await.into_iter().find(|record| record.event == AuditEvent::Undone { by });
+    assert_eq!(undone.unwrap().subject.call, Some(call));
+    let undoable = CallFilter { undoable: true, ..CallFilter::default() };
+    let undoable: Vec<Uuid> = store.calls(undoable).await.unwrap().into_iter().map(|call| call.id).collect();
+    assert_eq!(undoable, [by], "the undo can itself be undone");
+    let unknown = store.begin(Start { undoes: Some(Uuid::now_v7()), ..start() }).await;
+    assert!(matches!(unknown, Err(StoreError::NotFound("call", _))));
+}
+
+async fn an_undo_that_changed_nothing_may_be_tried_again(open: Open<'_>) {
+    let store = open();
+    let call = ran(&*store, start(), End::Succeeded).await;
+    let undo = || Start { undoes: Some(call), ..start() };
+    ran(&*store, undo(), End::Untouched).await;
+    ran(&*store, undo(), End::Uncertain).await;
+    assert!(
+        matches!(store.begin(undo()).await, Err(StoreError::AlreadyUndone(..))),
+        "an uncertain one may have taken it back"
+    );
+    assert_eq!(store.call(call).await.unwrap().unwrap().undone_by, None);
+}
+
+async fn calls_are_listed_newest_first(open: Open<'_>) {
+    let store = open();
+    let mut calls = Vec::new();
+    for n in 0..5 {
+        let mut start = start();
+        start.target = if n % 2 == 0 { "fleet".into() } else { "files".into() };
+        calls.push(ran(&*store, start, End::Succeeded).await);
+    }
+    calls.reverse();
+    let list =
+        async |filter| -> Vec<Uuid> { store.calls(filter).await.unwrap().into_iter().map(|call| call.id).collect() };
+    assert_eq!(list(CallFilter::default()).await, calls);
+    assert_eq!(list(CallFilter { limit: 2, ..CallFilter::default() }).await, calls[..2]);
+    assert_eq!(list(CallFilter { before: Some(calls[1]), ..CallFilter::default() }).await, calls[2..]);
+    assert_eq!(list(CallFilter { target: Some("files".into()), ..CallFilter::default() }).await, [calls[1], calls[3]]);
+    assert!(list(CallFilter { user: Some("eve".into()), ..CallFilter::default() }).await.is_empty());
+}
+
+async fn records_stand_in_order_without_gaps(open: Open<'_>) {
+    let stores = [open(), open()];
+    let writers: Vec<_> = (0..8)
+        .map(|n| {
+            let store = Arc::clone(&stores[n % 2]);
+            tokio::spawn(async move {
+                for _ in 0..4 {
+                    let read = AuditEvent::Read { policies: Vec::new(), failed: None };
+                    store.record(subject(Uuid::now_v7()), read).await.unwrap();
+                    ran(&*store, start(), End::Succeeded).await;
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let records = all_records(&*stores[0]).await;
+    assert_eq!(records.len(), 2 + 8 * 4 * 3);
+    for (n, record) in records.iter().enumerate() {
+        let before = n.checked_sub(1).map(|n| &records[n]).filter(|before| before.stream == record.stream);
+        assert_eq!(record.seq, before.map_or(0, |before| before.seq + 1));
+        assert_eq!(record.previous, before.map_or_else(|| chain::genesis(record.stream), |before| before.digest));
+        assert_eq!(record.digest, chain::digest(record));
+        assert_eq!(record.seq == 0, matches!(record.event, AuditEvent::Configured { .. }));
+    }
+    let forged = stores[0].record(subject(Uuid::now_v7()), AuditEvent::Undone { by: Uuid::now_v7() }).await;
+    forged.unwrap_err();
+}
+
+async fn only_calls_of_the_dead_are_unfinished(open: Open<'_>) {
+    let (living, dying) = (open(), open());
+    let running = living.begin(start()).await.unwrap();
+    let cut_off = dying.begin(start()).await.unwrap().call();
+    ran(&*dying, start(), End::Succeeded).await;
+    for store in [&living, &dying, &open()] {
+        assert_eq!(store.unfinished().await.unwrap().len(), 0, "both processes live");
+    }
+    drop(dying);
+    let unfinished = living.unfinished().await.unwrap();
+    assert_eq!(unfinished.iter().map(|call| call.id).collect::<Vec<_>>(), [cut_off]);
+    assert_eq!(unfinished[0].preflight, start().preflight, "with its pre-image");
+    living.finish(running, ended(End::Succeeded)).await.unwrap();
+}
+
+async fn what_is_settled_is_settled_once(open: Open<'_>) {
+    let call = ran(&*open(), start(), End::Succeeded).await;
+    let cut_off = open().begin(Start { undoes: Some(call), ..start() }).await.unwrap().call();
+    let stores = [open(), open()];
+    let mut settled = 0;
+    for store in &stores {
+        settled += usize::from(store.settle(cut_off, ended(End::Untouched)).await.unwrap());
+        assert!(store.unfinished().await.unwrap().is_empty());
+    }
+    assert_eq!(settled, 1);
+    stores[0].begin(Start { undoes: Some(call), ..start() }).await.expect("the claim is released");
+    assert!(matches!(
+        stores[0].settle(Uuid::now_v7(), ended(End::Untouched)).await,
+        Err(StoreError::NotFound("call", _))
+    ));
+}
+
+async fn closing_writes_what_waits(open: Open<'_>) {
+    let store = open();
+    let waiting: Vec<_> = (0..20)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.begin(start()).await.is_ok() })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    store.close().await.unwrap();
+    let mut begun = 0;
+    for begin in waiting {
+        begun += usize::from(begin.await.unwrap());
+    }
+    assert_eq!(open().calls(CallFilter::default()).await.unwrap().len(), begun);
+    store.begin(start()).await.unwrap_err();
+    store.close().await.unwrap_err();
+}

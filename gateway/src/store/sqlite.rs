@@ -1,0 +1,362 @@
+//! The store in one SQLite file, shared by every gateway process of an installation.
+//!
+//! Opening touches nothing but the file: the process's own stream of records begins with its first record. One thread
+//! writes (see `writer`); reads use a connection of their own.
+
+mod inspect;
+mod lease;
+mod reads;
+mod rows;
+mod schema;
+mod shipper;
+#[cfg(test)]
+pub(crate) mod tests;
+mod writer;
+mod writes;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mollyguard_tools::contract::{Digest, Timestamp, now};
+use rusqlite::Connection;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::{CallFilter, Ending, Intent, Start, Store, StoreError, StoredCall};
+use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject};
+use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
+use rows::{CallRow, ConfirmationRow};
+use writer::{Message, Task, Work, Writer};
+use writes::{Given, Writing};
+
+pub(crate) use inspect::Inspection;
+
+/// What a gateway process is configured with; the first record of its stream.
+#[derive(Clone, Debug)]
+pub struct Configured {
+    /// The gateway's version.
+    pub version: String,
+    /// Digest of the configuration file.
+    pub configuration: Digest,
+    /// Digest of the policies in force.
+    pub policies: Digest,
+}
+
+/// How to open a store.
+#[derive(Clone, Debug)]
+pub struct OpenStore {
+    /// The state directory: database, keys, locks. Made when it does not exist.
+    pub directory: PathBuf,
+    /// What this process is configured with.
+    pub configured: Configured,
+    /// The file signed checkpoints are appended to, best on a disk that this user cannot rewrite.
+    pub checkpoint: Option<PathBuf>,
+    /// A checkpoint is written this long after a change, at the latest.
+    pub checkpoint_delay: Duration,
+    /// How much may wait to be written.
+    pub queue: usize,
+    /// How long a full queue, or another process's transaction, is waited for.
+    pub patience: Duration,
+}
+
+impl OpenStore {
+    /// With the defaults: no checkpoints, 1,024 waiting, 5 seconds.
+    #[must_use]
+    pub const fn new(directory: PathBuf, configured: Configured) -> Self {
+        Self {
+            directory,
+            configured,
+            checkpoint: None,
+            checkpoint_delay: Duration::from_secs(5),
+            queue: 1_024,
+            patience: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How a store fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// Transactions committed by this process.
+    pub commits: u64,
+    /// Of these, the ones that waited for the disk.
+    pub durable_commits: u64,
+    /// When a checkpoint was written last, by this process.
+    pub checkpoint_at: Option<Timestamp>,
+    /// Why the last attempt at a checkpoint failed.
+    pub checkpoint_failed: Option<String>,
+}
+
+/// What the threads tell about themselves.
+#[derive(Debug, Default)]
+struct Pulse {
+    commits: AtomicU64,
+    durable: AtomicU64,
+    checkpoint: Mutex<(Option<Timestamp>, Option<String>)>,
+}
+
+impl Pulse {
+    fn committed(&self, durable: bool) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.durable.fetch_add(durable.into(), Ordering::Relaxed);
+    }
+
+    fn shipped(&self, result: &Result<(), String>) {
+        let mut checkpoint = self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(()) => *checkpoint = (Some(now()), None),
+            Err(why) => checkpoint.1 = Some(why.clone()),
+        }
+    }
+}
+
+/// The store in one SQLite file.
+pub struct SqliteStore {
+    directory: PathBuf,
+    stream: Uuid,
+    installation: Uuid,
+    queue: Option<mpsc::Sender<Message>>,
+    patience: Duration,
+    reader: Arc<Mutex<Connection>>,
+    keys: Arc<ArgsKey>,
+    pulse: Arc<Pulse>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl SqliteStore {
+    /// Opens the store, and makes it where there is none.
+    ///
+    /// # Errors
+    /// The directory or a file in it is unsafe, unreadable, damaged, or from a newer version.
+    pub fn open(open: OpenStore) -> Result<Self, StoreError> {
+        let OpenStore { directory, configured, checkpoint, checkpoint_delay, queue, patience } = open;
+        let connection = schema::open(&directory, patience)?;
+        let reader = schema::open_to_read(&directory, patience)?;
+        let installation = schema::installation(&reader)?;
+        let sealed = schema::has_rows(&reader, "calls")? || schema::has_rows(&reader, "confirmations")?;
+        let seals = ArgsKey::open_for(&directory, sealed).map_err(|error| StoreError::Failed(error.to_string()))?;
+        let seals = Arc::new(seals);
+        let pulse = Arc::new(Pulse::default());
+        let writer = Writer::new(
+            directory.clone(),
+            connection,
+            installation,
+            configured,
+            Arc::clone(&seals),
+            Arc::clone(&pulse),
+            checkpoint.map(|path| (path, checkpoint_delay)),
+        );
+        let stream = writer.id;
+        let (sender, receiver) = mpsc::channel(queue.max(1));
+        let thread = std::thread::Builder::new()
+            .name("store".into())
+            .spawn(move || writer.run(receiver))
+            .map_err(|error| StoreError::Failed(format!("no thread to write with: {error}")))?;
+        Ok(Self {
+            directory,
+            stream,
+            installation,
+            queue: Some(sender),
+            patience,
+            reader: Arc::new(Mutex::new(reader)),
+            keys: seals,
+            pulse,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// The keyed digest of a call's arguments, for [`Subject::arguments`].
+    #[must_use]
+    pub fn args_digest(&self, args: &Value) -> Digest {
+        self.keys.digest(args)
+    }
+
+    /// The state directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The id of this installation, which its checkpoints are named for.
+    #[must_use]
+    pub const fn installation(&self) -> Uuid {
+        self.installation
+    }
+
+    /// The stream of this process; it has records once something was recorded.
+    #[must_use]
+    pub const fn stream(&self) -> Uuid {
+        self.stream
+    }
+
+    /// How the store fares. A checkpoint that cannot be written shows here.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let checkpoint = self.pulse.checkpoint.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Health {
+            commits: self.pulse.commits.load(Ordering::Relaxed),
+            durable_commits: self.pulse.durable.load(Ordering::Relaxed),
+            checkpoint_at: checkpoint.0,
+            checkpoint_failed: checkpoint.1,
+        }
+    }
+
+    async fn write<T, F>(&self, durable: bool, run: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Writing<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let task = Task { durable, run: Some(Box::new(run)), result: None, reply: Some(reply), lost: None };
+        self.send(Box::new(task), answer).await
+    }
+
+    async fn send<T>(
+        &self,
+        work: Box<dyn Work>,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        use mpsc::error::SendTimeoutError;
+        let queue = self.queue.as_ref().ok_or_else(closed)?;
+        queue.send_timeout(Message::Work(work), self.patience).await.map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => StoreError::Full,
+            SendTimeoutError::Closed(_) => closed(),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    async fn read<T, F>(&self, run: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &ArgsKey) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (reader, seals) = (Arc::clone(&self.reader), Arc::clone(&self.keys));
+        let work = move || run(&reader.lock().unwrap_or_else(PoisonError::into_inner), &seals);
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|error| Err(StoreError::Failed(format!("a read was cut off: {error}"))))
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Failed("the store is closed".into())
+}
+
+/// Ends a call that was written down but whose caller had left before it got the intent, so that nothing ran.
+fn never_ran(call: Uuid) -> Box<dyn Work> {
+    let note = "the caller was gone before the call could start".to_owned();
+    let ending = Ending { end: End::Untouched, undo: None, note: Some(note), probe: None };
+    let run = move |writing: &mut Writing<'_>| writes::end(writing, call, ending);
+    Box::new(Task { durable: true, run: Some(Box::new(run)), result: None, reply: None, lost: None })
+}
+
+impl Drop for SqliteStore {
+    /// Writes what is waiting, as [`Store::close`] does, and waits for it.
+    fn drop(&mut self) {
+        self.queue = None;
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the store's writer was cut off");
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn begin(&self, start: Start) -> Result<Intent, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let task = Task {
+            durable: true,
+            run: Some(Box::new(move |writing: &mut Writing<'_>| writes::begin(writing, start))),
+            result: None,
+            reply: Some(reply),
+            lost: Some(Box::new(never_ran)),
+        };
+        self.send(Box::new(task), answer).await.map(Intent::written)
+    }
+
+    async fn finish(&self, intent: Intent, ending: Ending) -> Result<(), StoreError> {
+        let call = intent.call;
+        match self.write(true, move |writing| writes::end(writing, call, ending)).await? {
+            true => Ok(()),
+            false => Err(StoreError::Failed(format!("call `{call}` was ended by somebody else"))),
+        }
+    }
+
+    async fn record(&self, subject: Subject, event: AuditEvent) -> Result<(), StoreError> {
+        let durable = match &event {
+            AuditEvent::Read { .. } => false,
+            AuditEvent::Denied { .. } => true,
+            _ => return Err(StoreError::Failed("only reads and refusals are recorded by themselves".into())),
+        };
+        self.write(durable, move |writing| writing.append(subject, event)).await
+    }
+
+    async fn ask(
+        &self,
+        subject: Subject,
+        confirmation: Confirmation,
+        channel: Option<Channel>,
+    ) -> Result<(), StoreError> {
+        self.write(true, move |writing| writes::ask(writing, subject, &confirmation, channel)).await
+    }
+
+    async fn answer(
+        &self,
+        subject: Subject,
+        confirmation: Uuid,
+        answer: Answer,
+        channel: Channel,
+        by: String,
+        approval: Option<Approval>,
+    ) -> Result<(), StoreError> {
+        let given = Given { confirmation, answer, channel, by, approval };
+        self.write(true, move |writing| writes::answer(writing, subject, given)).await
+    }
+
+    async fn confirmation(&self, id: Uuid) -> Result<Option<(Confirmation, Standing)>, StoreError> {
+        self.read(move |connection, seals| ConfirmationRow::find(connection, id, seals)).await
+    }
+
+    async fn pending(&self, request: Digest, state: Digest) -> Result<Option<(Confirmation, Standing)>, StoreError> {
+        self.read(move |connection, seals| reads::pending(connection, request, state, seals)).await
+    }
+
+    async fn open_confirmations(&self) -> Result<Vec<Confirmation>, StoreError> {
+        self.read(reads::open_confirmations).await
+    }
+
+    async fn call(&self, id: Uuid) -> Result<Option<StoredCall>, StoreError> {
+        self.read(move |connection, seals| CallRow::find(connection, id, seals)?.map(|row| row.call(seals)).transpose())
+            .await
+    }
+
+    async fn calls(&self, filter: CallFilter) -> Result<Vec<StoredCall>, StoreError> {
+        self.read(move |connection, seals| reads::calls(connection, &filter, seals)).await
+    }
+
+    async fn unfinished(&self) -> Result<Vec<StoredCall>, StoreError> {
+        let (directory, own) = (self.directory.clone(), self.stream);
+        self.read(move |connection, seals| reads::unfinished(connection, &directory, own, seals)).await
+    }
+
+    async fn settle(&self, call: Uuid, ending: Ending) -> Result<bool, StoreError> {
+        self.write(true, move |writing| writes::end(writing, call, ending)).await
+    }
+
+    async fn records(&self, after: Option<(Uuid, u64)>, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
+        self.read(move |connection, _| reads::records(connection, after, limit)).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        let queue = self.queue.as_ref().ok_or_else(closed)?;
+        let (done, closing) = oneshot::channel();
+        queue.send(Message::Close(done)).await.map_err(|_| closed())?;
+        closing.await.unwrap_or_else(|_| Err(closed()))
+    }
+}

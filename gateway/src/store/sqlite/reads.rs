@@ -1,0 +1,146 @@
+//! What is read back, over a connection that only reads.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use mollyguard_tools::contract::{Digest, now};
+use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OptionalExtension as _, ToSql, params, params_from_iter};
+use uuid::Uuid;
+
+use super::lease;
+use super::rows::{CALL, CallRow, ConfirmationRow};
+use super::schema::failed;
+use crate::audit::{ArgsKey, AuditRecord};
+use crate::confirm::{Confirmation, Standing};
+use crate::store::{CallFilter, StoreError, StoredCall};
+
+/// See [`crate::store::Store::pending`].
+pub(super) fn pending(
+    connection: &Connection,
+    request: Digest,
+    state: Digest,
+    seals: &ArgsKey,
+) -> Result<Option<(Confirmation, Standing)>, StoreError> {
+    let mut find = connection
+        .prepare_cached(&format!(
+            "SELECT {} FROM confirmations WHERE request = ?1 AND state = ?2 ORDER BY n DESC",
+            ConfirmationRow::COLUMNS
+        ))
+        .map_err(failed)?;
+    let about = params![request.to_string(), state.to_string()];
+    let now = now();
+    for row in find.query_map(about, ConfirmationRow::read).map_err(failed)? {
+        let (confirmation, standing) = row.map_err(failed)?.confirmation(seals)?;
+        let usable = matches!(standing, Standing::Open | Standing::Approved { .. });
+        if usable && confirmation.expires_at > now {
+            return Ok(Some((confirmation, standing)));
+        }
+    }
+    Ok(None)
+}
+
+/// See [`crate::store::Store::open_confirmations`].
+pub(super) fn open_confirmations(connection: &Connection, seals: &ArgsKey) -> Result<Vec<Confirmation>, StoreError> {
+    let sql = format!("SELECT {} FROM confirmations ORDER BY n DESC LIMIT 1000", ConfirmationRow::COLUMNS);
+    let mut find = connection.prepare_cached(&sql).map_err(failed)?;
+    let now = now();
+    let mut open = Vec::new();
+    for row in find.query_map([], ConfirmationRow::read).map_err(failed)? {
+        let (confirmation, standing) = row.map_err(failed)?.confirmation(seals)?;
+        if matches!(standing, Standing::Open) && confirmation.expires_at > now {
+            open.push(confirmation);
+        }
+    }
+    Ok(open)
+}
+
+/// See [`crate::store::Store::calls`].
+pub(super) fn calls(
+    connection: &Connection,
+    filter: &CallFilter,
+    seals: &ArgsKey,
+) -> Result<Vec<StoredCall>, StoreError> {
+    let mut sql = format!("SELECT {CALL} FROM calls c WHERE true");
+    let mut given: Vec<Sql> = Vec::new();
+    if let Some(user) = &filter.user {
+        sql.push_str(" AND c.user = ?");
+        given.push(Sql::from(user.clone()));
+    }
+    if let Some(target) = &filter.target {
+        sql.push_str(" AND c.target = ?");
+        given.push(Sql::from(target.clone()));
+    }
+    if filter.undoable {
+        sql.push_str(
+            " AND c.undo IS NOT NULL AND (c.undo_until IS NULL OR c.undo_until > ?)
+              AND NOT EXISTS (SELECT 1 FROM calls u WHERE u.claims = c.id)",
+        );
+        given.push(Sql::from(now().as_millisecond()));
+    }
+    if let Some(before) = filter.before {
+        let place: Option<i64> = connection
+            .query_row("SELECT n FROM calls WHERE id = ?1", [before.to_string()], |row| row.get(0))
+            .optional()
+            .map_err(failed)?;
+        sql.push_str(" AND c.n < ?");
+        given.push(Sql::from(place.ok_or(StoreError::NotFound("call", before))?));
+    }
+    sql.push_str(" ORDER BY c.n DESC LIMIT ?");
+    given.push(Sql::from(match filter.limit {
+        0 => 50,
+        limit => i64::from(limit.min(1_000)),
+    }));
+    select(connection, &sql, params_from_iter(given), seals)
+}
+
+fn select(
+    connection: &Connection,
+    sql: &str,
+    given: impl rusqlite::Params,
+    seals: &ArgsKey,
+) -> Result<Vec<StoredCall>, StoreError> {
+    let mut query = connection.prepare_cached(sql).map_err(failed)?;
+    let rows = query.query_map(given, CallRow::read).map_err(failed)?;
+    rows.map(|row| row.map_err(failed)?.call(seals)).collect()
+}
+
+/// See [`crate::store::Store::unfinished`]. `own` is the stream of this process: its calls are running.
+pub(super) fn unfinished(
+    connection: &Connection,
+    directory: &Path,
+    own: Uuid,
+    seals: &ArgsKey,
+) -> Result<Vec<StoredCall>, StoreError> {
+    let streams: Vec<String> = connection
+        .prepare_cached("SELECT DISTINCT stream FROM calls WHERE ended IS NULL")
+        .and_then(|mut query| query.query_map([], |row| row.get(0))?.collect())
+        .map_err(failed)?;
+    let streams: HashSet<Uuid> = streams.iter().filter_map(|stream| stream.parse().ok()).collect();
+    let mut calls = Vec::new();
+    for stream in streams.iter().filter(|stream| **stream != own && lease::is_dead(directory, **stream)) {
+        let sql = format!("SELECT {CALL} FROM calls c WHERE c.stream = ?1 AND c.ended IS NULL ORDER BY c.n");
+        calls.extend(select(connection, &sql, [stream.to_string()], seals)?);
+    }
+    calls.sort_by_key(|call| (call.started_at, call.id));
+    lease::sweep(directory, &streams);
+    Ok(calls)
+}
+
+/// See [`crate::store::Store::records`].
+pub(super) fn records(
+    connection: &Connection,
+    after: Option<(Uuid, u64)>,
+    limit: u32,
+) -> Result<Vec<AuditRecord>, StoreError> {
+    let (stream, seq) = after.map_or((String::new(), -1), |(stream, seq)| (stream.to_string(), seq.cast_signed()));
+    let given: [&dyn ToSql; 3] = [&stream, &seq, &limit];
+    let mut query = connection
+        .prepare_cached("SELECT record FROM records WHERE (stream, seq) > (?1, ?2) ORDER BY stream, seq LIMIT ?3")
+        .map_err(failed)?;
+    let rows = query.query_map(given, |row| row.get::<_, String>(0)).map_err(failed)?;
+    rows.map(|row| {
+        serde_json::from_str(&row.map_err(failed)?).map_err(|error| StoreError::Corrupt(format!("a record: {error}")))
+    })
+    .collect()
+}

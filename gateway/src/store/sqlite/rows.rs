@@ -1,0 +1,310 @@
+//! Rows as they are stored, and what they mean. Every row is sealed: one edited by another program is not believed.
+
+use mollyguard_tools::contract::{Digest, Preflight, Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, Row};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::schema::failed;
+use crate::audit::{ArgsKey, End, Subject};
+use crate::confirm::{Confirmation, Standing};
+use crate::store::{Ending, Start, StoreError, StoredCall};
+
+/// The columns of [`CallRow`], in order.
+pub(super) const CALL: &str = "c.id, c.stream, c.user, c.tool, c.target, c.subject, c.args, c.preflight, c.pre_image, \
+     c.pre_image_digest, c.reversibility, c.started_at, c.confirmation, c.undoes, c.claims, c.start_seal, \
+     c.finished_at, c.ended, c.note, c.undo, c.undo_until, c.end_seal, \
+     (SELECT u.id FROM calls u WHERE u.claims = c.id AND u.ended = 'succeeded')";
+
+/// A value as JSON text.
+pub(super) fn text<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Failed(format!("a value cannot be written: {error}")))
+}
+
+fn read<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
+}
+
+/// A unit variant as its bare word.
+fn word<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => Ok(word),
+        _ => Err(StoreError::Failed("a word cannot be written".into())),
+    }
+}
+
+fn read_word<T: DeserializeOwned>(what: &str, word: &str) -> Result<T, StoreError> {
+    serde_json::from_value(Value::from(word)).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
+}
+
+fn read_id(what: &str, id: &str) -> Result<Uuid, StoreError> {
+    id.parse().map_err(|_| StoreError::Corrupt(format!("{what}: `{id}` is not a uuid")))
+}
+
+fn read_time(what: &str, milliseconds: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(milliseconds).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
+}
+
+/// A row of `calls`.
+#[derive(Debug)]
+pub(super) struct CallRow {
+    pub(super) id: String,
+    pub(super) stream: String,
+    pub(super) user: String,
+    pub(super) tool: String,
+    pub(super) target: String,
+    pub(super) subject: String,
+    pub(super) args: String,
+    pub(super) preflight: String,
+    pub(super) pre_image: Option<String>,
+    pub(super) pre_image_digest: Option<String>,
+    pub(super) reversibility: String,
+    pub(super) started_at: i64,
+    pub(super) confirmation: Option<String>,
+    pub(super) undoes: Option<String>,
+    pub(super) claims: Option<String>,
+    pub(super) start_seal: String,
+    pub(super) finished_at: Option<i64>,
+    pub(super) ended: Option<String>,
+    pub(super) note: Option<String>,
+    pub(super) undo: Option<String>,
+    pub(super) undo_until: Option<i64>,
+    pub(super) end_seal: Option<String>,
+    pub(super) undone_by: Option<String>,
+}
+
+impl CallRow {
+    /// The row of a call about to start.
+    pub(super) fn of(start: Start, stream: Uuid, at: Timestamp, seals: &ArgsKey) -> Result<Self, StoreError> {
+        let missing = || StoreError::Failed("a call needs an id, a principal and a tool".into());
+        let call = start.subject.call.ok_or_else(missing)?;
+        let user = start.subject.principal.as_ref().ok_or_else(missing)?.user.clone();
+        let tool = start.subject.tool.clone().ok_or_else(missing)?;
+        let mut preflight = start.preflight;
+        let pre_image = preflight.pre_image.take().map(|image| text(&image)).transpose()?;
+        let mut row = Self {
+            id: call.to_string(),
+            stream: stream.to_string(),
+            user,
+            tool,
+            target: start.target,
+            subject: text(&start.subject)?,
+            args: text(&start.args)?,
+            preflight: text(&preflight)?,
+            pre_image_digest: pre_image.as_ref().map(|image| Digest::of_bytes(image.as_bytes()).to_string()),
+            pre_image,
+            reversibility: word(&start.reversibility)?,
+            started_at: at.as_millisecond(),
+            confirmation: start.confirmation.map(|id| id.to_string()),
+            undoes: start.undoes.map(|id| id.to_string()),
+            claims: start.undoes.map(|id| id.to_string()),
+            start_seal: String::new(),
+            finished_at: None,
+            ended: None,
+            note: None,
+            undo: None,
+            undo_until: None,
+            end_seal: None,
+            undone_by: None,
+        };
+        row.start_seal = row.seal_start(seals);
+        Ok(row)
+    }
+
+    /// Writes down the end.
+    pub(super) fn end(&mut self, ending: &Ending, at: Timestamp, seals: &ArgsKey) -> Result<(), StoreError> {
+        self.finished_at = Some(at.as_millisecond());
+        self.ended = Some(word(&ending.end)?);
+        self.note.clone_from(&ending.note);
+        self.undo = ending.undo.as_ref().map(text).transpose()?;
+        self.undo_until = ending.undo.as_ref().and_then(|plan| plan.until).map(Timestamp::as_millisecond);
+        // What takes the call back is in the plan now; of an uncertain end the image is all that is known.
+        if ending.end != End::Uncertain {
+            self.pre_image = None;
+        }
+        if ending.end == End::Untouched {
+            self.claims = None;
+        }
+        self.end_seal = Some(self.seal_end(seals));
+        Ok(())
+    }
+
+    fn seal_start(&self, seals: &ArgsKey) -> String {
+        let columns = json!([
+            self.id,
+            self.stream,
+            self.user,
+            self.tool,
+            self.target,
+            self.subject,
+            self.args,
+            self.preflight,
+            self.pre_image_digest,
+            self.reversibility,
+            self.started_at,
+            self.confirmation,
+            self.undoes
+        ]);
+        seals.seal("start of call", &columns).to_string()
+    }
+
+    fn seal_end(&self, seals: &ArgsKey) -> String {
+        let columns = json!([
+            self.id,
+            self.start_seal,
+            self.finished_at,
+            self.ended,
+            self.note,
+            self.undo,
+            self.undo_until,
+            self.claims
+        ]);
+        seals.seal("end of call", &columns).to_string()
+    }
+
+    fn check(&self, seals: &ArgsKey) -> Result<(), StoreError> {
+        let end = self.ended.as_ref().map(|_| self.seal_end(seals));
+        let image = self.pre_image.as_ref().map(|image| Digest::of_bytes(image.as_bytes()).to_string());
+        let whole = self.start_seal == self.seal_start(seals)
+            && self.end_seal == end
+            && (self.ended.is_some() || (self.claims == self.undoes && image == self.pre_image_digest))
+            && (image.is_none() || image == self.pre_image_digest);
+        if whole { Ok(()) } else { Err(StoreError::Corrupt(format!("call `{}` was edited in the database", self.id))) }
+    }
+
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            stream: row.get(1)?,
+            user: row.get(2)?,
+            tool: row.get(3)?,
+            target: row.get(4)?,
+            subject: row.get(5)?,
+            args: row.get(6)?,
+            preflight: row.get(7)?,
+            pre_image: row.get(8)?,
+            pre_image_digest: row.get(9)?,
+            reversibility: row.get(10)?,
+            started_at: row.get(11)?,
+            confirmation: row.get(12)?,
+            undoes: row.get(13)?,
+            claims: row.get(14)?,
+            start_seal: row.get(15)?,
+            finished_at: row.get(16)?,
+            ended: row.get(17)?,
+            note: row.get(18)?,
+            undo: row.get(19)?,
+            undo_until: row.get(20)?,
+            end_seal: row.get(21)?,
+            undone_by: row.get(22)?,
+        })
+    }
+
+    /// The row of a call, believed.
+    pub(super) fn find(connection: &Connection, id: Uuid, seals: &ArgsKey) -> Result<Option<Self>, StoreError> {
+        let row = connection
+            .prepare_cached(&format!("SELECT {CALL} FROM calls c WHERE c.id = ?1"))
+            .and_then(|mut find| find.query_row([id.to_string()], Self::read).optional())
+            .map_err(failed)?;
+        row.map(|row| row.check(seals).map(|()| row)).transpose()
+    }
+
+    pub(super) fn subject(&self) -> Result<Subject, StoreError> {
+        read(&format!("subject of call `{}`", self.id), &self.subject)
+    }
+
+    /// The call, where its seals hold.
+    pub(super) fn call(self, seals: &ArgsKey) -> Result<StoredCall, StoreError> {
+        self.check(seals)?;
+        let what = format!("call `{}`", self.id);
+        let subject = self.subject()?;
+        let mut preflight: Preflight = read(&what, &self.preflight)?;
+        preflight.pre_image = self.pre_image.as_deref().map(|image| read(&what, image)).transpose()?;
+        let id = |id: Option<String>| id.map(|id| read_id(&what, &id)).transpose();
+        Ok(StoredCall {
+            id: read_id(&what, &self.id)?,
+            principal: subject.principal.ok_or_else(|| StoreError::Corrupt(format!("{what} has no principal")))?,
+            tool: self.tool,
+            target: self.target,
+            args: read(&what, &self.args)?,
+            preflight,
+            reversibility: read_word(&what, &self.reversibility)?,
+            started_at: read_time(&what, self.started_at)?,
+            finished_at: self.finished_at.map(|at| read_time(&what, at)).transpose()?,
+            end: self.ended.as_deref().map(|end| read_word(&what, end)).transpose()?,
+            note: self.note,
+            undo: self.undo.as_deref().map(|undo| read(&what, undo)).transpose()?,
+            undoes: id(self.undoes)?,
+            undone_by: id(self.undone_by)?,
+            confirmation: id(self.confirmation)?,
+        })
+    }
+}
+
+/// A row of `confirmations`.
+#[derive(Debug)]
+pub(super) struct ConfirmationRow {
+    pub(super) id: String,
+    pub(super) request: String,
+    pub(super) state: String,
+    pub(super) confirmation: String,
+    pub(super) standing: String,
+    pub(super) seal: String,
+}
+
+impl ConfirmationRow {
+    /// The columns, in order.
+    pub(super) const COLUMNS: &str = "id, request, state, confirmation, standing, seal";
+
+    pub(super) fn of(confirmation: &Confirmation, standing: &Standing, seals: &ArgsKey) -> Result<Self, StoreError> {
+        let mut row = Self {
+            id: confirmation.id.to_string(),
+            request: confirmation.request.to_string(),
+            state: confirmation.state.to_string(),
+            confirmation: text(confirmation)?,
+            standing: text(standing)?,
+            seal: String::new(),
+        };
+        row.seal = row.sealed(seals);
+        Ok(row)
+    }
+
+    fn sealed(&self, seals: &ArgsKey) -> String {
+        let columns = json!([self.id, self.request, self.state, self.confirmation, self.standing]);
+        seals.seal("confirmation", &columns).to_string()
+    }
+
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            request: row.get(1)?,
+            state: row.get(2)?,
+            confirmation: row.get(3)?,
+            standing: row.get(4)?,
+            seal: row.get(5)?,
+        })
+    }
+
+    pub(super) fn find(
+        connection: &Connection,
+        id: Uuid,
+        seals: &ArgsKey,
+    ) -> Result<Option<(Confirmation, Standing)>, StoreError> {
+        let row = connection
+            .prepare_cached(&format!("SELECT {} FROM confirmations WHERE id = ?1", Self::COLUMNS))
+            .and_then(|mut find| find.query_row([id.to_string()], Self::read).optional())
+            .map_err(failed)?;
+        row.map(|row| row.confirmation(seals)).transpose()
+    }
+
+    /// The confirmation and its standing, where the seal holds.
+    pub(super) fn confirmation(self, seals: &ArgsKey) -> Result<(Confirmation, Standing), StoreError> {
+        let what = format!("confirmation `{}`", self.id);
+        if self.seal != self.sealed(seals) {
+            return Err(StoreError::Corrupt(format!("{what} was edited in the database")));
+        }
+        Ok((read(&what, &self.confirmation)?, read(&what, &self.standing)?))
+    }
+}

@@ -1,0 +1,291 @@
+//! The one thread that writes. It takes whatever is waiting, runs each piece of work in a savepoint of one transaction,
+//! commits once, and only then answers: one wait for the disk is shared by all that came meanwhile.
+//!
+//! A batch with anything but reads in it is committed with `synchronous = FULL`; a batch of reads alone with `NORMAL`,
+//! which in write-ahead mode writes the log without waiting for the disk. A later full commit makes earlier reads durable
+//! too: it waits for the same log file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::lease::Lease;
+use super::schema::{self, failed};
+use super::shipper::Shipper;
+use super::writes::{Tail, Writing};
+use super::{Configured, Pulse};
+use crate::audit::{ArgsKey, AuditKey, Head, chain};
+use crate::store::StoreError;
+
+/// The most work of one transaction: what comes after waits for the next.
+const BATCH: usize = 256;
+
+/// One piece of work for the writer.
+pub(super) trait Work: Send {
+    /// Whether it must be on disk before it is answered.
+    fn durable(&self) -> bool;
+    /// Whether it is pointless now that nobody waits for it: a call that is not to run any more. What has happened is
+    /// written down all the same.
+    fn abandoned(&self) -> bool;
+    /// Runs it; `false` takes back what it wrote.
+    fn run(&mut self, writing: &mut Writing<'_>) -> bool;
+    /// Answers it, once the transaction is committed or has failed. May leave further work.
+    fn answer(self: Box<Self>, failed: Option<&str>) -> Option<Box<dyn Work>>;
+}
+
+type Run<T> = Box<dyn FnOnce(&mut Writing<'_>) -> Result<T, StoreError> + Send>;
+type Lost<T> = Box<dyn FnOnce(T) -> Box<dyn Work> + Send>;
+
+/// Work with an answer.
+pub(super) struct Task<T> {
+    pub(super) durable: bool,
+    pub(super) run: Option<Run<T>>,
+    pub(super) result: Option<Result<T, StoreError>>,
+    pub(super) reply: Option<oneshot::Sender<Result<T, StoreError>>>,
+    /// What is left to do when the answer finds nobody: a call whose intent reached no one did not run.
+    pub(super) lost: Option<Lost<T>>,
+}
+
+impl<T: Send> Work for Task<T> {
+    fn durable(&self) -> bool {
+        self.durable
+    }
+
+    fn abandoned(&self) -> bool {
+        self.lost.is_some() && self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
+    }
+
+    fn run(&mut self, writing: &mut Writing<'_>) -> bool {
+        let Some(run) = self.run.take() else { return false };
+        let result = run(writing);
+        let wrote = result.is_ok();
+        self.result = Some(result);
+        wrote
+    }
+
+    fn answer(self: Box<Self>, failed: Option<&str>) -> Option<Box<dyn Work>> {
+        let result = match (failed, self.result) {
+            // What it found out itself says more than that the others' transaction failed.
+            (_, Some(Err(error))) => Err(error),
+            (Some(why), _) => Err(StoreError::Failed(why.to_owned())),
+            (None, Some(done)) => done,
+            (None, None) => Err(StoreError::Failed("the work was given up before it was written".into())),
+        };
+        match (self.reply?.send(result), self.lost) {
+            (Err(Ok(done)), Some(lost)) => Some(lost(done)),
+            _ => None,
+        }
+    }
+}
+
+/// What is sent to the writer.
+pub(super) enum Message {
+    Work(Box<dyn Work>),
+    /// Write what is waiting and leave.
+    Close(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// This process's stream.
+struct Stream {
+    key: AuditKey,
+    lease: Lease,
+}
+
+/// The writing side of a store.
+pub(super) struct Writer {
+    pub(super) directory: PathBuf,
+    pub(super) connection: Connection,
+    pub(super) installation: Uuid,
+    pub(super) configured: Configured,
+    pub(super) seals: Arc<ArgsKey>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) checkpoint: Option<(PathBuf, Duration)>,
+    pub(super) id: Uuid,
+    tail: Tail,
+    stream: Option<Stream>,
+    shipper: Option<Shipper>,
+    full: bool,
+}
+
+impl Writer {
+    pub(super) fn new(
+        directory: PathBuf,
+        connection: Connection,
+        installation: Uuid,
+        configured: Configured,
+        seals: Arc<ArgsKey>,
+        pulse: Arc<Pulse>,
+        checkpoint: Option<(PathBuf, Duration)>,
+    ) -> Self {
+        let id = Uuid::now_v7();
+        let tail = Tail { next: 0, last: chain::genesis(id) };
+        Self {
+            directory,
+            connection,
+            installation,
+            configured,
+            seals,
+            pulse,
+            checkpoint,
+            id,
+            tail,
+            stream: None,
+            shipper: None,
+            full: true,
+        }
+    }
+
+    /// Writes until the queue is closed.
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>) {
+        let mut closing = None;
+        while closing.is_none() {
+            let Some(first) = queue.blocking_recv() else { break };
+            let mut batch = Vec::new();
+            let mut next = Some(first);
+            while let Some(message) = next.take() {
+                match message {
+                    Message::Work(work) => batch.push(work),
+                    Message::Close(done) => closing = Some(done),
+                }
+                if closing.is_none() && batch.len() < BATCH {
+                    next = queue.try_recv().ok();
+                }
+            }
+            while !batch.is_empty() {
+                batch = self.write(batch);
+            }
+        }
+        let closed = self.leave();
+        if let Some(done) = closing {
+            // Whoever closes may be gone already.
+            let _ = done.send(closed);
+        }
+    }
+
+    /// Writes a batch and answers it; gives back the work that is left over from answers nobody took.
+    fn write(&mut self, mut batch: Vec<Box<dyn Work>>) -> Vec<Box<dyn Work>> {
+        batch.retain(|work| !work.abandoned());
+        if batch.is_empty() {
+            return batch;
+        }
+        let before = self.tail;
+        let failed = self.transact(&mut batch).err().map(|error| error.to_string());
+        if let Some(why) = &failed {
+            tracing::error!(why, "the store could not write: the calls that waited for it do not run");
+            self.give_up(before);
+        } else if self.tail != before {
+            self.changed();
+        }
+        batch.into_iter().filter_map(|work| work.answer(failed.as_deref())).collect()
+    }
+
+    fn transact(&mut self, batch: &mut [Box<dyn Work>]) -> Result<(), StoreError> {
+        let stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => self.open_stream()?,
+        };
+        let stream = self.stream.insert(stream);
+        let full = batch.iter().any(|work| work.durable());
+        if full != self.full {
+            let mode = if full { "full" } else { "normal" };
+            self.connection.pragma_update(None, "synchronous", mode).map_err(failed)?;
+            self.full = full;
+        }
+        let run = |sql: &str| self.connection.prepare_cached(sql).and_then(|mut run| run.execute([])).map_err(failed);
+        run("BEGIN IMMEDIATE")?;
+        let before = self.tail;
+        let mut writing = Writing {
+            connection: &self.connection,
+            stream: self.id,
+            tail: before,
+            configured: &self.configured,
+            seals: &self.seals,
+        };
+        for work in batch {
+            let tail = writing.tail;
+            run("SAVEPOINT work")?;
+            if !work.run(&mut writing) {
+                // A full disk has taken the whole transaction with it by now: then this fails, and so does the batch.
+                run("ROLLBACK TO work")?;
+                writing.tail = tail;
+            }
+            run("RELEASE work")?;
+        }
+        let after = writing.tail;
+        if after == before {
+            run("ROLLBACK")?;
+            return Ok(());
+        }
+        let head = Head { stream: self.id, seq: after.next - 1, digest: after.last };
+        let signature = stream.key.sign_head(&head);
+        self.connection
+            .prepare_cached(
+                "INSERT INTO heads (stream, seq, digest, signature) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (stream) DO UPDATE SET seq = ?2, digest = ?3, signature = ?4",
+            )
+            .and_then(|mut put| {
+                put.execute(params![
+                    head.stream.to_string(),
+                    head.seq.cast_signed(),
+                    head.digest.to_string(),
+                    signature
+                ])
+            })
+            .map_err(failed)?;
+        run("COMMIT")?;
+        self.tail = after;
+        self.pulse.committed(full);
+        Ok(())
+    }
+
+    fn open_stream(&self) -> Result<Stream, StoreError> {
+        let signed = schema::has_rows(&self.connection, "heads")?;
+        let key = AuditKey::open_for(&self.directory, self.installation, signed)
+            .map_err(|error| StoreError::Failed(error.to_string()))?;
+        let lease = Lease::take(&self.directory, self.id).map_err(StoreError::Failed)?;
+        Ok(Stream { key, lease })
+    }
+
+    /// After a failed transaction: nothing of it may stay, and the chain goes on from what the database really holds,
+    /// since a commit can fail after it was written.
+    fn give_up(&mut self, before: Tail) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a failed transaction could not be rolled back");
+        }
+        self.tail = before;
+        let held = self.connection.query_row(
+            "SELECT seq, digest FROM heads WHERE stream = ?1",
+            [self.id.to_string()],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)),
+        );
+        if let Ok((seq, digest)) = held {
+            let next = seq.cast_unsigned() + 1;
+            // Only ever forward: a head set back by somebody else must show.
+            if let Some(last) = mollyguard_tools::contract::Digest::parse(&digest).filter(|_| next > before.next) {
+                self.tail = Tail { next, last };
+            }
+        }
+    }
+
+    fn changed(&mut self) {
+        let Some((path, delay)) = &self.checkpoint else { return };
+        let shipper = self.shipper.get_or_insert_with(|| {
+            Shipper::start(self.directory.clone(), self.installation, path.clone(), *delay, Arc::clone(&self.pulse))
+        });
+        shipper.changed();
+    }
+
+    fn leave(&mut self) -> Result<(), StoreError> {
+        let shipped = self.shipper.take().map_or(Ok(()), Shipper::close);
+        if let Some(stream) = self.stream.take() {
+            stream.lease.give_back();
+        }
+        shipped.map_err(StoreError::Failed)
+    }
+}

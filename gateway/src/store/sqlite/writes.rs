@@ -1,0 +1,280 @@
+//! What is written together: each function runs inside one transaction of the writer.
+
+use std::sync::Arc;
+
+use mollyguard_tools::contract::{Digest, Timestamp, now};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use uuid::Uuid;
+
+use super::Configured;
+use super::rows::{CallRow, ConfirmationRow, text};
+use super::schema::failed;
+use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject, chain};
+use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
+use crate::store::{Ending, Start, StoreError};
+
+/// Where a stream ends: the place of its next record, and the digest that one will follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tail {
+    pub(super) next: u64,
+    pub(super) last: Digest,
+}
+
+/// The transaction being written, and the stream it appends to.
+pub(super) struct Writing<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) stream: Uuid,
+    pub(super) tail: Tail,
+    pub(super) configured: &'a Configured,
+    pub(super) seals: &'a Arc<ArgsKey>,
+}
+
+impl Writing<'_> {
+    /// Appends a record; before the first, what the process is configured with.
+    pub(super) fn append(&mut self, subject: Subject, event: AuditEvent) -> Result<(), StoreError> {
+        if self.tail.next == 0 {
+            let nobody = Subject { call: None, principal: None, tool: None, targets: Vec::new(), arguments: None };
+            let Configured { version, configuration, policies } = self.configured.clone();
+            self.link(nobody, AuditEvent::Configured { version, configuration, policies })?;
+        }
+        self.link(subject, event)
+    }
+
+    fn link(&mut self, subject: Subject, event: AuditEvent) -> Result<(), StoreError> {
+        let Tail { next, last } = self.tail;
+        let mut record = AuditRecord {
+            stream: self.stream,
+            seq: next,
+            at: now(),
+            subject,
+            event,
+            previous: last,
+            digest: Digest::from_bytes([0; 32]),
+        };
+        record.digest = chain::digest(&record);
+        self.connection
+            .prepare_cached("INSERT INTO records (stream, seq, record) VALUES (?1, ?2, ?3)")
+            .and_then(|mut insert| {
+                insert.execute(params![self.stream.to_string(), next.cast_signed(), text(&record).map_err(to_sql)?])
+            })
+            .map_err(failed)?;
+        self.tail = Tail { next: next + 1, last: record.digest };
+        Ok(())
+    }
+}
+
+fn to_sql(error: StoreError) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}
+
+/// See [`crate::store::Store::begin`].
+pub(super) fn begin(writing: &mut Writing<'_>, start: Start) -> Result<Uuid, StoreError> {
+    let at = now();
+    let subject = start.subject.clone();
+    let event = AuditEvent::Started {
+        reversibility: start.reversibility,
+        blast_radius: start.preflight.blast_radius.clone(),
+        fingerprint: start.preflight.fingerprint,
+        policies: start.policies.clone(),
+        confirmation: start.confirmation,
+        undoes: start.undoes,
+    };
+    let (confirmation, undoes) = (start.confirmation, start.undoes);
+    let row = CallRow::of(start, writing.stream, at, writing.seals)?;
+    let call = subject.call.unwrap_or_default();
+    if let Some(undone) = undoes {
+        check_unclaimed(writing, undone)?;
+    }
+    if let Some(confirmation) = confirmation {
+        spend(writing, confirmation, call, &subject, at)?;
+    }
+    insert(writing.connection, &row)?;
+    writing.append(subject, event)?;
+    Ok(call)
+}
+
+fn check_unclaimed(writing: &Writing<'_>, undone: Uuid) -> Result<(), StoreError> {
+    let connection = writing.connection;
+    CallRow::find(connection, undone, writing.seals)?.ok_or(StoreError::NotFound("call", undone))?;
+    let holder: Option<String> = connection
+        .prepare_cached("SELECT id FROM calls WHERE claims = ?1")
+        .and_then(|mut find| find.query_row([undone.to_string()], |row| row.get(0)).optional())
+        .map_err(failed)?;
+    match holder {
+        None => Ok(()),
+        Some(holder) => Err(StoreError::AlreadyUndone(undone, holder.parse().unwrap_or_default())),
+    }
+}
+
+/// Approved, unexpired, and asked of this person for this tool: then spent.
+fn spend(writing: &Writing<'_>, id: Uuid, call: Uuid, subject: &Subject, at: Timestamp) -> Result<(), StoreError> {
+    let refuse = |why: String| Err(StoreError::NotApproved(id, why));
+    let Some((confirmation, standing)) = ConfirmationRow::find(writing.connection, id, writing.seals)? else {
+        return refuse("it was never asked".into());
+    };
+    match standing {
+        Standing::Approved { .. } => {}
+        Standing::Open => return refuse("nobody has approved it".into()),
+        Standing::Refused { how } => return refuse(format!("it was refused ({how})")),
+        Standing::Spent { call } => return refuse(format!("it was used already, by call `{call}`")),
+    }
+    if confirmation.expires_at <= at {
+        return refuse(format!("it expired at {}", confirmation.expires_at));
+    }
+    if subject.tool.as_ref() != Some(&confirmation.tool) {
+        return refuse("it was asked about another tool".into());
+    }
+    if !subject.principal.as_ref().is_some_and(|principal| confirmation.principal.is_same_person(principal)) {
+        return refuse("it was asked for somebody else".into());
+    }
+    stand(writing, &confirmation, &Standing::Spent { call })
+}
+
+fn stand(writing: &Writing<'_>, confirmation: &Confirmation, standing: &Standing) -> Result<(), StoreError> {
+    let row = ConfirmationRow::of(confirmation, standing, writing.seals)?;
+    writing
+        .connection
+        .prepare_cached("UPDATE confirmations SET standing = ?2, seal = ?3 WHERE id = ?1")
+        .and_then(|mut update| update.execute(params![row.id, row.standing, row.seal]))
+        .map_err(failed)?;
+    Ok(())
+}
+
+fn insert(connection: &Connection, row: &CallRow) -> Result<(), StoreError> {
+    let inserted = connection
+        .prepare_cached(
+            "INSERT INTO calls (id, stream, user, tool, target, subject, args, preflight, pre_image, pre_image_digest,
+                                reversibility, started_at, confirmation, undoes, claims, start_seal)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        )
+        .and_then(|mut insert| {
+            insert.execute(params![
+                row.id,
+                row.stream,
+                row.user,
+                row.tool,
+                row.target,
+                row.subject,
+                row.args,
+                row.preflight,
+                row.pre_image,
+                row.pre_image_digest,
+                row.reversibility,
+                row.started_at,
+                row.confirmation,
+                row.undoes,
+                row.claims,
+                row.start_seal
+            ])
+        });
+    match inserted {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            Err(StoreError::Failed(format!("call `{}` cannot be stored a second time: {error}", row.id)))
+        }
+        inserted => inserted.map(drop).map_err(failed),
+    }
+}
+
+/// See [`crate::store::Store::finish`] and [`crate::store::Store::settle`]; `false` when the call has an end already.
+pub(super) fn end(writing: &mut Writing<'_>, call: Uuid, ending: Ending) -> Result<bool, StoreError> {
+    let mut row = CallRow::find(writing.connection, call, writing.seals)?.ok_or(StoreError::NotFound("call", call))?;
+    if row.ended.is_some() {
+        return Ok(false);
+    }
+    row.end(&ending, now(), writing.seals)?;
+    writing
+        .connection
+        .prepare_cached(
+            "UPDATE calls SET finished_at = ?2, ended = ?3, note = ?4, undo = ?5, undo_until = ?6, end_seal = ?7,
+                              pre_image = ?8, claims = ?9
+             WHERE id = ?1 AND ended IS NULL",
+        )
+        .and_then(|mut update| {
+            update.execute(params![
+                row.id,
+                row.finished_at,
+                row.ended,
+                row.note,
+                row.undo,
+                row.undo_until,
+                row.end_seal,
+                row.pre_image,
+                row.claims
+            ])
+        })
+        .map_err(failed)?;
+    let Ending { end, undo, note, probe } = ending;
+    writing.append(row.subject()?, AuditEvent::Finished { end, undoable: undo.is_some(), note, probe })?;
+    let undone = row.undoes.as_deref().and_then(|id| id.parse().ok());
+    if let Some(undone) = undone.filter(|_| end == End::Succeeded) {
+        let original =
+            CallRow::find(writing.connection, undone, writing.seals)?.ok_or(StoreError::NotFound("call", undone))?;
+        writing.append(original.subject()?, AuditEvent::Undone { by: call })?;
+    }
+    Ok(true)
+}
+
+/// See [`crate::store::Store::ask`].
+pub(super) fn ask(
+    writing: &mut Writing<'_>,
+    subject: Subject,
+    confirmation: &Confirmation,
+    channel: Option<Channel>,
+) -> Result<(), StoreError> {
+    let row = ConfirmationRow::of(confirmation, &Standing::Open, writing.seals)?;
+    writing
+        .connection
+        .prepare_cached(
+            "INSERT INTO confirmations (id, request, state, confirmation, standing, seal)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )
+        .and_then(|mut insert| {
+            insert.execute(params![row.id, row.request, row.state, row.confirmation, row.standing, row.seal])
+        })
+        .map_err(failed)?;
+    let text = Digest::of_bytes(confirmation.text.as_bytes());
+    writing.append(subject, AuditEvent::Asked { confirmation: confirmation.id, need: confirmation.need, text, channel })
+}
+
+/// An answer as it came.
+pub(super) struct Given {
+    pub(super) confirmation: Uuid,
+    pub(super) answer: Answer,
+    pub(super) channel: Channel,
+    pub(super) by: String,
+    pub(super) approval: Option<Approval>,
+}
+
+/// See [`crate::store::Store::answer`].
+pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) -> Result<(), StoreError> {
+    let id = given.confirmation;
+    let refuse = |why: &str| Err(StoreError::NotApproved(id, why.into()));
+    let Some((confirmation, standing)) = ConfirmationRow::find(writing.connection, id, writing.seals)? else {
+        return Err(StoreError::NotFound("confirmation", id));
+    };
+    if standing != Standing::Open {
+        return refuse("it was answered already");
+    }
+    let sufficient = given.approval.is_some();
+    let standing = match given.approval {
+        // A no may come late; a yes may not.
+        Some(_) if confirmation.expires_at <= now() => return refuse("it has expired"),
+        Some(approval) if approval.confirmation != id => return refuse("the approval is of another confirmation"),
+        Some(_) if !matches!(given.answer, Answer::Accept { .. }) => return refuse("the answer is not a yes"),
+        Some(approval) => Standing::Approved { approval },
+        None => Standing::Refused { how: refusal(&given.answer).into() },
+    };
+    stand(writing, &confirmation, &standing)?;
+    let Given { answer, channel, by, .. } = given;
+    writing.append(subject, AuditEvent::Answered { confirmation: id, answer, sufficient, channel, by })
+}
+
+const fn refusal(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Accept { .. } => "mismatch",
+        Answer::Decline => "declined",
+        Answer::Cancel => "cancelled",
+        Answer::Timeout => "timeout",
+        Answer::Failed => "failed",
+    }
+}

@@ -1,0 +1,404 @@
+//! The root folder as an open handle, and paths below it. Whatever is reached is reached from that handle, one name at a
+//! time and without following links, so nothing outside the root can be.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use cap_fs_ext::DirExt as _;
+use cap_std::fs::{Dir, MetadataExt as _};
+
+use super::glob::Glob;
+use super::platform;
+use super::shown::{shown, shown_os};
+use crate::contract::{About, Environment, Evidence, Lease, Limits, Target, Timestamp, ToolError};
+
+/// The folder inside the root where what is taken away is kept; no call can name it.
+pub(super) const TRASH: &str = ".mollyguard-trash";
+/// How deep paths and walks go: one open handle a level.
+pub(super) const DEEPEST: usize = 100;
+const LONGEST_PATH: usize = 4096;
+
+/// A target's own settings.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    /// The root: nothing outside it is reached.
+    pub root: PathBuf,
+    /// What others rely on for recovery.
+    pub backups: Vec<Glob>,
+}
+
+/// A path relative to the root: its names, none of them empty, `.`, `..` or the trash's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Rel(Vec<String>);
+
+impl Rel {
+    /// Reads a path as an agent wrote it.
+    pub(super) fn parse(text: &str) -> Result<Self, ToolError> {
+        let refuse = |why: &str| {
+            let next = "give a path relative to the target's root, such as `uploads/2025`";
+            Err(ToolError::refused(format!("the path {} {why}", shown(text))).with_next(next))
+        };
+        if text.contains('\0') {
+            return refuse("holds a NUL character");
+        }
+        if text.starts_with('/') {
+            return refuse("is absolute");
+        }
+        let names: Vec<String> =
+            text.split('/').filter(|name| !matches!(*name, "" | ".")).map(ToOwned::to_owned).collect();
+        if names.iter().any(|name| name == "..") {
+            return refuse("leads upwards (`..`)");
+        }
+        if names.iter().any(|name| is_trash(OsStr::new(name))) {
+            return refuse("leads into the trash, which is not for calls to reach");
+        }
+        if text.len() > LONGEST_PATH || names.len() > DEEPEST {
+            return refuse("is too long");
+        }
+        Ok(Self(names))
+    }
+
+    /// The same, for a call that changes what is there: that is never the root itself.
+    pub(super) fn parse_inside(text: &str) -> Result<Self, ToolError> {
+        let rel = Self::parse(text)?;
+        if rel.0.is_empty() {
+            return Err(ToolError::refused("the root itself is not for calls to change")
+                .with_next("name a file or folder inside it; what becomes of the root is its operator's to decide"));
+        }
+        Ok(rel)
+    }
+
+    pub(super) fn names(&self) -> &[String] {
+        &self.0
+    }
+
+    pub(super) fn starts_with(&self, other: &Self) -> bool {
+        self.0.starts_with(&other.0)
+    }
+
+    /// The folder it lies in; the root's is the root.
+    pub(super) fn parent(&self) -> Self {
+        self.first(self.0.len().saturating_sub(1))
+    }
+
+    fn first(&self, names: usize) -> Self {
+        Self(self.0[..names].to_vec())
+    }
+
+    /// The path for a sentence.
+    pub(super) fn shown(&self) -> String {
+        if self.0.is_empty() { "the root".into() } else { shown(&self.to_string()) }
+    }
+}
+
+impl fmt::Display for Rel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("/"))
+    }
+}
+
+/// Whether a name is the trash's, on file systems that ignore letter case too.
+pub(super) fn is_trash(name: &OsStr) -> bool {
+    name.eq_ignore_ascii_case(TRASH)
+}
+
+/// What kind of thing a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A fifo, socket or device.
+    Special,
+}
+
+impl Kind {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Directory => "directory",
+            Self::Symlink => "symlink",
+            Self::Special => "special",
+        }
+    }
+}
+
+/// What the file system says about a name, links not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub(super) kind: Kind,
+    pub(super) dev: u64,
+    pub(super) ino: u64,
+    pub(super) links: u64,
+    pub(super) mode: u32,
+    pub(super) owner: (u32, u32),
+    pub(super) bytes: u64,
+    pub(super) modified: (i64, i64),
+    /// Another file system, or another part of one, begins here.
+    pub(super) mount: bool,
+}
+
+impl Stat {
+    pub(super) fn uid(&self) -> String {
+        format!("{}:{}", self.dev, self.ino)
+    }
+
+    pub(super) fn is_same_thing(&self, other: &Self) -> bool {
+        (self.dev, self.ino) == (other.dev, other.ino)
+    }
+
+    pub(super) fn modified_at(&self) -> Option<Timestamp> {
+        moment_of(self.modified)
+    }
+
+    pub(super) fn of(metadata: &cap_std::fs::Metadata) -> Self {
+        let kind = match metadata.file_type() {
+            kind if kind.is_dir() => Kind::Directory,
+            kind if kind.is_symlink() => Kind::Symlink,
+            kind if kind.is_file() => Kind::File,
+            _ => Kind::Special,
+        };
+        Self {
+            kind,
+            dev: metadata.dev(),
+            ino: metadata.ino(),
+            links: metadata.nlink(),
+            mode: metadata.mode() & 0o7777,
+            owner: (metadata.uid(), metadata.gid()),
+            bytes: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            mount: false,
+        }
+    }
+}
+
+/// A file system's seconds and nanoseconds as a moment; `None` where no calendar reaches that far.
+pub(super) fn moment_of((seconds, nanos): (i64, i64)) -> Option<Timestamp> {
+    Timestamp::new(seconds, i32::try_from(nanos).ok()?).ok()
+}
+
+/// Looks at one name in a folder whose device id is `folder`.
+pub(super) fn stat_at(dir: &Dir, folder: u64, name: &OsStr) -> io::Result<Stat> {
+    let mut stat = Stat::of(&dir.symlink_metadata(name)?);
+    // An overlay gives files the device ids of its layers, so a file's id counts only where the system says nothing.
+    let crosses = platform::crosses(folder, stat.dev);
+    let rooted = platform::is_mount_root(dir, name);
+    stat.mount = rooted == Some(true) || (crosses && (rooted.is_none() || stat.kind == Kind::Directory));
+    Ok(stat)
+}
+
+/// A name in an open folder, whether or not anything is there.
+pub(super) struct Place {
+    pub(super) dir: Dir,
+    pub(super) folder: Stat,
+    pub(super) name: OsString,
+    pub(super) rel: Rel,
+}
+
+impl Place {
+    /// What is there; `None` for nothing.
+    pub(super) fn stat(&self) -> Result<Option<Stat>, ToolError> {
+        match stat_at(&self.dir, self.folder.dev, &self.name) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error(&self.rel.shown(), &error)),
+        }
+    }
+}
+
+/// What a call needs of its lease, owned so that it can leave the runtime's threads.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    folder: Folder,
+    name: String,
+    environment: Environment,
+    limits: Limits,
+}
+
+impl Site {
+    pub(super) fn of(lease: &Lease) -> Result<Self, ToolError> {
+        let target = lease.target();
+        Ok(Self {
+            folder: lease.settings::<Folder>()?.clone(),
+            name: target.name.clone(),
+            environment: target.environment.clone(),
+            limits: *lease.limits(),
+        })
+    }
+
+    pub(super) fn open(self) -> Result<Root, ToolError> {
+        let unavailable = |error: io::Error| {
+            let shown = shown_os(self.folder.root.as_os_str());
+            ToolError::unavailable(format!("the root {shown} of `{}` cannot be opened: {error}", self.name))
+        };
+        let real = self.folder.root.canonicalize().map_err(unavailable)?;
+        let dir = Dir::open_ambient_dir(&real, cap_std::ambient_authority()).map_err(unavailable)?;
+        let stat = Stat::of(&dir.dir_metadata().map_err(unavailable)?);
+        let until = Instant::now() + self.limits.deadline;
+        Ok(Root { dir, real, stat, until, site: self })
+    }
+}
+
+/// The open root of one target, for one look or one execution.
+pub(super) struct Root {
+    pub(super) dir: Dir,
+    pub(super) real: PathBuf,
+    pub(super) stat: Stat,
+    /// Looking stops here.
+    pub(super) until: Instant,
+    site: Site,
+}
+
+impl Root {
+    pub(super) const fn limits(&self) -> &Limits {
+        &self.site.limits
+    }
+
+    pub(super) fn backups(&self) -> &[Glob] {
+        &self.site.folder.backups
+    }
+
+    /// The pattern that makes this path a backup.
+    pub(super) fn backup_pattern(&self, path: &str) -> Option<&Glob> {
+        self.backups().iter().find(|glob| glob.covers(path))
+    }
+
+    pub(super) fn target(&self, kind: &str, rel: &Rel, uid: Option<String>) -> Target {
+        let path = match rel.names() {
+            [] => self.site.name.clone(),
+            _ => format!("{}/{rel}", self.site.name),
+        };
+        Target { kind: kind.to_owned(), path, uid, environment: self.site.environment.clone() }
+    }
+
+    /// Where all of this is: in every preflight.
+    pub(super) fn whereabouts(&self) -> Evidence {
+        let (real, environment) = (shown_os(self.real.as_os_str()), shown(&self.site.environment.name));
+        let tier = self.site.environment.tier.as_str();
+        Evidence::seen(About::Boundary, format!("below {real}, in environment {environment} ({tier})"), "realpath")
+    }
+
+    /// The place a path names. Every folder on the way has to be there.
+    pub(super) fn place(&self, rel: &Rel) -> Result<Place, ToolError> {
+        let (place, missing) = self.nearest(rel)?;
+        match missing.is_empty() {
+            true => Ok(place),
+            false => Err(ToolError::not_found(format!("there is no folder {}", place.rel.shown()))),
+        }
+    }
+
+    /// The place a path names; where folders on the way are missing, the place of the first of those, and the names below.
+    ///
+    /// A link or a mount on the way is refused: what lies behind is to be named by its own path, or as its own target.
+    pub(super) fn nearest(&self, rel: &Rel) -> Result<(Place, Vec<String>), ToolError> {
+        let (mut dir, mut folder) = (self.dir.try_clone().map_err(|e| io_error("the root", &e))?, self.stat);
+        let last = rel.names().len().saturating_sub(1);
+        for (depth, name) in rel.names().iter().enumerate() {
+            let at = rel.first(depth + 1);
+            let place = Place { dir, folder, name: name.into(), rel: at };
+            if depth == last {
+                return Ok((place, Vec::new()));
+            }
+            match place.stat()? {
+                None => return Ok((place, rel.names()[depth + 1..].to_vec())),
+                Some(stat) => {
+                    self.passable(&place.rel, stat, rel)?;
+                    (dir, folder) = enter(&place, stat)?;
+                }
+            }
+        }
+        Err(ToolError::refused("the root itself is not for calls to change"))
+    }
+
+    fn passable(&self, at: &Rel, stat: Stat, whole: &Rel) -> Result<(), ToolError> {
+        let shown = at.shown();
+        match stat.kind {
+            Kind::Symlink => {
+                let error = ToolError::refused(format!("{shown} is a symbolic link, and a change follows none"));
+                Err(match self.canonical(whole) {
+                    Some(real) => error.with_next(format!("name the path it leads to: {}", real.shown())),
+                    None => error.with_next("it leads out of the root, or nowhere"),
+                })
+            }
+            Kind::Directory if stat.mount => Err(beyond_mount(&shown)),
+            Kind::Directory => Ok(()),
+            Kind::File | Kind::Special => Err(ToolError::refused(format!("{shown} is no folder"))),
+        }
+    }
+
+    /// The path with all links resolved; `None` where it leads out of the root, into the trash, or nowhere.
+    fn canonical(&self, rel: &Rel) -> Option<Rel> {
+        let real = self.dir.canonicalize(Path::new(&rel.to_string())).ok()?;
+        Rel::parse(real.to_str()?).ok()
+    }
+
+    /// For reading: the path with links on the way and at its end followed, as far as they stay inside the root.
+    pub(super) fn follow(&self, rel: &Rel) -> Result<Rel, ToolError> {
+        if rel.names().is_empty() {
+            return Ok(rel.clone());
+        }
+        match self.dir.canonicalize(Path::new(&rel.to_string())) {
+            Ok(real) => real
+                .to_str()
+                .and_then(|text| Rel::parse(text).ok())
+                .ok_or_else(|| ToolError::refused(format!("{} leads to what is not for calls to reach", rel.shown()))),
+            Err(error) => Err(io_error(&rel.shown(), &error)),
+        }
+    }
+
+    /// Opens a folder for reading, mounts included: `rel` comes from [`Self::follow`].
+    pub(super) fn open_folder(&self, rel: &Rel) -> Result<(Dir, Stat), ToolError> {
+        let (mut dir, mut folder) = (self.dir.try_clone().map_err(|e| io_error("the root", &e))?, self.stat);
+        for (depth, name) in rel.names().iter().enumerate() {
+            let place = Place { dir, folder, name: name.into(), rel: rel.first(depth + 1) };
+            match place.stat()? {
+                None => return Err(ToolError::not_found(format!("there is no {}", place.rel.shown()))),
+                Some(stat) if stat.kind == Kind::Directory => (dir, folder) = enter(&place, stat)?,
+                Some(_) => return Err(ToolError::refused(format!("{} is no folder", place.rel.shown()))),
+            }
+        }
+        Ok((dir, folder))
+    }
+
+    /// The place of a path to read, mounts included: `rel` comes from [`Self::follow`] and is not the root.
+    pub(super) fn place_to_read(&self, rel: &Rel) -> Result<Place, ToolError> {
+        let Some(name) = rel.names().last() else {
+            return Err(ToolError::refused("the root is a folder; list it instead"));
+        };
+        let (dir, folder) = self.open_folder(&rel.parent())?;
+        Ok(Place { dir, folder, name: name.into(), rel: rel.clone() })
+    }
+}
+
+/// Why a change does not reach beyond a mount.
+pub(super) fn beyond_mount(shown: &str) -> ToolError {
+    ToolError::refused(format!("another file system is mounted at {shown}: what lies beyond belongs elsewhere"))
+        .with_next("ask the operator to configure it as a target of its own, or to unmount it first")
+}
+
+/// Opens the folder at a place, and makes sure that it is the one that was looked at.
+pub(super) fn enter(place: &Place, seen: Stat) -> Result<(Dir, Stat), ToolError> {
+    let shown = place.rel.shown();
+    let dir = place.dir.open_dir_nofollow(&place.name).map_err(|error| io_error(&shown, &error))?;
+    let stat = Stat::of(&dir.dir_metadata().map_err(|error| io_error(&shown, &error))?);
+    match stat.is_same_thing(&seen) {
+        true => Ok((dir, Stat { mount: seen.mount, ..stat })),
+        false => Err(ToolError::changed(format!("{shown} was replaced while it was looked at"))),
+    }
+}
+
+/// What the file system said, before anything was changed.
+pub(super) fn io_error(shown: &str, error: &io::Error) -> ToolError {
+    match error.kind() {
+        io::ErrorKind::NotFound => ToolError::not_found(format!("there is no {shown}")),
+        io::ErrorKind::TimedOut | io::ErrorKind::ResourceBusy => ToolError::unavailable(format!("{shown}: {error}")),
+        _ => ToolError::failed(format!("{shown}: {error}")),
+    }
+}

@@ -1,0 +1,174 @@
+//! `files_restore`: the other half of writing and deleting. A place and a trash entry change what they hold, so undoing it
+//! is the same call again.
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::KIND;
+use super::client::{Place, Rel, Root, Site, beyond_mount};
+use super::delete::radius;
+use super::trash::{Entry, Held, lock, parse_id, swap};
+use super::walk::{Found, survey};
+use crate::contract::{
+    About, Audience, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
+    UndoPlan, blocking,
+};
+
+const NAME: &str = "files_restore";
+
+/// Brings back from the trash, and takes away what is in its place.
+pub(super) struct Restore;
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Args {
+    /// The configured target.
+    target: String,
+    /// The place, relative to the target's root.
+    path: String,
+    /// The trash entry that holds what was there before, or will hold what is there now.
+    trash_entry: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    /// The place, relative to the root.
+    path: String,
+    /// Something came back to it.
+    restored: bool,
+    /// What was there before is in the trash now.
+    taken_away: bool,
+}
+
+/// The plan that takes back a swap just made, which left what `left` says.
+pub(super) fn plan(target: &str, place: &Place, id: &str, left: Held) -> UndoPlan {
+    UndoPlan {
+        tool: NAME.to_owned(),
+        args: json!({ "target": target, "path": place.rel.to_string(), "trash_entry": id }),
+        expects: fingerprint(place, left),
+        until: None,
+        lossy: Vec::new(),
+    }
+}
+
+fn fingerprint(place: &Place, held: Held) -> Digest {
+    Digest::of(&json!({ "folder": place.folder.uid(), "here": held.here, "kept": held.kept }))
+}
+
+struct Sides {
+    place: Place,
+    here: Option<Found>,
+    kept: Option<Found>,
+}
+
+impl Sides {
+    fn held(&self) -> Held {
+        let print = |found: &Option<Found>| found.as_ref().map(|found| found.print);
+        Held { here: print(&self.here), kept: print(&self.kept) }
+    }
+
+    fn fingerprint(&self) -> Digest {
+        fingerprint(&self.place, self.held())
+    }
+
+    fn summary(&self) -> String {
+        let shown = self.place.rel.shown();
+        match (&self.here, &self.kept) {
+            (None, Some(kept)) => format!("bring {} back from the trash", kept.text(&shown)),
+            (Some(here), None) => format!("move {} to the trash", here.text(&shown)),
+            (Some(here), Some(kept)) => {
+                format!("put {} in the place of {}", kept.text("the kept version"), here.text(&shown))
+            }
+            (None, None) => format!("leave {shown} as it is"),
+        }
+    }
+}
+
+fn sides(root: &Root, rel: &Rel, id: &str) -> Result<Sides, ToolError> {
+    let place = root.place(rel)?;
+    let here = survey(root, &place)?;
+    let kept = Entry::open(root, id)?.map(|entry| entry.survey(root, rel)).transpose()?.flatten();
+    if here.is_none() && kept.is_none() {
+        return Err(ToolError::not_found(format!("the trash entry `{id}` is gone: nothing can be brought back")));
+    }
+    let mounts = [&here, &kept].into_iter().flatten().find_map(|found| found.tally.mounts());
+    match mounts {
+        Some(mounts) => Err(beyond_mount(&mounts)),
+        None => Ok(Sides { place, here, kept }),
+    }
+}
+
+fn parsed(args: &Args) -> Result<(Rel, String), ToolError> {
+    Ok((Rel::parse_inside(&args.path)?, parse_id(&args.trash_entry)?))
+}
+
+#[async_trait]
+impl TypedTool for Restore {
+    type Args = Args;
+    type Output = Output;
+
+    fn promise(&self) -> Promise {
+        Promise {
+            name: NAME,
+            kind: KIND,
+            title: "Bring back from the trash",
+            description: "Puts what a trash entry keeps back in its place, and keeps what is there now in that entry.",
+            reversibility: Reversibility::Reversible,
+            softened_by: Vec::new(),
+            scope: Scope::Group,
+            idempotent: false,
+            open_world: false,
+            credential: None,
+            audience: Audience::Undo,
+        }
+    }
+
+    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
+        let (site, (rel, id)) = (Site::of(lease)?, parsed(args)?);
+        blocking(move || {
+            let root = site.open()?;
+            let sides = sides(&root, &rel, &id)?;
+            let mut evidence = vec![root.whereabouts()];
+            if let Some(here) = &sides.here {
+                evidence.extend(here.evidence());
+                evidence.push(Evidence::seen(About::Backups, "the trash keeps what is there now", "device ids"));
+            }
+            let main = sides.here.as_ref().or(sides.kept.as_ref());
+            let kind = main.map_or("file", |found| found.stat.kind.as_str());
+            let uid = sides.here.as_ref().map(|found| found.stat.uid());
+            Ok(Preflight {
+                targets: vec![root.target(kind, &rel, uid)],
+                blast_radius: main.map_or_else(|| crate::contract::BlastRadius::one(Scope::Resource), radius),
+                reversibility: Reversibility::Reversible,
+                destroys_recovery: false,
+                evidence,
+                alternative: None,
+                fingerprint: sides.fingerprint(),
+                summary: sides.summary(),
+                pre_image: None,
+            })
+        })
+        .await
+    }
+
+    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
+        let (site, (rel, id)) = (Site::of(lease)?, parsed(args)?);
+        let (target, seen) = (args.target.clone(), seen.fingerprint);
+        blocking(move || {
+            let root = site.open()?;
+            let _lock = lock(&root)?;
+            let sides = sides(&root, &rel, &id)?;
+            if sides.fingerprint() != seen {
+                return Err(ToolError::changed(format!("{} or what the trash keeps of it has changed", rel.shown())));
+            }
+            let held = sides.held();
+            swap(&root, &sides.place, &id, held)?;
+            let output =
+                Output { path: rel.to_string(), restored: sides.kept.is_some(), taken_away: sides.here.is_some() };
+            Ok(Done { output, undo: Some(plan(&target, &sides.place, &id, held.swapped())) })
+        })
+        .await
+    }
+}

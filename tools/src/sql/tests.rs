@@ -1,0 +1,253 @@
+//! Ordinary and hostile statements, and what each is.
+
+use super::*;
+
+fn read(sql: &str, dialect: Dialect) -> bool {
+    classify(sql, dialect) == Ok(Class::Read)
+}
+
+#[test]
+fn ordinary_reads_are_reads() {
+    for sql in [
+        "SELECT 1",
+        "select * from bookings where id in (select id from t) order by 1 limit 5 offset 2;",
+        "-- a comment\nSELECT count(*) FROM t",
+        "/* DROP TABLE t */ SELECT 1",
+        "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i+1 FROM n WHERE i<9) SELECT sum(i) FROM n",
+        "SELECT a, row_number() OVER (PARTITION BY b ORDER BY c) FROM t",
+        "SELECT json_extract(j, '$.a'), j->>'$.b' FROM t, json_each(t.j)",
+        "SELECT datetime('now'), CURRENT_TIMESTAMP, random()",
+        "VALUES (1),(2)",
+        "EXPLAIN QUERY PLAN SELECT * FROM t",
+        "EXPLAIN SELECT 1",
+        "SELECT name FROM sqlite_master WHERE type='table' AND name LIKE 'a%' ESCAPE '!'",
+        "SELECT * FROM pragma_table_info('t')",
+        "SELECT \"weird ; DROP TABLE t\" FROM [x y] JOIN `z` USING (id)",
+        "SELECT x'00ff', 'it''s; DELETE FROM t', CAST(a AS INTEGER), a || b, CASE WHEN a THEN 1 END FROM t",
+        "SELECT 1 UNION SELECT 2 EXCEPT SELECT 3",
+        "SELECT iif(a, 1, 2), total(b) FILTER (WHERE c) FROM t GROUP BY d HAVING count(*) > 1",
+    ] {
+        assert_eq!(classify(sql, Dialect::Sqlite), Ok(Class::Read), "{sql}");
+    }
+    for sql in [
+        "SELECT now(), count(*) FROM t WHERE a::text ILIKE 'x%' AND b = ANY(ARRAY[1,2])",
+        "SELECT * FROM generate_series(1, 10) g",
+        "SELECT pg_catalog.lower(a), extract(epoch FROM t) FROM x",
+        "EXPLAIN ANALYZE SELECT 1",
+        "EXPLAIN (ANALYZE, BUFFERS) SELECT 1",
+        "SELECT DISTINCT ON (a) a, b FROM t TABLESAMPLE SYSTEM (1)",
+        "SHOW server_version",
+        "SELECT 'pg_class'::regclass, '1'::int[]",
+    ] {
+        assert_eq!(classify(sql, Dialect::Postgres), Ok(Class::Read), "{sql}");
+    }
+}
+
+#[test]
+fn nothing_hostile_is_a_read() {
+    for sql in [
+        "",
+        ";",
+        "-- SELECT 1",
+        "SELECT 1; DELETE FROM t",
+        "SELECT 1;;DROP TABLE t",
+        "COMMIT; DROP TABLE t",
+        "COMMIT",
+        "BEGIN",
+        "SAVEPOINT s",
+        "DELETE FROM t",
+        "/*x*/ DELETE FROM t",
+        "REPLACE INTO t VALUES (1)",
+        "INSERT INTO t SELECT 1",
+        "UPDATE t SET a = 1",
+        "WITH x AS (SELECT 1) DELETE FROM t",
+        "WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x",
+        "DROP TABLE t",
+        "ALTER TABLE t RENAME TO u",
+        "CREATE TABLE t AS SELECT 1",
+        "CREATE TEMP TABLE t (a)",
+        "PRAGMA user_version = 7",
+        "PRAGMA journal_mode",
+        "ATTACH DATABASE '/etc/passwd' AS x",
+        "DETACH x",
+        "VACUUM",
+        "VACUUM INTO '/tmp/x'",
+        "REINDEX",
+        "ANALYZE",
+        "SELECT load_extension('/tmp/evil.so')",
+        "SELECT \"load_extension\"('/tmp/evil.so')",
+        "SELECT LOAD_EXTENSION ('/tmp/evil.so')",
+        "SELECT [load_extension]('x')",
+        "SELECT * FROM t WHERE a IN (SELECT writefile('x', 'y'))",
+        "SELECT readfile('/etc/passwd')",
+        "SELECT edit('x')",
+        "SELECT fts3_tokenizer('x', x'00')",
+        "SELECT * FROM t ORDER BY writefile('x','y')",
+        "SELECT count(*) FILTER (WHERE writefile('x','y')) FROM t",
+        "SELECT sum(a) OVER (ORDER BY writefile('x','y')) FROM t",
+        "SELECT 1 LIMIT writefile('x','y')",
+        "SELECT * FROM fsdir('/')",
+        "SELECT * FROM pragma_wal_checkpoint",
+        "SELECT * FROM pragma_journal_mode('delete')",
+        "EXPLAIN DELETE FROM t",
+        "SELECT 1 \u{0} ; DROP TABLE t",
+        "SELEC 1",
+        "SELECT 'unterminated",
+    ] {
+        assert!(!read(sql, Dialect::Sqlite), "{sql}");
+    }
+    for sql in [
+        "COMMIT; DROP SCHEMA public CASCADE;",
+        "WITH d AS (DELETE FROM t RETURNING *) SELECT * FROM d",
+        "WITH a AS (WITH b AS (INSERT INTO t VALUES (1) RETURNING 1) SELECT * FROM b) SELECT * FROM a",
+        "EXPLAIN ANALYZE DELETE FROM t",
+        "EXPLAIN (ANALYZE) INSERT INTO t VALUES (1)",
+        "EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1",
+        "EXPLAIN (ANALYZE true) UPDATE t SET a = 1",
+        "SELECT * INTO t2 FROM t",
+        "SELECT * FROM t FOR UPDATE",
+        "SELECT * FROM t FOR SHARE",
+        "SELECT * FROM (SELECT * FROM t FOR UPDATE) x",
+        "SELECT pg_terminate_backend(1)",
+        "SELECT pg_catalog.pg_terminate_backend(1)",
+        "SELECT \"pg_terminate_backend\"(1)",
+        "SELECT PG_SLEEP(10)",
+        "SELECT \"LOWER\"('a')",
+        "SELECT public.lower('a')",
+        "SELECT U&\"pg_sl\\0065ep\"(10)",
+        "SELECT lo_export(1, '/tmp/x')",
+        "SELECT pg_read_file('/etc/passwd')",
+        "SELECT * FROM dblink('x', 'y') AS t(a int)",
+        "SELECT * FROM pg_ls_dir('/')",
+        "SELECT * FROM ROWS FROM (pg_ls_dir('/'))",
+        "SELECT nextval('s')",
+        "SELECT setval('s', 1)",
+        "SELECT set_config('a', 'b', false)",
+        "SELECT query_to_xml('delete from t', true, true, '')",
+        "SELECT pg_advisory_lock(1)",
+        "SELECT 1 WHERE 1 OPERATOR(public.=) 1",
+        "SELECT 'x'::evil",
+        "SELECT CAST('x' AS public.evil)",
+        "SELECT evil 'x'",
+        "COPY t TO PROGRAM 'sh'",
+        "COPY (SELECT 1) TO '/tmp/x'",
+        "DO $$ BEGIN DELETE FROM t; END $$",
+        "CALL p()",
+        "EXECUTE s",
+        "PREPARE s AS DELETE FROM t",
+        "SET ROLE postgres",
+        "RESET ALL",
+        "LISTEN x",
+        "NOTIFY x",
+        "LOCK TABLE t",
+        "TRUNCATE t",
+        "REFRESH MATERIALIZED VIEW v",
+        "GRANT ALL ON t TO public",
+        "DECLARE c CURSOR FOR SELECT 1",
+        "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE",
+        "VACUUM FULL",
+    ] {
+        assert!(!read(sql, Dialect::Postgres), "{sql}");
+    }
+    for sql in [
+        "SELECT 1 /*! INTO OUTFILE '/tmp/x' */",
+        "/*!50000 DROP TABLE t */",
+        "/*M!100100 DROP TABLE t */",
+        "SELECT * FROM t INTO OUTFILE '/tmp/x'",
+        "SELECT load_file('/etc/passwd')",
+        "SELECT sleep(10)",
+        "SELECT benchmark(1e9, md5('a'))",
+        "SELECT @a := 1",
+        "SELECT * FROM t FOR UPDATE",
+        "LOAD DATA INFILE 'x' INTO TABLE t",
+        "HANDLER t OPEN",
+    ] {
+        assert!(!read(sql, Dialect::MySql), "{sql}");
+    }
+}
+
+fn write(sql: &str, dialect: Dialect) -> Write {
+    match classify(sql, dialect) {
+        Ok(Class::Write(write)) => write,
+        other => panic!("{sql}: {other:?}"),
+    }
+}
+
+#[test]
+fn writes_name_their_verb_and_tables() {
+    let cases = [
+        ("INSERT INTO t VALUES (1)", Verb::Insert, vec!["t"], false),
+        ("insert or replace into main.\"T x\"(a) values (1) returning a", Verb::Insert, vec!["T x"], true),
+        ("REPLACE INTO [t] SELECT * FROM u", Verb::Insert, vec!["t"], true),
+        ("INSERT OR IGNORE INTO t DEFAULT VALUES", Verb::Insert, vec!["t"], false),
+        ("INSERT INTO t(a) VALUES (1) ON CONFLICT (a) DO UPDATE SET b = excluded.b", Verb::Insert, vec!["t"], false),
+        ("UPDATE OR REPLACE t SET a = 1 WHERE b IS NULL", Verb::Update, vec!["t"], true),
+        ("UPDATE t SET (a, b) = (1, 2)", Verb::Update, vec!["t"], false),
+        ("UPDATE t SET a = u.a FROM u WHERE u.id = t.id", Verb::Update, vec!["t"], false),
+        ("DELETE FROM `t` WHERE a = (SELECT max(a) FROM t)", Verb::Delete, vec!["t"], false),
+        ("WITH x AS (SELECT 1 AS a) DELETE FROM t WHERE a IN (SELECT a FROM x)", Verb::Delete, vec!["t"], false),
+    ];
+    for (sql, verb, tables, replaces) in cases {
+        let found = write(sql, Dialect::Sqlite);
+        assert_eq!(
+            (found.verb, found.tables, found.replaces),
+            (verb, tables.into_iter().map(String::from).collect(), replaces),
+            "{sql}"
+        );
+    }
+    let cte = write("WITH d AS (DELETE FROM t RETURNING *) INSERT INTO archive SELECT * FROM d", Dialect::Postgres);
+    assert!(cte.tables.contains(&"t".to_owned()) && cte.tables.contains(&"archive".to_owned()), "{cte:?}");
+}
+
+#[test]
+fn a_write_with_another_value_each_time_says_so() {
+    for sql in [
+        "INSERT INTO t VALUES (random())",
+        "INSERT INTO t VALUES (datetime('now'))",
+        "INSERT INTO t VALUES (datetime(\"now\"))",
+        "UPDATE t SET a = strftime('%s')",
+        "UPDATE t SET a = date(b, 'localtime')",
+        "UPDATE t SET a = CURRENT_TIMESTAMP",
+        "DELETE FROM t WHERE a < unixepoch() - 3600",
+        "DELETE FROM t WHERE id = last_insert_rowid()",
+    ] {
+        assert!(!write(sql, Dialect::Sqlite).volatile.is_empty(), "{sql}");
+    }
+    for sql in ["DELETE FROM t WHERE a < datetime('2024-01-01', '-1 day')", "UPDATE t SET a = strftime('%Y', b)"] {
+        assert!(write(sql, Dialect::Sqlite).volatile.is_empty(), "{sql}");
+    }
+}
+
+#[test]
+fn schema_changes_say_what_and_which() {
+    for (sql, what, name) in [
+        ("DROP TABLE IF EXISTS \"poc_staging\"", "DROP TABLE", Some("poc_staging")),
+        ("DROP TABLE main.t", "DROP TABLE", Some("t")),
+        ("DROP VIEW v", "DROP VIEW", Some("v")),
+        ("ALTER TABLE t ADD COLUMN a", "ALTER TABLE", Some("t")),
+        ("CREATE INDEX i ON t (a)", "CREATE INDEX", None),
+    ] {
+        assert_eq!(classify(sql, Dialect::Sqlite), Ok(Class::Schema { what, name: name.map(Into::into) }), "{sql}");
+    }
+}
+
+#[test]
+fn a_second_statement_is_named_by_its_keyword_only() {
+    let refusal = classify("COMMIT; DROP SCHEMA public CASCADE;", Dialect::Postgres).unwrap_err();
+    assert_eq!(refusal, Refusal::Several(2, "DROP".into()));
+}
+
+#[test]
+fn depth_and_length_are_bounded() {
+    let deep = format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000));
+    assert!(matches!(classify(&deep, Dialect::Sqlite), Err(Refusal::Unparsable(_))));
+    let long = format!("SELECT '{}'", "a".repeat(LONGEST));
+    assert!(matches!(classify(&long, Dialect::Sqlite), Err(Refusal::Opaque(_))));
+    // A long chain of one operator is flat for the parser but not for whoever walks its tree.
+    for link in ["+1", " AND 1", " IS NULL", " UNION SELECT 1", "||'a'", " COLLATE x"] {
+        let chain = format!("SELECT 1{}", link.repeat(100_000));
+        assert!(matches!(classify(&chain, Dialect::Sqlite), Err(Refusal::Opaque(_))), "{link}");
+        let _class = classify(&format!("SELECT 1{}", link.repeat(MOST_PARTS / 2 - 8)), Dialect::Sqlite);
+    }
+    assert!(read(&format!("VALUES (0){}", ",(1)".repeat(100_000)), Dialect::Sqlite));
+}

@@ -1,0 +1,268 @@
+//! Walks a parsed query or row change and collects everything that decides its class.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    BinaryOperator, Expr, FromTable, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Insert,
+    ObjectName, ObjectNamePart, Query, Select, SqliteOnConflict, Statement, TableFactor, TableObject, UnaryOperator,
+    Value, Visit as _, Visitor,
+};
+
+use super::functions::{self, Effect};
+use super::{Class, Dialect, Refusal, Verb, Write, first_word, last_part};
+
+/// The class of a statement that is a query or a change of rows.
+pub(super) fn class_of(statement: &Statement, dialect: Dialect) -> Result<Class, Refusal> {
+    let mut found =
+        Found { dialect, writes: Vec::new(), replaces: false, volatile: Vec::new(), into: false, locks: false };
+    if let ControlFlow::Break(refusal) = statement.visit(&mut found) {
+        return Err(refusal);
+    }
+    if found.into {
+        return Ok(Class::Schema { what: "SELECT INTO", name: None });
+    }
+    if found.writes.is_empty() {
+        return Ok(if found.locks { Class::Other { what: "a row lock".into() } } else { Class::Read });
+    }
+    let verb = found.writes[0].0;
+    let mut tables = Vec::new();
+    for table in found.writes.into_iter().map(|(_, table)| table) {
+        if !tables.contains(&table) {
+            tables.push(table);
+        }
+    }
+    Ok(Class::Write(Write { verb, tables, replaces: found.replaces, volatile: found.volatile }))
+}
+
+struct Found {
+    dialect: Dialect,
+    writes: Vec<(Verb, String)>,
+    replaces: bool,
+    volatile: Vec<String>,
+    into: bool,
+    locks: bool,
+}
+
+impl Found {
+    fn write(&mut self, verb: Verb, table: Option<String>) -> ControlFlow<Refusal> {
+        match table {
+            Some(table) => {
+                self.writes.push((verb, table));
+                ControlFlow::Continue(())
+            }
+            None => opaque("a target that is not a plain table"),
+        }
+    }
+
+    fn insert(&mut self, insert: &Insert) -> ControlFlow<Refusal> {
+        let odd = insert.overwrite || insert.partitioned.is_some() || insert.multi_table_insert_type.is_some();
+        if odd {
+            return opaque("an INSERT of another dialect");
+        }
+        self.replaces |= insert.replace_into || insert.or == Some(SqliteOnConflict::Replace);
+        match &insert.table {
+            TableObject::TableName(name) => self.write(Verb::Insert, last_part(name)),
+            _ => opaque("an INSERT into a function"),
+        }
+    }
+
+    fn call(&mut self, name: &ObjectName, args: Args<'_>) -> ControlFlow<Refusal> {
+        let shown = name.to_string();
+        let Some(plain) = function_name(name, self.dialect) else {
+            return ControlFlow::Break(Refusal::Function(shown));
+        };
+        match functions::effect(&plain, self.dialect) {
+            Some(Effect::Steady) => {}
+            Some(Effect::Volatile) => self.volatile.push(format!("{plain}()")),
+            Some(Effect::Clock { time_at }) => {
+                if args.reads_the_clock(time_at) {
+                    self.volatile.push(format!("{plain}('now')"));
+                }
+            }
+            None => return ControlFlow::Break(Refusal::Function(shown)),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn function(&mut self, function: &Function) -> ControlFlow<Refusal> {
+        if function.uses_odbc_syntax || !matches!(function.parameters, FunctionArguments::None) {
+            return opaque("a function call of another dialect");
+        }
+        let args = match &function.args {
+            FunctionArguments::List(list) => Args(&list.args),
+            FunctionArguments::None | FunctionArguments::Subquery(_) => Args(&[]),
+        };
+        self.call(&function.name, args)
+    }
+}
+
+/// The arguments of a call, as far as they can be told from the text.
+#[derive(Clone, Copy)]
+struct Args<'a>(&'a [FunctionArg]);
+
+impl Args<'_> {
+    /// SQLite's date functions read the clock without a time value, with `'now'`, and the time zone with `'localtime'`.
+    fn reads_the_clock(&self, time_at: usize) -> bool {
+        let says_now = |arg: &FunctionArg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value))) => match &value.value {
+                Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => {
+                    ["now", "localtime", "utc"].contains(&text.trim().to_ascii_lowercase().as_str())
+                }
+                _ => false,
+            },
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(ident))) => {
+                // SQLite reads a quoted name that is no column as a string.
+                ident.value.eq_ignore_ascii_case("now")
+            }
+            _ => false,
+        };
+        self.0.len() <= time_at || self.0.iter().any(says_now)
+    }
+}
+
+impl Visitor for Found {
+    type Break = Refusal;
+
+    fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<Refusal> {
+        match statement {
+            Statement::Query(_) => ControlFlow::Continue(()),
+            Statement::Insert(insert) => self.insert(insert),
+            Statement::Update(update) => {
+                self.replaces |= update.or == Some(SqliteOnConflict::Replace);
+                self.write(Verb::Update, table_of(&update.table.relation))
+            }
+            Statement::Delete(delete) => {
+                let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
+                if !delete.tables.is_empty() || from.len() != 1 {
+                    return opaque("a DELETE over several tables");
+                }
+                self.write(Verb::Delete, table_of(&from[0].relation))
+            }
+            Statement::Merge(merge) => self.write(Verb::Merge, table_of(&merge.table)),
+            other => opaque(&format!("{} inside another statement", first_word(&other.to_string()))),
+        }
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Refusal> {
+        self.locks |= !query.locks.is_empty();
+        if query.for_clause.is_some() || query.settings.is_some() || !query.pipe_operators.is_empty() {
+            return opaque("a query of another dialect");
+        }
+        if query.format_clause.is_some() {
+            return opaque("an output format");
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_ident(&mut self, ident: &Ident) -> ControlFlow<Refusal> {
+        // PostgreSQL reads `evil 'x'` as a literal of the type `evil`, the parser as a column with an alias.
+        if self.dialect == Dialect::Postgres && ident.quote_style == Some('\'') {
+            return opaque("a name in single quotes");
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Refusal> {
+        self.into |= select.into.is_some();
+        if !select.optimizer_hints.is_empty() {
+            return opaque("an optimizer hint");
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Refusal> {
+        match factor {
+            TableFactor::Table { name, args: Some(args), .. } => self.call(name, Args(&args.args)),
+            TableFactor::Table { name, args: None, .. } => plain_table(name, self.dialect),
+            TableFactor::Function { name, args, .. } => self.call(name, Args(args)),
+            TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } | TableFactor::UNNEST { .. } => {
+                ControlFlow::Continue(())
+            }
+            // The expression itself is visited, and a function in it judged.
+            TableFactor::TableFunction { .. } => ControlFlow::Continue(()),
+            _ => opaque("a kind of table that is not known"),
+        }
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Refusal> {
+        match expr {
+            Expr::Function(function) => self.function(function),
+            Expr::BinaryOp { op, .. } => match op {
+                BinaryOperator::PGCustomBinaryOperator(_) | BinaryOperator::Custom(_) => opaque("an operator by name"),
+                BinaryOperator::Assignment => opaque("an assignment in an expression"),
+                // REGEXP and MATCH call functions that only an extension or a full-text table defines; SQLite then
+                // refuses them itself, and neither changes anything.
+                _ => ControlFlow::Continue(()),
+            },
+            Expr::UnaryOp { op, .. } => match op {
+                UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not | UnaryOperator::BitwiseNot => {
+                    ControlFlow::Continue(())
+                }
+                UnaryOperator::PGAbs | UnaryOperator::PGSquareRoot | UnaryOperator::PGCubeRoot => {
+                    ControlFlow::Continue(())
+                }
+                _ => opaque("an operator that is not known"),
+            },
+            Expr::Cast { data_type, .. } | Expr::Convert { data_type: Some(data_type), .. } => {
+                cast(&data_type.to_string(), self.dialect)
+            }
+            Expr::TypedString(typed) => cast(&typed.data_type.to_string(), self.dialect),
+            Expr::Lambda(_) | Expr::Struct { .. } | Expr::Dictionary(_) | Expr::Map(_) | Expr::Prior(_) => {
+                opaque("an expression of another dialect")
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// A cast runs the type's input function, so only built-in types are casts whose effect is known. SQLite has no types of
+/// that sort: any name is an affinity.
+fn cast(data_type: &str, dialect: Dialect) -> ControlFlow<Refusal> {
+    if dialect != Dialect::Postgres || functions::built_in_type(data_type) {
+        return ControlFlow::Continue(());
+    }
+    opaque("a cast to a type that is not built in")
+}
+
+/// A table-valued function may be named without parentheses in SQLite: `FROM pragma_database_list`.
+fn plain_table(name: &ObjectName, dialect: Dialect) -> ControlFlow<Refusal> {
+    let Some(table) = last_part(name) else { return opaque("a table whose name is computed") };
+    let table = table.to_ascii_lowercase();
+    let pragma = dialect == Dialect::Sqlite && table.starts_with("pragma_");
+    if pragma && functions::effect(&table, dialect).is_none() {
+        return ControlFlow::Break(Refusal::Function(table));
+    }
+    ControlFlow::Continue(())
+}
+
+fn table_of(factor: &TableFactor) -> Option<String> {
+    match factor {
+        TableFactor::Table { name, args: None, .. } => last_part(name),
+        _ => None,
+    }
+}
+
+/// A function's name in lower case, if it is a plain one or lies in the system's own schema. A quoted name keeps its case
+/// where quotes do, so that `"PG_SLEEP"` is not taken for the built-in of that name.
+fn function_name(name: &ObjectName, dialect: Dialect) -> Option<String> {
+    let parts: Option<Vec<_>> = name
+        .0
+        .iter()
+        .map(|part| match part {
+            ObjectNamePart::Identifier(ident) if dialect == Dialect::Postgres && ident.quote_style.is_some() => {
+                Some(ident.value.clone())
+            }
+            ObjectNamePart::Identifier(ident) => Some(ident.value.to_ascii_lowercase()),
+            ObjectNamePart::Function(_) => None,
+        })
+        .collect();
+    match parts?.as_slice() {
+        [name] => Some(name.clone()),
+        [schema, name] if dialect == Dialect::Postgres && schema == "pg_catalog" => Some(name.clone()),
+        _ => None,
+    }
+}
+
+fn opaque(what: &str) -> ControlFlow<Refusal> {
+    ControlFlow::Break(Refusal::Opaque(what.into()))
+}

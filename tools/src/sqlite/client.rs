@@ -1,0 +1,244 @@
+//! Opening a database file, for looking or for changing, and running work on it that a deadline or a hang-up stops.
+//!
+//! A file is never created here, and nothing outside it is reachable: no attached databases, no extensions, no schema
+//! code that is not known to be harmless.
+
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::contract::{About, Environment, Evidence, Lease, Limits, Target, ToolError, blocking};
+
+/// One target's own settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    /// The database file.
+    pub path: PathBuf,
+}
+
+/// How long to wait for somebody else's lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// No value longer than this is built or read: a few characters of SQL can ask for gigabytes.
+const LONGEST_VALUE: i32 = 64 << 20;
+
+/// How many steps of SQLite's machine pass between two looks at the clock.
+const STEPS: i32 = 1_000;
+
+/// Runs `job` on the lease's database off the runtime's threads. When the deadline passes, or this future is dropped, what
+/// the job is running is interrupted and ends without a change.
+pub(super) async fn work<T, F>(lease: &Lease, job: F) -> Result<T, ToolError>
+where
+    T: Send + 'static,
+    F: FnOnce(&Site) -> Result<T, ToolError> + Send + 'static,
+{
+    let path = lease.settings::<Settings>()?.path.clone();
+    let (target, limits) = (lease.target(), *lease.limits());
+    let (name, environment) = (target.name.clone(), target.environment.clone());
+    let stop = Stop { hung_up: Arc::default(), at: Instant::now() + limits.deadline, deadline: limits.deadline };
+    let _hang_up = HangUp(Arc::clone(&stop.hung_up));
+    blocking(move || job(&Site::find(name, environment, &path, limits, stop)?)).await
+}
+
+/// Sets the flag when dropped: when the future that waits for the work is.
+struct HangUp(Arc<AtomicBool>);
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[derive(Clone)]
+struct Stop {
+    hung_up: Arc<AtomicBool>,
+    at: Instant,
+    deadline: Duration,
+}
+
+impl Stop {
+    fn now(&self) -> bool {
+        self.hung_up.load(Ordering::Relaxed) || Instant::now() >= self.at
+    }
+}
+
+/// One existing database file.
+pub(super) struct Site {
+    /// The configured target's name.
+    pub name: String,
+    environment: Environment,
+    /// The real file, links resolved.
+    pub path: PathBuf,
+    /// The file's device and inode.
+    pub uid: String,
+    /// How much the call may take.
+    pub limits: Limits,
+    stop: Stop,
+}
+
+impl Site {
+    fn find(
+        name: String,
+        environment: Environment,
+        path: &Path,
+        limits: Limits,
+        stop: Stop,
+    ) -> Result<Self, ToolError> {
+        let (path, uid) = real_file(&name, path)?;
+        Ok(Self { name, environment, path, uid, limits, stop })
+    }
+
+    /// The database as a target.
+    pub(super) fn database(&self) -> Target {
+        self.target("sqlite_database", self.name.clone())
+    }
+
+    /// One of its tables as a target.
+    pub(super) fn table(&self, table: &str) -> Target {
+        self.target("sqlite_table", format!("{}/{table}", self.name))
+    }
+
+    fn target(&self, kind: &str, path: String) -> Target {
+        Target { kind: kind.into(), path, uid: Some(self.uid.clone()), environment: self.environment.clone() }
+    }
+
+    /// Where the file really is: a name is not an environment.
+    pub(super) fn whereabouts(&self) -> Evidence {
+        let (path, environment) = (self.path.display(), &self.environment.name);
+        let what = format!("in the file `{path}` (device:inode {}), configured as `{environment}`", self.uid);
+        Evidence::seen(About::Boundary, what, "stat")
+    }
+
+    /// A connection that cannot change anything.
+    pub(super) fn open_to_read(&self) -> Result<Connection, ToolError> {
+        let conn = self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        set(&conn, "query_only", true)?;
+        Ok(conn)
+    }
+
+    /// A connection that can, with foreign keys enforced.
+    pub(super) fn open_to_write(&self) -> Result<Connection, ToolError> {
+        let conn = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // SQLite falls back to reading when the file's permissions say so.
+        if conn.is_readonly(rusqlite::MAIN_DB).map_err(|error| self.explain(&error))? {
+            let reason = format!("the file of `{}` cannot be written by this process", self.name);
+            return Err(ToolError::unavailable(reason));
+        }
+        set(&conn, "foreign_keys", true)?;
+        Ok(conn)
+    }
+
+    fn open(&self, access: OpenFlags) -> Result<Connection, ToolError> {
+        // A real path is absolute, so it can never be read as a `file:` URI with options of its own.
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(&self.path, flags).map_err(|error| self.explain(&error))?;
+        self.harden(conn).map_err(|error| self.explain(&error)).and_then(|conn| {
+            // Somebody may have put another file there between the look and the opening.
+            match real_file(&self.name, &self.path) {
+                Ok((_, uid)) if uid == self.uid => Ok(conn),
+                _ => Err(ToolError::changed(format!("another file took the place of the one of `{}`", self.name))),
+            }
+        })
+    }
+
+    fn harden(&self, mut conn: Connection) -> rusqlite::Result<Connection> {
+        conn.busy_timeout(PATIENCE.min(self.limits.deadline))?;
+        conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+        conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        let stop = self.stop.clone();
+        conn.progress_handler(STEPS, Some(move || stop.now()))?;
+        // Reads the first page: what is no database says so here.
+        conn.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
+        Ok(conn)
+    }
+
+    /// As the usual stop, but also when `also` says so.
+    pub(super) fn stop_when(&self, conn: &mut Connection, also: Arc<AtomicBool>) -> Result<(), ToolError> {
+        let stop = self.stop.clone();
+        let handler = move || stop.now() || also.load(Ordering::Relaxed);
+        conn.progress_handler(STEPS, Some(handler)).map_err(|error| self.explain(&error))
+    }
+
+    /// Ends the transaction, telling "it did not happen" from "nobody knows".
+    pub(super) fn commit(&self, conn: &mut Connection) -> Result<(), ToolError> {
+        if self.stop.now() {
+            return Err(self.too_long());
+        }
+        let none: Option<fn() -> bool> = None;
+        conn.progress_handler(0, none).map_err(|error| self.explain(&error))?;
+        let Err(error) = conn.execute_batch("COMMIT") else { return Ok(()) };
+        let still_open = !conn.is_autocommit();
+        if still_open && conn.execute_batch("ROLLBACK").is_ok() {
+            return Err(self.explain(&error));
+        }
+        Err(ToolError::uncertain(format!("committing to `{}` failed: {error}", self.name)))
+    }
+
+    fn too_long(&self) -> ToolError {
+        let seconds = self.stop.deadline.as_secs_f32();
+        ToolError::unavailable(format!("stopped on `{}`: it took longer than {seconds} s", self.name))
+            .with_next("narrow it down: a condition on an indexed column, a limit")
+    }
+
+    /// What SQLite said, in the contract's words. Only for work that is not committed yet.
+    pub(super) fn explain(&self, error: &rusqlite::Error) -> ToolError {
+        let name = &self.name;
+        let text = message(error);
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                ToolError::unavailable(format!("`{name}` is locked by another process"))
+                    .with_next("try again in a moment; a long transaction elsewhere may hold the lock")
+            }
+            Some(ErrorCode::OperationInterrupted) => self.too_long(),
+            Some(ErrorCode::NotADatabase) => {
+                ToolError::failed(format!("the file of `{name}` is no SQLite database, or is encrypted"))
+            }
+            Some(ErrorCode::CannotOpen) => ToolError::unavailable(format!("cannot open `{name}`: {text}"))
+                .with_next("a database in WAL mode needs write access to its folder, even for reading"),
+            Some(
+                ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::PermissionDenied | ErrorCode::ReadOnly,
+            ) => ToolError::unavailable(format!("`{name}`: {text}")),
+            _ => ToolError::failed(format!("`{name}` says: {text}")),
+        }
+    }
+}
+
+/// SQLite's own words without the statement, which rusqlite repeats.
+fn message(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn set(conn: &Connection, pragma: &str, on: bool) -> Result<(), ToolError> {
+    conn.pragma_update(None, pragma, on).map_err(|error| ToolError::unavailable(error.to_string()))
+}
+
+/// The real file behind a path and its identity. Only an existing regular file is one.
+fn real_file(name: &str, path: &Path) -> Result<(PathBuf, String), ToolError> {
+    let shown = path.display();
+    let lost = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            ToolError::not_found(format!("the database file of `{name}` does not exist: `{shown}`"))
+                .with_next("correct `path` in the configuration; the gateway never creates a database")
+        }
+        _ => ToolError::unavailable(format!("cannot look at the file of `{name}`, `{shown}`: {error}")),
+    };
+    let real = path.canonicalize().map_err(lost)?;
+    let facts = real.metadata().map_err(lost)?;
+    if !facts.is_file() {
+        return Err(ToolError::refused(format!("the path of `{name}` is no regular file: `{shown}`")));
+    }
+    Ok((real, format!("{}:{}", facts.dev(), facts.ino())))
+}

@@ -1,0 +1,376 @@
+//! Runs one row-changing statement inside a transaction and finds out exactly what it changed.
+//!
+//! The authorizer tells which tables the statement, its triggers and its foreign keys may write; the update hook tells
+//! which rowids they touched; a second connection still sees every row as it was. Where the hook is silent (tables without
+//! rowids, rows that REPLACE pushed out, rowids that moved) the whole table is compared instead, up to a bound.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use rusqlite::Connection;
+use rusqlite::hooks::{Action, AuthContext, Authorization};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::client::Site;
+use super::images::{self, ImageError, Images, RowImage, SequenceImage, TableImage};
+use super::query;
+use super::recorder::{Counts, Record, Recorder};
+use super::schema::{self, Key, Kind, Table};
+use super::text;
+use crate::contract::{Digest, ToolError};
+use crate::sql::Write;
+
+/// What a statement changed.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    /// By table.
+    pub counts: BTreeMap<String, Counts>,
+    /// The changed rows as they were and as they are now; `None` when there are too many or they cannot be told.
+    pub images: Option<(Images, Images)>,
+    /// Why they cannot be put back, one sentence fragment each.
+    pub obstacles: Vec<String>,
+    /// How many rows SQLite itself counted, triggers and foreign keys included.
+    pub changed: u64,
+    /// The rows of a RETURNING clause.
+    pub returned: Option<query::Output>,
+    /// About how many bytes the changed rows took before.
+    pub bytes: u64,
+    /// A default or trigger on the way gives another value each time.
+    pub volatile: bool,
+    /// The counts are no more than a lower bound.
+    pub truncated: bool,
+    /// Digest of what changed; see [`super::write`] for what it covers.
+    pub fingerprint: Option<Digest>,
+}
+
+/// Runs `statement` in a transaction of its own, which is left open on the returned connection.
+///
+/// # Errors
+/// What SQLite says; nothing is committed.
+pub(super) fn run(site: &Site, statement: &str, write: &Write) -> Result<(Connection, Effects), ToolError> {
+    let mut conn = site.open_to_write()?;
+    let recorder = Recorder::new(Some(site.limits.count));
+    // Changed pages stay in memory, so that the other connection can go on reading the file.
+    begin(site, &conn, "PRAGMA cache_spill = OFF; BEGIN IMMEDIATE")?;
+    let before = site.open_to_read()?;
+    begin(site, &before, "BEGIN")?;
+    before.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).map_err(|error| site.explain(&error))?;
+    match perform(site, &mut conn, statement, &recorder) {
+        Ok(Ran { changed, returned }) if !recorder.overflow.load(Ordering::Relaxed) => {
+            let record = std::mem::take(&mut *recorder.record());
+            let gathering = Gathering { site, before: &before, after: &conn, write, record, changed };
+            let effects = gathering.effects().map_err(|error| explain(site, &error))?;
+            Ok((conn, Effects { returned, ..effects }))
+        }
+        Err(error) if !recorder.overflow.load(Ordering::Relaxed) => Err(error),
+        // The statement may have come to its end before the interruption reached it.
+        Ok(_) | Err(_) => {
+            drop((before, conn));
+            run_uncollected(site, statement)
+        }
+    }
+}
+
+/// Counts only: there are more rows than may be collected.
+fn run_uncollected(site: &Site, statement: &str) -> Result<(Connection, Effects), ToolError> {
+    let mut conn = site.open_to_write()?;
+    begin(site, &conn, "BEGIN IMMEDIATE")?;
+    let recorder = Recorder::new(None);
+    let Ran { changed, returned } = perform(site, &mut conn, statement, &recorder)?;
+    let record = std::mem::take(&mut *recorder.record());
+    let hash: [u8; 32] = record.stream.finalize().into();
+    let bound = site.limits.count;
+    let effects = Effects {
+        counts: record.counts,
+        changed,
+        returned,
+        obstacles: vec![format!("more than {bound} rows change, too many to keep")],
+        fingerprint: Some(Digest::of(&json!({ "uid": site.uid, "rows": Digest::from_bytes(hash) }))),
+        ..Effects::default()
+    };
+    Ok((conn, effects))
+}
+
+fn begin(site: &Site, conn: &Connection, sql: &str) -> Result<(), ToolError> {
+    conn.execute_batch(sql).map_err(|error| site.explain(&error))
+}
+
+/// What SQLite itself says of a run.
+struct Ran {
+    changed: u64,
+    returned: Option<query::Output>,
+}
+
+/// Runs the statement with the hooks on.
+fn perform(site: &Site, conn: &mut Connection, statement: &str, recorder: &Recorder) -> Result<Ran, ToolError> {
+    let explain = |error: rusqlite::Error| site.explain(&error);
+    let (authorizing, touching) = (recorder.clone(), recorder.clone());
+    conn.authorizer(Some(move |context: AuthContext<'_>| authorizing.authorize(&context))).map_err(explain)?;
+    conn.update_hook(Some(move |action, _: &str, table: &str, rowid| touching.touch(action, table, rowid)))
+        .map_err(explain)?;
+    site.stop_when(conn, Arc::clone(&recorder.overflow))?;
+    let counted = conn.total_changes();
+    let result = returning(site, conn, statement);
+    let never: Option<fn(AuthContext<'_>) -> Authorization> = None;
+    conn.authorizer(never).map_err(explain)?;
+    let silent: Option<fn(Action, &str, &str, i64)> = None;
+    conn.update_hook(silent).map_err(explain)?;
+    match result {
+        Ok(returned) => Ok(Ran { changed: conn.total_changes() - counted, returned }),
+        Err(error) => Err(refusal(site, conn, recorder, &error)),
+    }
+}
+
+fn returning(site: &Site, conn: &Connection, statement: &str) -> rusqlite::Result<Option<query::Output>> {
+    let mut statement = conn.prepare(statement)?;
+    if statement.column_count() > 0 {
+        return query::collect(site, &mut statement, site.limits.output_rows).map(Some);
+    }
+    statement.execute([])?;
+    Ok(None)
+}
+
+fn refusal(site: &Site, conn: &Connection, recorder: &Recorder, error: &rusqlite::Error) -> ToolError {
+    if let Some(denied) = &recorder.record().denied {
+        return ToolError::refused(format!("the statement makes {denied}, which this tool does not do"));
+    }
+    let said = site.explain(error);
+    if let Some((_, table)) = error.to_string().split_once("no such table: ") {
+        let table = table.split_whitespace().next().unwrap_or_default();
+        return schema::missing(conn, site, table.trim_start_matches("main."));
+    }
+    said
+}
+
+pub(super) fn explain(site: &Site, error: &ImageError) -> ToolError {
+    match error {
+        ImageError::Sqlite(error) => site.explain(error),
+        ImageError::Unfit(reason) => ToolError::refused(reason.clone()),
+    }
+}
+
+/// Turning what the hooks heard into what changed.
+struct Gathering<'a> {
+    site: &'a Site,
+    before: &'a Connection,
+    after: &'a Connection,
+    write: &'a Write,
+    record: Record,
+    changed: u64,
+}
+
+/// The rows of one table, as they were and as they are.
+struct Pair {
+    was: Vec<RowImage>,
+    is: Vec<RowImage>,
+}
+
+impl Gathering<'_> {
+    fn effects(mut self) -> Result<Effects, ImageError> {
+        let mut effects = Effects { changed: self.changed, ..Effects::default() };
+        let (mut was, mut is) = (Images::default(), Images::default());
+        let mut digest = Sha256::new();
+        let mut weight = 0;
+        let tables = self.tables(&mut effects)?;
+        let mut replaces = self.write.replaces;
+        for table in &tables {
+            for text in schema::text_of(self.after, &table.name)? {
+                effects.volatile |= text::volatile(&text);
+                replaces |= text::says(&text, "replace");
+            }
+        }
+        let mut compared = false;
+        for table in tables.iter().filter(|table| table.kind == Kind::Table) {
+            let whole = replaces || self.needs_comparing(table);
+            compared |= whole;
+            let Some(pair) = (if whole { self.compare(table)? } else { self.by_rowid(table)? }) else {
+                let what =
+                    if whole { "is too large to be compared as a whole" } else { "changes by too much to be kept" };
+                effects.obstacles.push(format!("`{}` {what}", table.name));
+                effects.truncated |= whole;
+                let heard: [u8; 32] = self.record.stream.clone().finalize().into();
+                digest.update(heard);
+                continue;
+            };
+            if pair.was.is_empty() {
+                continue;
+            }
+            self.count(&table.name, &pair, whole, &mut effects);
+            self.feed(&mut digest, table, &pair, effects.volatile)?;
+            effects.bytes += pair.was.iter().map(RowImage::weight).sum::<u64>();
+            weight += pair.was.iter().chain(&pair.is).map(RowImage::weight).sum::<u64>();
+            if weight <= self.site.limits.undo_bytes {
+                let columns = table.stored();
+                was.tables.push(TableImage { table: table.name.clone(), columns: columns.clone(), rows: pair.was });
+                is.tables.push(TableImage { table: table.name.clone(), columns, rows: pair.is });
+            }
+        }
+        for table in tables.iter().filter(|table| table.autoincrement) {
+            was.sequences.push(images::sequence(self.before, &table.name)?);
+            is.sequences.push(images::sequence(self.after, &table.name)?);
+        }
+        unchanged_out(&mut was.sequences, &mut is.sequences);
+        self.doubt(compared, weight, &mut effects);
+        let rows: [u8; 32] = digest.finalize().into();
+        let counts: Vec<_> =
+            effects.counts.iter().map(|(table, c)| json!([table, c.inserted, c.updated, c.deleted])).collect();
+        let seen = json!({ "uid": self.site.uid, "rows": Digest::from_bytes(rows), "counts": counts, "changed": self.changed });
+        effects.fingerprint = Some(Digest::of(&seen));
+        effects.images = effects.obstacles.is_empty().then_some((was, is));
+        Ok(effects)
+    }
+
+    /// The tables that may have changed. What is no plain table is an obstacle.
+    fn tables(&mut self, effects: &mut Effects) -> Result<Vec<Table>, ImageError> {
+        let mut names: BTreeSet<String> = std::mem::take(&mut self.record.writable);
+        names.extend(self.record.touched.keys().cloned());
+        let mut tables: Vec<Table> = Vec::new();
+        for name in names {
+            let Some(table) = schema::find(self.after, &name)? else { continue };
+            match table.kind {
+                Kind::Virtual => {
+                    effects.obstacles.push(format!("`{name}` is a virtual table, whose storage is its own"));
+                }
+                Kind::Table if table.key == Key::Hidden => {
+                    effects
+                        .obstacles
+                        .push(format!("the columns of `{name}` hide its rowid, so its rows cannot be told apart"));
+                }
+                _ => {}
+            }
+            if !tables.iter().any(|there| there.name == table.name) {
+                tables.push(table);
+            }
+        }
+        Ok(tables)
+    }
+
+    /// Whether the update hook cannot be relied on for this table.
+    fn needs_comparing(&self, table: &Table) -> bool {
+        let moves_rowid = self.record.columns.iter().any(|(of, column)| {
+            let is_rowid = table.rowid_column().is_some_and(|rowid| rowid.eq_ignore_ascii_case(column));
+            of.eq_ignore_ascii_case(&table.name) && (is_rowid || column.eq_ignore_ascii_case("rowid"))
+        });
+        moves_rowid || matches!(table.key, Key::Columns(_))
+    }
+
+    fn by_rowid(&self, table: &Table) -> Result<Option<Pair>, ImageError> {
+        let mut pair = Pair { was: Vec::new(), is: Vec::new() };
+        if table.key == Key::Hidden {
+            return Ok(Some(pair));
+        }
+        let most = self.site.limits.undo_bytes.saturating_mul(8);
+        let mut weight = 0;
+        for rowid in self.record.touched.get(&table.name).into_iter().flatten() {
+            let key = Value::from(*rowid);
+            let was = images::read(self.before, table, &key)?;
+            let is = images::read(self.after, table, &key)?;
+            if was.is_some() || is.is_some() {
+                let (was, is) = (RowImage { key: key.clone(), row: was }, RowImage { key, row: is });
+                weight += was.weight() + is.weight();
+                if weight > most {
+                    return Ok(None);
+                }
+                pair.was.push(was);
+                pair.is.push(is);
+            }
+        }
+        Ok(Some(pair))
+    }
+
+    fn compare(&self, table: &Table) -> Result<Option<Pair>, ImageError> {
+        let (rows, bytes) = (self.site.limits.count, self.site.limits.undo_bytes.saturating_mul(8));
+        let mut pair = Pair { was: Vec::new(), is: Vec::new() };
+        if table.key == Key::Hidden {
+            return Ok(Some(pair));
+        }
+        let Some(mut was) = images::read_all(self.before, table, rows, bytes)? else { return Ok(None) };
+        let Some(is) = images::read_all(self.after, table, rows, bytes)? else { return Ok(None) };
+        for (text, image) in is {
+            let old = was.remove(&text).unwrap_or(RowImage { key: image.key.clone(), row: None });
+            if old != image {
+                pair.was.push(old);
+                pair.is.push(image);
+            }
+        }
+        for old in was.into_values() {
+            pair.is.push(RowImage { key: old.key.clone(), row: None });
+            pair.was.push(old);
+        }
+        Ok(Some(pair))
+    }
+
+    /// What the hook counted, or what the comparison found where that is more.
+    fn count(&self, table: &str, pair: &Pair, whole: bool, effects: &mut Effects) {
+        let heard = self.record.counts.get(table).copied().unwrap_or_default();
+        let mut found = Counts::default();
+        for (was, is) in pair.was.iter().zip(&pair.is) {
+            match (&was.row, &is.row) {
+                (None, Some(_)) => found.inserted += 1,
+                (Some(_), None) => found.deleted += 1,
+                _ => found.updated += 1,
+            }
+        }
+        effects.counts.insert(table.to_owned(), if whole { found } else { heard });
+    }
+
+    /// Adds the rows to the digest. A new row's rowid counts from the highest there was before, so that somebody else's
+    /// insert does not move it; what the clock or chance decides is left out.
+    fn feed(&self, digest: &mut Sha256, table: &Table, pair: &Pair, volatile: bool) -> Result<(), ImageError> {
+        let highest = self.highest(table)?;
+        let alias = table.rowid_column().and_then(|name| table.stored().iter().position(|column| column == name));
+        for (was, is) in pair.was.iter().zip(&pair.is) {
+            let (mut key, mut after) = (was.key.clone(), is.row.clone());
+            if let (None, Some(row), Some(rowid)) = (&was.row, &mut after, key.as_i64())
+                && matches!(table.key, Key::Rowid(_))
+                && rowid > highest
+            {
+                key = json!({ "new": i128::from(rowid).saturating_sub(i128::from(highest)).to_string() });
+                if let Some(cell) = alias.and_then(|at| row.get_mut(at)) {
+                    *cell = key.clone();
+                }
+            }
+            let after = if volatile { json!(after.is_some()) } else { json!(after) };
+            digest.update(Digest::of(&json!([table.name, key, was.row, after])).as_bytes());
+        }
+        Ok(())
+    }
+
+    fn highest(&self, table: &Table) -> Result<i64, ImageError> {
+        let Key::Rowid(name) = &table.key else { return Ok(0) };
+        let name = if table.rowid_column().is_some() { text::quote(name) } else { name.clone() };
+        let sql = format!("SELECT coalesce(max({name}), 0) FROM {}", text::quote(&table.name));
+        let highest: i64 = self.before.query_row(&sql, [], |row| row.get(0))?;
+        let remembered = images::sequence(self.before, &table.name)?.rows;
+        Ok(remembered.iter().filter_map(|(_, seq)| seq.as_i64()).fold(highest, i64::max))
+    }
+
+    /// Finds what else speaks against putting the rows back.
+    fn doubt(&self, compared: bool, weight: u64, effects: &mut Effects) {
+        let heard = self.record.events;
+        if !compared && effects.obstacles.is_empty() && heard != self.changed {
+            let reason = format!("SQLite counted {} changed rows but named {heard}", self.changed);
+            effects.obstacles.push(reason);
+        }
+        let most = self.site.limits.undo_bytes;
+        if weight > most {
+            effects.obstacles.push(format!("the rows before and after take {weight} bytes, more than the {most} kept"));
+        }
+        if !effects.obstacles.is_empty() {
+            for (table, heard) in &self.record.counts {
+                effects.counts.entry(table.clone()).or_insert(*heard);
+            }
+        }
+    }
+}
+
+/// Takes out the sequences that did not move.
+fn unchanged_out(was: &mut Vec<SequenceImage>, is: &mut Vec<SequenceImage>) {
+    let moved: Vec<bool> = was.iter().zip(is.iter()).map(|(was, is)| was != is).collect();
+    let mut at = moved.iter();
+    was.retain(|_| at.next().copied().unwrap_or(true));
+    let mut at = moved.iter();
+    is.retain(|_| at.next().copied().unwrap_or(true));
+}

@@ -1,0 +1,125 @@
+//! `sqlite_purge_table`: destroys a table for good, whether in use or in the quarantine.
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::client::{Site, work};
+use super::drop_table;
+use super::quarantine::{self, Kept};
+use super::schema::{self, TRASH, Table};
+use super::text::quote;
+use crate::contract::{
+    About, Alternative, Audience, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
+};
+
+pub(super) struct SqlitePurgeTable;
+
+/// Which table to destroy.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Args {
+    /// The configured database.
+    target: String,
+    /// The table; one in the quarantine goes by its name there.
+    table: String,
+}
+
+/// What was destroyed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    /// The table that is no more.
+    purged: String,
+    /// How many rows went with it, or at least so many.
+    rows: u64,
+}
+
+#[async_trait]
+impl TypedTool for SqlitePurgeTable {
+    type Args = Args;
+    type Output = Output;
+
+    fn promise(&self) -> Promise {
+        Promise {
+            name: "sqlite_purge_table",
+            kind: "sqlite",
+            title: "Destroy a table for good",
+            description: "Destroys a table with its rows, indexes and triggers: nothing brings them back. Use \
+                          sqlite_drop_table instead unless the space or the data itself must be gone.",
+            reversibility: Reversibility::Irreversible,
+            softened_by: Vec::new(),
+            scope: Scope::Resource,
+            idempotent: false,
+            open_world: false,
+            credential: None,
+            audience: Audience::Agents,
+        }
+    }
+
+    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
+        let (name, target) = (args.table.clone(), args.target.clone());
+        work(lease, move |site| {
+            let conn = site.open_to_read()?;
+            let (table, kept) = purgeable(&conn, site, &name)?;
+            let contents = quarantine::contents(&conn, site, &table)?;
+            let mut preflight = drop_table::preflight(site, &conn, &table, &contents, "destroy for good")?;
+            preflight.reversibility = Reversibility::Irreversible;
+            match kept {
+                Some(kept) => {
+                    preflight.destroys_recovery = true;
+                    let what = format!("this is all that is left of `{}`, dropped at {}", kept.name, kept.at);
+                    preflight.evidence.push(Evidence::seen(About::Backups, what, "the quarantine"));
+                }
+                None => {
+                    preflight.alternative = Some(Alternative {
+                        tool: "sqlite_drop_table".into(),
+                        args: json!({ "target": target, "table": table.name }),
+                        summary: format!("drop {} into the quarantine, from where it can be brought back", table.name),
+                    });
+                }
+            }
+            Ok(preflight)
+        })
+        .await
+    }
+
+    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
+        let (name, expected) = (args.table.clone(), seen.fingerprint);
+        work(lease, move |site| {
+            // Foreign keys are off: SQLite would otherwise delete row by row and cascade into other tables.
+            let mut conn = quarantine::open(site)?;
+            let (table, kept) = purgeable(&conn, site, &name)?;
+            let contents = quarantine::contents(&conn, site, &table)?;
+            if contents.fingerprint != expected {
+                return Err(ToolError::changed(format!("`{}` is no longer as it was looked at", table.name)));
+            }
+            let purge = || {
+                conn.execute_batch(&format!("DROP TABLE main.{}", quote(&table.name)))?;
+                kept.iter().try_for_each(|kept| quarantine::forget(&conn, kept))
+            };
+            purge().map_err(|error| site.explain(&error))?;
+            site.commit(&mut conn)?;
+            Ok(Done::read(Output { purged: table.name, rows: contents.rows }))
+        })
+        .await
+    }
+}
+
+/// The table, and what the quarantine knows of it where it lies there.
+fn purgeable(conn: &Connection, site: &Site, name: &str) -> Result<(Table, Option<Kept>), ToolError> {
+    let table = schema::plain_table(conn, site, name)?;
+    if table.name.eq_ignore_ascii_case(TRASH) {
+        return Err(ToolError::refused(format!("`{TRASH}` is the quarantine's own list"))
+            .with_next("purge the tables in it one by one, by their names there"));
+    }
+    if !schema::is_trash(&table.name) {
+        return Ok((table, None));
+    }
+    let all = quarantine::kept(conn).map_err(|error| site.explain(&error))?;
+    match all.into_iter().find(|kept| kept.trash == table.name) {
+        Some(kept) => Ok((table, Some(kept))),
+        None => Err(ToolError::refused(format!("`{}` is not on the quarantine's list", table.name))),
+    }
+}

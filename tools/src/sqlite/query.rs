@@ -1,0 +1,249 @@
+//! `sqlite_query`: one read. Four layers each keep it from changing anything: the classifier, a connection opened for
+//! reading, the authorizer, and SQLite's own word that the statement is read-only.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::{Connection, Statement};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::client::{Site, work};
+use super::schema;
+use super::value;
+use crate::contract::{
+    Audience, BlastRadius, Digest, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
+};
+use crate::sql::{self, Class, Dialect, classify};
+
+pub(super) struct SqliteQuery;
+
+/// What to ask.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Args {
+    /// The configured database.
+    #[expect(dead_code, reason = "it is part of the schema; the lease says which target it is")]
+    target: String,
+    /// Exactly one SELECT, VALUES or EXPLAIN.
+    sql: String,
+    /// How many rows at most; the gateway's own limit holds as well.
+    #[serde(default)]
+    limit: Option<u64>,
+}
+
+/// The answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    /// The columns in order.
+    columns: Vec<ColumnOut>,
+    /// The rows, each in the order of the columns. Integers are exact even beyond 2^53; bytes are `{"base64": …}`; a real
+    /// that JSON does not have is text.
+    rows: Vec<Vec<Value>>,
+    /// How many rows are in `rows`.
+    row_count: u64,
+    /// There are more rows than these: a limit of rows or bytes was reached.
+    truncated: bool,
+}
+
+/// A column of the answer.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ColumnOut {
+    name: String,
+    /// The type declared for it, where it is a column of a table.
+    #[serde(rename = "type")]
+    declared: Option<String>,
+}
+
+#[async_trait]
+impl TypedTool for SqliteQuery {
+    type Args = Args;
+    type Output = Output;
+
+    fn promise(&self) -> Promise {
+        Promise {
+            name: "sqlite_query",
+            kind: "sqlite",
+            title: "Query a SQLite database",
+            description: "Runs exactly one read (SELECT, VALUES, EXPLAIN) and returns its rows. Only functions known to be \
+                          harmless are allowed, and no PRAGMA: sqlite_describe tells about tables and columns.",
+            reversibility: Reversibility::ReadOnly,
+            softened_by: Vec::new(),
+            scope: Scope::Resource,
+            idempotent: true,
+            open_world: false,
+            credential: None,
+            audience: Audience::Agents,
+        }
+    }
+
+    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
+        only_a_read(&args.sql)?;
+        let sql = args.sql.clone();
+        work(lease, move |site| Ok(read_preflight(site, &json!(sql), "query"))).await
+    }
+
+    async fn run(&self, args: &Args, _seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
+        only_a_read(&args.sql)?;
+        let (sql, limit) = (args.sql.clone(), args.limit);
+        work(lease, move |site| {
+            let most = limit.unwrap_or(u64::MAX).min(site.limits.output_rows);
+            Ok(Done::read(answer(site, &sql, most)?))
+        })
+        .await
+    }
+}
+
+/// The preflight of a call that reads.
+pub(super) fn read_preflight(site: &Site, asked: &Value, verb: &str) -> Preflight {
+    Preflight {
+        targets: vec![site.database()],
+        blast_radius: BlastRadius::one(Scope::Resource),
+        reversibility: Reversibility::ReadOnly,
+        destroys_recovery: false,
+        evidence: vec![site.whereabouts()],
+        alternative: None,
+        fingerprint: Digest::of(&json!({ "uid": site.uid, "asked": asked })),
+        summary: format!("{verb} {}", site.name),
+        pre_image: None,
+    }
+}
+
+fn only_a_read(sql: &str) -> Result<(), ToolError> {
+    let refuse = |what: String, next: &str| Err(ToolError::refused(format!("not a read: {what}")).with_next(next));
+    match classify(sql, Dialect::Sqlite) {
+        Ok(Class::Read) => Ok(()),
+        Ok(Class::Write(write)) => refuse(format!("it would {} rows", write.verb.as_str()), "use `sqlite_write`"),
+        Ok(Class::Schema { what: "DROP TABLE", .. }) => {
+            refuse("DROP TABLE".into(), "use `sqlite_drop_table`: it keeps the table in a quarantine and can be undone")
+        }
+        Ok(Class::Schema { what, .. }) => {
+            refuse(what.into(), "schema changes other than `sqlite_drop_table` are not offered")
+        }
+        Ok(Class::Other { what }) if what == "PRAGMA" => {
+            refuse("PRAGMA".into(), "`sqlite_describe` tells about tables, columns, indexes and keys")
+        }
+        Ok(Class::Other { what }) => refuse(what, "send one SELECT"),
+        Err(refusal) => refuse(refusal.to_string(), "send exactly one SELECT that calls built-in functions only"),
+    }
+}
+
+fn answer(site: &Site, sql: &str, most: u64) -> Result<Output, ToolError> {
+    let mut conn = site.open_to_read()?;
+    let denied = Arc::new(Mutex::new(None));
+    let noting = Arc::clone(&denied);
+    let authorizer = move |context: AuthContext<'_>| match judge(&context) {
+        Ok(()) => Authorization::Allow,
+        Err(what) => {
+            *noting.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+            Authorization::Deny
+        }
+    };
+    conn.authorizer(Some(authorizer)).map_err(|error| site.explain(&error))?;
+    let result = rows(site, &conn, sql, most);
+    let none: Option<fn(AuthContext<'_>) -> Authorization> = None;
+    conn.authorizer(none).map_err(|error| site.explain(&error))?;
+    let said = denied.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (result, said) {
+        (Ok(output), _) => Ok(output),
+        (Err(_), Some(what)) => Err(ToolError::refused(format!("not a read: {what}"))),
+        (Err(Failed::Refused(reason)), None) => Err(ToolError::refused(reason)),
+        (Err(Failed::Sqlite(error)), None) => Err(advise(site, &conn, &error)),
+    }
+}
+
+/// What a read may do while it is compiled and, for pragma functions, while it runs.
+fn judge(context: &AuthContext<'_>) -> Result<(), String> {
+    const DESCRIBING: &[&str] =
+        &["table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"];
+    match context.action {
+        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => Ok(()),
+        AuthAction::Function { function_name } => {
+            // A view's own functions were put there by whoever owns the schema; SQLite lets only harmless ones through.
+            let known = context.accessor.is_some() || sql::is_known_function(function_name, Dialect::Sqlite);
+            if known { Ok(()) } else { Err(format!("it calls `{function_name}`")) }
+        }
+        // Full-text tables ask whether somebody else wrote to their storage.
+        AuthAction::Pragma { pragma_name: "data_version", pragma_value: None } => Ok(()),
+        AuthAction::Pragma { pragma_name, .. } if DESCRIBING.contains(&pragma_name.to_ascii_lowercase().as_str()) => {
+            Ok(())
+        }
+        _ => Err("SQLite would do more than read for it".into()),
+    }
+}
+
+enum Failed {
+    Sqlite(rusqlite::Error),
+    Refused(String),
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+fn rows(site: &Site, conn: &Connection, sql: &str, most: u64) -> Result<Output, Failed> {
+    let mut statement = conn.prepare(sql)?;
+    if !statement.readonly() {
+        return Err(Failed::Refused("not a read: SQLite says the statement may write".into()));
+    }
+    if statement.parameter_count() > 0 {
+        return Err(Failed::Refused("the statement has parameters, and there is nothing to fill them with".into()));
+    }
+    Ok(collect(site, &mut statement, most)?)
+}
+
+/// Runs a statement and keeps its rows, at most so many and so many bytes of them.
+pub(super) fn collect(site: &Site, statement: &mut Statement<'_>, most: u64) -> rusqlite::Result<Output> {
+    let columns: Vec<ColumnOut> = statement
+        .columns()
+        .map(|column| ColumnOut { name: column.name().to_owned(), declared: column.decl_type().map(str::to_owned) })
+        .collect();
+    let width = columns.len();
+    let mut output = Output { columns, rows: Vec::new(), row_count: 0, truncated: false };
+    let mut bytes = 0;
+    let statement_reads = statement.readonly();
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        if output.row_count >= most {
+            output.truncated = true;
+            break;
+        }
+        let mut cells = Vec::with_capacity(width);
+        for at in 0..width {
+            let cell = row.get_ref(at)?;
+            // A value that alone is over the limit is not even turned into JSON.
+            bytes += cell.as_bytes_or_null().ok().flatten().map_or(16, |bytes| bytes.len() as u64 + 4);
+            if bytes > site.limits.output_bytes {
+                break;
+            }
+            cells.push(value::plain(cell));
+        }
+        if bytes > site.limits.output_bytes {
+            output.truncated = true;
+            break;
+        }
+        output.rows.push(cells);
+        output.row_count += 1;
+    }
+    // A change with RETURNING must come to its end even when not all of its rows are shown.
+    while output.truncated && !statement_reads && found.next()?.is_some() {}
+    Ok(output)
+}
+
+/// SQLite's refusal with what would help.
+fn advise(site: &Site, conn: &Connection, error: &rusqlite::Error) -> ToolError {
+    let text = error.to_string();
+    if let Some((_, table)) = text.split_once("no such table: ") {
+        let table = table.split_whitespace().next().unwrap_or_default();
+        return schema::missing(conn, site, table);
+    }
+    let advised = site.explain(error);
+    if text.contains("no such column") {
+        return advised.with_next("`sqlite_describe` with `table` lists the columns");
+    }
+    advised
+}

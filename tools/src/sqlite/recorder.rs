@@ -1,0 +1,117 @@
+//! What the hooks hear while a statement runs: which tables it may write, and which rows it touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::hooks::{Action, AuthAction, AuthContext, Authorization};
+use sha2::{Digest as _, Sha256};
+
+use super::schema::{is_internal, is_trash};
+use crate::sql::{self, Dialect};
+
+/// How many rows of one table changed, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub inserted: u64,
+    pub updated: u64,
+    pub deleted: u64,
+}
+
+impl Counts {
+    pub(super) const fn all(self) -> u64 {
+        self.inserted + self.updated + self.deleted
+    }
+}
+
+/// What was heard.
+#[derive(Default)]
+pub(super) struct Record {
+    /// Tables that may be written, with what gave rise to it.
+    pub writable: BTreeSet<String>,
+    /// Columns that may be updated, by table.
+    pub columns: BTreeSet<(String, String)>,
+    pub denied: Option<String>,
+    pub touched: BTreeMap<String, BTreeSet<i64>>,
+    pub counts: BTreeMap<String, Counts>,
+    pub events: u64,
+    rows: u64,
+    pub stream: Sha256,
+}
+
+/// Shared with the hooks, which SQLite calls from inside the statement.
+#[derive(Clone)]
+pub(super) struct Recorder {
+    record: Arc<Mutex<Record>>,
+    /// More rows than may be collected: the statement is interrupted and run again without collecting.
+    pub overflow: Arc<AtomicBool>,
+    most: Option<u64>,
+}
+
+impl Recorder {
+    pub(super) fn new(most: Option<u64>) -> Self {
+        Self { record: Arc::default(), overflow: Arc::default(), most }
+    }
+
+    pub(super) fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn authorize(&self, context: &AuthContext<'_>) -> Authorization {
+        let mut record = self.record();
+        let mut writes = |table: &str| {
+            let internal = is_internal(table) && context.accessor.is_none();
+            if is_trash(table) || internal {
+                record.denied = Some(format!("a change of `{table}`"));
+                return false;
+            }
+            record.writable.insert(table.to_owned());
+            true
+        };
+        let (allowed, answer) = match context.action {
+            AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => (true, Authorization::Allow),
+            AuthAction::Insert { table_name } => (writes(table_name), Authorization::Allow),
+            // Ignoring a DELETE lets it go on but row by row, so that the hook hears of each
+            // (https://sqlite.org/c3ref/set_authorizer.html).
+            AuthAction::Delete { table_name } => (writes(table_name), Authorization::Ignore),
+            AuthAction::Update { table_name, column_name } => {
+                let allowed = writes(table_name);
+                record.columns.insert((table_name.to_owned(), column_name.to_owned()));
+                (allowed, Authorization::Allow)
+            }
+            AuthAction::Function { function_name } => {
+                let known = context.accessor.is_some() || sql::is_known_function(function_name, Dialect::Sqlite);
+                if !known {
+                    record.denied = Some(format!("the function `{function_name}`"));
+                }
+                (known, Authorization::Allow)
+            }
+            // Full-text tables ask whether somebody else wrote to their storage.
+            AuthAction::Pragma { pragma_name: "data_version", pragma_value: None } => (true, Authorization::Allow),
+            _ => {
+                record.denied = Some("more than a change of rows".into());
+                (false, Authorization::Deny)
+            }
+        };
+        if allowed { answer } else { Authorization::Deny }
+    }
+
+    pub(super) fn touch(&self, action: Action, table: &str, rowid: i64) {
+        let mut guard = self.record();
+        let record = &mut *guard;
+        let counts = record.counts.entry(table.to_owned()).or_default();
+        match action {
+            Action::SQLITE_INSERT => counts.inserted += 1,
+            Action::SQLITE_DELETE => counts.deleted += 1,
+            _ => counts.updated += 1,
+        }
+        record.events += 1;
+        record.stream.update(format!("{action:?} {rowid} {table}\n"));
+        let Some(most) = self.most else { return };
+        if record.rows >= most {
+            self.overflow.store(true, Ordering::Relaxed);
+        } else if record.touched.entry(table.to_owned()).or_default().insert(rowid) {
+            record.rows += 1;
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `sqlite_restore_table`: brings a table back from the quarantine, exactly as it was dropped.
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::client::{Site, work};
+use super::quarantine::{self, Kept};
+use super::schema;
+use crate::contract::{
+    About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError,
+    TypedTool, UndoPlan,
+};
+
+pub(super) struct SqliteRestoreTable;
+
+/// What to bring back.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Args {
+    /// The configured database.
+    target: String,
+    /// The id in the quarantine, as `sqlite_drop_table` gave it and `sqlite_describe` lists it.
+    id: String,
+}
+
+/// What was brought back.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    /// The table that is there again.
+    restored: String,
+}
+
+#[async_trait]
+impl TypedTool for SqliteRestoreTable {
+    type Args = Args;
+    type Output = Output;
+
+    fn promise(&self) -> Promise {
+        Promise {
+            name: "sqlite_restore_table",
+            kind: "sqlite",
+            title: "Bring a dropped table back",
+            description: "Brings a table that sqlite_drop_table put into the quarantine back under its old name, with its \
+                          rows, indexes and triggers. sqlite_describe lists what is in the quarantine.",
+            reversibility: Reversibility::Reversible,
+            softened_by: Vec::new(),
+            scope: Scope::Resource,
+            idempotent: false,
+            open_world: false,
+            credential: None,
+            audience: Audience::Agents,
+        }
+    }
+
+    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
+        let id = args.id.clone();
+        work(lease, move |site| {
+            let conn = site.open_to_read()?;
+            let kept = restorable(&conn, site, &id)?;
+            let table = schema::plain_table(&conn, site, &kept.trash)?;
+            let contents = quarantine::contents(&conn, site, &table)?;
+            let mut blast_radius = BlastRadius::one(Scope::Resource);
+            blast_radius.rows = Some(contents.rows);
+            blast_radius.bytes = Some(contents.bytes);
+            blast_radius.truncated = contents.truncated;
+            let what = format!("`{}` was dropped at {} and holds {} rows", kept.name, kept.at, contents.rows);
+            Ok(Preflight {
+                targets: vec![site.table(&kept.name)],
+                blast_radius,
+                reversibility: Reversibility::Reversible,
+                destroys_recovery: false,
+                evidence: vec![site.whereabouts(), Evidence::seen(About::State, what, "the quarantine")],
+                alternative: None,
+                fingerprint: fingerprint(&conn, site, &kept)?,
+                summary: format!("bring the table {} back from the quarantine", kept.name),
+                pre_image: None,
+            })
+        })
+        .await
+    }
+
+    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
+        let (id, target, expected) = (args.id.clone(), args.target.clone(), seen.fingerprint);
+        work(lease, move |site| {
+            let mut conn = quarantine::open(site)?;
+            let kept = restorable(&conn, site, &id)?;
+            if fingerprint(&conn, site, &kept)? != expected {
+                return Err(ToolError::changed("what lies in the quarantine is no longer as it was looked at"));
+            }
+            quarantine::bring_back(&conn, site, &kept)?;
+            let table = schema::plain_table(&conn, site, &kept.name)?;
+            let undo = UndoPlan {
+                tool: "sqlite_drop_table".into(),
+                args: json!({ "target": target, "table": table.name }),
+                expects: quarantine::contents(&conn, site, &table)?.fingerprint,
+                until: None,
+                lossy: Vec::new(),
+            };
+            site.commit(&mut conn)?;
+            Ok(Done { output: Output { restored: kept.name }, undo: Some(undo) })
+        })
+        .await
+    }
+}
+
+/// Moves when what lies in the quarantine under this id does.
+pub(super) fn fingerprint(conn: &Connection, site: &Site, kept: &Kept) -> Result<Digest, ToolError> {
+    let table = schema::plain_table(conn, site, &kept.trash)?;
+    let contents = quarantine::contents(conn, site, &table)?;
+    Ok(Digest::of(&json!({ "id": kept.id, "name": kept.name, "at": kept.at, "holds": contents.fingerprint })))
+}
+
+fn restorable(conn: &Connection, site: &Site, id: &str) -> Result<Kept, ToolError> {
+    let explain = |error: rusqlite::Error| site.explain(&error);
+    let all = quarantine::kept(conn).map_err(explain)?;
+    let there: Vec<String> = all.iter().map(|kept| format!("{} ({})", kept.id, kept.name)).collect();
+    let Some(kept) = all.into_iter().find(|kept| kept.id == id) else {
+        let next = if there.is_empty() {
+            "the quarantine is empty".into()
+        } else {
+            format!("there are: {}", there.join(", "))
+        };
+        return Err(
+            ToolError::not_found(format!("nothing in the quarantine of `{}` has this id", site.name)).with_next(next)
+        );
+    };
+    if let Some(name) = quarantine::taken(conn, &kept).map_err(explain)? {
+        return Err(ToolError::refused(format!("the name `{name}` is in use again"))
+            .with_next("drop or rename what has that name now, then bring this one back"));
+    }
+    Ok(kept)
+}

@@ -1,0 +1,6 @@
+//! The laws, over generated databases and calls; the accidents, replayed; and what a person is told.
+
+mod accidents;
+mod laws;
+mod world;
+mod writes;

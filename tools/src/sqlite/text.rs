@@ -1,0 +1,147 @@
+//! A small reader of SQL text: names and words with their places, for finding out what a schema's own text mentions.
+
+use std::ops::Range;
+
+/// A name or word in SQL text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    /// Without its quotes.
+    pub text: String,
+    /// The quote it stands in: `"`, `` ` ``, `[` or `'`.
+    pub quote: Option<char>,
+    /// Where it stands, quotes included.
+    pub at: Range<usize>,
+    /// An opening parenthesis follows.
+    pub called: bool,
+}
+
+impl Name {
+    /// Whether it is this keyword.
+    pub(super) fn is(&self, word: &str) -> bool {
+        self.quote.is_none() && self.text.eq_ignore_ascii_case(word)
+    }
+}
+
+/// Every name, word and string in a text, comments skipped. Strings count because SQLite lets them stand for names.
+pub(super) fn names(sql: &str) -> Vec<Name> {
+    let bytes = sql.as_bytes();
+    let mut found: Vec<Name> = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let rest = &sql[at..];
+        let end = match bytes[at] {
+            b'-' if rest.starts_with("--") => rest.find('\n').map_or(bytes.len(), |line| at + line),
+            b'/' if rest.starts_with("/*") => rest[2..].find("*/").map_or(bytes.len(), |close| at + close + 4),
+            quote @ (b'"' | b'`' | b'\'') => {
+                let (text, end) = quoted(sql, at, quote);
+                found.push(Name { text, quote: Some(quote as char), at: at..end, called: false });
+                end
+            }
+            b'[' => {
+                let end = rest.find(']').map_or(bytes.len(), |close| at + close + 1);
+                let text = sql[at + 1..end].trim_end_matches(']').to_owned();
+                found.push(Name { text, quote: Some('['), at: at..end, called: false });
+                end
+            }
+            byte if is_word(byte) => {
+                let end = bytes[at..].iter().position(|byte| !is_word(*byte)).map_or(bytes.len(), |length| at + length);
+                found.push(Name { text: sql[at..end].to_owned(), quote: None, at: at..end, called: false });
+                end
+            }
+            b'(' => {
+                if let Some(last) = found.last_mut() {
+                    last.called |= sql[last.at.end..at].trim().is_empty();
+                }
+                at + 1
+            }
+            _ => at + 1,
+        };
+        at = end;
+    }
+    found
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+}
+
+fn quoted(sql: &str, start: usize, quote: u8) -> (String, usize) {
+    let bytes = sql.as_bytes();
+    let mut at = start + 1;
+    while at < bytes.len() {
+        if bytes[at] == quote {
+            if bytes.get(at + 1) != Some(&quote) {
+                let quote = char::from(quote).to_string();
+                return (sql[start + 1..at].replace(&quote.repeat(2), &quote), at + 1);
+            }
+            at += 1;
+        }
+        at += 1;
+    }
+    (sql[start + 1..].to_owned(), bytes.len())
+}
+
+/// Whether a text mentions this name, in any case and any quotes.
+pub(super) fn mentions(sql: &str, name: &str) -> bool {
+    names(sql).iter().any(|found| found.text.eq_ignore_ascii_case(name))
+}
+
+/// Whether a text has this keyword in it.
+pub(super) fn says(sql: &str, word: &str) -> bool {
+    names(sql).iter().any(|found| found.is(word) && !found.called)
+}
+
+/// Whether a schema's text may give another value each time: the clock, randomness, the connection's counters.
+pub(super) fn volatile(sql: &str) -> bool {
+    const WORDS: &[&str] = &["current_date", "current_time", "current_timestamp"];
+    const CALLS: &[&str] = &[
+        "random",
+        "randomblob",
+        "date",
+        "time",
+        "datetime",
+        "julianday",
+        "unixepoch",
+        "strftime",
+        "changes",
+        "total_changes",
+        "last_insert_rowid",
+    ];
+    names(sql).iter().any(|name| {
+        let lower = name.text.to_ascii_lowercase();
+        (name.quote.is_none() && WORDS.contains(&lower.as_str())) || (name.called && CALLS.contains(&lower.as_str()))
+    })
+}
+
+/// A name as SQL: in double quotes, whatever it holds.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The text with the name at `at` replaced by another, quoted.
+pub(super) fn renamed(sql: &str, at: &Range<usize>, name: &str) -> String {
+    format!("{}{}{}", &sql[..at.start], quote(name), &sql[at.end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_and_comments_are_not() {
+        let sql = "CREATE TABLE \"a \"\"b\" -- c\n(`d` /* e */ [f g], 'h''i', é DEFAULT (random ()))";
+        let found: Vec<String> = names(sql).into_iter().map(|name| name.text).collect();
+        assert_eq!(found, ["CREATE", "TABLE", "a \"b", "d", "f g", "h'i", "é", "DEFAULT", "random"]);
+        assert!(volatile(sql) && !volatile("CREATE TABLE t (date DATE, random)"));
+        assert!(mentions(sql, "F G") && !mentions(sql, "c"));
+        let name = &names(sql)[2];
+        assert!(renamed(sql, &name.at, "x").starts_with("CREATE TABLE \"x\" -- c"));
+    }
+
+    #[test]
+    fn unfinished_text_ends() {
+        for sql in ["'a", "\"", "[", "/*", "--", "`a``", "é'", "[é"] {
+            let _names = names(sql);
+        }
+    }
+}

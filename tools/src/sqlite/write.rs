@@ -1,0 +1,243 @@
+//! `sqlite_write`: one INSERT, UPDATE or DELETE, shown row by row before it runs and taken back row by row after.
+//!
+//! The fingerprint covers the changed rows as they were and as they would be; rows the statement does not touch do not
+//! move it. Beyond `Limits::count` rows it covers which rows change and how many, but not what is in them.
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::client::{Site, work};
+use super::effects::{self, Effects};
+use super::query;
+use super::restore_rows;
+use super::schema;
+use crate::contract::{
+    About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
+    Target, ToolError, TypedTool,
+};
+use crate::sql::{Class, Dialect, Verb, Write, classify};
+
+/// The condition that makes a write reversible.
+const FITS: &str = "prior_state_fits_journal";
+
+pub(super) struct SqliteWrite;
+
+/// What to change.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Args {
+    /// The configured database.
+    target: String,
+    /// Exactly one INSERT, UPDATE, DELETE or REPLACE with its values written out.
+    sql: String,
+}
+
+/// What was changed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    /// Rows changed, triggers and foreign keys included.
+    rows_changed: u64,
+    /// By table.
+    tables: Vec<Changed>,
+    /// The rows of a RETURNING clause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    returned: Option<query::Output>,
+}
+
+/// What was changed in one table.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Changed {
+    table: String,
+    inserted: u64,
+    updated: u64,
+    deleted: u64,
+}
+
+#[async_trait]
+impl TypedTool for SqliteWrite {
+    type Args = Args;
+    type Output = Output;
+
+    fn promise(&self) -> Promise {
+        Promise {
+            name: "sqlite_write",
+            kind: "sqlite",
+            title: "Change rows of a SQLite database",
+            description: "Runs exactly one INSERT, UPDATE, DELETE or REPLACE. It is first tried out and rolled back to find \
+                          every row it would change, cascades and triggers included; where the rows as they were fit the \
+                          journal the call can be undone exactly. Write values out instead of datetime('now') or random(). \
+                          To remove a table use sqlite_drop_table.",
+            reversibility: Reversibility::Irreversible,
+            softened_by: vec![Condition {
+                name: FITS.into(),
+                to: Reversibility::Reversible,
+                means: "every changed row is known as it was before, and all of them fit the journal".into(),
+            }],
+            scope: Scope::Resource,
+            idempotent: false,
+            open_world: false,
+            credential: None,
+            audience: Audience::Agents,
+        }
+    }
+
+    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
+        let (write, sql) = (only_a_write(&args.sql)?, args.sql.clone());
+        work(lease, move |site| {
+            let (conn, effects) = effects::run(site, &sql, &write)?;
+            conn.execute_batch("ROLLBACK").map_err(|error| site.explain(&error))?;
+            preflight(site, &conn, &write, &effects)
+        })
+        .await
+    }
+
+    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
+        let (write, sql, target) = (only_a_write(&args.sql)?, args.sql.clone(), args.target.clone());
+        let expected = seen.fingerprint;
+        work(lease, move |site| {
+            let (mut conn, effects) = effects::run(site, &sql, &write)?;
+            if effects.fingerprint != Some(expected) {
+                return Err(ToolError::changed("the rows this would change are no longer those that were looked at"));
+            }
+            let undo = match &effects.images {
+                Some((was, _)) => Some(restore_rows::plan(site, &conn, &target, was)?),
+                None => None,
+            };
+            site.commit(&mut conn)?;
+            Ok(Done { output: output(effects), undo })
+        })
+        .await
+    }
+
+    async fn probe(&self, _args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
+        restore_rows::probe(seen, lease).await
+    }
+}
+
+/// The statement's class, or why this tool does not run it.
+fn only_a_write(sql: &str) -> Result<Write, ToolError> {
+    let class = classify(sql, Dialect::Sqlite).map_err(|refusal| {
+        ToolError::refused(format!("not run: {refusal}")).with_next("send exactly one INSERT, UPDATE or DELETE")
+    })?;
+    let write = match class {
+        Class::Write(write) => write,
+        Class::Read => {
+            return Err(ToolError::refused("it only reads").with_next("use `sqlite_query`"));
+        }
+        Class::Schema { what: "DROP TABLE", .. } => {
+            return Err(ToolError::refused("not run: a DROP TABLE is no change of rows")
+                .with_next("use `sqlite_drop_table`: it keeps the table in a quarantine and can be undone"));
+        }
+        Class::Schema { what, .. } => {
+            return Err(ToolError::refused(format!("not run: a {what} changes the schema, not rows"))
+                .with_next("schema changes other than `sqlite_drop_table` are not offered"));
+        }
+        Class::Other { what } => return Err(ToolError::refused(format!("not run: {what} is no change of rows"))),
+    };
+    if let Some(call) = write.volatile.first() {
+        let reason =
+            format!("not run: `{call}` gives another value each time, so what is shown would not be what is done");
+        return Err(ToolError::refused(reason).with_next("pass the value itself, such as '2026-01-31 12:00:00'"));
+    }
+    if let Some(table) = write.tables.iter().find(|table| schema::is_trash(table) || schema::is_internal(table)) {
+        return Err(ToolError::refused(format!(
+            "`{table}` is not for writing: it belongs to the quarantine or to SQLite"
+        )));
+    }
+    Ok(write)
+}
+
+fn preflight(
+    site: &Site,
+    conn: &rusqlite::Connection,
+    write: &Write,
+    effects: &Effects,
+) -> Result<Preflight, ToolError> {
+    let named = named_table(site, conn, write)?;
+    let targets: Vec<Target> = match effects.counts.keys().collect::<Vec<_>>().as_slice() {
+        [] => vec![site.table(&named)],
+        tables => tables.iter().map(|table| site.table(table)).collect(),
+    };
+    let mut blast_radius = BlastRadius::one(Scope::Resource);
+    blast_radius.resources = targets.len() as u64;
+    blast_radius.rows = Some(effects.changed.max(effects.counts.values().map(|counts| counts.all()).sum()));
+    blast_radius.bytes = effects.images.is_some().then_some(effects.bytes);
+    blast_radius.parts = effects.counts.iter().map(|(table, counts)| (table.clone(), counts.all())).collect();
+    blast_radius.truncated = effects.truncated;
+    let mut evidence = vec![site.whereabouts()];
+    if effects.volatile {
+        let what = "a default or trigger on the way gives another value each time, so new values may differ from a try";
+        evidence.push(Evidence::seen(About::State, what, "sqlite_master"));
+    }
+    let (reversibility, pre_image) = match &effects.images {
+        Some((was, is)) => {
+            let what =
+                format!("the {} bytes of changed rows, before and after, fit the journal", was.weight() + is.weight());
+            evidence.push(Evidence::seen(About::Backups, what, "a try in a transaction").proving(FITS));
+            (Reversibility::Reversible, Some(json!({ "before": was, "after": is })))
+        }
+        None => {
+            for obstacle in &effects.obstacles {
+                let what = format!("cannot be taken back: {obstacle}");
+                evidence.push(Evidence::seen(About::Backups, what, "a try in a transaction"));
+            }
+            (Reversibility::Irreversible, None)
+        }
+    };
+    let fingerprint = effects.fingerprint.ok_or_else(|| ToolError::failed("the try gave no fingerprint"))?;
+    Ok(Preflight {
+        targets,
+        blast_radius,
+        reversibility,
+        destroys_recovery: false,
+        evidence,
+        alternative: None,
+        fingerprint,
+        summary: summary(write, &named, effects),
+        pre_image,
+    })
+}
+
+/// The table the statement names, as the schema spells it.
+fn named_table(site: &Site, conn: &rusqlite::Connection, write: &Write) -> Result<String, ToolError> {
+    let named = write.tables.first().map(String::as_str).unwrap_or_default();
+    let table = schema::find(conn, named).map_err(|error| site.explain(&error))?;
+    table.map(|table| table.name).ok_or_else(|| schema::missing(conn, site, named))
+}
+
+/// `delete 3 rows of bookings (and 5 of payments by cascade or trigger)`.
+fn summary(write: &Write, named: &str, effects: &Effects) -> String {
+    let of = effects.counts.get(named).copied().unwrap_or_default();
+    let direct = match write.verb {
+        Verb::Delete => of.deleted,
+        Verb::Update => of.updated.max(of.inserted),
+        Verb::Insert | Verb::Merge => of.inserted,
+    };
+    let at_least = if effects.truncated { "at least " } else { "" };
+    let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+    let mut text = format!("{} {at_least}{} of {named}", write.verb.as_str(), rows(direct));
+    let mut also: Vec<String> = Vec::new();
+    for (count, verb) in [(of.inserted, "insert"), (of.updated, "update"), (of.deleted, "delete")] {
+        if count > 0 && verb != write.verb.as_str() && count != direct {
+            also.push(format!("{verb} {count} of {named}"));
+        }
+    }
+    let others = effects.counts.iter().filter(|(table, counts)| *table != named && counts.all() > 0);
+    also.extend(others.map(|(table, counts)| format!("{} of {table} by cascade or trigger", counts.all())));
+    if !also.is_empty() {
+        text.push_str(&format!(" (and {})", also.join(", ")));
+    }
+    text
+}
+
+fn output(effects: Effects) -> Output {
+    let tables = effects.counts.iter().map(|(table, counts)| Changed {
+        table: table.clone(),
+        inserted: counts.inserted,
+        updated: counts.updated,
+        deleted: counts.deleted,
+    });
+    Output { rows_changed: effects.changed, tables: tables.collect(), returned: effects.returned }
+}
