@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::approval;
 use crate::audit::{AuditEvent, End, Subject};
-use crate::confirm::CallFacts;
+use crate::confirm::{Approval, CallFacts};
 use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::own::{self, Own};
@@ -86,7 +86,7 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
         reversibility,
         blast_radius: &seen.blast_radius,
         destroys_recovery: seen.destroys_recovery,
-        approval: approval.as_ref().map(|approval| approval.strength()),
+        approval: approval.as_ref().map(Approval::strength),
     });
     let permit = match decision {
         Decision::Allow(permit) => permit,
@@ -110,7 +110,7 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
     let run =
         Run { gateway: Arc::clone(gateway), errand, seen, permit, confirmation, about, request: Passed::of(request) };
     // From here on the call is detached from its client: hanging up cannot stop a change half way.
-    match gateway.running.spawn(run.to_the_end()).await {
+    match gateway.running.spawn(run.finished()).await {
         Ok(reply) => reply,
         Err(panic) => Err(Box::new(Refusal::lost(&panic.to_string(), About::unseen(id, reversibility)))),
     }
@@ -165,7 +165,7 @@ struct Run {
 
 impl Run {
     /// Steps 7 to 10: write down, execute, write down, reply.
-    async fn to_the_end(mut self) -> Result<Reply, Box<Refusal>> {
+    async fn finished(mut self) -> Result<Reply, Box<Refusal>> {
         let start = self.start();
         let intent = match self.gateway.store.begin(start).await {
             Ok(intent) => intent,

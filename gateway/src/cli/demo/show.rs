@@ -80,7 +80,7 @@ impl Show {
                 ));
             }
             (false, None) => {
-                self.note("A person approved exactly this, by name, and it is gone: as the question said.")
+                self.note("A person approved exactly this, by name, and it is gone: as the question said.");
             }
             (refused, left) => self.note(&format!("refused: {refused}, rows left: {left:?}")),
         }
@@ -164,7 +164,7 @@ fn outcome(called: &Called) -> String {
     }
     let undo = if called.about["undo"].is_null() { String::new() } else { "; can be undone".to_owned() };
     if let Some(rows) = content["rows"].as_array() {
-        let first: Vec<String> = rows.iter().take(5).map(|row| cells(row)).collect();
+        let first: Vec<String> = rows.iter().take(5).map(cells).collect();
         return format!("{} rows: {}", rows.len(), first.join(", "));
     }
     let mut text = content.to_string();

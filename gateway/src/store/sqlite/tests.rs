@@ -391,36 +391,3 @@ fn an_export_of_an_empty_store_is_sound() {
     let key = crate::audit::public_key(place.path()).unwrap();
     assert!(verify_export(&path, None, Some(&key)).unwrap().is_sound());
 }
-
-/// `cargo test --release -p mollyguard how_fast -- --ignored --nocapture`
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn how_fast() {
-    let place = tempfile::tempdir().unwrap();
-    let store = Arc::new(open(place.path()));
-    for (what, tasks, each) in [("calls", 1, 200_u32), ("calls", 16, 100), ("reads", 1, 2_000), ("reads", 16, 1_000)] {
-        let before = store.health().commits;
-        let begun = std::time::Instant::now();
-        let running: Vec<_> = (0..tasks)
-            .map(|_| {
-                let store = Arc::clone(&store);
-                tokio::spawn(async move {
-                    for _ in 0..each {
-                        if what == "reads" {
-                            store.record(subject(Uuid::now_v7()), a_read()).await.unwrap();
-                        } else {
-                            ran(&*store, start(), End::Succeeded).await;
-                        }
-                    }
-                })
-            })
-            .collect();
-        for task in running {
-            task.await.unwrap();
-        }
-        let seconds = begun.elapsed().as_secs_f64();
-        let commits = store.health().commits - before;
-        let rate = f64::from(tasks * each) / seconds;
-        println!("{what}, {tasks} at once: {rate:.0} a second, {commits} commits for {}", tasks * each);
-    }
-}
