@@ -73,6 +73,7 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
         principal: &request.principal,
         targets: &seen.targets,
         fingerprint: seen.fingerprint,
+        undoes: errand.undoes.map(|(call, _)| call),
         policies: gateway.policies.digest(),
     };
     let approval = approval::find(gateway, id, request, &facts, &seen).await?;
@@ -183,7 +184,7 @@ impl Run {
             subject: self.subject(),
             args: self.gateway.redacted_value(self.errand.args.clone()),
             target: self.errand.target.clone(),
-            preflight: self.seen.clone(),
+            preflight: self.gateway.for_the_store(&self.seen),
             reversibility: self.seen.settle(declaration),
             policies: self.permit.policies().to_vec(),
             confirmation: self.confirmation,
@@ -199,7 +200,7 @@ impl Run {
     async fn execute(&self) -> Result<Outcome, ToolError> {
         let tool = &self.errand.tool;
         let lease = if tool.declaration.mutates() {
-            self.gateway.broker.lend_write(&self.errand.target, &tool.declaration.name, &self.permit)
+            self.gateway.broker.lend_write(&self.errand.target, &tool.declaration.name, self.about.id, &self.permit)
         } else {
             self.gateway.broker.lend_read(&self.errand.target)
         };

@@ -188,10 +188,8 @@ impl Config {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn parse(text: &str, path: &Path, toolsets: &[Arc<dyn Toolset>]) -> Result<Self, ConfigError> {
-        let file: File = toml::from_str(text).map_err(|error| ConfigError::Syntax {
-            path: path.to_path_buf(),
-            reason: error.to_string().trim_end().to_owned(),
-        })?;
+        let file: File = toml::from_str(text)
+            .map_err(|error| ConfigError::Syntax { path: path.to_path_buf(), reason: told(text, &error) })?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         let base = absolute.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
         let reading = Reading { path, base };
@@ -229,6 +227,14 @@ impl Config {
             targets,
         })
     }
+}
+
+/// What is wrong and where, without the line itself: it may hold a secret pasted by mistake.
+fn told(text: &str, error: &toml::de::Error) -> String {
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return error.message().to_owned() };
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("line {line}, column {column}: {}", error.message())
 }
 
 fn state(reading: &Reading<'_>, configured: Option<&str>) -> Result<PathBuf, ConfigError> {

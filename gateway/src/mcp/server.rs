@@ -85,6 +85,7 @@ impl Incoming {
             answered,
             stage: seen.stage.clone(),
             cancel,
+            by_owner: false,
         }
     }
 }
