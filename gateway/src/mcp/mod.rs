@@ -32,8 +32,12 @@ use crate::reply::{Reply, Request, UnknownTool};
 pub use agent::{Agent, AgentError, Called, Person};
 pub use auth::{Token, TokenError, Tokens};
 pub use http::{Access, Http, HttpError, may_listen, serve_http};
+#[doc(hidden)]
+pub use http::serve_http_over;
 pub use limits::Limits;
 pub use seal::{Seal, SealError};
+#[doc(hidden)]
+pub use server::Server;
 pub use stdio::{StdioError, serve_stdio, serve_streams};
 
 /// What the wire needs of a gateway.

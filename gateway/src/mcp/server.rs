@@ -52,7 +52,7 @@ pub(super) enum Caller {
 
 /// The server. Cloning it is cheap, and all clones are the same server.
 #[derive(Clone)]
-pub(super) struct Server(Arc<Parts>);
+pub struct Server(Arc<Parts>);
 
 struct Parts {
     wire: Wire,
@@ -226,9 +226,9 @@ impl ServerHandler for Server {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _ctx: RequestContext<RoleServer>,
+        ctx: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        Err(error::unreadable(&request.method))
+        Err(error::unreadable(&request.method, confirm::is_newest(&ctx)))
     }
 }
 

@@ -1,13 +1,37 @@
-//! Serves the official suite's tools: over streamable HTTP, saying where on standard output, or with `--stdio` over stdio.
+//! Serves the official suite's tools through the gateway's own wire: over streamable HTTP, saying where on standard output,
+//! or with `--stdio` over stdio without that wire, for trying the harness itself.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
+use async_trait::async_trait;
+use mollyguard::identity::Principal;
+use mollyguard::mcp::{Access, Calls, Http, Limits, Seal, Timing, Wire, serve_http_over};
+use mollyguard::reply::{Reply, Request, UnknownTool};
 use mollyguard_tests::fixture::{self, Fixture};
+use mollyguard_tools::contract::Declaration;
 use rmcp::model::{CallToolRequestParams, CallToolResponse, Implementation, ServerCapabilities, ServerConfig};
 use rmcp::service::RequestContext;
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
-use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _};
+use tokio_util::sync::CancellationToken;
+
+/// A gateway without a tool.
+struct Empty;
+
+#[async_trait]
+impl Calls for Empty {
+    async fn call(&self, request: Request) -> Result<Reply, UnknownTool> {
+        Err(UnknownTool { name: request.tool, nearest: None })
+    }
+
+    fn listing(&self) -> Vec<&Declaration> {
+        Vec::new()
+    }
+
+    fn declaration(&self, _name: &str) -> Option<&Declaration> {
+        None
+    }
+}
 
 /// A server with no tools of its own.
 #[derive(Clone)]
@@ -37,15 +61,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/mcp", listener.local_addr()?);
-    let suite = Fixture::over(Bare, fixture::seal()?);
-    let service = StreamableHttpService::new(
-        move || Ok(suite.clone()),
-        LocalSessionManager::default().into(),
-        StreamableHttpServerConfig::default().with_allowed_origins(["http://localhost:*", "http://127.0.0.1:*"]),
-    );
-    let router = axum::Router::new().nest_service("/mcp", service);
+    let user = Principal { user: "conformance".to_owned(), client: None, roles: Vec::new() };
+    let settings =
+        Http { access: Access::Local(user), hosts: Vec::new(), origins: Vec::new(), limits: Limits::default() };
+    let wire = Wire { calls: Arc::new(Empty), seal: Seal::new(&[7; 32])?, timing: Timing::default() };
     println!("{url}");
     std::io::stdout().flush()?;
-    axum::serve(listener, router).await?;
+    let seal = fixture::seal()?;
+    serve_http_over(listener, wire, settings, CancellationToken::new(), |server| Fixture::over(server, seal)).await?;
     Ok(())
 }
