@@ -31,9 +31,9 @@ use crate::reply::{Reply, Request, UnknownTool};
 
 pub use agent::{Agent, AgentError, Called, Person};
 pub use auth::{Token, TokenError, Tokens};
-pub use http::{Access, Http, HttpError, may_listen, serve_http};
 #[doc(hidden)]
 pub use http::serve_http_over;
+pub use http::{Access, Http, HttpError, may_listen, serve_http};
 pub use limits::Limits;
 pub use seal::{Seal, SealError};
 #[doc(hidden)]
