@@ -157,7 +157,8 @@ async fn sdk_scripts_play_their_sessions() -> Result {
     ];
     for (sdk, era, revision) in sdks {
         let tool = if era == "auto" { ASKS } else { "test_elicitation" };
-        let calls = json!([{"name": "test_simple_text", "arguments": {}}, {"name": tool, "arguments": {"message": "?"}}]);
+        let calls =
+            json!([{"name": "test_simple_text", "arguments": {}}, {"name": tool, "arguments": {"message": "?"}}]);
         let common = json!({"era": era, "person": {"action": "accept", "types": "bookings"}, "calls": calls});
         let stdio = json!({"command": [env!("CARGO_BIN_EXE_conformance_fixture"), "--stdio"]});
         for way in [stdio, json!({"url": served.url()})] {

@@ -1,10 +1,14 @@
 //! The end-to-end tests: the real binary, real databases and files, real clients.
 
+mod behind;
 mod conformance;
+mod crash;
 mod harness;
 mod inspector;
 mod sdk;
+mod several_processes;
 mod tidy;
+mod undo;
 
 use mollyguard_tests::{Result, Served};
 use tokio::process::Command;

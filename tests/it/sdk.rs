@@ -44,7 +44,10 @@ async fn the_right_name_purges() -> Result {
         let report = play(&world, &way, *sdk, era, json!({"action": "accept", "types": "bookings"})).await?;
         let context = format!("{sdk:?} {era}: {report}");
         assert_eq!(report["revision"], *revision, "{context}");
-        assert!(report["tools"].as_array().is_some_and(|tools| tools.contains(&json!("sqlite_purge_table"))), "{context}");
+        assert!(
+            report["tools"].as_array().is_some_and(|tools| tools.contains(&json!("sqlite_purge_table"))),
+            "{context}"
+        );
         assert_ne!(report["results"][0]["isError"], true, "the read needs nobody: {context}");
         assert_ne!(report["results"][1]["isError"], true, "{context}");
         assert_eq!(report["questions"].as_array().map(Vec::len), Some(1), "one question, for the purge: {context}");

@@ -34,7 +34,8 @@ fn find() -> Result<PathBuf> {
     if status.success() && binary.is_file() {
         return Ok(binary);
     }
-    Err(format!("`{}` is not there and `cargo build -p mollyguard` did not make it ({status})", binary.display()).into())
+    Err(format!("`{}` is not there and `cargo build -p mollyguard` did not make it ({status})", binary.display())
+        .into())
 }
 
 /// Missing counts as older. `cargo test -p mollyguard-tests` builds the library it links but not the binary: running

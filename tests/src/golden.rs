@@ -44,7 +44,8 @@ impl Redaction {
             } else if let Some(time) = shaped(rest, TIME) {
                 redacted.push_str("<time>");
                 let fraction = rest.get(time.len()..).unwrap_or_default();
-                time.len() + fraction.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | 'Z'))).unwrap_or(fraction.len())
+                time.len()
+                    + fraction.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | 'Z'))).unwrap_or(fraction.len())
             } else if let Some(digest) = shaped(rest, &"h".repeat(64)) {
                 redacted.push_str("<digest>");
                 digest.len()

@@ -43,12 +43,7 @@ pub struct Person {
 
 impl Person {
     fn who(then: Act) -> Self {
-        Self {
-            capabilities: json!({"elicitation": {"form": {}}}),
-            first: Arc::default(),
-            then,
-            asked: Arc::default(),
-        }
+        Self { capabilities: json!({"elicitation": {"form": {}}}), first: Arc::default(), then, asked: Arc::default() }
     }
 
     /// Types this into every required field and accepts.

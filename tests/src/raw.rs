@@ -138,7 +138,8 @@ impl RawResponse {
     /// # Errors
     /// There is none.
     pub fn message(&self) -> Result<Value> {
-        let event = self.body.lines().rev().find_map(|line| line.strip_prefix("data:").filter(|d| !d.trim().is_empty()));
+        let event =
+            self.body.lines().rev().find_map(|line| line.strip_prefix("data:").filter(|d| !d.trim().is_empty()));
         serde_json::from_str(event.unwrap_or(&self.body))
             .map_err(|error| format!("{} without a message ({error}): {}", self.status, self.body).into())
     }

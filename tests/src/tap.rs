@@ -93,7 +93,9 @@ impl Drained {
                 }
             }
         });
-        found.await?.ok_or_else(|| format!("{what}: the process ended without it. It wrote:\n{}", self.tap.text()).into())
+        found
+            .await?
+            .ok_or_else(|| format!("{what}: the process ended without it. It wrote:\n{}", self.tap.text()).into())
     }
 
     /// Waits for the end of the stream.

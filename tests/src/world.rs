@@ -148,8 +148,9 @@ impl World {
         let connection = self.open(database)?;
         let mut dump = String::new();
         let mut schema = connection.prepare("SELECT type, name, sql FROM sqlite_master ORDER BY type, name")?;
-        let objects: Vec<(String, String, Option<String>)> =
-            schema.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<rusqlite::Result<_>>()?;
+        let objects: Vec<(String, String, Option<String>)> = schema
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+            .collect::<rusqlite::Result<_>>()?;
         for (kind, name, sql) in objects {
             dump.push_str(&format!("{kind} {name}: {}\n", sql.unwrap_or_default()));
             if kind == "table" {
@@ -177,6 +178,13 @@ impl World {
     pub fn file(&self, folder: &str, file: &str) -> Result<String> {
         let path = self.path().join(folder).join(file);
         fs::read_to_string(&path).map_err(|error| format!("`{}`: {error}", path.display()).into())
+    }
+
+    /// Where the gateway keeps its state.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        let state = self.config.get("gateway").and_then(|gateway| gateway.get("state")).and_then(Value::as_str);
+        self.path().join(state.unwrap_or("state"))
     }
 
     /// Writes `mollyguard.toml` and says where.

@@ -3,10 +3,10 @@
 use std::io::Write as _;
 
 use mollyguard_tests::fixture::Fixture;
-use rmcp::{ServerHandler, ServiceExt as _};
 use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use rmcp::{ServerHandler, ServiceExt as _};
 
 /// A server with no tools of its own.
 #[derive(Clone)]
