@@ -190,7 +190,7 @@ impl Config {
     pub fn parse(text: &str, path: &Path, toolsets: &[Arc<dyn Toolset>]) -> Result<Self, ConfigError> {
         let file: File = toml::from_str(text).map_err(|error| ConfigError::Syntax {
             path: path.to_path_buf(),
-            reason: error.to_string().trim_end().to_owned(),
+            reason: place_and_reason(text, &error),
         })?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         let base = absolute.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
@@ -229,6 +229,20 @@ impl Config {
             targets,
         })
     }
+}
+
+/// Line, column and reason, but nothing of what is written there: it may be a secret pasted where a reference belongs.
+fn place_and_reason(text: &str, error: &toml::de::Error) -> String {
+    let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+    let (line, column) =
+        (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
+    let mut reason = error.message().trim_end().to_owned();
+    // serde: `invalid type: string "…", expected a sequence`.
+    if let Some((kind, rest)) = reason.split_once(": string \"") {
+        let expected = rest.rfind("\", ").and_then(|end| rest.get(end + 1..)).unwrap_or_default();
+        reason = format!("{kind}: a string{expected}");
+    }
+    format!("line {line}, column {column}: {reason}")
 }
 
 fn state(reading: &Reading<'_>, configured: Option<&str>) -> Result<PathBuf, ConfigError> {

@@ -30,7 +30,7 @@ pub enum ConfigError {
         reason: std::io::Error,
     },
     /// It is not the TOML that is expected.
-    #[error("`{path}` is not a configuration:\n{reason}")]
+    #[error("`{path}` is not a configuration: {reason}")]
     Syntax {
         /// The file.
         path: PathBuf,
