@@ -64,7 +64,9 @@ fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question:
     let asked_at = now();
     let life = jiff::SignedDuration::try_from(gateway.config.confirm_for).unwrap_or(jiff::SignedDuration::ZERO);
     let expires_at = asked_at.saturating_add(life).unwrap_or(asked_at);
+    // A name that holds a secret is shown, and typed, as what stands for it.
     let typed = question.seen.targets.first().map_or_else(|| errand.target.clone(), typed_name);
+    let typed = gateway.redacted_text(&typed);
     let text = render(&Asked {
         declaration: &errand.tool.declaration,
         args: &request.args,
@@ -86,7 +88,7 @@ fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question:
         need: question.need,
         typed_name: typed,
         // What is shown, and what its digest is recorded of, holds no secret.
-        text: gateway.broker.redactor().text(&text).into_owned(),
+        text: gateway.redacted_text(&text),
         because: question.because.clone(),
         asked_at,
         expires_at,

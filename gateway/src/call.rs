@@ -23,7 +23,8 @@ use crate::store::{Ending, Intent, Start};
 /// # Errors
 /// The tool is not known, which the protocol wants told apart from a refusal.
 pub async fn call(gateway: &Arc<Gateway>, request: Request) -> Result<Reply, UnknownTool> {
-    let entry = gateway.registry.find(&request.tool)?;
+    let unknown = |tool: UnknownTool| UnknownTool { name: gateway.redacted_text(&tool.name), ..tool };
+    let entry = gateway.registry.find(&request.tool).map_err(unknown)?;
     let reply = match answer(gateway, &entry, &request).await {
         Ok(reply) => reply,
         Err(refusal) => Reply::Refused(refusal),
@@ -171,7 +172,7 @@ impl Run {
             subject: self.subject(),
             args: self.gateway.redacted_value(self.errand.args.clone()),
             target: self.errand.target.clone(),
-            preflight: self.seen.clone(),
+            preflight: self.gateway.redacted_sight(&self.seen),
             reversibility: self.seen.settle(declaration),
             policies: self.permit.policies().to_vec(),
             confirmation: self.confirmation,

@@ -245,7 +245,7 @@ impl Gateway {
     ) -> Result<T, Box<Refusal>> {
         let name = &errand.tool.declaration.name;
         let mut subject = self.subject_unseen(refusal.about.id, &request.principal, name, &errand.args);
-        subject.targets = seen.map(|seen| seen.targets.clone()).unwrap_or_default();
+        subject.targets = seen.map(|seen| self.redacted_targets(&seen.targets)).unwrap_or_default();
         let event = AuditEvent::Denied {
             reason_code: refusal.reason_code.as_str().to_owned(),
             because: refusal.because.clone(),
@@ -337,7 +337,8 @@ impl Gateway {
         args: &Value,
         seen: &Preflight,
     ) -> Subject {
-        Subject { targets: seen.targets.clone(), ..self.subject_unseen(id, principal, tool, args) }
+        let targets = self.redacted_targets(&seen.targets);
+        Subject { targets, ..self.subject_unseen(id, principal, tool, args) }
     }
 
     fn subject_unseen(&self, id: Uuid, principal: &Principal, tool: &str, args: &Value) -> Subject {
@@ -350,10 +351,35 @@ impl Gateway {
         }
     }
 
+    /// A text without held secrets.
+    pub(crate) fn redacted_text(&self, text: &str) -> String {
+        self.broker.redactor().text(text).into_owned()
+    }
+
     /// A value without held secrets.
     pub(crate) fn redacted_value(&self, mut value: Value) -> Value {
         self.broker.redactor().value(&mut value);
         value
+    }
+
+    fn redacted_targets(&self, targets: &[Target]) -> Vec<Target> {
+        let mut targets = targets.to_vec();
+        targets.iter_mut().for_each(|target| self.broker.redactor().string(&mut target.path));
+        targets
+    }
+
+    /// What was seen, without held secrets but for the pre-image: that is the target's own data, to be put back as it was.
+    pub(crate) fn redacted_sight(&self, seen: &Preflight) -> Preflight {
+        let redactor = self.broker.redactor();
+        let mut seen = Preflight { targets: self.redacted_targets(&seen.targets), ..seen.clone() };
+        redactor.string(&mut seen.summary);
+        seen.evidence.iter_mut().for_each(|evidence| redactor.string(&mut evidence.what));
+        redactor.parts(&mut seen.blast_radius);
+        if let Some(way) = &mut seen.alternative {
+            redactor.value(&mut way.args);
+            redactor.string(&mut way.summary);
+        }
+        seen
     }
 
     /// A reply without held secrets.

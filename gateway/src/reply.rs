@@ -508,8 +508,7 @@ impl About {
             redactor.string(&mut evidence.what);
         }
         if let Some(radius) = &mut self.blast_radius {
-            let parts = std::mem::take(&mut radius.parts);
-            radius.parts = parts.into_iter().map(|(name, n)| (redactor.text(&name).into_owned(), n)).collect();
+            redactor.parts(radius);
         }
     }
 }
