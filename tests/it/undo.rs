@@ -87,6 +87,11 @@ fn rental() -> Result<World> {
     Ok(world)
 }
 
+/// The same without the ids a quarantine gives anew each time.
+fn but_for_ids(state: &str) -> Vec<&str> {
+    state.lines().filter(|line| !line.contains("mollyguard_trash")).collect()
+}
+
 async fn undo(agent: &Agent, call: &str) -> Result<mollyguard_tests::Reply> {
     agent.call("undo_call", json!({"call_id": call})).await
 }
@@ -117,7 +122,7 @@ async fn every_change_is_taken_back_and_the_taking_back_as_well() -> Result {
         // The undo of the undo, and once more.
         let redone = undo(&agent, undone.call_id()).await?;
         redone.done();
-        assert_eq!(state(&world)?, after, "{args} should be there again");
+        assert_eq!(but_for_ids(&state(&world)?), but_for_ids(&after), "{args} should be there again");
         undo(&agent, redone.call_id()).await?.done();
         assert_eq!(state(&world)?, before, "{args} should be taken back exactly, again");
     }
@@ -161,9 +166,12 @@ async fn a_table_comes_back_out_of_the_quarantine_by_its_own_tool_too() -> Resul
     assert_eq!(restored.done()["restored"], "bookings");
     assert_eq!(world.dump("fleet_dev")?, before);
     undo(&agent, restored.call_id()).await?.done();
-    assert_eq!(world.dump("fleet_dev")?, quarantined);
-    // The first call's undo stands: the table is again where that call left it.
-    undo(&agent, dropped.call_id()).await?.done();
+    assert_eq!(but_for_ids(&world.dump("fleet_dev")?), but_for_ids(&quarantined));
+    // The first call cannot be taken back a second time over; what came last can.
+    assert!(!undo(&agent, dropped.call_id()).await?.is_done());
+    let calls = agent.call("list_calls", json!({"undoable": true, "limit": 1})).await?;
+    let last = calls.done()["calls"][0]["call_id"].as_str().unwrap_or_default().to_owned();
+    undo(&agent, &last).await?.done();
     assert_eq!(world.dump("fleet_dev")?, before);
     Ok(())
 }
