@@ -150,10 +150,25 @@ pub struct Defaults {
     http: HttpTable,
 }
 
-/// The defaults as TOML.
+/// The defaults as TOML. Keys without a default of their own stand as comments.
 #[must_use]
 pub fn defaults_toml() -> String {
-    toml::to_string_pretty(&Defaults::default()).unwrap_or_default()
+    const STATE: &str =
+        "[gateway]\n# state = \"~/.local/state/mollyguard\", or below $XDG_STATE_HOME\n# user = $USER\n";
+    const CHECKPOINT: &str = "[audit]\n# checkpoint = \"FILE\" for signed heads; none unless set\n";
+    const NAMED: &str = "
+# [environments.NAME]
+# tier = \"production\", \"staging\" or \"development\"
+
+# [targets.NAME]
+# kind = a toolset of `mollyguard tools`
+# environment = the NAME of one
+# identity = what `mollyguard targets check` shows; another thing behind the name is refused
+# and the kind's own keys: `path` for sqlite; `root` and `backups` for files
+";
+    let defaults = toml::to_string_pretty(&Defaults::default()).unwrap_or_default();
+    let defaults = defaults.replace("[gateway]\n", STATE).replace("[audit]\n", CHECKPOINT);
+    format!("{defaults}{NAMED}")
 }
 
 /// One file being read: for errors that name it.
