@@ -16,6 +16,9 @@ use crate::identity::Principal;
 /// The only method that asks.
 const METHOD: &str = "tools/call";
 
+/// How long a seal outlives its question: a late answer is then known for what it is, and refused as late.
+const LATE: Duration = Duration::from_secs(60 * 60);
+
 /// Seals and opens `requestState`.
 #[derive(Clone, Debug)]
 pub struct Seal(Arc<RequestStateCodec>);
@@ -70,10 +73,10 @@ impl Seal {
         Ok(Self(Arc::new(codec)))
     }
 
-    /// Seals until the confirmation expires.
+    /// Seals until some time after the confirmation expires. That it expires is the store's doing, too.
     pub(super) fn close(&self, sealed: &Sealed, bound: &Bound<'_>, until: Timestamp) -> Result<String, SealError> {
         let aad = bound.bytes();
-        let options = SealOptions::new().associated_data(&aad).ttl(left(until));
+        let options = SealOptions::new().associated_data(&aad).ttl(left(until) + LATE);
         self.0.seal_json_with(sealed, &options).map_err(|_| SealError::Content)
     }
 
