@@ -113,7 +113,7 @@ impl Site {
     pub(super) fn whereabouts(&self) -> Evidence {
         let (path, environment) = (self.path.display(), &self.environment.name);
         let what = format!("the file is `{path}` (device:inode {}), configured as `{environment}`", self.uid);
-        Evidence::seen(About::State, what, "stat")
+        Evidence::seen(About::Boundary, what, "stat")
     }
 
     /// A connection that cannot change anything.
