@@ -1,5 +1,6 @@
 //! The end-to-end tests: the real binary, real databases and files, real clients.
 
+mod asking;
 mod conformance;
 mod harness;
 mod inspector;
