@@ -43,7 +43,8 @@ pub struct Asked<'a> {
 #[must_use]
 pub fn typed_name(target: &Target) -> String {
     let name = target.name();
-    let typeable = !name.is_empty() && name.chars().count() <= 80 && name.trim() == name && clean(name) == name;
+    let shown = clean(name).replace('`', "'");
+    let typeable = !name.is_empty() && name.chars().count() <= 80 && name.trim() == name && shown == name;
     let configured = target.path.split('/').next().unwrap_or_default();
     if typeable { name.to_owned() } else { configured.to_owned() }
 }
