@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use mollyguard_tools::contract::{About, BlastRadius, Declaration, Preflight, Reversibility, Target, Timestamp};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{Assurance, Need};
 use crate::identity::Principal;
@@ -30,6 +31,8 @@ pub struct Asked<'a> {
     pub reversibility: Reversibility,
     /// What policy asks for.
     pub need: Need,
+    /// The call it takes back, for an undo.
+    pub undoes: Option<Uuid>,
     /// The policies that ask.
     pub because: &'a [Because],
     /// The name to type.
@@ -58,6 +61,9 @@ pub fn render(asked: &Asked<'_>) -> String {
     let seen = asked.seen;
     let mut text = String::new();
     line(&mut text, "WHAT", &format!("{} ({})", clean(&seen.summary), asked.declaration.name));
+    if let Some(call) = asked.undoes {
+        line(&mut text, "TAKES BACK", &format!("call {call}"));
+    }
     for target in seen.targets.iter().take(LINES) {
         line(&mut text, "WHERE", &place(target));
     }
@@ -68,6 +74,7 @@ pub fn render(asked: &Asked<'_>) -> String {
     evidence(&mut text, asked, "HOW MUCH", About::Dependents);
     backups(&mut text, asked);
     line(&mut text, "UNDO", undo(asked.reversibility));
+    evidence(&mut text, asked, "UNDO", About::Undo);
     match &seen.alternative {
         Some(way) => {
             line(&mut text, "REVERSIBLE WAY", &format!("{}: {}", clean(&way.tool), clean(&way.summary)));
