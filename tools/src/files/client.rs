@@ -280,9 +280,7 @@ impl Root {
 
     /// Where all of this is: in every preflight.
     pub(super) fn whereabouts(&self) -> Evidence {
-        let (real, environment) = (shown_os(self.real.as_os_str()), shown(&self.site.environment.name));
-        let tier = self.site.environment.tier.as_str();
-        Evidence::seen(About::Boundary, format!("below {real}, in environment {environment} ({tier})"), "realpath")
+        Evidence::seen(About::Boundary, format!("below {}", shown_os(self.real.as_os_str())), "realpath")
     }
 
     /// The place a path names. Every folder on the way has to be there.
