@@ -1,8 +1,10 @@
 //! `files_move`: a file or folder gets another path; nothing is replaced.
 
+use std::ffi::OsStr;
 use std::io;
 
 use async_trait::async_trait;
+use cap_std::fs::Dir;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -43,9 +45,9 @@ pub(super) struct Output {
     to: String,
 }
 
-struct Way {
-    from: Place,
-    to: Place,
+pub(super) struct Way {
+    pub(super) from: Place,
+    pub(super) to: Place,
     found: Found,
 }
 
@@ -56,7 +58,8 @@ impl Way {
     }
 }
 
-fn way(root: &Root, args: &Args) -> Result<Way, ToolError> {
+/// What is to move, and where to, if it may.
+pub(super) fn way(root: &Root, args: &Args) -> Result<Way, ToolError> {
     let (from, to) = (Rel::parse_inside(&args.from)?, Rel::parse_inside(&args.to)?);
     if to.starts_with(&from) {
         return Err(ToolError::refused(format!("{} lies in {} or is the same", to.shown(), from.shown())));
@@ -127,7 +130,7 @@ impl TypedTool for Move {
             if way.fingerprint() != seen {
                 return Err(ToolError::changed(format!("{} is not what was looked at any more", way.from.rel.shown())));
             }
-            carry(&root, &way)?;
+            carry(&root, &way, platform::rename)?;
             let output = Output { from: way.from.rel.to_string(), to: way.to.rel.to_string() };
             // The same move the other way about, as its own look will find it.
             let back = Way { from: way.to, to: way.from, found: way.found };
@@ -153,12 +156,20 @@ impl TypedTool for Move {
     }
 }
 
+/// How a name is moved: as by [`platform::rename`].
+pub(super) type Rename = fn(&Dir, &OsStr, &Dir, &OsStr) -> io::Result<()>;
+
 /// Renames, and renames back if it was something else than what was looked at.
-fn carry(root: &Root, way: &Way) -> Result<(), ToolError> {
-    let (from, to) = ((&way.from.dir, &way.from.name), (&way.to.dir, &way.to.name));
+pub(super) fn carry(root: &Root, way: &Way, rename: Rename) -> Result<(), ToolError> {
+    let (from, to) = ((&way.from.dir, way.from.name.as_os_str()), (&way.to.dir, way.to.name.as_os_str()));
     let (shown, place) = (way.from.rel.shown(), way.to.rel.shown());
-    platform::rename(from.0, from.1, to.0, to.1).map_err(|error| match error.kind() {
+    // A way around a missing kind of rename takes several steps, and may have ended between them.
+    let arrived = || !matches!(way.to.stat(), Ok(None));
+    rename(from.0, from.1, to.0, to.1).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => ToolError::changed(format!("something came to be at {place} meanwhile")),
+        _ if arrived() => {
+            ToolError::uncertain(format!("moving {shown} to {place} stopped half way, and it may be at both: {error}"))
+        }
         io::ErrorKind::NotFound => ToolError::changed(format!("{shown} is gone")),
         io::ErrorKind::CrossesDevices => {
             ToolError::refused(format!("{place} lies on another file system, and a move copies nothing"))
@@ -169,7 +180,7 @@ fn carry(root: &Root, way: &Way) -> Result<(), ToolError> {
     if moved.as_ref().is_ok_and(|moved| moved.as_ref().map(|found| found.print) == Some(way.found.print)) {
         return Ok(());
     }
-    platform::rename(to.0, to.1, from.0, from.1).map_err(|error| {
+    rename(to.0, to.1, from.0, from.1).map_err(|error| {
         ToolError::uncertain(format!("{shown} changed while it was moved to {place}, and did not move back: {error}"))
     })?;
     Err(moved.err().unwrap_or_else(|| ToolError::changed(format!("{shown} is not what was looked at any more"))))

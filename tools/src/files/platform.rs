@@ -109,11 +109,15 @@ fn rename_checked(from: &Dir, old: &OsStr, to: &Dir, new: &OsStr) -> io::Result<
         };
     }
     rustix::fs::linkat(from, old, to, new, AtFlags::empty())?;
-    rustix::fs::unlinkat(from, old, AtFlags::empty()).or_else(|error| {
-        // Still there under its old name, so the new one goes again.
-        rustix::fs::unlinkat(to, new, AtFlags::empty())?;
-        Err(error.into())
-    })
+    match rustix::fs::unlinkat(from, old, AtFlags::empty()) {
+        // Somebody else took the old name away meanwhile: the new one may be the only one left.
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => {
+            // Still there under its old name, so the new one goes again.
+            rustix::fs::unlinkat(to, new, AtFlags::empty())?;
+            Err(error.into())
+        }
+    }
 }
 
 #[derive(Clone, Copy)]

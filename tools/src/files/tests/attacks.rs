@@ -1,11 +1,13 @@
 //! Calls that try to get out of the root, onto other file systems, or past what was looked at.
 
+use std::io;
 use std::process::Command;
 use std::time::Duration;
 
 use super::*;
 use crate::contract::{About, Cause, Digest};
 use crate::files::client::{Place, Rel, Root, Site};
+use crate::files::r#move::{Rename, Way, carry, way};
 use crate::files::trash::{self, Held, swap};
 use crate::files::walk::open_file;
 
@@ -236,6 +238,28 @@ async fn what_moved_but_was_not_looked_at_moves_back() {
     }
     let result = swap(&root, &place(&root, "d/b"), &trash::fresh_id(), Held { here: wrong, kept: None });
     assert!(matches!(result, Err(ToolError::Untouched { .. })) && ground.trash().is_empty());
+}
+
+fn moving(root: &Root, from: &str, to: &str) -> Way {
+    let args = json!({ "target": "uploads", "from": from, "to": to });
+    way(root, &serde_json::from_value(args).unwrap()).unwrap()
+}
+
+/// A rename of several steps whose last step, and the taking back of the first, are not permitted.
+#[tokio::test]
+async fn a_move_that_stopped_half_way_is_uncertain() {
+    let ground = Ground::new();
+    ground.file("a", "x");
+    let root = open(&ground);
+    let half: Rename = |from, old, to, new| {
+        from.hard_link(old, to, new)?;
+        Err(io::ErrorKind::PermissionDenied.into())
+    };
+    let result = carry(&root, &moving(&root, "a", "b"), half);
+    assert!(matches!(&result, Err(ToolError::Uncertain { reason }) if reason.contains("half way")), "{result:?}");
+    let not_at_all: Rename = |_, _, _, _| Err(io::ErrorKind::PermissionDenied.into());
+    let result = carry(&root, &moving(&root, "a", "c"), not_at_all);
+    assert!(matches!(result, Err(ToolError::Untouched { cause: Cause::Failed, .. })), "{result:?}");
 }
 
 #[tokio::test]
