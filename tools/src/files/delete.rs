@@ -6,13 +6,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::KIND;
-use super::client::{Place, Rel, Root, Site, beyond_mount};
+use super::client::{Place, Root, Site, beyond_mount};
 use super::platform;
 use super::probe::{find_out, is_trashed};
+use super::rel::Rel;
 use super::restore;
 use super::shown::shown_os;
+use super::tally::Found;
 use super::trash::{self, Held, fresh_id, lock, swap};
-use super::walk::{Found, survey};
+use super::walk::survey;
 use crate::contract::{
     About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
     ToolError, TypedTool, blocking,

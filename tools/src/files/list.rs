@@ -10,7 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::KIND;
-use super::client::{DEEPEST, Kind, Rel, Root, Site, Stat, is_trash, stat_at};
+use super::client::{Kind, Root, Site, Stat, stat_at};
+use super::rel::{DEEPEST, Rel, is_trash};
 use super::walk::names_in;
 use crate::contract::{
     Audience, BlastRadius, Digest, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,

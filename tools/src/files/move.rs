@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::KIND;
-use super::client::{Place, Rel, Root, Site, io_error};
+use super::client::{Place, Root, Site, io_error};
 use super::delete::{doomed, radius};
 use super::platform;
 use super::probe::{self, find_out};
+use super::rel::Rel;
+use super::tally::Found;
 use super::trash::lock;
-use super::walk::{Found, survey};
+use super::walk::survey;
 use crate::contract::{
     Audience, Digest, Done, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError, TypedTool, UndoPlan,
     blocking,

@@ -1,6 +1,7 @@
 //! What became of a call that started and was never seen to finish: looked up, never changed.
 
-use super::client::{Kind, Place, Rel, Root, Site};
+use super::client::{Kind, Place, Root, Site};
+use super::rel::Rel;
 use super::trash;
 use super::walk::{digest_of, open_file};
 use crate::contract::{Digest, Lease, Preflight, Probe, ToolError, blocking};

@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::KIND;
-use super::client::{Place, Rel, Root, Site, beyond_mount};
+use super::client::{Place, Root, Site, beyond_mount};
 use super::delete::{doomed, fingerprint, radius};
 use super::probe::{self, find_out};
+use super::rel::Rel;
 use super::shown::{moment, shown};
+use super::tally::Found;
 use super::trash::{self, Entry, Held, fresh_id, lock, parse_id, swap};
-use super::walk::Found;
 use crate::contract::{
     About, Alternative, Audience, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, Target,
     ToolError, TypedTool, blocking,
@@ -187,7 +188,7 @@ impl Doomed {
                 };
                 evidence.push(Evidence::seen(About::Backups, what, "the trash entry"));
                 let mut target = self.target(root, &Rel::default());
-                target.path = format!("{}/{}/{}", target.path, super::client::TRASH, entry.id);
+                target.path = format!("{}/{}/{}", target.path, super::rel::TRASH, entry.id);
                 (target, true)
             }
         };

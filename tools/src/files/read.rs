@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::KIND;
-use super::client::{Kind, Place, Rel, Root, Site, Stat, io_error};
+use super::client::{Kind, Place, Root, Site, Stat, io_error};
+use super::rel::Rel;
 use super::walk::{digest_of, open_file};
 use crate::contract::{
     Audience, BlastRadius, Digest, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,

@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::KIND;
-use super::client::{Place, Rel, Root, Site, beyond_mount};
+use super::client::{Place, Root, Site, beyond_mount};
 use super::delete::radius;
+use super::rel::Rel;
+use super::tally::Found;
 use super::trash::{Entry, Held, lock, parse_id, swap};
-use super::walk::{Found, survey};
+use super::walk::survey;
 use crate::contract::{
     About, Audience, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
     UndoPlan, blocking,

@@ -12,10 +12,12 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::client::{Kind, Place, Rel, Root, Stat, TRASH, io_error, stat_at};
+use super::client::{Kind, Place, Root, Stat, io_error, stat_at};
 use super::platform;
+use super::rel::{Rel, TRASH};
 use super::shown::shown;
-use super::walk::{Found, Tally, names_in, survey, survey_as};
+use super::tally::{Found, Tally};
+use super::walk::{names_in, survey, survey_as};
 use crate::contract::{Digest, Timestamp, ToolError, now};
 
 const ITEM: &str = "item";

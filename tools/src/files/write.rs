@@ -13,14 +13,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::KIND;
-use super::client::{Kind, Place, Rel, Root, Site, Stat, beyond_mount, io_error};
+use super::client::{Kind, Place, Root, Site, Stat, beyond_mount, io_error};
 use super::platform;
 use super::probe::{self, find_out};
 use super::read::Encoding;
+use super::rel::Rel;
 use super::restore;
 use super::shown::{shown, size};
+use super::tally::Found;
 use super::trash::{self, Entry, Held, fresh_id, lock, swap};
-use super::walk::{Found, survey};
+use super::walk::survey;
 use crate::contract::{
     About, Alternative, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Probe, Promise,
     Reversibility, Scope, Target, ToolError, TypedTool, blocking,

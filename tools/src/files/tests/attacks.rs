@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::contract::{About, Cause, Digest};
-use crate::files::client::{Place, Rel, Root, Site};
+use crate::files::client::{Place, Root, Site};
 use crate::files::r#move::{Rename, Way, carry, way};
+use crate::files::rel::Rel;
 use crate::files::trash::{self, Held, swap};
 use crate::files::walk::open_file;
 
