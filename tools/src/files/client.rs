@@ -189,6 +189,11 @@ impl Root {
         self.backups().iter().find(|glob| glob.covers(path))
     }
 
+    /// Whether something unseen in the folder `from` may be a backup there, and none any more in the folder `to`.
+    pub(super) fn may_lose_backups(&self, from: &str, to: &str) -> bool {
+        self.backup_pattern(to).is_none() && self.backups().iter().any(|glob| glob.loses(from, to))
+    }
+
     pub(super) fn target(&self, kind: &str, rel: &Rel, uid: Option<String>) -> Target {
         let path = match rel.names() {
             [] => self.site.name.clone(),

@@ -129,9 +129,17 @@ impl TypedTool for Delete {
 
 /// What is to go, if it may: it is there, and nothing is mounted at it or inside it.
 pub(super) fn doomed(root: &Root, path: &str) -> Result<(Place, Found), ToolError> {
+    doomed_as(root, path, |place| survey(root, place))
+}
+
+/// The same, looked at in a way of its own.
+pub(super) fn doomed_as<F>(root: &Root, path: &str, look: F) -> Result<(Place, Found), ToolError>
+where
+    F: FnOnce(&Place) -> Result<Option<Found>, ToolError>,
+{
     let rel = Rel::parse_inside(path)?;
     let place = root.place(&rel)?;
-    let found = survey(root, &place)?.ok_or_else(|| ToolError::not_found(format!("there is no {}", rel.shown())))?;
+    let found = look(&place)?.ok_or_else(|| ToolError::not_found(format!("there is no {}", rel.shown())))?;
     if let Some(mounts) = found.tally.mounts() {
         return Err(beyond_mount(&mounts));
     }

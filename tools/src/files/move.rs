@@ -11,13 +11,13 @@ use serde_json::json;
 
 use super::KIND;
 use super::client::{Place, Root, Site, io_error};
-use super::delete::{doomed, radius};
+use super::delete::{doomed_as, radius};
 use super::platform;
 use super::probe::{self, find_out};
 use super::rel::Rel;
 use super::tally::Found;
 use super::trash::lock;
-use super::walk::survey;
+use super::walk::{survey, survey_to};
 use crate::contract::{
     Audience, Digest, Done, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError, TypedTool, UndoPlan,
     blocking,
@@ -66,7 +66,7 @@ pub(super) fn way(root: &Root, args: &Args) -> Result<Way, ToolError> {
     if to.starts_with(&from) {
         return Err(ToolError::refused(format!("{} lies in {} or is the same", to.shown(), from.shown())));
     }
-    let (from, found) = doomed(root, &args.from)?;
+    let (from, found) = doomed_as(root, &args.from, |place| survey_to(root, place, &to))?;
     let to = root.place(&to)?;
     if to.stat()?.is_some() {
         return Err(ToolError::refused(format!("{} exists already, and a move replaces nothing", to.rel.shown()))
@@ -105,14 +105,19 @@ impl TypedTool for Move {
             let mut evidence = vec![root.whereabouts()];
             evidence.extend(way.found.evidence());
             let kind = way.found.stat.kind.as_str();
+            // Where they are no backups any more, the next call could purge them as if they were anything.
+            let destroys_recovery = way.found.tally.loses_backups();
             Ok(Preflight {
                 targets: vec![
                     root.target(kind, &way.from.rel, Some(way.found.stat.uid())),
                     root.target(kind, &way.to.rel, None),
                 ],
                 blast_radius: radius(&way.found),
-                reversibility: Reversibility::Reversible,
-                destroys_recovery: false,
+                reversibility: match destroys_recovery {
+                    true => Reversibility::Irreversible,
+                    false => Reversibility::Reversible,
+                },
+                destroys_recovery,
                 evidence,
                 alternative: None,
                 fingerprint: way.fingerprint(),

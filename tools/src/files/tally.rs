@@ -22,6 +22,10 @@ pub(super) struct Tally {
     pub(super) backups: Few,
     /// The patterns that those match.
     pub(super) patterns: Vec<String>,
+    /// Those that would be none any more where the thing is to move.
+    pub(super) losing: Few,
+    /// There may be more of those beyond the bounds.
+    pub(super) may_lose: bool,
     pub(super) trashed: u64,
     pub(super) linked: u64,
     pub(super) unread: Few,
@@ -59,6 +63,11 @@ impl Tally {
 
     pub(super) const fn backups(&self) -> u64 {
         self.backups.all
+    }
+
+    /// A move takes backups, or what may be some, to where nothing would hold them for backups.
+    pub(super) const fn loses_backups(&self) -> bool {
+        self.losing.all > 0 || self.may_lose
     }
 
     pub(super) const fn trashed(&self) -> u64 {
@@ -119,6 +128,18 @@ impl Found {
                 _ => format!("it matches {globs}: others rely on it for recovery"),
             };
             add(About::Backups, format!("{what} ({})", tally.backups.text()), "settings `backups`");
+        }
+        if tally.losing.all > 0 {
+            let named = tally.losing.text();
+            let what = match tally.losing.all {
+                1 => format!("{named} would not count as a backup any more where it moves to"),
+                all => format!("{all} files would not count as backups any more where they move to ({named})"),
+            };
+            add(About::Backups, what, "settings `backups`");
+        }
+        if tally.may_lose {
+            let what = "what was not counted may hold backups that would not count as such where they move to";
+            add(About::Backups, what.into(), "settings `backups`");
         }
         if tally.trashed > 0 {
             add(About::Backups, format!("a trash with {} lies inside", count(tally.trashed, "file")), "readdir");

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::client::{Kind, Place, Root, Stat, io_error, stat_at};
 use super::platform;
-use super::rel::{DEEPEST, is_trash};
+use super::rel::{DEEPEST, Rel, is_trash};
 use super::shown::shown_os;
 use super::tally::{Found, Tally};
 use crate::contract::{Digest, ToolError};
@@ -22,14 +22,25 @@ pub(super) fn survey(root: &Root, place: &Place) -> Result<Option<Found>, ToolEr
     survey_as(root, place, &place.rel.to_string())
 }
 
+/// The same for a thing that is to move: tells which backups would not be any under the path `to`.
+pub(super) fn survey_to(root: &Root, place: &Place, to: &Rel) -> Result<Option<Found>, ToolError> {
+    let from = place.rel.to_string();
+    look(Walk { leads: Some((from.len(), to.to_string())), ..Walk::new(root) }, place, &from)
+}
+
 /// The same for a thing that lies elsewhere than where it belongs: `belongs` decides what counts as a backup.
 pub(super) fn survey_as(root: &Root, place: &Place, belongs: &str) -> Result<Option<Found>, ToolError> {
-    let Some(stat) = place.stat()? else { return Ok(None) };
-    let mut walk = Walk::new(root);
+    look(Walk::new(root), place, belongs)
+}
+
+fn look(mut walk: Walk<'_>, place: &Place, belongs: &str) -> Result<Option<Found>, ToolError> {
+    let (root, Some(stat)) = (walk.root, place.stat()?) else { return Ok(None) };
     let print = match stat.kind {
         Kind::Directory => {
             walk.record(b"", stat);
             walk.folder(&place.dir, &place.name, stat, &mut Vec::new(), &mut belongs.as_bytes().to_vec(), 0)?;
+            let unseen = |(_, to): &(usize, String)| root.may_lose_backups(belongs, to);
+            walk.tally.may_lose = walk.tally.truncated && walk.leads.as_ref().is_some_and(unseen);
             Digest::from_bytes(walk.hasher.finalize_reset().into())
         }
         _ => {
@@ -65,11 +76,13 @@ struct Walk<'a> {
     hasher: Sha256,
     tally: Tally,
     left: u64,
+    /// For what is to move: the length of its path, and its new path.
+    leads: Option<(usize, String)>,
 }
 
 impl<'a> Walk<'a> {
     fn new(root: &'a Root) -> Self {
-        Self { root, hasher: Sha256::new(), tally: Tally::default(), left: root.limits().count }
+        Self { root, hasher: Sha256::new(), tally: Tally::default(), left: root.limits().count, leads: None }
     }
 
     /// Walks a folder. `path` is what the digest goes by, `belongs` what patterns and people go by.
@@ -168,6 +181,11 @@ impl<'a> Walk<'a> {
         self.hasher.update(size_and_time.1.1.to_be_bytes());
     }
 
+    /// Whether what lies at `below` in the thing is no backup where that comes to.
+    fn is_lost(&self, below: &[u8], to: &str) -> bool {
+        self.root.backup_pattern(&format!("{to}{}", String::from_utf8_lossy(below))).is_none()
+    }
+
     fn count(&mut self, path: &[u8], belongs: &[u8], stat: Stat) {
         self.tally.files += 1;
         self.tally.bytes = self.tally.bytes.saturating_add(if stat.kind == Kind::File { stat.bytes } else { 0 });
@@ -179,6 +197,9 @@ impl<'a> Walk<'a> {
         }
         if let Some(glob) = self.root.backup_pattern(&String::from_utf8_lossy(belongs)) {
             self.tally.backups.add(belongs);
+            if self.leads.as_ref().is_some_and(|(from, to)| self.is_lost(&belongs[*from..], to)) {
+                self.tally.losing.add(belongs);
+            }
             if !self.tally.patterns.iter().any(|pattern| pattern == glob.as_str()) {
                 self.tally.patterns.push(glob.as_str().to_owned());
             }

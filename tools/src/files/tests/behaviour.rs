@@ -212,6 +212,62 @@ async fn moving_replaces_nothing() {
     assert_eq!(std::fs::read(ground.root.join("a")).unwrap(), b"1");
 }
 
+#[tokio::test]
+async fn moving_backups_to_where_they_are_none_is_held_for_destroying_them() {
+    let ground = Ground::with(r#"backups = ["backups/**", "db/*.gz", "**/*.dump"]"#);
+    let args = |from: &str, to: &str| json!({ "target": "uploads", "from": from, "to": to });
+    for path in ["backups/full.tar", "backups/2025/a", "backups/2025/b", "db/old.gz", "db/x.dump", "other/x"] {
+        ground.file(path, "1");
+    }
+    std::fs::create_dir(ground.root.join("tmp")).unwrap();
+    let lost = [
+        ("backups/full.tar", "tmp/x", "backups/full.tar would not count as a backup any more"),
+        ("backups", "tmp/b", "3 files would not count as backups any more where they move to (backups/2025/a, "),
+        ("backups/2025", "2025", "2 files would not count"),
+        ("db", "tmp/db", "db/old.gz would not count"),
+        ("db/old.gz", "db/old.zip", "db/old.gz would not count"),
+        ("db/x.dump", "db/x.tmp", "db/x.dump would not count"),
+    ];
+    for (from, to, fact) in lost {
+        let seen = ground.look("files_move", args(from, to)).await.unwrap();
+        assert!(seen.destroys_recovery && seen.reversibility == Reversibility::Irreversible, "{from} to {to}");
+        assert!(facts(&seen).contains(fact), "{}", facts(&seen));
+        let before = ground.state().await;
+        let done = ground.run("files_move", args(from, to), &seen).await.unwrap();
+        let back = ground.look("files_move", done.undo.as_ref().unwrap().args.clone()).await.unwrap();
+        assert!(!back.destroys_recovery && back.reversibility == Reversibility::Reversible, "{to} to {from}");
+        ground.undo(&done).await;
+        assert_eq!(before, ground.state().await);
+    }
+    let kept = [
+        ("backups/full.tar", "backups/2025/c"),
+        ("backups/2025", "backups/old"),
+        ("backups/full.tar", "db/full.gz"),
+        ("db/x.dump", "tmp/y.dump"),
+        ("other", "backups/other"),
+        ("other/x", "tmp/x"),
+    ];
+    for (from, to) in kept {
+        let seen = ground.look("files_move", args(from, to)).await.unwrap();
+        assert!(!seen.destroys_recovery && seen.reversibility == Reversibility::Reversible, "{from} to {to}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_counted_may_be_a_backup_that_moves() {
+    let mut ground = Ground::with(r#"backups = ["data/*/full.tar", "**/*.dump"]"#);
+    ground.limits.count = 2;
+    for n in 0..5 {
+        ground.file(&format!("data/pg/{n}"), "1");
+        ground.file(&format!("node_modules/{n}"), "1");
+    }
+    for (from, to, lost) in [("data/pg", "pg", true), ("data/pg", "data/pg16", false), ("node_modules", "x", false)] {
+        let seen = ground.look("files_move", json!({ "target": "uploads", "from": from, "to": to })).await.unwrap();
+        assert_eq!((seen.blast_radius.truncated, seen.destroys_recovery), (true, lost), "{from} to {to}");
+        assert_eq!(facts(&seen).contains("what was not counted may hold backups"), lost, "{}", facts(&seen));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_calls_on_one_state_one_runs() {
     for tool in ["files_write", "files_delete", "files_purge", "files_move"] {
