@@ -4,6 +4,8 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use cap_fs_ext::DirExt as _;
@@ -13,7 +15,7 @@ use super::glob::Glob;
 use super::platform;
 use super::rel::Rel;
 use super::shown::shown_os;
-use crate::contract::{About, Environment, Evidence, Lease, Limits, Target, Timestamp, ToolError};
+use crate::contract::{About, Environment, Evidence, Lease, Limits, Target, Timestamp, ToolError, blocking};
 
 /// A target's own settings.
 #[derive(Clone, Debug)]
@@ -132,6 +134,27 @@ impl Place {
     }
 }
 
+/// Runs `job` on the lease's root off the runtime's threads. When the deadline passes, or this future is dropped, looking
+/// stops; what was already moved then moves back, since nobody could tell that it is what was meant.
+pub(super) async fn work<T, F>(lease: &Lease, job: F) -> Result<T, ToolError>
+where
+    T: Send + 'static,
+    F: FnOnce(&Root) -> Result<T, ToolError> + Send + 'static,
+{
+    let (site, hung_up) = (Site::of(lease)?, Arc::default());
+    let _hang_up = HangUp(Arc::clone(&hung_up));
+    blocking(move || job(&site.open(hung_up)?)).await
+}
+
+/// Sets the flag when dropped: when the future that waits for the work is.
+struct HangUp(Arc<AtomicBool>);
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// What a call needs of its lease, owned so that it can leave the runtime's threads.
 #[derive(Clone, Debug)]
 pub(super) struct Site {
@@ -152,7 +175,7 @@ impl Site {
         })
     }
 
-    pub(super) fn open(self) -> Result<Root, ToolError> {
+    pub(super) fn open(self, hung_up: Arc<AtomicBool>) -> Result<Root, ToolError> {
         let unavailable = |error: io::Error| {
             let shown = shown_os(self.folder.root.as_os_str());
             ToolError::unavailable(format!("the root {shown} of `{}` cannot be opened: {error}", self.name))
@@ -161,7 +184,7 @@ impl Site {
         let dir = Dir::open_ambient_dir(&real, cap_std::ambient_authority()).map_err(unavailable)?;
         let stat = Stat::of(&dir.dir_metadata().map_err(unavailable)?);
         let until = Instant::now() + self.limits.deadline;
-        Ok(Root { dir, real, stat, until, site: self })
+        Ok(Root { dir, real, stat, until, hung_up, site: self })
     }
 }
 
@@ -171,13 +194,20 @@ pub(super) struct Root {
     pub(super) real: PathBuf,
     pub(super) stat: Stat,
     /// Looking stops here.
-    pub(super) until: Instant,
+    until: Instant,
+    /// Nobody waits for the look any more.
+    hung_up: Arc<AtomicBool>,
     site: Site,
 }
 
 impl Root {
     pub(super) const fn limits(&self) -> &Limits {
         &self.site.limits
+    }
+
+    /// Whether looking is to stop: it took too long, or nobody waits for it.
+    pub(super) fn stops(&self) -> bool {
+        self.hung_up.load(Ordering::Relaxed) || Instant::now() >= self.until
     }
 
     pub(super) fn backups(&self) -> &[Glob] {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::KIND;
-use super::client::{Place, Root, Site, io_error};
+use super::client::{Place, Root, io_error, work};
 use super::delete::{doomed_as, radius};
 use super::platform;
 use super::probe::{self, find_out};
@@ -20,7 +20,6 @@ use super::trash::lock;
 use super::walk::{survey, survey_to};
 use crate::contract::{
     Audience, Digest, Done, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError, TypedTool, UndoPlan,
-    blocking,
 };
 
 const NAME: &str = "files_move";
@@ -98,10 +97,9 @@ impl TypedTool for Move {
     }
 
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let (site, args) = (Site::of(lease)?, args.clone());
-        blocking(move || {
-            let root = site.open()?;
-            let way = way(&root, &args)?;
+        let args = args.clone();
+        work(lease, move |root| {
+            let way = way(root, &args)?;
             let mut evidence = vec![root.whereabouts()];
             evidence.extend(way.found.evidence());
             let kind = way.found.stat.kind.as_str();
@@ -129,15 +127,14 @@ impl TypedTool for Move {
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (site, args, seen) = (Site::of(lease)?, args.clone(), seen.fingerprint);
-        blocking(move || {
-            let root = site.open()?;
-            let _lock = lock(&root)?;
-            let way = way(&root, &args)?;
+        let (args, seen) = (args.clone(), seen.fingerprint);
+        work(lease, move |root| {
+            let _lock = lock(root)?;
+            let way = way(root, &args)?;
             if way.fingerprint() != seen {
                 return Err(ToolError::changed(format!("{} is not what was looked at any more", way.from.rel.shown())));
             }
-            carry(&root, &way, platform::rename)?;
+            carry(root, &way, platform::rename)?;
             let output = Output { from: way.from.rel.to_string(), to: way.to.rel.to_string() };
             // The same move the other way about, as its own look will find it.
             let back = Way { from: way.to, to: way.from, found: way.found };

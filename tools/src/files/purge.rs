@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::KIND;
-use super::client::{Place, Root, Site, beyond_mount};
+use super::client::{Place, Root, beyond_mount, work};
 use super::delete::{doomed, fingerprint, radius};
 use super::probe::{self, find_out};
 use super::rel::Rel;
@@ -17,7 +17,7 @@ use super::tally::Found;
 use super::trash::{self, Entry, Held, fresh_id, lock, parse_id, swap};
 use crate::contract::{
     About, Alternative, Audience, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, Target,
-    ToolError, TypedTool, blocking,
+    ToolError, TypedTool,
 };
 
 /// Removes for good.
@@ -71,25 +71,20 @@ impl TypedTool for Purge {
     }
 
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let (site, args) = (Site::of(lease)?, args.clone());
-        blocking(move || {
-            let root = site.open()?;
-            Ok(Doomed::of(&root, &args)?.preflight(&root, &args))
-        })
-        .await
+        let args = args.clone();
+        work(lease, move |root| Ok(Doomed::of(root, &args)?.preflight(root, &args))).await
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (site, args, seen) = (Site::of(lease)?, args.clone(), seen.fingerprint);
-        blocking(move || {
-            let root = site.open()?;
-            let _lock = lock(&root)?;
-            let doomed = Doomed::of(&root, &args)?;
+        let (args, seen) = (args.clone(), seen.fingerprint);
+        work(lease, move |root| {
+            let _lock = lock(root)?;
+            let doomed = Doomed::of(root, &args)?;
             if fingerprint(doomed.place(), &doomed.found) != seen {
                 return Err(ToolError::changed(format!("{} is not what was looked at any more", doomed.shown())));
             }
             let (path, tally) = (doomed.rel.as_ref().map(Rel::to_string), doomed.found.tally.clone());
-            doomed.go(&root)?;
+            doomed.go(root)?;
             let (files, folders, bytes) = (tally.files, tally.folders, tally.bytes);
             Ok(Done { output: Output { path, files, folders, bytes }, undo: None })
         })

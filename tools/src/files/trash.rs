@@ -3,7 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt as _};
@@ -90,7 +90,7 @@ pub(super) fn lock(root: &Root) -> Result<File, ToolError> {
     loop {
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(file),
-            Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < root.until => std::thread::sleep(LOCK_PAUSE),
+            Err(Errno::WOULDBLOCK | Errno::INTR) if !root.stops() => std::thread::sleep(LOCK_PAUSE),
             Err(Errno::WOULDBLOCK | Errno::INTR) => {
                 return Err(ToolError::unavailable("another change of this target is still under way"));
             }

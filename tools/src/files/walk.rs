@@ -4,7 +4,6 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::time::Instant;
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt as _};
@@ -46,7 +45,7 @@ fn look(mut walk: Walk<'_>, place: &Place, belongs: &str) -> Result<Option<Found
         _ => {
             walk.count(place.name.as_bytes(), belongs.as_bytes(), stat);
             walk.tally.linked = stat.links.saturating_sub(1);
-            let content = content_of(place, stat, root.limits().undo_bytes)?;
+            let content = content_of(root, place, stat, root.limits().undo_bytes)?;
             let link = link_text(&place.dir, &place.name, stat).map(hex::encode);
             Digest::of(&(stat.kind, state(stat), content, link, stat.mount))
         }
@@ -141,7 +140,7 @@ impl<'a> Walk<'a> {
         belongs: &mut Vec<u8>,
         depth: usize,
     ) -> Result<(), ToolError> {
-        if Instant::now() > self.root.until {
+        if self.root.stops() {
             return Err(
                 ToolError::unavailable("looking took longer than a call may take").with_next("name a part of it")
             );
@@ -238,7 +237,7 @@ pub(super) fn survey_root(root: &Root) -> Result<Tally, ToolError> {
 }
 
 /// The digest of a file's content, `None` for what is no file, cannot be read, or is larger than `most`.
-fn content_of(place: &Place, stat: Stat, most: u64) -> Result<Option<Digest>, ToolError> {
+fn content_of(root: &Root, place: &Place, stat: Stat, most: u64) -> Result<Option<Digest>, ToolError> {
     if stat.kind != Kind::File || stat.bytes > most {
         return Ok(None);
     }
@@ -247,7 +246,7 @@ fn content_of(place: &Place, stat: Stat, most: u64) -> Result<Option<Digest>, To
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
         Err(error) => return Err(io_error(&place.rel.shown(), &error)),
     };
-    let digest = digest_of(&mut file, most).map_err(|error| io_error(&place.rel.shown(), &error))?;
+    let digest = digest_of(root, &mut file, most).map_err(|error| io_error(&place.rel.shown(), &error))?;
     Ok(digest)
 }
 
@@ -264,9 +263,12 @@ pub(super) fn open_file(place: &Place, seen: Stat) -> io::Result<File> {
 }
 
 /// The digest of what is left of a file; `None` where that is more than `most`, as for one that grew since.
-pub(super) fn digest_of(file: &mut File, most: u64) -> io::Result<Option<Digest>> {
+pub(super) fn digest_of(root: &Root, file: &mut File, most: u64) -> io::Result<Option<Digest>> {
     let (mut hasher, mut buffer, mut total) = (Sha256::new(), vec![0; 64 << 10], 0_u64);
     loop {
+        if root.stops() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "reading took longer than a call may take"));
+        }
         let read = file.read(&mut buffer)?;
         if read == 0 {
             return Ok(Some(Digest::from_bytes(hasher.finalize().into())));

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::KIND;
-use super::client::{Kind, Place, Root, Site, Stat, beyond_mount, io_error};
+use super::client::{Kind, Place, Root, Stat, beyond_mount, io_error, work};
 use super::platform;
 use super::probe::{self, find_out};
 use super::read::Encoding;
@@ -25,7 +25,7 @@ use super::trash::{self, Entry, Held, fresh_id, lock, swap};
 use super::walk::survey;
 use crate::contract::{
     About, Alternative, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Probe, Promise,
-    Reversibility, Scope, Target, ToolError, TypedTool, blocking,
+    Reversibility, Scope, Target, ToolError, TypedTool,
 };
 
 const KEPT: &str = "prior_state_kept";
@@ -92,26 +92,24 @@ impl TypedTool for Write {
     }
 
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let (site, args) = (Site::of(lease)?, args.clone());
-        blocking(move || {
-            let root = site.open()?;
-            let plan = Plan::of(&root, &args)?;
-            trash::open(&root)?;
-            Ok(plan.preflight(&root, &args))
+        let args = args.clone();
+        work(lease, move |root| {
+            let plan = Plan::of(root, &args)?;
+            trash::open(root)?;
+            Ok(plan.preflight(root, &args))
         })
         .await
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (site, args, seen) = (Site::of(lease)?, args.clone(), seen.fingerprint);
-        blocking(move || {
-            let root = site.open()?;
-            let _lock = lock(&root)?;
-            let plan = Plan::of(&root, &args)?;
+        let (args, seen) = (args.clone(), seen.fingerprint);
+        work(lease, move |root| {
+            let _lock = lock(root)?;
+            let plan = Plan::of(root, &args)?;
             if plan.fingerprint() != seen {
                 return Err(ToolError::changed(format!("{} is not what was looked at any more", plan.rel.shown())));
             }
-            plan.carry_out(&root, &args.target)
+            plan.carry_out(root, &args.target)
         })
         .await
     }

@@ -2,15 +2,18 @@
 
 use std::io;
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
 
 use super::*;
 use crate::contract::{About, Cause, Digest};
-use crate::files::client::{Place, Root, Site};
+use crate::files::client::{Place, Root, Site, work};
 use crate::files::r#move::{Rename, Way, carry, way};
 use crate::files::rel::Rel;
 use crate::files::trash::{self, Held, swap};
-use crate::files::walk::open_file;
+use crate::files::walk::{open_file, survey};
 
 pub(super) const CHANGING: [&str; 4] = ["files_write", "files_move", "files_delete", "files_purge"];
 
@@ -205,6 +208,47 @@ async fn a_change_waits_for_the_one_before_it() {
     ground.call("files_delete", at("a")).await.unwrap();
 }
 
+/// The walk would go on for two minutes if hanging up did not end it.
+#[tokio::test]
+async fn a_look_ends_when_nobody_waits_for_it() {
+    let mut ground = Ground::new();
+    ground.file("d/a", "x");
+    ground.limits.deadline = Duration::from_secs(120);
+    let (lease, (walks, mut walking)) = (ground.lease(Access::Read), mpsc::unbounded_channel());
+    let (ends, ended) = oneshot::channel();
+    let mut ends = Some(ends);
+    let look = tokio::spawn(async move {
+        work(&lease, move |root| {
+            loop {
+                for path in ["d", "d/a"] {
+                    if let Err(error) = survey(root, &place(root, path)) {
+                        ends.take().unwrap().send(error).unwrap();
+                        return Ok(());
+                    }
+                }
+                let _ = walks.send(());
+            }
+        })
+        .await
+    });
+    walking.recv().await.unwrap();
+    look.abort();
+    let error = tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap().unwrap();
+    assert!(matches!(error, ToolError::Untouched { cause: Cause::Unavailable, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_lock_after_hanging_up() {
+    let mut ground = Ground::new();
+    ground.file("a", "x");
+    ground.limits.deadline = Duration::from_secs(120);
+    let first = open(&ground);
+    let _held = trash::lock(&first).unwrap();
+    let second = Site::of(&ground.lease(Access::Write)).unwrap().open(Arc::new(AtomicBool::new(true))).unwrap();
+    let error = trash::lock(&second).unwrap_err();
+    assert!(matches!(error, ToolError::Untouched { cause: Cause::Unavailable, .. }), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_trash_that_is_something_else_stops_every_change() {
     let ground = Ground::new();
@@ -218,7 +262,7 @@ async fn a_trash_that_is_something_else_stops_every_change() {
 }
 
 pub(super) fn open(ground: &Ground) -> Root {
-    Site::of(&ground.lease(Access::Write)).unwrap().open().unwrap()
+    Site::of(&ground.lease(Access::Write)).unwrap().open(Arc::default()).unwrap()
 }
 
 pub(super) fn place(root: &Root, path: &str) -> Place {
