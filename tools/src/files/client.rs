@@ -346,6 +346,16 @@ pub(super) fn enter(place: &Place, seen: Stat) -> Result<(Dir, Stat), ToolError>
     }
 }
 
+/// Waits until what was done to the names in these folders would outlast a power cut.
+///
+/// # Errors
+/// `Uncertain`: it is done, and may not last.
+pub(super) fn settle<'a>(done: &str, folders: impl IntoIterator<Item = &'a Dir>) -> Result<(), ToolError> {
+    folders.into_iter().try_for_each(platform::sync).map_err(|error| {
+        ToolError::uncertain(format!("{done}, but may not be any more after a power cut: the disk says {error}"))
+    })
+}
+
 /// What the file system said, before anything was changed.
 pub(super) fn io_error(shown: &str, error: &io::Error) -> ToolError {
     match error.kind() {

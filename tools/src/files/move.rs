@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::KIND;
-use super::client::{Place, Root, io_error, work};
+use super::client::{Place, Root, io_error, settle, work};
 use super::delete::{doomed_as, radius};
 use super::platform;
 use super::probe::{self, find_out};
@@ -182,7 +182,8 @@ pub(super) fn carry(root: &Root, way: &Way, rename: Rename) -> Result<(), ToolEr
     })?;
     let moved = survey(root, &way.to);
     if moved.as_ref().is_ok_and(|moved| moved.as_ref().map(|found| found.print) == Some(way.found.print)) {
-        return Ok(());
+        // The new name first, so that it is never without one.
+        return settle(&format!("{shown} is moved to {place}"), [to.0, from.0]);
     }
     rename(to.0, to.1, from.0, from.1).map_err(|error| {
         ToolError::uncertain(format!("{shown} changed while it was moved to {place}, and did not move back: {error}"))

@@ -244,10 +244,9 @@ fn remove(entry: &Entry, shown: &str, found: &Found, back: impl Fn() -> Result<(
         ))
     };
     match trash::remove(&entry.place) {
-        Ok(_) => {
-            entry.discard();
-            Ok(())
-        }
+        Ok(_) => entry.discard_for_good().map_err(|error| {
+            ToolError::uncertain(format!("{shown} is gone, but may be back after a power cut: the disk says {error}"))
+        }),
         Err((0, error)) => match back() {
             Ok(()) => Err(ToolError::failed(format!("{shown} cannot be removed: {error}"))),
             Err(_) => Err(kept(0, &error)),

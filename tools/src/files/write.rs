@@ -286,9 +286,11 @@ impl Plan {
         let mut dir = entry.place.dir.open_dir_nofollow(&entry.place.name)?;
         for name in folders {
             dir.create_dir(name)?;
+            platform::sync(&dir)?;
             dir = dir.open_dir_nofollow(name)?;
         }
-        self.fill(create(&dir, &file.into(), None)?, None)
+        self.fill(create(&dir, &file.into(), None)?, None)?;
+        platform::sync(&dir)
     }
 
     fn fill(&self, mut file: File, old: Option<Stat>) -> io::Result<()> {

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use cap_std::fs::Dir;
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;
@@ -305,6 +306,20 @@ async fn a_move_that_stopped_half_way_is_uncertain() {
     let not_at_all: Rename = |_, _, _, _| Err(io::ErrorKind::PermissionDenied.into());
     let result = carry(&root, &moving(&root, "a", "c"), not_at_all);
     assert!(matches!(result, Err(ToolError::Untouched { cause: Cause::Failed, .. })), "{result:?}");
+}
+
+/// What cannot be opened as a folder cannot be synced as one.
+#[tokio::test]
+async fn a_move_that_may_not_last_is_uncertain() {
+    let ground = Ground::new();
+    ground.file("a", "x");
+    let root = open(&ground);
+    let mut way = moving(&root, "a", "b");
+    way.from.dir = Dir::from_std_file(std::fs::File::open(ground.root.join("a")).unwrap());
+    let within: Rename = |_, old, to, new| to.rename(old, to, new);
+    let result = carry(&root, &way, within);
+    assert!(matches!(&result, Err(ToolError::Uncertain { reason }) if reason.contains("power cut")), "{result:?}");
+    assert!(!ground.root.join("a").exists() && ground.root.join("b").exists());
 }
 
 #[tokio::test]
