@@ -184,7 +184,8 @@ async fn an_end_is_written_once(open: Open<'_>) {
     let intent = store.begin(start()).await.unwrap();
     let call = intent.call();
     assert!(store.settle(call, ended(End::Uncertain)).await.unwrap());
-    store.finish(intent, ended(End::Succeeded)).await.unwrap_err();
+    let unfinished = store.finish(intent, ended(End::Succeeded)).await.unwrap_err();
+    assert!(matches!(unfinished.error, StoreError::AlreadyEnded(about) if about == call), "{unfinished}");
     let stored = store.call(call).await.unwrap().unwrap();
     assert_eq!(stored.end, Some(End::Uncertain));
     assert!(stored.preflight.pre_image.is_some(), "of an uncertain end the image is all that is known");

@@ -41,6 +41,9 @@ pub enum StoreError {
     /// The store itself failed.
     #[error("the store failed: {0}")]
     Failed(String),
+    /// The call's end is written down already.
+    #[error("call `{0}` has an end already")]
+    AlreadyEnded(Uuid),
     /// What was read back makes no sense.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
@@ -98,6 +101,18 @@ pub struct Ending {
     pub note: Option<String>,
     /// What a look found, where the end was settled by looking.
     pub probe: Option<Probe>,
+}
+
+/// An end that is not written down: all it takes to try again.
+#[derive(Debug, thiserror::Error)]
+#[error("the end of call `{}` is not written down: {error}", .intent.call())]
+pub struct Unfinished {
+    /// The call.
+    pub intent: Intent,
+    /// How it ended.
+    pub ending: Ending,
+    /// Why that could not be written.
+    pub error: StoreError,
 }
 
 /// A call as the store remembers it.
@@ -160,7 +175,8 @@ pub trait Store: Send + Sync {
 
     /// Writes down, in ONE durable transaction, how the call ended: the `Finished` record, its undo plan, and for a
     /// succeeded undo the `Undone` record of the call it took back (an undo that ended untouched releases its claim).
-    async fn finish(&self, intent: Intent, ending: Ending) -> Result<(), StoreError>;
+    /// What could not be written comes back whole, to be tried again; `AlreadyEnded` is not worth another try.
+    async fn finish(&self, intent: Intent, ending: Ending) -> Result<(), Box<Unfinished>>;
 
     /// Appends one record that belongs to no transaction of its own: `Read`, `Denied`. Group-committed: returns when it
     /// is written to the database, which for reads may be before it is on disk.

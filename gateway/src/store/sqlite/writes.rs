@@ -176,12 +176,12 @@ fn insert(connection: &Connection, row: &CallRow) -> Result<(), StoreError> {
 }
 
 /// See [`crate::store::Store::finish`] and [`crate::store::Store::settle`]; `false` when the call has an end already.
-pub(super) fn end(writing: &mut Writing<'_>, call: Uuid, ending: Ending) -> Result<bool, StoreError> {
+pub(super) fn end(writing: &mut Writing<'_>, call: Uuid, ending: &Ending) -> Result<bool, StoreError> {
     let mut row = CallRow::find(writing.connection, call, writing.seals)?.ok_or(StoreError::NotFound("call", call))?;
     if row.ended.is_some() {
         return Ok(false);
     }
-    row.end(&ending, now(), writing.seals)?;
+    row.end(ending, now(), writing.seals)?;
     writing
         .connection
         .prepare_cached(
@@ -203,8 +203,9 @@ pub(super) fn end(writing: &mut Writing<'_>, call: Uuid, ending: Ending) -> Resu
             ])
         })
         .map_err(failed)?;
-    let Ending { end, undo, note, probe } = ending;
-    writing.append(row.subject()?, AuditEvent::Finished { end, undoable: undo.is_some(), note, probe })?;
+    let Ending { end, ref undo, ref note, probe } = *ending;
+    let event = AuditEvent::Finished { end, undoable: undo.is_some(), note: note.clone(), probe };
+    writing.append(row.subject()?, event)?;
     let undone = row.undoes.as_deref().and_then(|id| id.parse().ok());
     if let Some(undone) = undone.filter(|_| end == End::Succeeded) {
         let original =
