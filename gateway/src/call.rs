@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mollyguard_tools::contract::{Outcome, Preflight, ToolError, UndoPlan};
+use mollyguard_tools::contract::{Outcome, Preflight, Probe, ToolError, UndoPlan};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -17,6 +17,7 @@ use crate::journal::Errand;
 use crate::own::{self, Own};
 use crate::policy::{Decision, Facts, Permit};
 use crate::preview;
+use crate::recovery;
 use crate::registry::Entry;
 use crate::reply::{About, Receipt, Refusal, Reply, Request, Stage, UndoHint, UnknownTool};
 use crate::store::{Ending, Intent, Start, Store, StoreError, Unfinished};
@@ -179,8 +180,9 @@ impl Run {
         };
         let _stage = self.request.stage.send(Stage::Executing);
         let result = self.execute().await;
+        let (result, probe) = self.settled(result).await;
         let _stage = self.request.stage.send(Stage::Recording);
-        self.finish(intent, result).await
+        self.finish(intent, result, probe).await
     }
 
     fn start(&self) -> Start {
@@ -226,7 +228,20 @@ impl Run {
         }
     }
 
-    async fn finish(&mut self, intent: Intent, result: Result<Outcome, ToolError>) -> Result<Reply, Box<Refusal>> {
+    /// Of an uncertain end, what a look finds.
+    async fn settled(&self, result: Result<Outcome, ToolError>) -> (Result<Outcome, ToolError>, Option<Probe>) {
+        let Err(ToolError::Uncertain { reason }) = result else { return (result, None) };
+        let Errand { tool, target, args, .. } = &*self.errand;
+        let found = recovery::probe(&self.gateway, tool, target, args.clone(), (*self.seen).clone()).await;
+        (Err(ToolError::uncertain(recovery::noted(&reason, found))), Some(found))
+    }
+
+    async fn finish(
+        &mut self,
+        intent: Intent,
+        result: Result<Outcome, ToolError>,
+        probe: Option<Probe>,
+    ) -> Result<Reply, Box<Refusal>> {
         let (end, undo, note) = match &result {
             Ok(outcome) => (End::Succeeded, outcome.undo.clone(), None),
             Err(ToolError::Untouched { reason, .. }) => (End::Untouched, None, Some(reason)),
@@ -234,7 +249,7 @@ impl Run {
         };
         let note = note.map(|reason| self.gateway.broker.redactor().text(reason).into_owned());
         self.about.undo = undo.as_ref().map(|plan: &UndoPlan| UndoHint::new(self.about.id, plan));
-        let ending = Ending { end, undo, note, probe: None };
+        let ending = Ending { end, undo, note, probe };
         let written = self.gateway.store.finish(intent, ending).await;
         let about = self.about.clone();
         let reply = match (result, &written) {

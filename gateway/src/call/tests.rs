@@ -25,6 +25,7 @@ enum Next {
     Succeeds,
     Panics,
     Hangs,
+    Doubts,
 }
 
 struct Told {
@@ -69,6 +70,7 @@ impl Tool for Told {
             Next::Succeeds => Ok(Outcome { output: json!({"done": true}), undo: Some(plan(args)) }),
             Next::Panics => panic!("as told"),
             Next::Hangs => std::future::pending().await,
+            Next::Doubts => Err(ToolError::uncertain("the connection broke at COMMIT")),
         }
     }
 
@@ -243,4 +245,27 @@ async fn a_tool_that_does_not_come_back_ends_its_call() {
     let refusal = place.refused().await;
     assert!(refusal.message.starts_with("no answer from the target within"), "{}", refusal.message);
     assert_eq!(place.stored(&refusal).await.end, Some(End::Uncertain));
+}
+
+#[tokio::test]
+async fn an_uncertain_end_is_looked_at() {
+    let place = Place::new();
+    for (found, words) in [
+        (Some(Probe::Unchanged), "a look found the target as it was before"),
+        (Some(Probe::Changed), "a look found the target as the call would have left it"),
+        (Some(Probe::Unknown), "a look could not tell whether it took effect"),
+        // A look that breaks has found nothing, and the call is ended all the same.
+        (None, "a look could not tell whether it took effect"),
+    ] {
+        place.tell(Next::Doubts, found);
+        let refusal = place.refused().await;
+        let note = format!("the connection broke at COMMIT; {words}");
+        assert_eq!(refusal.message, note);
+        let stored = place.stored(&refusal).await;
+        assert_eq!((stored.end, stored.note), (Some(End::Uncertain), Some(note)));
+        let records = crate::store::laws::all_records(&*place.gateway.store).await;
+        let ended = records.into_iter().rfind(|record| record.subject.call == Some(refusal.about.id)).unwrap();
+        let AuditEvent::Finished { probe, .. } = ended.event else { panic!("{ended:?}") };
+        assert_eq!(probe, Some(found.unwrap_or(Probe::Unknown)));
+    }
 }
