@@ -269,3 +269,43 @@ async fn an_uncertain_end_is_looked_at() {
         assert_eq!(probe, Some(found.unwrap_or(Probe::Unknown)));
     }
 }
+
+#[tokio::test]
+async fn a_claimed_call_is_not_undoable_and_says_why() {
+    let place = Place::new();
+    let Reply::Done(receipt) = place.ask("told_do", json!({"target": "it"})).await else { panic!("it runs") };
+    let id = receipt.about.id;
+    let undo = async || match place.ask("undo_call", json!({"call_id": id})).await {
+        Reply::Refused(refusal) => refusal,
+        other => panic!("{other:?}"),
+    };
+    let listed = async || match place.ask("list_calls", json!({})).await {
+        Reply::Done(receipt) => {
+            let calls = receipt.output["calls"].as_array().unwrap().clone();
+            calls.into_iter().find(|call| call["call_id"] == id.to_string()).unwrap()["undoable"].clone()
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(listed().await, true);
+    place.tell(Next::Doubts, Some(Probe::Unchanged));
+    undo().await;
+    assert_eq!(listed().await, true, "that undo changed nothing");
+
+    place.tell(Next::Doubts, Some(Probe::Unknown));
+    let by = undo().await.about.id;
+    assert_eq!(listed().await, false);
+    let words =
+        format!("call `{id}` may have been taken back by call `{by}`, whose end is uncertain; look at it first");
+    assert_eq!(undo().await.message, words);
+}
+
+#[tokio::test]
+async fn a_call_that_is_being_taken_back_is_not_taken_back_again() {
+    let place = Place::new();
+    let Reply::Done(receipt) = place.ask("told_do", json!({"target": "it"})).await else { panic!("it runs") };
+    let id = receipt.about.id;
+    let start = Start { undoes: Some(id), ..crate::store::laws::start() };
+    let by = place.gateway.store.begin(start).await.unwrap().call();
+    let Reply::Refused(refusal) = place.ask("undo_call", json!({"call_id": id})).await else { panic!("it is claimed") };
+    assert_eq!(refusal.message, format!("call `{id}` is being taken back by call `{by}`"));
+}

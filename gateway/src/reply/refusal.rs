@@ -215,7 +215,7 @@ impl Refusal {
                 about,
             ),
             StoreError::AlreadyUndone(..) => {
-                Self::new(ReasonCode::Untouched, error.to_string(), "Nothing more to do.", about)
+                Self::new(ReasonCode::Untouched, error.to_string(), "`list_calls` shows how that call ended.", about)
             }
             _ => Self::new(
                 ReasonCode::Unavailable,

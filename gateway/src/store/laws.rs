@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mollyguard_tools::contract::{
-    BlastRadius, Digest, Environment, Preflight, Reversibility, Scope, Target, Tier, UndoPlan, now,
+    BlastRadius, Digest, Environment, Preflight, Probe, Reversibility, Scope, Target, Tier, UndoPlan, now,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -298,10 +298,14 @@ async fn a_call_is_taken_back_once(open: Open<'_>) {
         matches!(open().begin(undo()).await, Err(StoreError::AlreadyUndone(c, b)) if (c, b) == (call, by)),
         "while it is being taken back"
     );
-    assert_eq!(store.call(call).await.unwrap().unwrap().undone_by, None);
+    let claims = async || {
+        let stored = store.call(call).await.unwrap().unwrap();
+        (stored.undone_by, stored.claimed_by, stored.is_undoable())
+    };
+    assert_eq!(claims().await, (None, Some(by), false));
     store.finish(intent, ended(End::Succeeded)).await.unwrap();
     assert!(matches!(store.begin(undo()).await, Err(StoreError::AlreadyUndone(..))));
-    assert_eq!(store.call(call).await.unwrap().unwrap().undone_by, Some(by));
+    assert_eq!(claims().await, (Some(by), None, false));
     let undone = all_records(&*store).await.into_iter().find(|record| record.event == AuditEvent::Undone { by });
     assert_eq!(undone.unwrap().subject.call, Some(call));
     let undoable = CallFilter { undoable: true, ..CallFilter::default() };
@@ -315,13 +319,33 @@ async fn an_undo_that_changed_nothing_may_be_tried_again(open: Open<'_>) {
     let store = open();
     let call = ran(&*store, start(), End::Succeeded).await;
     let undo = || Start { undoes: Some(call), ..start() };
+    let claims = async || {
+        let stored = store.call(call).await.unwrap().unwrap();
+        (stored.undone_by, stored.claimed_by, stored.is_undoable())
+    };
+    let looked_at = |found| Ending { probe: Some(found), ..ended(End::Uncertain) };
     ran(&*store, undo(), End::Untouched).await;
-    ran(&*store, undo(), End::Uncertain).await;
+    assert_eq!(claims().await, (None, None, true));
+    let intent = store.begin(undo()).await.unwrap();
+    store.finish(intent, looked_at(Probe::Unchanged)).await.unwrap();
+    assert_eq!(claims().await, (None, None, true), "a look found nothing changed");
+    let intent = store.begin(undo()).await.unwrap();
+    assert!(store.settle(intent.call(), looked_at(Probe::Unchanged)).await.unwrap());
+    assert_eq!(claims().await, (None, None, true));
+    let intent = store.begin(undo()).await.unwrap();
+    let by = intent.call();
+    store.finish(intent, looked_at(Probe::Unknown)).await.unwrap();
+    assert_eq!(claims().await, (None, Some(by), false));
     assert!(
         matches!(store.begin(undo()).await, Err(StoreError::AlreadyUndone(..))),
         "an uncertain one may have taken it back"
     );
-    assert_eq!(store.call(call).await.unwrap().unwrap().undone_by, None);
+
+    let late = Ending { undo: Some(UndoPlan { until: Some(now()), ..plan() }), ..ended(End::Succeeded) };
+    let intent = store.begin(start()).await.unwrap();
+    let call = intent.call();
+    store.finish(intent, late).await.unwrap();
+    assert!(!store.call(call).await.unwrap().unwrap().is_undoable(), "its time is over");
 }
 
 async fn calls_are_listed_newest_first(open: Open<'_>) {

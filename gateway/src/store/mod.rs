@@ -8,7 +8,7 @@ pub(crate) mod laws;
 mod sqlite;
 
 use async_trait::async_trait;
-use mollyguard_tools::contract::{Preflight, Probe, Reversibility, Timestamp, UndoPlan};
+use mollyguard_tools::contract::{Preflight, Probe, Reversibility, Timestamp, UndoPlan, now};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -32,8 +32,8 @@ pub enum StoreError {
     /// Nothing of that id.
     #[error("there is no {0} `{1}`")]
     NotFound(&'static str, Uuid),
-    /// The call was undone already, or is being undone.
-    #[error("call `{0}` was taken back already, by call `{1}`")]
+    /// The call was undone already, or is claimed by an undo that runs or whose end is uncertain.
+    #[error("call `{1}` has taken back call `{0}`, or is at it, or may have: its end tells which")]
     AlreadyUndone(Uuid, Uuid),
     /// More is waiting to be written than the queue holds.
     #[error("the store's queue is full")]
@@ -99,7 +99,7 @@ pub struct Ending {
     pub undo: Option<UndoPlan>,
     /// What happened, where it did not succeed. Redacted.
     pub note: Option<String>,
-    /// What a look found, where the end was settled by looking.
+    /// What a look found, where the end is uncertain.
     pub probe: Option<Probe>,
 }
 
@@ -146,8 +146,19 @@ pub struct StoredCall {
     pub undoes: Option<Uuid>,
     /// The call that took it back.
     pub undone_by: Option<Uuid>,
+    /// The call that is taking it back, or may have: it runs, or its end is uncertain.
+    pub claimed_by: Option<Uuid>,
     /// The confirmation whose approval it spent.
     pub confirmation: Option<Uuid>,
+}
+
+impl StoredCall {
+    /// Whether it can be taken back now, as far as the store knows.
+    #[must_use]
+    pub fn is_undoable(&self) -> bool {
+        let in_time = self.undo.as_ref().is_some_and(|plan| plan.until.is_none_or(|until| until > now()));
+        in_time && self.undone_by.is_none() && self.claimed_by.is_none()
+    }
 }
 
 /// Which calls to list: newest first.
@@ -174,7 +185,8 @@ pub trait Store: Send + Sync {
     async fn begin(&self, start: Start) -> Result<Intent, StoreError>;
 
     /// Writes down, in ONE durable transaction, how the call ended: the `Finished` record, its undo plan, and for a
-    /// succeeded undo the `Undone` record of the call it took back (an undo that ended untouched releases its claim).
+    /// succeeded undo the `Undone` record of the call it took back (an undo that ended untouched, or uncertain
+    /// where a look found nothing changed, releases its claim).
     /// What could not be written comes back whole, to be tried again; `AlreadyEnded` is not worth another try.
     async fn finish(&self, intent: Intent, ending: Ending) -> Result<(), Box<Unfinished>>;
 

@@ -1,6 +1,6 @@
 //! Rows as they are stored, and what they mean. Every row is sealed: one edited by another program is not believed.
 
-use mollyguard_tools::contract::{Digest, Preflight, Timestamp};
+use mollyguard_tools::contract::{Digest, Preflight, Probe, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,7 +16,8 @@ use crate::store::{Ending, Start, StoreError, StoredCall};
 pub(super) const CALL: &str = "c.id, c.stream, c.user, c.tool, c.target, c.subject, c.args, c.preflight, c.pre_image, \
      c.pre_image_digest, c.reversibility, c.started_at, c.confirmation, c.undoes, c.claims, c.start_seal, \
      c.finished_at, c.ended, c.note, c.undo, c.undo_until, c.end_seal, \
-     (SELECT u.id FROM calls u WHERE u.claims = c.id AND u.ended = 'succeeded')";
+     (SELECT u.id FROM calls u WHERE u.claims = c.id AND u.ended = 'succeeded'), \
+     (SELECT u.id FROM calls u WHERE u.claims = c.id AND u.ended IS NOT 'succeeded')";
 
 /// A value as JSON text.
 pub(super) fn text<T: Serialize>(value: &T) -> Result<String, StoreError> {
@@ -73,6 +74,7 @@ pub(super) struct CallRow {
     pub(super) undo_until: Option<i64>,
     pub(super) end_seal: Option<String>,
     pub(super) undone_by: Option<String>,
+    pub(super) claimed_by: Option<String>,
 }
 
 impl CallRow {
@@ -108,6 +110,7 @@ impl CallRow {
             undo_until: None,
             end_seal: None,
             undone_by: None,
+            claimed_by: None,
         };
         row.start_seal = row.seal_start(seals);
         Ok(row)
@@ -124,7 +127,9 @@ impl CallRow {
         if ending.end != End::Uncertain {
             self.pre_image = None;
         }
-        if ending.end == End::Untouched {
+        // An undo that changed nothing may be tried again.
+        let unchanged = ending.end == End::Uncertain && ending.probe == Some(Probe::Unchanged);
+        if ending.end == End::Untouched || unchanged {
             self.claims = None;
         }
         self.end_seal = Some(self.seal_end(seals));
@@ -199,6 +204,7 @@ impl CallRow {
             undo_until: row.get(20)?,
             end_seal: row.get(21)?,
             undone_by: row.get(22)?,
+            claimed_by: row.get(23)?,
         })
     }
 
@@ -238,6 +244,7 @@ impl CallRow {
             undo: self.undo.as_deref().map(|undo| read(&what, undo)).transpose()?,
             undoes: id(self.undoes)?,
             undone_by: id(self.undone_by)?,
+            claimed_by: id(self.claimed_by)?,
             confirmation: id(self.confirmation)?,
         })
     }
