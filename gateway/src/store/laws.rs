@@ -152,6 +152,7 @@ pub(crate) async fn all(mut place: impl FnMut() -> Box<dyn Fn() -> Arc<dyn Store
     a_call_is_taken_back_once(&*place()).await;
     an_undo_that_changed_nothing_may_be_tried_again(&*place()).await;
     calls_are_listed_newest_first(&*place()).await;
+    a_listing_leaves_out_what_is_large(&*place()).await;
     records_stand_in_order_without_gaps(&*place()).await;
     only_calls_of_the_dead_are_unfinished(&*place()).await;
     what_is_settled_is_settled_once(&*place()).await;
@@ -364,6 +365,24 @@ async fn calls_are_listed_newest_first(open: Open<'_>) {
     assert_eq!(list(CallFilter { before: Some(calls[1]), ..CallFilter::default() }).await, calls[2..]);
     assert_eq!(list(CallFilter { target: Some("files".into()), ..CallFilter::default() }).await, [calls[1], calls[3]]);
     assert!(list(CallFilter { user: Some("eve".into()), ..CallFilter::default() }).await.is_empty());
+}
+
+async fn a_listing_leaves_out_what_is_large(open: Open<'_>) {
+    let store = open();
+    let mut large = start();
+    large.args = json!({"rows": "x".repeat(100_000)});
+    let args = large.args.clone();
+    ran(&*store, start(), End::Succeeded).await;
+    let large = ran(&*store, large, End::Succeeded).await;
+    let running = store.begin(start()).await.unwrap();
+    let listed = store.calls(CallFilter::default()).await.unwrap();
+    assert_eq!(listed.len(), 3);
+    assert!(listed.iter().all(|call| call.preflight.pre_image.is_none()));
+    assert_eq!(listed[1].undo, Some(UndoPlan { args: serde_json::Value::Null, ..plan() }));
+    assert_eq!((&listed[1].args, &listed[2].args), (&serde_json::Value::Null, &start().args));
+    let whole = store.call(large).await.unwrap().unwrap();
+    assert_eq!((whole.args, whole.undo), (args, Some(plan())));
+    assert_eq!(store.call(running.call()).await.unwrap().unwrap().preflight, start().preflight);
 }
 
 async fn records_stand_in_order_without_gaps(open: Open<'_>) {

@@ -228,10 +228,11 @@ pub trait Store: Send + Sync {
     /// The questions that are open and unexpired, newest first, among the newest 1,000.
     async fn open_confirmations(&self) -> Result<Vec<Confirmation>, StoreError>;
 
-    /// One call.
+    /// One call, complete.
     async fn call(&self, id: Uuid) -> Result<Option<StoredCall>, StoreError>;
 
-    /// Calls, newest first.
+    /// Calls, newest first, without what can be large: no pre-images, no arguments of undo plans (`Null`), and of the
+    /// calls' own arguments only those up to 64 KiB (else `Null`).
     async fn calls(&self, filter: CallFilter) -> Result<Vec<StoredCall>, StoreError>;
 
     /// Calls that started, have no end, and whose process is gone (its stream's lease has lapsed): what recovery settles.

@@ -31,7 +31,7 @@ use uuid::Uuid;
 use super::{CallFilter, Ending, Intent, Start, Store, StoreError, StoredCall, Unfinished};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject};
 use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
-use rows::{CallRow, ConfirmationRow};
+use rows::{CallRow, ConfirmationRow, Depth};
 use writer::{Message, Task, Work, Writer};
 use writes::{Given, Writing};
 
@@ -336,8 +336,10 @@ impl Store for SqliteStore {
     }
 
     async fn call(&self, id: Uuid) -> Result<Option<StoredCall>, StoreError> {
-        self.read(move |connection, seals| CallRow::find(connection, id, seals)?.map(|row| row.call(seals)).transpose())
-            .await
+        self.read(move |connection, seals| {
+            CallRow::find(connection, id, seals)?.map(|row| row.call(seals, Depth::Whole)).transpose()
+        })
+        .await
     }
 
     async fn calls(&self, filter: CallFilter) -> Result<Vec<StoredCall>, StoreError> {

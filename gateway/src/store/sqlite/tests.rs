@@ -321,6 +321,22 @@ async fn a_row_edited_by_another_program_is_not_believed() {
     assert!(matches!(store.begin(forged).await, Err(StoreError::Corrupt(_))));
 }
 
+#[tokio::test]
+async fn a_listing_does_not_read_what_it_does_not_show() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path());
+    let call = ran(&store, start(), End::Succeeded).await;
+    let edits = ["undo_args = '{}'", "undo_args = NULL", "args = '[]'"];
+    for edit in edits {
+        let editor = plain(place.path());
+        editor.execute_batch(&format!("BEGIN; UPDATE calls SET {edit}; COMMIT")).unwrap();
+        let listed = store.calls(CallFilter::default()).await;
+        assert_eq!(listed.is_ok_and(|calls| calls.len() == 1), edit.starts_with("undo_args"), "{edit}");
+        assert!(matches!(store.call(call).await, Err(StoreError::Corrupt(_))), "{edit}");
+        assert!(!verify_store(place.path(), None).unwrap().is_sound(), "{edit}");
+    }
+}
+
 /// Not a test by itself: the process that the next test kills.
 #[tokio::test]
 async fn process_to_be_killed() {

@@ -143,9 +143,9 @@ fn stand(writing: &Writing<'_>, confirmation: &Confirmation, standing: &Standing
 fn insert(connection: &Connection, row: &CallRow) -> Result<(), StoreError> {
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO calls (id, stream, user, tool, target, subject, args, preflight, pre_image, pre_image_digest,
-                                reversibility, started_at, confirmation, undoes, claims, start_seal)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            "INSERT INTO calls (id, stream, user, tool, target, subject, args, args_digest, preflight, pre_image,
+                                pre_image_digest, reversibility, started_at, confirmation, undoes, claims, start_seal)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )
         .and_then(|mut insert| {
             insert.execute(params![
@@ -156,6 +156,7 @@ fn insert(connection: &Connection, row: &CallRow) -> Result<(), StoreError> {
                 row.target,
                 row.subject,
                 row.args,
+                row.args_digest,
                 row.preflight,
                 row.pre_image,
                 row.pre_image_digest,
@@ -186,7 +187,7 @@ pub(super) fn end(writing: &mut Writing<'_>, call: Uuid, ending: &Ending) -> Res
         .connection
         .prepare_cached(
             "UPDATE calls SET finished_at = ?2, ended = ?3, note = ?4, undo = ?5, undo_until = ?6, end_seal = ?7,
-                              pre_image = ?8, claims = ?9
+                              pre_image = ?8, claims = ?9, undo_args = ?10, undo_args_digest = ?11
              WHERE id = ?1 AND ended IS NULL",
         )
         .and_then(|mut update| {
@@ -199,7 +200,9 @@ pub(super) fn end(writing: &mut Writing<'_>, call: Uuid, ending: &Ending) -> Res
                 row.undo_until,
                 row.end_seal,
                 row.pre_image,
-                row.claims
+                row.claims,
+                row.undo_args,
+                row.undo_args_digest
             ])
         })
         .map_err(failed)?;
