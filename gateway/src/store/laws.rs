@@ -148,6 +148,7 @@ pub(crate) async fn all(mut place: impl FnMut() -> Box<dyn Fn() -> Arc<dyn Store
     an_approval_raced_for_is_used_once(&*place()).await;
     an_approval_is_used_only_as_given(&*place()).await;
     the_first_answer_stands(&*place()).await;
+    a_yes_is_taken_back_until_it_is_used(&*place()).await;
     the_newest_usable_question_is_pending(&*place()).await;
     a_call_is_taken_back_once(&*place()).await;
     an_undo_that_changed_nothing_may_be_tried_again(&*place()).await;
@@ -270,6 +271,29 @@ async fn the_first_answer_stands(open: Open<'_>) {
     assert!(matches!(approve(&*store, late.id).await, Err(StoreError::NotApproved(..))), "a late yes is none");
     let about = subject(Uuid::now_v7());
     store.answer(about, late.id, Answer::Timeout, Channel::Elicitation, "ada".into(), None).await.unwrap();
+}
+
+async fn a_yes_is_taken_back_until_it_is_used(open: Open<'_>) {
+    let (store, other) = (open(), open());
+    let no = async |id, answer| {
+        other.answer(subject(Uuid::now_v7()), id, answer, Channel::Terminal, "ada".into(), None).await
+    };
+    let id = approved(&*store).await;
+    assert!(matches!(approve(&*other, id).await, Err(StoreError::NotApproved(..))), "a yes is not given twice");
+    no(id, Answer::Decline).await.unwrap();
+    let (_, standing) = store.confirmation(id).await.unwrap().unwrap();
+    assert_eq!(standing, Standing::Refused { how: "declined".into() });
+    let spent = store.begin(Start { confirmation: Some(id), ..start() }).await;
+    assert!(matches!(spent, Err(StoreError::NotApproved(..))));
+    assert!(matches!(no(id, Answer::Decline).await, Err(StoreError::NotApproved(..))), "a no is not given twice");
+    assert!(matches!(approve(&*store, id).await, Err(StoreError::NotApproved(..))), "a no stands");
+    let answers = all_records(&*store).await;
+    let answers = answers.iter().filter(|record| matches!(record.event, AuditEvent::Answered { .. }));
+    assert_eq!(answers.count(), 2, "both are recorded");
+
+    let id = approved(&*store).await;
+    ran(&*store, Start { confirmation: Some(id), ..start() }, End::Succeeded).await;
+    assert!(matches!(no(id, Answer::Decline).await, Err(StoreError::NotApproved(..))), "what was used is used");
 }
 
 async fn the_newest_usable_question_is_pending(open: Open<'_>) {

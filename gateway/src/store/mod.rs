@@ -203,7 +203,8 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Writes down an answer and its `Answered` record, in one transaction. `approval` is the yes it amounts to, if it
-    /// does. The first answer stands: answering a confirmation that is not open is `NotApproved`.
+    /// does. The first answer stands: answering a confirmation that is not open is `NotApproved`; but anything else than
+    /// a yes takes back an approval that is not spent.
     async fn answer(
         &self,
         subject: Subject,

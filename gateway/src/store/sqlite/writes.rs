@@ -256,8 +256,12 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
     let Some((confirmation, standing)) = ConfirmationRow::find(writing.connection, id, writing.seals)? else {
         return Err(StoreError::NotFound("confirmation", id));
     };
-    if standing != Standing::Open {
-        return refuse("it was answered already");
+    match standing {
+        Standing::Open => {}
+        // A yes that is not used yet can be taken back, but not given twice.
+        Standing::Approved { .. } if given.approval.is_none() => {}
+        Standing::Spent { call } => return refuse(&format!("it was used already, by call `{call}`")),
+        Standing::Approved { .. } | Standing::Refused { .. } => return refuse("it was answered already"),
     }
     let sufficient = given.approval.is_some();
     let standing = match given.approval {
