@@ -2,8 +2,10 @@
 //! happens when a step says no, is here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use mollyguard_tools::contract::{Outcome, Preflight, ToolError, UndoPlan};
+use mollyguard_tools::contract::{Outcome, Preflight, Probe, ToolError, UndoPlan};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -15,9 +17,13 @@ use crate::journal::Errand;
 use crate::own::{self, Own};
 use crate::policy::{Decision, Facts, Permit};
 use crate::preview;
+use crate::recovery;
 use crate::registry::Entry;
 use crate::reply::{About, Receipt, Refusal, Reply, Request, Stage, UndoHint, UnknownTool};
-use crate::store::{Ending, Intent, Start};
+use crate::store::{Ending, Intent, Start, Store, StoreError, Unfinished};
+
+/// The first wait before an end that could not be written down is tried again, and the longest.
+const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
 /// The way of one call.
 ///
@@ -112,8 +118,8 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
     if request.cancel.is_cancelled() {
         return Err(Box::new(Refusal::cancelled(about)));
     }
-    let run =
-        Run { gateway: Arc::clone(gateway), errand, seen, permit, confirmation, about, request: Passed::of(request) };
+    let (errand, seen, request) = (Arc::new(errand), Arc::new(seen), Passed::of(request));
+    let run = Run { gateway: Arc::clone(gateway), errand, seen, permit, confirmation, about, request };
     // From here on the call is detached from its client: hanging up cannot stop a change half way.
     match gateway.running.spawn(run.finished()).await {
         Ok(reply) => reply,
@@ -160,8 +166,8 @@ impl Passed {
 /// A call that policy permits, detached from its client.
 struct Run {
     gateway: Arc<Gateway>,
-    errand: Errand,
-    seen: Preflight,
+    errand: Arc<Errand>,
+    seen: Arc<Preflight>,
     permit: Permit,
     confirmation: Option<Uuid>,
     about: About,
@@ -178,8 +184,9 @@ impl Run {
         };
         let _stage = self.request.stage.send(Stage::Executing);
         let result = self.execute().await;
+        let (result, probe) = self.settled(result).await;
         let _stage = self.request.stage.send(Stage::Recording);
-        self.finish(intent, result).await
+        self.finish(intent, result, probe).await
     }
 
     fn start(&self) -> Start {
@@ -212,13 +219,33 @@ impl Run {
         // The tool keeps its own deadline and knows what it has done; this one only ends the waiting for a tool that
         // does not come back.
         let patience = lease.limits().deadline * 2;
-        match tokio::time::timeout(patience, tool.tool.execute(&self.errand.args, &self.seen, &lease)).await {
-            Ok(result) => result,
-            Err(_) => Err(ToolError::uncertain(format!("no answer from the target within {patience:?}"))),
+        // In a task of its own: a tool that panics ends its call, but not the writing down of that.
+        let (errand, seen) = (Arc::clone(&self.errand), Arc::clone(&self.seen));
+        let mut task = tokio::spawn(async move { errand.tool.tool.execute(&errand.args, &seen, &lease).await });
+        match tokio::time::timeout(patience, &mut task).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(ToolError::uncertain("the tool broke off while it ran")),
+            Err(_) => {
+                task.abort();
+                Err(ToolError::uncertain(format!("no answer from the target within {patience:?}")))
+            }
         }
     }
 
-    async fn finish(&mut self, intent: Intent, result: Result<Outcome, ToolError>) -> Result<Reply, Box<Refusal>> {
+    /// Of an uncertain end, what a look finds.
+    async fn settled(&self, result: Result<Outcome, ToolError>) -> (Result<Outcome, ToolError>, Option<Probe>) {
+        let Err(ToolError::Uncertain { reason }) = result else { return (result, None) };
+        let Errand { tool, target, args, .. } = &*self.errand;
+        let found = recovery::probe(&self.gateway, tool, target, args.clone(), (*self.seen).clone()).await;
+        (Err(ToolError::uncertain(recovery::noted(&reason, found))), Some(found))
+    }
+
+    async fn finish(
+        &mut self,
+        intent: Intent,
+        result: Result<Outcome, ToolError>,
+        probe: Option<Probe>,
+    ) -> Result<Reply, Box<Refusal>> {
         let (end, undo, note) = match &result {
             Ok(outcome) => (End::Succeeded, outcome.undo.clone(), None),
             Err(ToolError::Untouched { reason, .. }) => (End::Untouched, None, Some(reason)),
@@ -226,18 +253,51 @@ impl Run {
         };
         let note = note.map(|reason| self.gateway.broker.redactor().text(reason).into_owned());
         self.about.undo = undo.as_ref().map(|plan: &UndoPlan| UndoHint::new(self.about.id, plan));
-        let ending = Ending { end, undo, note, probe: None };
+        let ending = Ending { end, undo, note, probe };
         let written = self.gateway.store.finish(intent, ending).await;
         let about = self.about.clone();
-        match (result, written) {
+        let reply = match (result, &written) {
             (Ok(outcome), Ok(())) => Ok(Reply::Done(Box::new(Receipt { output: outcome.output, about }))),
-            (Ok(_), Err(error)) => Err(Box::new(Refusal::unrecorded(&error, about))),
-            (Err(error), written) => {
-                if let Err(error) = written {
-                    tracing::error!(call = %about.id, %error, "a call ended and its end could not be recorded");
-                }
-                Err(Box::new(Refusal::of_tool(&error, about)))
-            }
+            (Ok(_), Err(unfinished)) => Err(Box::new(Refusal::unrecorded(&unfinished.error, about))),
+            (Err(error), _) => Err(Box::new(Refusal::of_tool(&error, about))),
+        };
+        if let Err(unfinished) = written {
+            let (store, closing) = (Arc::clone(&self.gateway.store), self.gateway.closing.clone());
+            self.gateway.running.spawn(write_later(store, closing, unfinished, WAITS));
         }
+        reply
     }
 }
+
+/// Goes on trying to write down how a call ended, ever less often, until it is written or the gateway closes.
+async fn write_later(
+    store: Arc<dyn Store>,
+    closing: CancellationToken,
+    mut unfinished: Box<Unfinished>,
+    [mut wait, longest]: [Duration; 2],
+) {
+    let mut last = false;
+    loop {
+        let Unfinished { intent, ending, error } = *unfinished;
+        let call = intent.call();
+        tracing::error!(%call, %error, "a call ended and its end is not written down yet");
+        if last || matches!(error, StoreError::AlreadyEnded(_)) {
+            return;
+        }
+        last = tokio::select! {
+            () = tokio::time::sleep(wait) => false,
+            () = closing.cancelled() => true,
+        };
+        match store.finish(intent, ending).await {
+            Ok(()) => {
+                tracing::info!(%call, "the end of the call is written down now");
+                return;
+            }
+            Err(again) => unfinished = again,
+        }
+        wait = longest.min(wait * 2);
+    }
+}
+
+#[cfg(test)]
+mod tests;

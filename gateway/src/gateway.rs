@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use mollyguard_tools::contract::{Declaration, Reversibility, Toolset};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -40,6 +41,8 @@ pub struct Gateway {
     pub(crate) slots: Slots,
     /// Calls that have been written down and run on, whether or not their client still listens.
     pub(crate) running: TaskTracker,
+    /// Set when the gateway closes: what could not be written down is tried once more, and no longer.
+    pub(crate) closing: CancellationToken,
 }
 
 /// One permit a running call, and a bounded number that wait for one.
@@ -117,6 +120,7 @@ impl Gateway {
             args_key: ArgsKey::open(&config.state)?,
             slots: Slots::new(config.concurrent_calls, config.waiting_calls),
             running: TaskTracker::new(),
+            closing: CancellationToken::new(),
             store: Arc::new(store),
             config: Arc::new(config),
             registry,
@@ -129,6 +133,7 @@ impl Gateway {
     /// Waits for calls that are written down and still run, for as long as that may take.
     pub async fn settle_down(&self, patience: Duration) {
         self.running.close();
+        self.closing.cancel();
         if tokio::time::timeout(patience, self.running.wait()).await.is_err() {
             tracing::error!("calls still run; the next start settles them by looking");
         }

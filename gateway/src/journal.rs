@@ -38,6 +38,12 @@ pub enum JournalError {
     /// It was undone already.
     #[error("call `{0}` was taken back already, by call `{1}`")]
     Undone(Uuid, Uuid),
+    /// It is being undone.
+    #[error("call `{0}` is being taken back by call `{1}`")]
+    Claimed(Uuid, Uuid),
+    /// It may have been undone.
+    #[error("call `{0}` may have been taken back by call `{1}`, whose end is uncertain; look at it first")]
+    MayBeUndone(Uuid, Uuid),
     /// Its time is over.
     #[error("call `{0}` could be undone until {1}")]
     Expired(Uuid, mollyguard_tools::contract::Timestamp),
@@ -68,11 +74,16 @@ impl Errand {
         whose: Option<&Principal>,
     ) -> Result<Self, JournalError> {
         let own = |found: &StoredCall| whose.is_none_or(|principal| found.principal.user == principal.user);
-        let found = store.call(call).await?.filter(own);
-        Self::of_entry(registry, found.ok_or(JournalError::NotFound(call))?)
+        let found = store.call(call).await?.filter(own).ok_or(JournalError::NotFound(call))?;
+        let claim = match found.claimed_by {
+            Some(by) => store.call(by).await?,
+            None => None,
+        };
+        Self::of_entry(registry, found, claim.as_ref())
     }
 
-    fn of_entry(registry: &Registry, call: StoredCall) -> Result<Self, JournalError> {
+    /// `claim` is the call that is taking this one back, or may have.
+    fn of_entry(registry: &Registry, call: StoredCall, claim: Option<&StoredCall>) -> Result<Self, JournalError> {
         let id = call.id;
         match call.end {
             None => return Err(JournalError::NotDone(id, "is still running")),
@@ -82,6 +93,11 @@ impl Errand {
         }
         if let Some(by) = call.undone_by {
             return Err(JournalError::Undone(id, by));
+        }
+        match claim {
+            Some(claim) if claim.end.is_none() => return Err(JournalError::Claimed(id, claim.id)),
+            Some(claim) => return Err(JournalError::MayBeUndone(id, claim.id)),
+            None => {}
         }
         let plan = call.undo.ok_or(JournalError::NotUndoable(id, call.reversibility.as_str()))?;
         if let Some(until) = plan.until.filter(|until| *until <= now()) {

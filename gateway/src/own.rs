@@ -204,7 +204,7 @@ async fn calls(gateway: &Gateway, request: &Request, about: About) -> Result<Val
         .map(|call| Line {
             call_id: call.id,
             ended: ended(&call),
-            undoable: call.undo.is_some() && call.undone_by.is_none(),
+            undoable: call.is_undoable(),
             targets: call.preflight.targets.iter().map(|target| target.path.clone()).collect(),
             summary: call.preflight.summary,
             tool: call.tool,

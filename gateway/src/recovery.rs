@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mollyguard_tools::contract::Probe;
+use mollyguard_tools::contract::{Preflight, Probe};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::End;
 use crate::gateway::Gateway;
-use crate::store::{Ending, StoreError, StoredCall};
+use crate::registry::Registered;
+use crate::store::{Ending, StoreError};
 
 /// How often a running gateway looks for calls that another process left unfinished.
 const EVERY: Duration = Duration::from_secs(60);
@@ -21,15 +23,13 @@ const EVERY: Duration = Duration::from_secs(60);
 pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
     let mut settled = Vec::new();
     for call in gateway.store.unfinished().await? {
-        let probe = probe(gateway, &call).await;
-        let note = match probe {
-            Probe::Unchanged => "the gateway stopped while it ran; a look found the target as it was before",
-            Probe::Changed => {
-                "the gateway stopped while it ran; a look found the target as the call would have left it"
-            }
-            Probe::Unknown => "the gateway stopped while it ran; a look could not tell whether it took effect",
+        let tool = gateway.registry.native(&call.tool);
+        let probe = match tool {
+            Some(tool) => probe(gateway, tool, &call.target, call.args, call.preflight).await,
+            None => Probe::Unknown,
         };
-        let ending = Ending { end: End::Uncertain, undo: None, note: Some(note.to_owned()), probe: Some(probe) };
+        let note = noted("the gateway stopped while it ran", probe);
+        let ending = Ending { end: End::Uncertain, undo: None, note: Some(note.clone()), probe: Some(probe) };
         if gateway.store.settle(call.id, ending).await? {
             tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{note}");
             settled.push(call.id);
@@ -38,11 +38,31 @@ pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
     Ok(settled)
 }
 
-async fn probe(gateway: &Gateway, call: &StoredCall) -> Probe {
-    let Some(tool) = gateway.registry.native(&call.tool) else { return Probe::Unknown };
-    let Ok(lease) = gateway.broker.lend_read(&call.target) else { return Probe::Unknown };
-    let look = tool.tool.probe(&call.args, &call.preflight, &lease);
-    tokio::time::timeout(lease.limits().deadline, look).await.unwrap_or(Probe::Unknown)
+/// Lets a tool look at what became of a call of its, within the deadline.
+pub(crate) async fn probe(
+    gateway: &Gateway,
+    tool: &Arc<Registered>,
+    target: &str,
+    args: Value,
+    seen: Preflight,
+) -> Probe {
+    let Ok(lease) = gateway.broker.lend_read(target) else { return Probe::Unknown };
+    let (tool, deadline) = (Arc::clone(tool), lease.limits().deadline);
+    // In a task of its own: a tool that panics has not found anything, and the call is still to be ended.
+    let mut look = tokio::spawn(async move { tool.tool.probe(&args, &seen, &lease).await });
+    let found = tokio::time::timeout(deadline, &mut look).await;
+    look.abort();
+    found.ok().and_then(Result::ok).unwrap_or(Probe::Unknown)
+}
+
+/// Why nobody knows how a call ended, and what a look found.
+pub(crate) fn noted(why: &str, found: Probe) -> String {
+    let found = match found {
+        Probe::Unchanged => "a look found the target as it was before",
+        Probe::Changed => "a look found the target as the call would have left it",
+        Probe::Unknown => "a look could not tell whether it took effect",
+    };
+    format!("{why}; {found}")
 }
 
 /// Settles now and then every minute, until told to stop.

@@ -49,8 +49,9 @@ pub(crate) struct Ledger {
     finished: HashMap<Uuid, (Place, Ended)>,
     undone: HashMap<Uuid, (Place, Uuid)>,
     asked: HashMap<Uuid, Asked>,
-    /// Whether the answer was a sufficient yes.
-    answered: HashMap<Uuid, (Place, bool)>,
+    /// Where a sufficient yes was given, and where a no: which may take a yes back, from another stream as well.
+    approved: HashMap<Uuid, Place>,
+    refused: HashMap<Uuid, Place>,
     spent: HashMap<Uuid, Uuid>,
 }
 
@@ -75,7 +76,8 @@ impl Ledger {
                 self.asked.insert(*confirmation, Asked { place, text: *text, need: *need }).is_some()
             }
             (AuditEvent::Answered { confirmation, sufficient, .. }, _) => {
-                self.answered.insert(*confirmation, (place, *sufficient)).is_some()
+                let answers = if *sufficient { &mut self.approved } else { &mut self.refused };
+                answers.insert(*confirmation, place).is_some()
             }
             (AuditEvent::Started { .. } | AuditEvent::Finished { .. } | AuditEvent::Undone { .. }, None) => true,
             (AuditEvent::Read { .. } | AuditEvent::Denied { .. } | AuditEvent::Configured { .. }, _) => false,
@@ -122,13 +124,14 @@ impl Ledger {
             let what = format!("confirmation `{id}` is stored otherwise than its record says it was asked");
             report.found(Wrong::Table, Some(asked.place), what);
         }
-        let (place, sufficient) = self.answered.remove(&id).unzip();
-        let spent = self.spent.get(&id).copied();
+        let (approved, refused) = (self.approved.remove(&id), self.refused.remove(&id));
+        let place = refused.or(approved);
+        let told = (approved.is_some(), refused.is_some(), self.spent.get(&id).copied());
         let holds = match standing {
-            Standing::Open => sufficient.is_none() && spent.is_none(),
-            Standing::Approved { .. } => sufficient == Some(true) && spent.is_none(),
-            Standing::Refused { .. } => sufficient == Some(false) && spent.is_none(),
-            Standing::Spent { call } => sufficient == Some(true) && spent == Some(*call),
+            Standing::Open => told == (false, false, None),
+            Standing::Approved { .. } => told == (true, false, None),
+            Standing::Refused { .. } => refused.is_some() && told.2.is_none(),
+            Standing::Spent { call } => told == (true, false, Some(*call)),
         };
         if !holds {
             let what = format!("confirmation `{id}` is stored with another answer or use than the records say");
@@ -151,7 +154,7 @@ impl Ledger {
         for (confirmation, asked) in self.asked {
             gone.push((asked.place, format!("confirmation `{confirmation}` was asked, but is not stored")));
         }
-        for (confirmation, (place, _)) in self.answered {
+        for (confirmation, place) in self.approved.into_iter().chain(self.refused) {
             gone.push((place, format!("confirmation `{confirmation}` was answered, but is not stored")));
         }
         gone.sort();

@@ -101,7 +101,7 @@ pub enum AuditEvent {
         undoable: bool,
         /// What happened, where it did not succeed.
         note: Option<String>,
-        /// What a look found, where the end was settled by looking.
+        /// What a look found, where the end is uncertain.
         probe: Option<Probe>,
     },
     /// A call was taken back by another.

@@ -61,6 +61,9 @@ async fn fill(store: &SqliteStore) {
     let about = subject(Uuid::now_v7());
     store.answer(about, refused.id, Answer::Decline, Channel::Terminal, "ada".into(), None).await.unwrap();
     approved(store).await;
+    let taken_back = approved(store).await;
+    let about = subject(Uuid::now_v7());
+    store.answer(about, taken_back, Answer::Decline, Channel::Terminal, "ada".into(), None).await.unwrap();
     let read = AuditEvent::Read { policies: vec!["reads-are-free — é".into()], failed: None };
     store.record(subject(Uuid::now_v7()), read).await.unwrap();
     let denied = AuditEvent::Denied { reason_code: "denied".into(), because: Vec::new() };

@@ -215,7 +215,7 @@ impl Refusal {
                 about,
             ),
             StoreError::AlreadyUndone(..) => {
-                Self::new(ReasonCode::Untouched, error.to_string(), "Nothing more to do.", about)
+                Self::new(ReasonCode::Untouched, error.to_string(), "`list_calls` shows how that call ended.", about)
             }
             _ => Self::new(
                 ReasonCode::Unavailable,
@@ -226,15 +226,14 @@ impl Refusal {
         }
     }
 
-    /// It ran, but its end could not be written down.
+    /// It ran, but its end is not written down yet.
     #[must_use]
     pub(crate) fn unrecorded(error: &StoreError, about: About) -> Self {
-        tracing::error!(call = %about.id, %error, "a call ran and its end could not be recorded");
-        let next =
-            "Do not repeat it. Look at the target: the gateway settles the call by looking when its store is back.";
+        let next = "Do not repeat it. The gateway goes on trying to write it down: once `list_calls` shows that the call \
+                    has succeeded, it can be taken back as usual.";
         Self::new(
             ReasonCode::Uncertain,
-            format!("the call ran, but its end could not be written down: {error}"),
+            format!("the call ran and succeeded, but its end is not written down yet: {error}"),
             next,
             about,
         )

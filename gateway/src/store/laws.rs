@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mollyguard_tools::contract::{
-    BlastRadius, Digest, Environment, Preflight, Reversibility, Scope, Target, Tier, UndoPlan, now,
+    BlastRadius, Digest, Environment, Preflight, Probe, Reversibility, Scope, Target, Tier, UndoPlan, now,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -148,10 +148,12 @@ pub(crate) async fn all(mut place: impl FnMut() -> Box<dyn Fn() -> Arc<dyn Store
     an_approval_raced_for_is_used_once(&*place()).await;
     an_approval_is_used_only_as_given(&*place()).await;
     the_first_answer_stands(&*place()).await;
+    a_yes_is_taken_back_until_it_is_used(&*place()).await;
     the_newest_usable_question_is_pending(&*place()).await;
     a_call_is_taken_back_once(&*place()).await;
     an_undo_that_changed_nothing_may_be_tried_again(&*place()).await;
     calls_are_listed_newest_first(&*place()).await;
+    a_listing_leaves_out_what_is_large(&*place()).await;
     records_stand_in_order_without_gaps(&*place()).await;
     only_calls_of_the_dead_are_unfinished(&*place()).await;
     what_is_settled_is_settled_once(&*place()).await;
@@ -184,7 +186,8 @@ async fn an_end_is_written_once(open: Open<'_>) {
     let intent = store.begin(start()).await.unwrap();
     let call = intent.call();
     assert!(store.settle(call, ended(End::Uncertain)).await.unwrap());
-    store.finish(intent, ended(End::Succeeded)).await.unwrap_err();
+    let unfinished = store.finish(intent, ended(End::Succeeded)).await.unwrap_err();
+    assert!(matches!(unfinished.error, StoreError::AlreadyEnded(about) if about == call), "{unfinished}");
     let stored = store.call(call).await.unwrap().unwrap();
     assert_eq!(stored.end, Some(End::Uncertain));
     assert!(stored.preflight.pre_image.is_some(), "of an uncertain end the image is all that is known");
@@ -270,6 +273,29 @@ async fn the_first_answer_stands(open: Open<'_>) {
     store.answer(about, late.id, Answer::Timeout, Channel::Elicitation, "ada".into(), None).await.unwrap();
 }
 
+async fn a_yes_is_taken_back_until_it_is_used(open: Open<'_>) {
+    let (store, other) = (open(), open());
+    let no = async |id, answer| {
+        other.answer(subject(Uuid::now_v7()), id, answer, Channel::Terminal, "ada".into(), None).await
+    };
+    let id = approved(&*store).await;
+    assert!(matches!(approve(&*other, id).await, Err(StoreError::NotApproved(..))), "a yes is not given twice");
+    no(id, Answer::Decline).await.unwrap();
+    let (_, standing) = store.confirmation(id).await.unwrap().unwrap();
+    assert_eq!(standing, Standing::Refused { how: "declined".into() });
+    let spent = store.begin(Start { confirmation: Some(id), ..start() }).await;
+    assert!(matches!(spent, Err(StoreError::NotApproved(..))));
+    assert!(matches!(no(id, Answer::Decline).await, Err(StoreError::NotApproved(..))), "a no is not given twice");
+    assert!(matches!(approve(&*store, id).await, Err(StoreError::NotApproved(..))), "a no stands");
+    let answers = all_records(&*store).await;
+    let answers = answers.iter().filter(|record| matches!(record.event, AuditEvent::Answered { .. }));
+    assert_eq!(answers.count(), 2, "both are recorded");
+
+    let id = approved(&*store).await;
+    ran(&*store, Start { confirmation: Some(id), ..start() }, End::Succeeded).await;
+    assert!(matches!(no(id, Answer::Decline).await, Err(StoreError::NotApproved(..))), "what was used is used");
+}
+
 async fn the_newest_usable_question_is_pending(open: Open<'_>) {
     let store = open();
     let about = question(Duration::ZERO);
@@ -297,10 +323,14 @@ async fn a_call_is_taken_back_once(open: Open<'_>) {
         matches!(open().begin(undo()).await, Err(StoreError::AlreadyUndone(c, b)) if (c, b) == (call, by)),
         "while it is being taken back"
     );
-    assert_eq!(store.call(call).await.unwrap().unwrap().undone_by, None);
+    let claims = async || {
+        let stored = store.call(call).await.unwrap().unwrap();
+        (stored.undone_by, stored.claimed_by, stored.is_undoable())
+    };
+    assert_eq!(claims().await, (None, Some(by), false));
     store.finish(intent, ended(End::Succeeded)).await.unwrap();
     assert!(matches!(store.begin(undo()).await, Err(StoreError::AlreadyUndone(..))));
-    assert_eq!(store.call(call).await.unwrap().unwrap().undone_by, Some(by));
+    assert_eq!(claims().await, (Some(by), None, false));
     let undone = all_records(&*store).await.into_iter().find(|record| record.event == AuditEvent::Undone { by });
     assert_eq!(undone.unwrap().subject.call, Some(call));
     let undoable = CallFilter { undoable: true, ..CallFilter::default() };
@@ -314,13 +344,33 @@ async fn an_undo_that_changed_nothing_may_be_tried_again(open: Open<'_>) {
     let store = open();
     let call = ran(&*store, start(), End::Succeeded).await;
     let undo = || Start { undoes: Some(call), ..start() };
+    let claims = async || {
+        let stored = store.call(call).await.unwrap().unwrap();
+        (stored.undone_by, stored.claimed_by, stored.is_undoable())
+    };
+    let looked_at = |found| Ending { probe: Some(found), ..ended(End::Uncertain) };
     ran(&*store, undo(), End::Untouched).await;
-    ran(&*store, undo(), End::Uncertain).await;
+    assert_eq!(claims().await, (None, None, true));
+    let intent = store.begin(undo()).await.unwrap();
+    store.finish(intent, looked_at(Probe::Unchanged)).await.unwrap();
+    assert_eq!(claims().await, (None, None, true), "a look found nothing changed");
+    let intent = store.begin(undo()).await.unwrap();
+    assert!(store.settle(intent.call(), looked_at(Probe::Unchanged)).await.unwrap());
+    assert_eq!(claims().await, (None, None, true));
+    let intent = store.begin(undo()).await.unwrap();
+    let by = intent.call();
+    store.finish(intent, looked_at(Probe::Unknown)).await.unwrap();
+    assert_eq!(claims().await, (None, Some(by), false));
     assert!(
         matches!(store.begin(undo()).await, Err(StoreError::AlreadyUndone(..))),
         "an uncertain one may have taken it back"
     );
-    assert_eq!(store.call(call).await.unwrap().unwrap().undone_by, None);
+
+    let late = Ending { undo: Some(UndoPlan { until: Some(now()), ..plan() }), ..ended(End::Succeeded) };
+    let intent = store.begin(start()).await.unwrap();
+    let call = intent.call();
+    store.finish(intent, late).await.unwrap();
+    assert!(!store.call(call).await.unwrap().unwrap().is_undoable(), "its time is over");
 }
 
 async fn calls_are_listed_newest_first(open: Open<'_>) {
@@ -339,6 +389,24 @@ async fn calls_are_listed_newest_first(open: Open<'_>) {
     assert_eq!(list(CallFilter { before: Some(calls[1]), ..CallFilter::default() }).await, calls[2..]);
     assert_eq!(list(CallFilter { target: Some("files".into()), ..CallFilter::default() }).await, [calls[1], calls[3]]);
     assert!(list(CallFilter { user: Some("eve".into()), ..CallFilter::default() }).await.is_empty());
+}
+
+async fn a_listing_leaves_out_what_is_large(open: Open<'_>) {
+    let store = open();
+    let mut large = start();
+    large.args = json!({"rows": "x".repeat(100_000)});
+    let args = large.args.clone();
+    ran(&*store, start(), End::Succeeded).await;
+    let large = ran(&*store, large, End::Succeeded).await;
+    let running = store.begin(start()).await.unwrap();
+    let listed = store.calls(CallFilter::default()).await.unwrap();
+    assert_eq!(listed.len(), 3);
+    assert!(listed.iter().all(|call| call.preflight.pre_image.is_none()));
+    assert_eq!(listed[1].undo, Some(UndoPlan { args: serde_json::Value::Null, ..plan() }));
+    assert_eq!((&listed[1].args, &listed[2].args), (&serde_json::Value::Null, &start().args));
+    let whole = store.call(large).await.unwrap().unwrap();
+    assert_eq!((whole.args, whole.undo), (args, Some(plan())));
+    assert_eq!(store.call(running.call()).await.unwrap().unwrap().preflight, start().preflight);
 }
 
 async fn records_stand_in_order_without_gaps(open: Open<'_>) {

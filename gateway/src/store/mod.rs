@@ -8,7 +8,7 @@ pub(crate) mod laws;
 mod sqlite;
 
 use async_trait::async_trait;
-use mollyguard_tools::contract::{Preflight, Probe, Reversibility, Timestamp, UndoPlan};
+use mollyguard_tools::contract::{Preflight, Probe, Reversibility, Timestamp, UndoPlan, now};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -32,8 +32,8 @@ pub enum StoreError {
     /// Nothing of that id.
     #[error("there is no {0} `{1}`")]
     NotFound(&'static str, Uuid),
-    /// The call was undone already, or is being undone.
-    #[error("call `{0}` was taken back already, by call `{1}`")]
+    /// The call was undone already, or is claimed by an undo that runs or whose end is uncertain.
+    #[error("call `{1}` has taken back call `{0}`, or is at it, or may have: its end tells which")]
     AlreadyUndone(Uuid, Uuid),
     /// More is waiting to be written than the queue holds.
     #[error("the store's queue is full")]
@@ -41,6 +41,9 @@ pub enum StoreError {
     /// The store itself failed.
     #[error("the store failed: {0}")]
     Failed(String),
+    /// The call's end is written down already.
+    #[error("call `{0}` has an end already")]
+    AlreadyEnded(Uuid),
     /// What was read back makes no sense.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
@@ -96,8 +99,20 @@ pub struct Ending {
     pub undo: Option<UndoPlan>,
     /// What happened, where it did not succeed. Redacted.
     pub note: Option<String>,
-    /// What a look found, where the end was settled by looking.
+    /// What a look found, where the end is uncertain.
     pub probe: Option<Probe>,
+}
+
+/// An end that is not written down: all it takes to try again.
+#[derive(Debug, thiserror::Error)]
+#[error("the end of call `{}` is not written down: {error}", .intent.call())]
+pub struct Unfinished {
+    /// The call.
+    pub intent: Intent,
+    /// How it ended.
+    pub ending: Ending,
+    /// Why that could not be written.
+    pub error: StoreError,
 }
 
 /// A call as the store remembers it.
@@ -131,8 +146,19 @@ pub struct StoredCall {
     pub undoes: Option<Uuid>,
     /// The call that took it back.
     pub undone_by: Option<Uuid>,
+    /// The call that is taking it back, or may have: it runs, or its end is uncertain.
+    pub claimed_by: Option<Uuid>,
     /// The confirmation whose approval it spent.
     pub confirmation: Option<Uuid>,
+}
+
+impl StoredCall {
+    /// Whether it can be taken back now, as far as the store knows.
+    #[must_use]
+    pub fn is_undoable(&self) -> bool {
+        let in_time = self.undo.as_ref().is_some_and(|plan| plan.until.is_none_or(|until| until > now()));
+        in_time && self.undone_by.is_none() && self.claimed_by.is_none()
+    }
 }
 
 /// Which calls to list: newest first.
@@ -159,8 +185,10 @@ pub trait Store: Send + Sync {
     async fn begin(&self, start: Start) -> Result<Intent, StoreError>;
 
     /// Writes down, in ONE durable transaction, how the call ended: the `Finished` record, its undo plan, and for a
-    /// succeeded undo the `Undone` record of the call it took back (an undo that ended untouched releases its claim).
-    async fn finish(&self, intent: Intent, ending: Ending) -> Result<(), StoreError>;
+    /// succeeded undo the `Undone` record of the call it took back (an undo that ended untouched, or uncertain
+    /// where a look found nothing changed, releases its claim).
+    /// What could not be written comes back whole, to be tried again; `AlreadyEnded` is not worth another try.
+    async fn finish(&self, intent: Intent, ending: Ending) -> Result<(), Box<Unfinished>>;
 
     /// Appends one record that belongs to no transaction of its own: `Read`, `Denied`. Group-committed: returns when it
     /// is written to the database, which for reads may be before it is on disk.
@@ -175,7 +203,8 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Writes down an answer and its `Answered` record, in one transaction. `approval` is the yes it amounts to, if it
-    /// does. The first answer stands: answering a confirmation that is not open is `NotApproved`.
+    /// does. The first answer stands: answering a confirmation that is not open is `NotApproved`; but anything else than
+    /// a yes takes back an approval that is not spent.
     async fn answer(
         &self,
         subject: Subject,
@@ -200,10 +229,11 @@ pub trait Store: Send + Sync {
     /// The questions that are open and unexpired, newest first, among the newest 1,000.
     async fn open_confirmations(&self) -> Result<Vec<Confirmation>, StoreError>;
 
-    /// One call.
+    /// One call, complete.
     async fn call(&self, id: Uuid) -> Result<Option<StoredCall>, StoreError>;
 
-    /// Calls, newest first.
+    /// Calls, newest first, without what can be large: no pre-images, no arguments of undo plans (`Null`), and of the
+    /// calls' own arguments only those up to 64 KiB (else `Null`).
     async fn calls(&self, filter: CallFilter) -> Result<Vec<StoredCall>, StoreError>;
 
     /// Calls that started, have no end, and whose process is gone (its stream's lease has lapsed): what recovery settles.

@@ -28,10 +28,10 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{CallFilter, Ending, Intent, Start, Store, StoreError, StoredCall};
+use super::{CallFilter, Ending, Intent, Start, Store, StoreError, StoredCall, Unfinished};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject};
 use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
-use rows::{CallRow, ConfirmationRow};
+use rows::{CallRow, ConfirmationRow, Depth};
 use writer::{Message, Task, Work, Writer};
 use writes::{Given, Writing};
 
@@ -251,7 +251,7 @@ fn closed() -> StoreError {
 fn never_ran(call: Uuid) -> Box<dyn Work> {
     let note = "the caller was gone before the call could start".to_owned();
     let ending = Ending { end: End::Untouched, undo: None, note: Some(note), probe: None };
-    let run = move |writing: &mut Writing<'_>| writes::end(writing, call, ending);
+    let run = move |writing: &mut Writing<'_>| writes::end(writing, call, &ending);
     Box::new(Task { durable: true, run: Some(Box::new(run)), result: None, reply: None, lost: None })
 }
 
@@ -280,12 +280,16 @@ impl Store for SqliteStore {
         self.send(Box::new(task), answer).await.map(Intent::written)
     }
 
-    async fn finish(&self, intent: Intent, ending: Ending) -> Result<(), StoreError> {
+    async fn finish(&self, intent: Intent, ending: Ending) -> Result<(), Box<Unfinished>> {
         let call = intent.call;
-        match self.write(true, move |writing| writes::end(writing, call, ending)).await? {
-            true => Ok(()),
-            false => Err(StoreError::Failed(format!("call `{call}` was ended by somebody else"))),
-        }
+        let ending = Arc::new(ending);
+        let given = Arc::clone(&ending);
+        let error = match self.write(true, move |writing| writes::end(writing, call, &given)).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => StoreError::AlreadyEnded(call),
+            Err(error) => error,
+        };
+        Err(Box::new(Unfinished { intent, ending: Arc::unwrap_or_clone(ending), error }))
     }
 
     async fn record(&self, subject: Subject, event: AuditEvent) -> Result<(), StoreError> {
@@ -332,8 +336,10 @@ impl Store for SqliteStore {
     }
 
     async fn call(&self, id: Uuid) -> Result<Option<StoredCall>, StoreError> {
-        self.read(move |connection, seals| CallRow::find(connection, id, seals)?.map(|row| row.call(seals)).transpose())
-            .await
+        self.read(move |connection, seals| {
+            CallRow::find(connection, id, seals)?.map(|row| row.call(seals, Depth::Whole)).transpose()
+        })
+        .await
     }
 
     async fn calls(&self, filter: CallFilter) -> Result<Vec<StoredCall>, StoreError> {
@@ -346,7 +352,7 @@ impl Store for SqliteStore {
     }
 
     async fn settle(&self, call: Uuid, ending: Ending) -> Result<bool, StoreError> {
-        self.write(true, move |writing| writes::end(writing, call, ending)).await
+        self.write(true, move |writing| writes::end(writing, call, &ending)).await
     }
 
     async fn records(&self, after: Option<(Uuid, u64)>, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {

@@ -42,9 +42,8 @@ CREATE TABLE calls (
     tool             TEXT    NOT NULL,
     target           TEXT    NOT NULL,
     subject          TEXT    NOT NULL,
-    args             TEXT    NOT NULL,
+    args_digest      TEXT    NOT NULL,
     preflight        TEXT    NOT NULL,
-    pre_image        TEXT,
     pre_image_digest TEXT,
     reversibility    TEXT    NOT NULL,
     started_at       INTEGER NOT NULL,
@@ -57,9 +56,15 @@ CREATE TABLE calls (
     finished_at      INTEGER,
     ended            TEXT,
     note             TEXT,
+    -- The plan without its arguments.
     undo             TEXT,
+    undo_args_digest TEXT,
     undo_until       INTEGER,
-    end_seal         TEXT
+    end_seal         TEXT,
+    -- What can be large, last: a listing does not read past the columns it shows. The seals cover their digests.
+    args             TEXT    NOT NULL,
+    pre_image        TEXT,
+    undo_args        TEXT
 ) STRICT;
 CREATE INDEX calls_unfinished ON calls (stream) WHERE ended IS NULL;
 CREATE INDEX calls_by_user ON calls (user);

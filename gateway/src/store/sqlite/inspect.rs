@@ -7,7 +7,7 @@ use mollyguard_tools::contract::Digest;
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use super::rows::{CALL, CallRow, ConfirmationRow};
+use super::rows::{CALL, CallRow, ConfirmationRow, Depth};
 use super::schema::{self, failed};
 use crate::audit::chain::{Report, SignedHead, Wrong};
 use crate::audit::ledger::{CallRow as Told, Ended};
@@ -100,7 +100,7 @@ impl Inspection {
 
 fn told(row: CallRow, seals: &ArgsKey) -> Result<Told, StoreError> {
     let (subject, stream) = (row.subject()?, row.stream.parse().unwrap_or_default());
-    let call = row.call(seals)?;
+    let call = row.call(seals, Depth::Whole)?;
     Ok(Told {
         id: call.id,
         stream,

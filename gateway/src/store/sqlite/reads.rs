@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, ToSql, params, params_from_it
 use uuid::Uuid;
 
 use super::lease;
-use super::rows::{CALL, CallRow, ConfirmationRow};
+use super::rows::{CALL, CallRow, ConfirmationRow, Depth, LISTED};
 use super::schema::failed;
 use crate::audit::{ArgsKey, AuditRecord};
 use crate::confirm::{Confirmation, Standing};
@@ -61,7 +61,7 @@ pub(super) fn calls(
     filter: &CallFilter,
     seals: &ArgsKey,
 ) -> Result<Vec<StoredCall>, StoreError> {
-    let mut sql = format!("SELECT {CALL} FROM calls c WHERE true");
+    let mut sql = format!("SELECT {LISTED} FROM calls c WHERE true");
     let mut given: Vec<Sql> = Vec::new();
     if let Some(user) = &filter.user {
         sql.push_str(" AND c.user = ?");
@@ -91,18 +91,19 @@ pub(super) fn calls(
         0 => 50,
         limit => i64::from(limit.min(1_000)),
     }));
-    select(connection, &sql, params_from_iter(given), seals)
+    select(connection, &sql, params_from_iter(given), Depth::Listed, seals)
 }
 
 fn select(
     connection: &Connection,
     sql: &str,
     given: impl rusqlite::Params,
+    depth: Depth,
     seals: &ArgsKey,
 ) -> Result<Vec<StoredCall>, StoreError> {
     let mut query = connection.prepare_cached(sql).map_err(failed)?;
     let rows = query.query_map(given, CallRow::read).map_err(failed)?;
-    rows.map(|row| row.map_err(failed)?.call(seals)).collect()
+    rows.map(|row| row.map_err(failed)?.call(seals, depth)).collect()
 }
 
 /// See [`crate::store::Store::unfinished`]. `own` is the stream of this process: its calls are running.
@@ -120,7 +121,7 @@ pub(super) fn unfinished(
     let mut calls = Vec::new();
     for stream in streams.iter().filter(|stream| **stream != own && lease::is_dead(directory, **stream)) {
         let sql = format!("SELECT {CALL} FROM calls c WHERE c.stream = ?1 AND c.ended IS NULL ORDER BY c.n");
-        calls.extend(select(connection, &sql, [stream.to_string()], seals)?);
+        calls.extend(select(connection, &sql, [stream.to_string()], Depth::Whole, seals)?);
     }
     calls.sort_by_key(|call| (call.started_at, call.id));
     lease::sweep(directory, &streams);

@@ -1,6 +1,6 @@
 //! Rows as they are stored, and what they mean. Every row is sealed: one edited by another program is not believed.
 
-use mollyguard_tools::contract::{Digest, Preflight, Timestamp};
+use mollyguard_tools::contract::{Digest, Preflight, Probe, Timestamp, UndoPlan};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,11 +12,37 @@ use crate::audit::{ArgsKey, End, Subject};
 use crate::confirm::{Confirmation, Standing};
 use crate::store::{Ending, Start, StoreError, StoredCall};
 
+macro_rules! columns {
+    ($large:literal) => {
+        concat!(
+            "c.id, c.stream, c.user, c.tool, c.target, c.subject, c.args_digest, c.preflight, c.pre_image_digest, \
+             c.reversibility, c.started_at, c.confirmation, c.undoes, c.claims, c.start_seal, c.finished_at, c.ended, \
+             c.note, c.undo, c.undo_args_digest, c.undo_until, c.end_seal, \
+             (SELECT u.id FROM calls u WHERE u.claims = c.id AND u.ended = 'succeeded'), \
+             (SELECT u.id FROM calls u WHERE u.claims = c.id AND u.ended IS NOT 'succeeded'), ",
+            $large
+        )
+    };
+}
+
 /// The columns of [`CallRow`], in order.
-pub(super) const CALL: &str = "c.id, c.stream, c.user, c.tool, c.target, c.subject, c.args, c.preflight, c.pre_image, \
-     c.pre_image_digest, c.reversibility, c.started_at, c.confirmation, c.undoes, c.claims, c.start_seal, \
-     c.finished_at, c.ended, c.note, c.undo, c.undo_until, c.end_seal, \
-     (SELECT u.id FROM calls u WHERE u.claims = c.id AND u.ended = 'succeeded')";
+pub(super) const CALL: &str = columns!("c.args, c.pre_image, c.undo_args");
+
+/// The same without what can be large, which nothing that lists calls shows.
+pub(super) const LISTED: &str = columns!("CASE WHEN octet_length(c.args) <= 65536 THEN c.args END, NULL, NULL");
+
+/// How much of a row was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// All of it: [`CALL`].
+    Whole,
+    /// What listings show: [`LISTED`].
+    Listed,
+}
+
+fn digest_of(text: Option<&String>) -> Option<String> {
+    text.map(|text| Digest::of_bytes(text.as_bytes()).to_string())
+}
 
 /// A value as JSON text.
 pub(super) fn text<T: Serialize>(value: &T) -> Result<String, StoreError> {
@@ -56,9 +82,8 @@ pub(super) struct CallRow {
     pub(super) tool: String,
     pub(super) target: String,
     pub(super) subject: String,
-    pub(super) args: String,
+    pub(super) args_digest: String,
     pub(super) preflight: String,
-    pub(super) pre_image: Option<String>,
     pub(super) pre_image_digest: Option<String>,
     pub(super) reversibility: String,
     pub(super) started_at: i64,
@@ -69,10 +94,16 @@ pub(super) struct CallRow {
     pub(super) finished_at: Option<i64>,
     pub(super) ended: Option<String>,
     pub(super) note: Option<String>,
+    /// The plan without its arguments.
     pub(super) undo: Option<String>,
+    pub(super) undo_args_digest: Option<String>,
     pub(super) undo_until: Option<i64>,
     pub(super) end_seal: Option<String>,
     pub(super) undone_by: Option<String>,
+    pub(super) claimed_by: Option<String>,
+    pub(super) args: Option<String>,
+    pub(super) pre_image: Option<String>,
+    pub(super) undo_args: Option<String>,
 }
 
 impl CallRow {
@@ -84,6 +115,7 @@ impl CallRow {
         let tool = start.subject.tool.clone().ok_or_else(missing)?;
         let mut preflight = start.preflight;
         let pre_image = preflight.pre_image.take().map(|image| text(&image)).transpose()?;
+        let args = text(&start.args)?;
         let mut row = Self {
             id: call.to_string(),
             stream: stream.to_string(),
@@ -91,10 +123,9 @@ impl CallRow {
             tool,
             target: start.target,
             subject: text(&start.subject)?,
-            args: text(&start.args)?,
+            args_digest: Digest::of_bytes(args.as_bytes()).to_string(),
             preflight: text(&preflight)?,
-            pre_image_digest: pre_image.as_ref().map(|image| Digest::of_bytes(image.as_bytes()).to_string()),
-            pre_image,
+            pre_image_digest: digest_of(pre_image.as_ref()),
             reversibility: word(&start.reversibility)?,
             started_at: at.as_millisecond(),
             confirmation: start.confirmation.map(|id| id.to_string()),
@@ -105,9 +136,14 @@ impl CallRow {
             ended: None,
             note: None,
             undo: None,
+            undo_args_digest: None,
             undo_until: None,
             end_seal: None,
             undone_by: None,
+            claimed_by: None,
+            args: Some(args),
+            pre_image,
+            undo_args: None,
         };
         row.start_seal = row.seal_start(seals);
         Ok(row)
@@ -118,13 +154,17 @@ impl CallRow {
         self.finished_at = Some(at.as_millisecond());
         self.ended = Some(word(&ending.end)?);
         self.note.clone_from(&ending.note);
-        self.undo = ending.undo.as_ref().map(text).transpose()?;
+        self.undo = ending.undo.as_ref().map(|plan| text(&without_args(plan))).transpose()?;
+        self.undo_args = ending.undo.as_ref().map(|plan| text(&plan.args)).transpose()?;
+        self.undo_args_digest = digest_of(self.undo_args.as_ref());
         self.undo_until = ending.undo.as_ref().and_then(|plan| plan.until).map(Timestamp::as_millisecond);
         // What takes the call back is in the plan now; of an uncertain end the image is all that is known.
         if ending.end != End::Uncertain {
             self.pre_image = None;
         }
-        if ending.end == End::Untouched {
+        // An undo that changed nothing may be tried again.
+        let unchanged = ending.end == End::Uncertain && ending.probe == Some(Probe::Unchanged);
+        if ending.end == End::Untouched || unchanged {
             self.claims = None;
         }
         self.end_seal = Some(self.seal_end(seals));
@@ -139,7 +179,7 @@ impl CallRow {
             self.tool,
             self.target,
             self.subject,
-            self.args,
+            self.args_digest,
             self.preflight,
             self.pre_image_digest,
             self.reversibility,
@@ -158,20 +198,34 @@ impl CallRow {
             self.ended,
             self.note,
             self.undo,
+            self.undo_args_digest,
             self.undo_until,
             self.claims
         ]);
         seals.seal("end of call", &columns).to_string()
     }
 
-    fn check(&self, seals: &ArgsKey) -> Result<(), StoreError> {
+    fn check(&self, seals: &ArgsKey, depth: Depth) -> Result<(), StoreError> {
         let end = self.ended.as_ref().map(|_| self.seal_end(seals));
-        let image = self.pre_image.as_ref().map(|image| Digest::of_bytes(image.as_bytes()).to_string());
-        let whole = self.start_seal == self.seal_start(seals)
+        let sealed = self.start_seal == self.seal_start(seals)
             && self.end_seal == end
-            && (self.ended.is_some() || (self.claims == self.undoes && image == self.pre_image_digest))
-            && (image.is_none() || image == self.pre_image_digest);
-        if whole { Ok(()) } else { Err(StoreError::Corrupt(format!("call `{}` was edited in the database", self.id))) }
+            && (self.ended.is_some() || self.claims == self.undoes);
+        let args = digest_of(self.args.as_ref());
+        let args_fit = args.as_ref() == Some(&self.args_digest);
+        let image = digest_of(self.pre_image.as_ref());
+        let fits = match depth {
+            Depth::Listed => args.is_none() || args_fit,
+            Depth::Whole => {
+                args_fit
+                    && digest_of(self.undo_args.as_ref()) == self.undo_args_digest
+                    && (image == self.pre_image_digest || (image.is_none() && self.ended.is_some()))
+            }
+        };
+        if sealed && fits {
+            Ok(())
+        } else {
+            Err(StoreError::Corrupt(format!("call `{}` was edited in the database", self.id)))
+        }
     }
 
     pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -182,23 +236,27 @@ impl CallRow {
             tool: row.get(3)?,
             target: row.get(4)?,
             subject: row.get(5)?,
-            args: row.get(6)?,
+            args_digest: row.get(6)?,
             preflight: row.get(7)?,
-            pre_image: row.get(8)?,
-            pre_image_digest: row.get(9)?,
-            reversibility: row.get(10)?,
-            started_at: row.get(11)?,
-            confirmation: row.get(12)?,
-            undoes: row.get(13)?,
-            claims: row.get(14)?,
-            start_seal: row.get(15)?,
-            finished_at: row.get(16)?,
-            ended: row.get(17)?,
-            note: row.get(18)?,
-            undo: row.get(19)?,
+            pre_image_digest: row.get(8)?,
+            reversibility: row.get(9)?,
+            started_at: row.get(10)?,
+            confirmation: row.get(11)?,
+            undoes: row.get(12)?,
+            claims: row.get(13)?,
+            start_seal: row.get(14)?,
+            finished_at: row.get(15)?,
+            ended: row.get(16)?,
+            note: row.get(17)?,
+            undo: row.get(18)?,
+            undo_args_digest: row.get(19)?,
             undo_until: row.get(20)?,
             end_seal: row.get(21)?,
             undone_by: row.get(22)?,
+            claimed_by: row.get(23)?,
+            args: row.get(24)?,
+            pre_image: row.get(25)?,
+            undo_args: row.get(26)?,
         })
     }
 
@@ -208,7 +266,7 @@ impl CallRow {
             .prepare_cached(&format!("SELECT {CALL} FROM calls c WHERE c.id = ?1"))
             .and_then(|mut find| find.query_row([id.to_string()], Self::read).optional())
             .map_err(failed)?;
-        row.map(|row| row.check(seals).map(|()| row)).transpose()
+        row.map(|row| row.check(seals, Depth::Whole).map(|()| row)).transpose()
     }
 
     pub(super) fn subject(&self) -> Result<Subject, StoreError> {
@@ -216,30 +274,46 @@ impl CallRow {
     }
 
     /// The call, where its seals hold.
-    pub(super) fn call(self, seals: &ArgsKey) -> Result<StoredCall, StoreError> {
-        self.check(seals)?;
+    pub(super) fn call(self, seals: &ArgsKey, depth: Depth) -> Result<StoredCall, StoreError> {
+        self.check(seals, depth)?;
         let what = format!("call `{}`", self.id);
         let subject = self.subject()?;
         let mut preflight: Preflight = read(&what, &self.preflight)?;
         preflight.pre_image = self.pre_image.as_deref().map(|image| read(&what, image)).transpose()?;
+        let mut undo: Option<UndoPlan> = self.undo.as_deref().map(|undo| read(&what, undo)).transpose()?;
+        if let (Some(plan), Some(args)) = (&mut undo, &self.undo_args) {
+            plan.args = read(&what, args)?;
+        }
         let id = |id: Option<String>| id.map(|id| read_id(&what, &id)).transpose();
         Ok(StoredCall {
             id: read_id(&what, &self.id)?,
             principal: subject.principal.ok_or_else(|| StoreError::Corrupt(format!("{what} has no principal")))?,
             tool: self.tool,
             target: self.target,
-            args: read(&what, &self.args)?,
+            args: self.args.as_deref().map_or(Ok(Value::Null), |args| read(&what, args))?,
             preflight,
             reversibility: read_word(&what, &self.reversibility)?,
             started_at: read_time(&what, self.started_at)?,
             finished_at: self.finished_at.map(|at| read_time(&what, at)).transpose()?,
             end: self.ended.as_deref().map(|end| read_word(&what, end)).transpose()?,
             note: self.note,
-            undo: self.undo.as_deref().map(|undo| read(&what, undo)).transpose()?,
+            undo,
             undoes: id(self.undoes)?,
             undone_by: id(self.undone_by)?,
+            claimed_by: id(self.claimed_by)?,
             confirmation: id(self.confirmation)?,
         })
+    }
+}
+
+/// A plan as it is listed.
+fn without_args(plan: &UndoPlan) -> UndoPlan {
+    UndoPlan {
+        tool: plan.tool.clone(),
+        args: Value::Null,
+        expects: plan.expects,
+        until: plan.until,
+        lossy: plan.lossy.clone(),
     }
 }
 

@@ -21,6 +21,17 @@ pub(crate) fn open(directory: &Path) -> SqliteStore {
     SqliteStore::open(options(directory)).unwrap()
 }
 
+/// Another program's transaction: while it lives, nothing can be written.
+pub(crate) struct Held {
+    _connection: Connection,
+}
+
+pub(crate) fn hold(directory: &Path) -> Held {
+    let connection = plain(directory);
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    Held { _connection: connection }
+}
+
 fn plain(directory: &Path) -> Connection {
     Connection::open(schema::path(directory)).unwrap()
 }
@@ -151,11 +162,15 @@ async fn a_held_lock_is_an_error_and_nothing_is_written() {
     assert!(error.to_string().contains("another process holds the database"), "{error}");
     store.record(subject(call), a_read()).await.unwrap_err();
     store.settle(running.call(), ended(End::Succeeded)).await.unwrap_err();
+    let unfinished = store.finish(running, ended(End::Succeeded)).await.unwrap_err();
+    assert!(unfinished.error.to_string().contains("another process holds the database"), "{unfinished}");
     assert_eq!(store.health(), before);
     holder.execute_batch("ROLLBACK").unwrap();
 
     assert_eq!(store.calls(CallFilter::default()).await.unwrap().len(), 2);
-    store.finish(running, ended(End::Succeeded)).await.unwrap();
+    let call = unfinished.intent.call();
+    store.finish(unfinished.intent, unfinished.ending).await.unwrap();
+    assert_eq!(store.call(call).await.unwrap().unwrap().undo, Some(laws::plan()), "nothing of it was lost");
     let report = verify_store(place.path(), None).unwrap();
     assert!(report.is_sound(), "{:#?}", report.findings);
     assert_eq!(report.records, 5);
@@ -304,6 +319,22 @@ async fn a_row_edited_by_another_program_is_not_believed() {
     editor.execute(copy, [other.id.to_string(), question.id.to_string()]).unwrap();
     let forged = Start { confirmation: Some(question.id), ..start() };
     assert!(matches!(store.begin(forged).await, Err(StoreError::Corrupt(_))));
+}
+
+#[tokio::test]
+async fn a_listing_does_not_read_what_it_does_not_show() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path());
+    let call = ran(&store, start(), End::Succeeded).await;
+    let edits = ["undo_args = '{}'", "undo_args = NULL", "args = '[]'"];
+    for edit in edits {
+        let editor = plain(place.path());
+        editor.execute_batch(&format!("BEGIN; UPDATE calls SET {edit}; COMMIT")).unwrap();
+        let listed = store.calls(CallFilter::default()).await;
+        assert_eq!(listed.is_ok_and(|calls| calls.len() == 1), edit.starts_with("undo_args"), "{edit}");
+        assert!(matches!(store.call(call).await, Err(StoreError::Corrupt(_))), "{edit}");
+        assert!(!verify_store(place.path(), None).unwrap().is_sound(), "{edit}");
+    }
 }
 
 /// Not a test by itself: the process that the next test kills.

@@ -143,9 +143,9 @@ fn stand(writing: &Writing<'_>, confirmation: &Confirmation, standing: &Standing
 fn insert(connection: &Connection, row: &CallRow) -> Result<(), StoreError> {
     let inserted = connection
         .prepare_cached(
-            "INSERT INTO calls (id, stream, user, tool, target, subject, args, preflight, pre_image, pre_image_digest,
-                                reversibility, started_at, confirmation, undoes, claims, start_seal)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            "INSERT INTO calls (id, stream, user, tool, target, subject, args, args_digest, preflight, pre_image,
+                                pre_image_digest, reversibility, started_at, confirmation, undoes, claims, start_seal)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )
         .and_then(|mut insert| {
             insert.execute(params![
@@ -156,6 +156,7 @@ fn insert(connection: &Connection, row: &CallRow) -> Result<(), StoreError> {
                 row.target,
                 row.subject,
                 row.args,
+                row.args_digest,
                 row.preflight,
                 row.pre_image,
                 row.pre_image_digest,
@@ -176,17 +177,17 @@ fn insert(connection: &Connection, row: &CallRow) -> Result<(), StoreError> {
 }
 
 /// See [`crate::store::Store::finish`] and [`crate::store::Store::settle`]; `false` when the call has an end already.
-pub(super) fn end(writing: &mut Writing<'_>, call: Uuid, ending: Ending) -> Result<bool, StoreError> {
+pub(super) fn end(writing: &mut Writing<'_>, call: Uuid, ending: &Ending) -> Result<bool, StoreError> {
     let mut row = CallRow::find(writing.connection, call, writing.seals)?.ok_or(StoreError::NotFound("call", call))?;
     if row.ended.is_some() {
         return Ok(false);
     }
-    row.end(&ending, now(), writing.seals)?;
+    row.end(ending, now(), writing.seals)?;
     writing
         .connection
         .prepare_cached(
             "UPDATE calls SET finished_at = ?2, ended = ?3, note = ?4, undo = ?5, undo_until = ?6, end_seal = ?7,
-                              pre_image = ?8, claims = ?9
+                              pre_image = ?8, claims = ?9, undo_args = ?10, undo_args_digest = ?11
              WHERE id = ?1 AND ended IS NULL",
         )
         .and_then(|mut update| {
@@ -199,12 +200,15 @@ pub(super) fn end(writing: &mut Writing<'_>, call: Uuid, ending: Ending) -> Resu
                 row.undo_until,
                 row.end_seal,
                 row.pre_image,
-                row.claims
+                row.claims,
+                row.undo_args,
+                row.undo_args_digest
             ])
         })
         .map_err(failed)?;
-    let Ending { end, undo, note, probe } = ending;
-    writing.append(row.subject()?, AuditEvent::Finished { end, undoable: undo.is_some(), note, probe })?;
+    let Ending { end, ref undo, ref note, probe } = *ending;
+    let event = AuditEvent::Finished { end, undoable: undo.is_some(), note: note.clone(), probe };
+    writing.append(row.subject()?, event)?;
     let undone = row.undoes.as_deref().and_then(|id| id.parse().ok());
     if let Some(undone) = undone.filter(|_| end == End::Succeeded) {
         let original =
@@ -252,8 +256,12 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
     let Some((confirmation, standing)) = ConfirmationRow::find(writing.connection, id, writing.seals)? else {
         return Err(StoreError::NotFound("confirmation", id));
     };
-    if standing != Standing::Open {
-        return refuse("it was answered already");
+    match standing {
+        Standing::Open => {}
+        // A yes that is not used yet can be taken back, but not given twice.
+        Standing::Approved { .. } if given.approval.is_none() => {}
+        Standing::Spent { call } => return refuse(&format!("it was used already, by call `{call}`")),
+        Standing::Approved { .. } | Standing::Refused { .. } => return refuse("it was answered already"),
     }
     let sufficient = given.approval.is_some();
     let standing = match given.approval {

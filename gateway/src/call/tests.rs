@@ -1,0 +1,311 @@
+//! What becomes of a call whose tool breaks, or whose end cannot be written down: on a real store, with a tool that does
+//! as it is told.
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use mollyguard_tools::contract::{
+    Audience, BlastRadius, Declaration, Digest, Environment, Lease, Probe, Reversibility, Scope, Settings,
+    SettingsError, Target, TargetReport, Tier, Tool, Toolset,
+};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::Config;
+use crate::identity::Principal;
+use crate::reply::ReasonCode;
+use crate::store::tests::{hold, open, options};
+use crate::store::{OpenStore, SqliteStore, StoredCall};
+
+/// What the tool does next, in its words, and what a look finds afterwards.
+#[derive(Clone, Copy)]
+enum Next {
+    Succeeds,
+    Panics,
+    Hangs,
+    Doubts,
+}
+
+struct Told {
+    declaration: Declaration,
+    next: Mutex<(Next, Option<Probe>)>,
+    /// Where the store is held when the tool is at it, so that the end cannot be written.
+    held: Mutex<Option<crate::store::tests::Held>>,
+    hold: Mutex<Option<std::path::PathBuf>>,
+}
+
+fn target() -> Target {
+    let environment = Environment { name: "dev".into(), tier: Tier::Development };
+    Target { kind: "told".into(), path: "it".into(), uid: None, environment }
+}
+
+#[async_trait]
+impl Tool for Told {
+    fn declaration(&self) -> &Declaration {
+        &self.declaration
+    }
+
+    async fn preflight(&self, _: &Value, _: &Lease) -> Result<Preflight, ToolError> {
+        Ok(Preflight {
+            targets: vec![target()],
+            blast_radius: BlastRadius::one(Scope::Resource),
+            reversibility: Reversibility::Reversible,
+            destroys_recovery: false,
+            evidence: Vec::new(),
+            alternative: None,
+            fingerprint: Digest::of_bytes(b"state"),
+            summary: "do it".into(),
+            pre_image: None,
+        })
+    }
+
+    async fn execute(&self, args: &Value, _: &Preflight, _: &Lease) -> Result<Outcome, ToolError> {
+        if let Some(directory) = self.hold.lock().unwrap().take() {
+            *self.held.lock().unwrap() = Some(hold(&directory));
+        }
+        let next = self.next.lock().unwrap().0;
+        match next {
+            Next::Succeeds => Ok(Outcome { output: json!({"done": true}), undo: Some(plan(args)) }),
+            Next::Panics => panic!("as told"),
+            Next::Hangs => std::future::pending().await,
+            Next::Doubts => Err(ToolError::uncertain("the connection broke at COMMIT")),
+        }
+    }
+
+    async fn probe(&self, _: &Value, _: &Preflight, lease: &Lease) -> Probe {
+        lease.require_write().expect_err("a look is lent access for looking only");
+        let found = self.next.lock().unwrap().1;
+        found.expect("told to break when looked at")
+    }
+}
+
+fn plan(args: &Value) -> UndoPlan {
+    let args = args.clone();
+    UndoPlan { tool: "told_do".into(), args, expects: Digest::of_bytes(b"state"), until: None, lossy: Vec::new() }
+}
+
+struct Tools(Arc<Told>);
+
+#[async_trait]
+impl Toolset for Tools {
+    fn name(&self) -> &'static str {
+        "told"
+    }
+
+    fn about(&self) -> &'static str {
+        "Does as it is told."
+    }
+
+    fn tools(&self) -> Vec<Arc<dyn Tool>> {
+        vec![Arc::clone(&self.0) as Arc<dyn Tool>]
+    }
+
+    fn settings(&self, _: toml::Table, _: &Path) -> Result<Settings, SettingsError> {
+        Ok(Arc::new(()))
+    }
+
+    async fn check(&self, _: &Lease) -> Result<TargetReport, ToolError> {
+        Ok(TargetReport { identity: "it".into(), summary: "it".into(), warnings: Vec::new() })
+    }
+}
+
+struct Place {
+    folder: tempfile::TempDir,
+    gateway: Arc<Gateway>,
+    told: Arc<Told>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let input = json!({"type": "object", "properties": {"target": {"type": "string"}}, "required": ["target"]});
+        let declaration = Declaration {
+            name: Cow::Borrowed("told_do"),
+            kind: Cow::Borrowed("told"),
+            title: Cow::Borrowed("Do it"),
+            description: Cow::Borrowed("Does as it is told."),
+            reversibility: Reversibility::Reversible,
+            softened_by: Vec::new(),
+            scope: Scope::Resource,
+            idempotent: false,
+            open_world: false,
+            credential: None,
+            audience: Audience::Agents,
+            input_schema: input,
+            output_schema: json!({"type": "object"}),
+        };
+        let next = Mutex::new((Next::Succeeds, None));
+        let told = Arc::new(Told { declaration, next, held: Mutex::default(), hold: Mutex::default() });
+        let toolsets: Vec<Arc<dyn Toolset>> = vec![Arc::new(Tools(Arc::clone(&told)))];
+        let file = folder.path().join("mollyguard.toml");
+        let text = "gateway = { state = 'state', user = 'ada' }\nlimits = { call_timeout_ms = 50 }\n\
+                    environments.dev = { tier = 'development' }\ntargets.it = { kind = 'told', environment = 'dev' }\n";
+        std::fs::write(&file, text).unwrap();
+        let mut gateway = Gateway::open(Config::load(&file, &toolsets).unwrap(), toolsets).unwrap();
+        // One that does not wait long for another program's transaction.
+        let patience = Duration::from_millis(50);
+        let store = SqliteStore::open(OpenStore { patience, ..options(&folder.path().join("state")) }).unwrap();
+        gateway.store = Arc::new(store);
+        Self { folder, gateway: Arc::new(gateway), told }
+    }
+
+    fn tell(&self, next: Next, found: Option<Probe>) {
+        *self.told.next.lock().unwrap() = (next, found);
+    }
+
+    /// From the tool's work on, nothing can be written.
+    fn hold(&self) {
+        *self.told.hold.lock().unwrap() = Some(self.folder.path().join("state"));
+    }
+
+    fn let_go(&self) {
+        drop(self.told.held.lock().unwrap().take().expect("held by the tool"));
+    }
+
+    fn ask(&self, tool: &str, args: Value) -> impl Future<Output = Reply> {
+        let principal = Principal { user: "ada".into(), client: None, roles: Vec::new() };
+        let (gateway, request) = (Arc::clone(&self.gateway), Request::new(tool, args, principal));
+        async move { call(&gateway, request).await.unwrap() }
+    }
+
+    async fn refused(&self) -> Box<Refusal> {
+        match self.ask("told_do", json!({"target": "it"})).await {
+            Reply::Refused(refusal) => refusal,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn stored(&self, refusal: &Refusal) -> StoredCall {
+        self.gateway.store.call(refusal.about.id).await.unwrap().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_written_is_written_later_with_its_plan() {
+    let place = Place::new();
+    place.hold();
+    let refusal = place.refused().await;
+    assert_eq!(refusal.reason_code, ReasonCode::Uncertain);
+    assert!(refusal.message.contains("ran and succeeded, but its end is not written down yet"), "{}", refusal.message);
+    assert_eq!(place.stored(&refusal).await.end, None);
+    place.let_go();
+    // Closing tries once more, and waits for that.
+    place.gateway.settle_down(Duration::from_secs(30)).await;
+    let stored = place.stored(&refusal).await;
+    assert_eq!((stored.end, stored.undo), (Some(End::Succeeded), Some(plan(&json!({"target": "it"})))));
+}
+
+#[tokio::test]
+async fn an_end_is_tried_until_it_is_written() {
+    let place = tempfile::tempdir().unwrap();
+    let patience = Duration::from_millis(1);
+    let store = Arc::new(SqliteStore::open(OpenStore { patience, ..options(place.path()) }).unwrap());
+    let intent = store.begin(crate::store::laws::start()).await.unwrap();
+    let call = intent.call();
+    let held = hold(place.path());
+    let ending = crate::store::laws::ended(End::Succeeded);
+    let unfinished = store.finish(intent, ending).await.unwrap_err();
+    let waits = [Duration::from_millis(1), Duration::from_millis(4)];
+    let trying = tokio::spawn(write_later(Arc::clone(&store) as _, CancellationToken::new(), unfinished, waits));
+    // The answer to this one comes after some of those tries.
+    store.settle(call, crate::store::laws::ended(End::Uncertain)).await.unwrap_err();
+    drop(held);
+    trying.await.unwrap();
+    assert_eq!(store.call(call).await.unwrap().unwrap().end, Some(End::Succeeded));
+}
+
+#[tokio::test]
+async fn closing_ends_the_trying_and_the_next_start_settles() {
+    let place = Place::new();
+    place.hold();
+    let refusal = place.refused().await;
+    place.gateway.settle_down(Duration::from_secs(30)).await;
+    assert!(place.gateway.running.is_empty(), "nobody tries any more");
+    place.let_go();
+    place.gateway.close().await.unwrap();
+    assert_eq!(open(&place.folder.path().join("state")).unfinished().await.unwrap()[0].id, refusal.about.id);
+}
+
+#[tokio::test]
+async fn a_tool_that_panics_ends_its_call() {
+    let place = Place::new();
+    place.tell(Next::Panics, Some(Probe::Unknown));
+    let refusal = place.refused().await;
+    assert_eq!(refusal.reason_code, ReasonCode::Uncertain);
+    assert!(refusal.message.starts_with("the tool broke off while it ran"), "{}", refusal.message);
+    assert_eq!(place.stored(&refusal).await.end, Some(End::Uncertain));
+}
+
+#[tokio::test]
+async fn a_tool_that_does_not_come_back_ends_its_call() {
+    let place = Place::new();
+    place.tell(Next::Hangs, Some(Probe::Unchanged));
+    let refusal = place.refused().await;
+    assert!(refusal.message.starts_with("no answer from the target within"), "{}", refusal.message);
+    assert_eq!(place.stored(&refusal).await.end, Some(End::Uncertain));
+}
+
+#[tokio::test]
+async fn an_uncertain_end_is_looked_at() {
+    let place = Place::new();
+    for (found, words) in [
+        (Some(Probe::Unchanged), "a look found the target as it was before"),
+        (Some(Probe::Changed), "a look found the target as the call would have left it"),
+        (Some(Probe::Unknown), "a look could not tell whether it took effect"),
+        // A look that breaks has found nothing, and the call is ended all the same.
+        (None, "a look could not tell whether it took effect"),
+    ] {
+        place.tell(Next::Doubts, found);
+        let refusal = place.refused().await;
+        let note = format!("the connection broke at COMMIT; {words}");
+        assert_eq!(refusal.message, note);
+        let stored = place.stored(&refusal).await;
+        assert_eq!((stored.end, stored.note), (Some(End::Uncertain), Some(note)));
+        let records = crate::store::laws::all_records(&*place.gateway.store).await;
+        let ended = records.into_iter().rfind(|record| record.subject.call == Some(refusal.about.id)).unwrap();
+        let AuditEvent::Finished { probe, .. } = ended.event else { panic!("{ended:?}") };
+        assert_eq!(probe, Some(found.unwrap_or(Probe::Unknown)));
+    }
+}
+
+#[tokio::test]
+async fn a_claimed_call_is_not_undoable_and_says_why() {
+    let place = Place::new();
+    let Reply::Done(receipt) = place.ask("told_do", json!({"target": "it"})).await else { panic!("it runs") };
+    let id = receipt.about.id;
+    let undo = async || match place.ask("undo_call", json!({"call_id": id})).await {
+        Reply::Refused(refusal) => refusal,
+        other => panic!("{other:?}"),
+    };
+    let listed = async || match place.ask("list_calls", json!({})).await {
+        Reply::Done(receipt) => {
+            let calls = receipt.output["calls"].as_array().unwrap().clone();
+            calls.into_iter().find(|call| call["call_id"] == id.to_string()).unwrap()["undoable"].clone()
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(listed().await, true);
+    place.tell(Next::Doubts, Some(Probe::Unchanged));
+    undo().await;
+    assert_eq!(listed().await, true, "that undo changed nothing");
+
+    place.tell(Next::Doubts, Some(Probe::Unknown));
+    let by = undo().await.about.id;
+    assert_eq!(listed().await, false);
+    let words =
+        format!("call `{id}` may have been taken back by call `{by}`, whose end is uncertain; look at it first");
+    assert_eq!(undo().await.message, words);
+}
+
+#[tokio::test]
+async fn a_call_that_is_being_taken_back_is_not_taken_back_again() {
+    let place = Place::new();
+    let Reply::Done(receipt) = place.ask("told_do", json!({"target": "it"})).await else { panic!("it runs") };
+    let id = receipt.about.id;
+    let start = Start { undoes: Some(id), ..crate::store::laws::start() };
+    let by = place.gateway.store.begin(start).await.unwrap().call();
+    let Reply::Refused(refusal) = place.ask("undo_call", json!({"call_id": id})).await else { panic!("it is claimed") };
+    assert_eq!(refusal.message, format!("call `{id}` is being taken back by call `{by}`"));
+}
