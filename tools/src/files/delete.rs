@@ -77,7 +77,7 @@ impl TypedTool for Delete {
             trash::open(root)?;
             let mut evidence = vec![root.whereabouts()];
             evidence.extend(found.evidence());
-            evidence.push(Evidence::seen(About::Backups, "the trash on the same file system keeps it", "device ids"));
+            evidence.push(Evidence::seen(About::Undo, "the trash on the same file system keeps it", "device ids"));
             Ok(Preflight {
                 targets: vec![root.target(found.stat.kind.as_str(), &place.rel, Some(found.stat.uid()))],
                 blast_radius: radius(&found),

@@ -134,7 +134,7 @@ impl TypedTool for Restore {
             let mut evidence = vec![root.whereabouts()];
             if let Some(here) = &sides.here {
                 evidence.extend(here.evidence());
-                evidence.push(Evidence::seen(About::Backups, "the trash keeps what is there now", "device ids"));
+                evidence.push(Evidence::seen(About::Undo, "the trash keeps what is there now", "device ids"));
             }
             let main = sides.here.as_ref().or(sides.kept.as_ref());
             let kind = main.map_or("file", |found| found.stat.kind.as_str());

@@ -174,15 +174,15 @@ impl Plan {
         let (size_now, name) = (size(self.content.len() as u64), self.rel.shown());
         let mut evidence = vec![root.whereabouts()];
         let fate = match &self.found {
-            None => Evidence::seen(About::State, "nothing is there now: undoing takes away what is made", "fstat"),
+            None => Evidence::seen(About::Undo, "nothing is there now: undoing takes away what is made", "fstat"),
             Some(found) if self.keeps => {
                 let what = format!("the {} that are there now move to the trash", size(found.stat.bytes));
-                Evidence::seen(About::Backups, what, "fstat")
+                Evidence::seen(About::Undo, what, "fstat")
             }
             Some(found) => {
                 let (old, most) = (size(found.stat.bytes), size(root.limits().undo_bytes));
                 let what = format!("the {old} that are there now are lost: at most {most} are kept");
-                Evidence::seen(About::Backups, what, "fstat")
+                Evidence::seen(About::Undo, what, "fstat")
             }
         };
         evidence.push(if self.keeps { fate.proving(KEPT) } else { fate });
