@@ -85,11 +85,15 @@ async fn the_defaults_are_a_configuration_themselves() -> Result {
     for (section, values) in defaults {
         let into = both.entry(section).or_insert_with(|| toml::Table::new().into());
         let (Some(into), Some(values)) = (into.as_table_mut(), values.as_table()) else { continue };
-        values.iter().for_each(|(key, value)| drop(into.entry(key).or_insert(value.clone())));
+        for (key, value) in values {
+            into.entry(key).or_insert_with(|| value.clone());
+        }
     }
     let shown = world.run(&["config", "--json"]).await?;
     let mut explicit = World::rental()?;
-    both.iter().for_each(|(key, value)| drop(explicit.set(key, value.clone())));
+    for (key, value) in both {
+        explicit.set(&key, value);
+    }
     let explicit_shown = explicit.run(&["config", "--json"]).await?;
     let same = |text: &str, world: &World| text.replace(&world.path().display().to_string(), "WORLD");
     assert_eq!(same(&shown.stdout, &world), same(&explicit_shown.stdout, &explicit));

@@ -14,6 +14,7 @@ mod record;
 mod sdk;
 mod secrets;
 mod several_processes;
+mod state;
 mod tidy;
 mod undo;
 
