@@ -15,6 +15,9 @@ use crate::policy::Because;
 use crate::reply::{self, About, Answered, Pending, ReasonCode, Refusal, Reply, Request};
 use crate::store::StoreError;
 
+/// The most characters of what was typed that are written down.
+const TYPED_CHARS: usize = 120;
+
 /// What a question is made of.
 pub(crate) struct Question<'a> {
     pub(crate) id: Uuid,
@@ -64,9 +67,10 @@ fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question:
     let asked_at = now();
     let life = jiff::SignedDuration::try_from(gateway.config.confirm_for).unwrap_or(jiff::SignedDuration::ZERO);
     let expires_at = asked_at.saturating_add(life).unwrap_or(asked_at);
-    // A name that holds a secret is shown, and typed, as what stands for it.
     let typed = question.seen.targets.first().map_or_else(|| errand.target.clone(), typed_name);
-    let typed = gateway.redacted_text(&typed);
+    // A name that holds a secret is shown without it, so it could not be typed.
+    let redactor = gateway.broker.redactor();
+    let typed = if redactor.text(&typed) == typed { typed } else { errand.target.clone() };
     let text = render(&Asked {
         declaration: &errand.tool.declaration,
         args: &request.args,
@@ -88,7 +92,7 @@ fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question:
         need: question.need,
         typed_name: typed,
         // What is shown, and what its digest is recorded of, holds no secret.
-        text: gateway.redacted_text(&text),
+        text: gateway.broker.redactor().text(&text).into_owned(),
         because: question.because.clone(),
         asked_at,
         expires_at,
@@ -98,7 +102,7 @@ fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question:
 fn pending(confirmation: &Confirmation, question: &Question<'_>, about: About) -> Refusal {
     let message = "a person must confirm this call, and this client cannot ask them";
     let mut next = format!(
-        "Tell the person: `mollyguard approvals show {}` shows the question on their terminal and takes their answer. \
+        "Tell the person: `mollyguard approvals approve {}` shows the question on their terminal and takes their answer. \
          Repeat the same call once they have answered.",
         confirmation.id
     );
@@ -131,7 +135,8 @@ pub(crate) async fn find(
         Err(Unusable::Store(error)) => return Err(Box::new(Refusal::of_store(&error, about))),
         Err(Unusable::No(code, message)) => (code, message),
     };
-    about.decision = "deny";
+    let because = asked_by(gateway, request).await;
+    about.policies.clone_from(&because);
     let next = match code {
         ReasonCode::TargetChanged => "Look again: the same call asks anew about what is there now.",
         ReasonCode::ConfirmationDeclined => {
@@ -139,7 +144,9 @@ pub(crate) async fn find(
         }
         _ => "Nothing more to do, or make the call again to be asked anew.",
     };
-    let refusal = Refusal::new(code, message, next, about);
+    let mut refusal = Refusal::new(code, message, next, about);
+    refusal.because = because;
+    refusal.alternative = seen.alternative.as_ref().map(reply::way_of);
     let subject = gateway.subject(id, &request.principal, facts.tool, facts.args, seen);
     let event =
         crate::audit::AuditEvent::Denied { reason_code: code.as_str().to_owned(), because: refusal.because.clone() };
@@ -147,6 +154,17 @@ pub(crate) async fn find(
         return Err(Box::new(Refusal::of_store(&error, refusal.about)));
     }
     Err(Box::new(refusal))
+}
+
+/// The policies that asked the question an answer came along for; only its own principal is told.
+async fn asked_by(gateway: &Gateway, request: &Request) -> Vec<Because> {
+    let Some(answered) = &request.answered else { return Vec::new() };
+    match gateway.store.confirmation(answered.confirmation).await {
+        Ok(Some((confirmation, _))) if confirmation.principal.is_same_person(&request.principal) => {
+            confirmation.because
+        }
+        _ => Vec::new(),
+    }
 }
 
 enum Unusable {
@@ -215,16 +233,33 @@ async fn weigh(
     if confirmation.expires_at <= now() {
         return no(ReasonCode::ConfirmationExpired, format!("the question expired at {}", confirmation.expires_at));
     }
-    if let Standing::Approved { approval } = standing {
-        return Ok(approval);
-    }
     let channel = request.channel.unwrap_or(Channel::InputRequired);
     let verdict = verdict(&confirmation, answered, &request.principal.user, channel);
+    if let Standing::Approved { approval } = standing {
+        // Approved elsewhere meanwhile. Silence here leaves that standing; a no here takes it back.
+        let silent = matches!(answered.answer, Answer::Timeout | Answer::Failed);
+        if silent || verdict.is_ok() {
+            return Ok(approval);
+        }
+    }
     let subject = gateway.subject(id, &request.principal, facts.tool, facts.args, seen);
     let approval = verdict.as_ref().ok().cloned();
     let by = request.principal.user.clone();
-    gateway.store.answer(subject, confirmation.id, answered.answer.clone(), channel, by, approval).await?;
+    let answer = for_the_record(gateway, &answered.answer);
+    gateway.store.answer(subject, confirmation.id, answer, channel, by, approval).await?;
     verdict.map_err(|(code, message)| Unusable::No(code, message))
+}
+
+/// What is written down of an answer: a secret typed by mistake, or a novel, is not.
+fn for_the_record(gateway: &Gateway, answer: &Answer) -> Answer {
+    match answer {
+        Answer::Accept { typed: Some(typed) } => {
+            // Redacted first: a secret cut in two would not be found.
+            let typed = gateway.broker.redactor().text(typed);
+            Answer::Accept { typed: Some(typed.chars().take(TYPED_CHARS).collect()) }
+        }
+        other => other.clone(),
+    }
 }
 
 /// What an answer amounts to: the yes that was asked for, or which kind of no.

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use mollyguard_tools::contract::{Outcome, Preflight, ToolError, UndoPlan};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::approval;
 use crate::audit::{AuditEvent, End, Subject};
-use crate::confirm::CallFacts;
+use crate::confirm::{Approval, CallFacts};
 use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::own::{self, Own};
@@ -23,11 +24,25 @@ use crate::store::{Ending, Intent, Start};
 /// # Errors
 /// The tool is not known, which the protocol wants told apart from a refusal.
 pub async fn call(gateway: &Arc<Gateway>, request: Request) -> Result<Reply, UnknownTool> {
-    let unknown = |tool: UnknownTool| UnknownTool { name: gateway.redacted_text(&tool.name), ..tool };
+    let unknown = |tool: UnknownTool| {
+        let name = gateway.broker.redactor().text(&tool.name).into_owned();
+        UnknownTool { name, ..tool }
+    };
     let entry = gateway.registry.find(&request.tool).map_err(unknown)?;
-    let reply = match answer(gateway, &entry, &request).await {
+    // The names of OpenTelemetry's semantic conventions for MCP and generative AI.
+    let span = tracing::info_span!(
+        "tools/call",
+        gen_ai.tool.name = %request.tool,
+        gen_ai.operation.name = "execute_tool",
+        mcp.method.name = "tools/call",
+        error.r#type = tracing::field::Empty,
+    );
+    let reply = match answer(gateway, &entry, &request).instrument(span.clone()).await {
         Ok(reply) => reply,
-        Err(refusal) => Reply::Refused(refusal),
+        Err(refusal) => {
+            span.record("error.type", refusal.reason_code.as_str());
+            Reply::Refused(refusal)
+        }
     };
     Ok(gateway.redacted(reply))
 }
@@ -62,6 +77,7 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
         principal: &request.principal,
         targets: &seen.targets,
         fingerprint: seen.fingerprint,
+        undoes: errand.undoes.map(|(call, _)| call),
         policies: gateway.policies.digest(),
     };
     let approval = approval::find(gateway, id, request, &facts, &seen).await?;
@@ -75,7 +91,7 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
         reversibility,
         blast_radius: &seen.blast_radius,
         destroys_recovery: seen.destroys_recovery,
-        approval: approval.as_ref().map(|approval| approval.strength()),
+        approval: approval.as_ref().map(Approval::strength),
     });
     let permit = match decision {
         Decision::Allow(permit) => permit,
@@ -99,7 +115,7 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
     let run =
         Run { gateway: Arc::clone(gateway), errand, seen, permit, confirmation, about, request: Passed::of(request) };
     // From here on the call is detached from its client: hanging up cannot stop a change half way.
-    match gateway.running.spawn(run.to_the_end()).await {
+    match gateway.running.spawn(run.finished()).await {
         Ok(reply) => reply,
         Err(panic) => Err(Box::new(Refusal::lost(&panic.to_string(), About::unseen(id, reversibility)))),
     }
@@ -154,7 +170,7 @@ struct Run {
 
 impl Run {
     /// Steps 7 to 10: write down, execute, write down, reply.
-    async fn to_the_end(mut self) -> Result<Reply, Box<Refusal>> {
+    async fn finished(mut self) -> Result<Reply, Box<Refusal>> {
         let start = self.start();
         let intent = match self.gateway.store.begin(start).await {
             Ok(intent) => intent,
@@ -172,7 +188,7 @@ impl Run {
             subject: self.subject(),
             args: self.gateway.redacted_value(self.errand.args.clone()),
             target: self.errand.target.clone(),
-            preflight: self.gateway.redacted_sight(&self.seen),
+            preflight: self.gateway.for_the_store(&self.seen),
             reversibility: self.seen.settle(declaration),
             policies: self.permit.policies().to_vec(),
             confirmation: self.confirmation,
@@ -188,7 +204,7 @@ impl Run {
     async fn execute(&self) -> Result<Outcome, ToolError> {
         let tool = &self.errand.tool;
         let lease = if tool.declaration.mutates() {
-            self.gateway.broker.lend_write(&self.errand.target, &tool.declaration.name, &self.permit)
+            self.gateway.broker.lend_write(&self.errand.target, &tool.declaration.name, self.about.id, &self.permit)
         } else {
             self.gateway.broker.lend_read(&self.errand.target)
         };

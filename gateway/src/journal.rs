@@ -57,7 +57,7 @@ impl Errand {
         Self { tool, args: args.clone(), target, undoes: None }
     }
 
-    /// The call that takes another one back.
+    /// The call that takes another one back: one of `whose`, or anybody's.
     ///
     /// # Errors
     /// Why it cannot be.
@@ -65,9 +65,10 @@ impl Errand {
         store: &dyn Store,
         registry: &Registry,
         call: Uuid,
-        principal: &Principal,
+        whose: Option<&Principal>,
     ) -> Result<Self, JournalError> {
-        let found = store.call(call).await?.filter(|found| found.principal.user == principal.user);
+        let own = |found: &StoredCall| whose.is_none_or(|principal| found.principal.user == principal.user);
+        let found = store.call(call).await?.filter(own);
         Self::of_entry(registry, found.ok_or(JournalError::NotFound(call))?)
     }
 

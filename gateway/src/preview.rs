@@ -68,6 +68,7 @@ fn inner(request: &Request, args: &PreviewArgs) -> Request {
         answered: None,
         stage: request.stage.clone(),
         cancel: request.cancel.clone(),
+        by_owner: request.by_owner,
     }
 }
 

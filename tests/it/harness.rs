@@ -24,7 +24,7 @@ async fn an_agent_lists_and_calls_in_both_eras_over_both_transports() -> Result 
             assert!(agent.tools().await?.iter().any(|tool| tool["name"] == ASKS));
             let reply = agent.call("test_simple_text", json!({})).await?;
             assert!(reply.is_done() && reply.text().contains("simple text"), "{}", reply.text());
-            agent.call("no_such_tool", json!({})).await?.protocol_error(-32601);
+            agent.call("no_such_tool", json!({})).await?.protocol_error(-32602);
         }
     }
     Ok(())

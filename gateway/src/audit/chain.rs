@@ -175,7 +175,8 @@ impl Verifier {
             self.report.found(Wrong::Misplaced, stored, what);
         }
         // A key written twice, or other white space, is not in the digest: two readers could see two things.
-        if value.to_string() != text {
+        let rewritten = value.to_string();
+        if rewritten != text {
             self.report.found(
                 Wrong::Edited,
                 Some(place),

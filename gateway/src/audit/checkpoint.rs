@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::Head;
-use crate::store::keys::{KeyError, read, read_or_make};
+use crate::store::keys::{KeyError, read, read_or_make_unless};
 
 const FILE: &str = "audit.key";
 const ORIGIN: &str = "mollyguard.dev/audit/";
@@ -38,12 +38,9 @@ pub struct AuditKey {
 }
 
 impl AuditKey {
-    /// The key in this state directory, made when there is none.
-    ///
-    /// # Errors
-    /// The file cannot be read or made, or others can read it.
-    pub fn open(directory: &Path, installation: Uuid) -> Result<Self, KeyError> {
-        let key = read_or_make(directory, FILE)?;
+    /// The key in this state directory; made when there is none, unless heads are `signed` with it already.
+    pub(crate) fn open_for(directory: &Path, installation: Uuid, signed: bool) -> Result<Self, KeyError> {
+        let key = read_or_make_unless(directory, FILE, signed)?;
         Ok(Self { signing: SigningKey::from_bytes(&key), installation })
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::store::keys::{KeyError, read, read_or_make};
+use crate::store::keys::{KeyError, read, read_or_make, read_or_make_unless};
 
 const FILE: &str = "args.key";
 
@@ -23,6 +23,11 @@ impl ArgsKey {
     /// The file cannot be read or made, or others can read it.
     pub fn open(directory: &Path) -> Result<Self, KeyError> {
         read_or_make(directory, FILE).map(Self)
+    }
+
+    /// As [`ArgsKey::open`], but never a new one where rows are `sealed` already.
+    pub(crate) fn open_for(directory: &Path, sealed: bool) -> Result<Self, KeyError> {
+        read_or_make_unless(directory, FILE, sealed).map(Self)
     }
 
     /// The key in this state directory, if there is one.

@@ -91,7 +91,7 @@ impl Ledger {
         let id = row.id;
         match self.started.remove(&id) {
             None => {
-                report.found(Wrong::Table, None, format!("call `{id}` is stored, but no record says that it started"))
+                report.found(Wrong::Table, None, format!("call `{id}` is stored, but no record says that it started"));
             }
             Some((place, facts, _)) => {
                 if facts != facts_of_row(row) || place.0 != row.stream {

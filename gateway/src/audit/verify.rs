@@ -42,12 +42,16 @@ pub enum AuditError {
 /// # Errors
 /// The store or the key cannot be read.
 pub fn public_key(directory: &Path) -> Result<PublicKey, AuditError> {
-    let installation = Inspection::open(directory)?.installation()?;
-    Ok(AuditKey::open(directory, installation)?.public())
+    Ok(signing_key(directory, &Inspection::open(directory)?)?.public())
+}
+
+fn signing_key(directory: &Path, store: &Inspection) -> Result<AuditKey, AuditError> {
+    let signed = !store.heads()?.is_empty();
+    Ok(AuditKey::open_for(directory, store.installation()?, signed)?)
 }
 
 /// Verifies the store in this state directory: the links, the signed heads, the tables beside them and, where one is
-/// given, every checkpoint of a file. It may be in use.
+/// given, every checkpoint of a file. It may be in use; SQLite wants to write beside it even to read it.
 ///
 /// # Errors
 /// Something cannot be read at all. What can be read and is wrong is in the report.
@@ -107,11 +111,11 @@ pub fn verify_export(path: &Path, checkpoint: Option<&Path>, key: Option<&Public
             verifier.report.found(Wrong::Misplaced, None, "something follows the export's closing checkpoint");
         }
         let line = String::from_utf8_lossy(&line);
-        closing = closing_of(&line).or(closing);
-        if closing_of(&line).is_none() {
-            if let Some(record) = verifier.record(None, &line) {
-                ledger.record(&record, &mut verifier.report);
-            }
+        let this = closing_of(&line);
+        if this.is_some() {
+            closing = this;
+        } else if let Some(record) = verifier.record(None, &line) {
+            ledger.record(&record, &mut verifier.report);
         }
     }
     close_export(&mut verifier, closing.as_deref(), key);
@@ -171,7 +175,7 @@ fn hold_against(verifier: &mut Verifier, notes: Notes, given: bool) {
 /// The store or the key cannot be read, or the writer fails.
 pub fn export(directory: &Path, writer: &mut dyn Write) -> Result<u64, AuditError> {
     let store = Inspection::open(directory)?;
-    let key = AuditKey::open(directory, store.installation()?)?;
+    let key = signing_key(directory, &store)?;
     let mut written = 0;
     let mut failed = None;
     store.records(|_, text| {

@@ -33,7 +33,7 @@ pub(crate) enum Approvals {
         /// The confirmation's id.
         confirmation: Uuid,
     },
-    /// Say no to one question.
+    /// Say no to one question, or take back a yes that was not used yet.
     Deny {
         /// The confirmation's id.
         confirmation: Uuid,
@@ -59,7 +59,11 @@ impl Approvals {
                 answered(&gateway, &confirmation, answer).await
             }
             Self::Deny { confirmation } => {
-                let (confirmation, _) = still_open(&gateway, confirmation).await?;
+                let (confirmation, standing) = find(&gateway, confirmation).await?;
+                // A yes that was not used yet can be taken back.
+                if !matches!(standing, Standing::Approved { .. }) {
+                    still_open(&gateway, confirmation.id).await?;
+                }
                 answered(&gateway, &confirmation, Answer::Decline).await
             }
         }

@@ -47,9 +47,9 @@ impl Audit {
                 };
                 let report = report.map_err(Failure::usage)?;
                 if json {
-                    print_json(&report)?
+                    print_json(&report)?;
                 } else {
-                    print(&render(&report))?
+                    print(&render(&report))?;
                 }
                 if report.is_sound() { Ok(()) } else { Err(Failure::found("")) }
             }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::paint::Paint;
 use super::{Done, Failure, open, print, print_json};
+use crate::confirm::clean;
 use crate::own::ended;
 use crate::store::{CallFilter, StoredCall};
 
@@ -92,7 +93,7 @@ fn render(calls: &[StoredCall]) -> String {
             paint.dim(&call.started_at.to_string()),
             call.tool,
             call.principal.user,
-            call.preflight.summary,
+            clean(&call.preflight.summary),
             call.reversibility.as_str(),
         ));
     }
@@ -105,14 +106,16 @@ fn show(call: &StoredCall) -> String {
         let tier = target.environment.tier.as_str();
         text.push_str(&format!(
             "    target    {} {} ({}, {tier})\n",
-            target.kind, target.path, target.environment.name
+            target.kind,
+            clean(&target.path),
+            target.environment.name
         ));
     }
     for evidence in &call.preflight.evidence {
-        text.push_str(&format!("    evidence  {} (seen in {})\n", evidence.what, evidence.source));
+        text.push_str(&format!("    evidence  {} (seen in {})\n", clean(&evidence.what), clean(&evidence.source)));
     }
     if let Some(note) = &call.note {
-        text.push_str(&format!("    note      {note}\n"));
+        text.push_str(&format!("    note      {}\n", clean(note)));
     }
     if let Some(confirmation) = call.confirmation {
         text.push_str(&format!("    approved  by confirmation {confirmation}\n"));
@@ -120,6 +123,6 @@ fn show(call: &StoredCall) -> String {
     if let Some(undoes) = call.undoes {
         text.push_str(&format!("    undoes    {undoes}\n"));
     }
-    text.push_str(&format!("    arguments {}\n", call.args));
+    text.push_str(&format!("    arguments {}\n", clean(&call.args.to_string())));
     text
 }

@@ -50,9 +50,9 @@ impl Targets {
         same_thing_twice(&mut lines);
         let sound = lines.iter().all(|line| line.ok);
         if json {
-            print_json(&lines)?
+            print_json(&lines)?;
         } else {
-            print(&render(&lines))?
+            print(&render(&lines))?;
         }
         if sound { Ok(()) } else { Err(Failure::found("")) }
     }

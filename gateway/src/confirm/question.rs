@@ -22,6 +22,8 @@ pub struct CallFacts<'a> {
     pub targets: &'a [Target],
     /// Digest of the observed state.
     pub fingerprint: Digest,
+    /// The call it takes back, for an undo.
+    pub undoes: Option<Uuid>,
     /// Digest of the policies in force.
     pub policies: Digest,
 }
@@ -35,6 +37,7 @@ impl CallFacts<'_> {
             "declaration": self.declaration,
             "arguments": self.args,
             "principal": {"user": self.principal.user, "roles": self.principal.roles},
+            "undoes": self.undoes,
             "policies": self.policies,
         }))
     }

@@ -10,8 +10,8 @@ use super::{Assurance, Need};
 use crate::identity::Principal;
 use crate::policy::Because;
 
-/// The most characters of one piece of foreign text.
-const FOREIGN_CHARS: usize = 400;
+/// The most characters of one piece of foreign text: enough for the statements people write, and a screen at most.
+const FOREIGN_CHARS: usize = 1_500;
 /// The most lines of evidence, targets or arguments of one kind.
 const LINES: usize = 8;
 
@@ -43,7 +43,8 @@ pub struct Asked<'a> {
 #[must_use]
 pub fn typed_name(target: &Target) -> String {
     let name = target.name();
-    let typeable = !name.is_empty() && name.chars().count() <= 80 && name.trim() == name && clean(name) == name;
+    let shown = clean(name).replace('`', "'");
+    let typeable = !name.is_empty() && name.chars().count() <= 80 && name.trim() == name && shown == name;
     let configured = target.path.split('/').next().unwrap_or_default();
     if typeable { name.to_owned() } else { configured.to_owned() }
 }
@@ -141,6 +142,9 @@ fn amount(radius: &BlastRadius) -> String {
         let named: Vec<_> =
             radius.parts.iter().take(LINES).map(|(name, n)| format!("{} {}", clean(name), grouped(*n))).collect();
         let _ = write!(text, "; {}", named.join(", "));
+        if radius.parts.len() > LINES {
+            let _ = write!(text, " and {} more", radius.parts.len() - LINES);
+        }
     }
     text
 }

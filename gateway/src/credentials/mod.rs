@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mollyguard_tools::contract::{Access, Configured, Lease, Limits, Secret};
+use uuid::Uuid;
 
 use crate::config::Config;
 use crate::policy::Permit;
@@ -26,14 +27,9 @@ pub enum LendError {
         /// The known ones.
         known: String,
     },
-    /// The permit is for another tool.
-    #[error("the permit is for `{permitted}` and not for `{asked}`")]
-    WrongPermit {
-        /// The tool it is for.
-        permitted: String,
-        /// The tool it was shown for.
-        asked: String,
-    },
+    /// The permit is for another call.
+    #[error("the permit is for call `{0}` of `{1}`, and not for this one")]
+    WrongPermit(Uuid, String),
 }
 
 struct Held {
@@ -90,13 +86,13 @@ impl Broker {
         self.lend(target, Access::Read)
     }
 
-    /// Lends access for changing, against the permit of policy for this very tool.
+    /// Lends access for changing, against the permit of policy for this very call.
     ///
     /// # Errors
-    /// There is no such target, or the permit is for another tool.
-    pub fn lend_write(&self, target: &str, tool: &str, permit: &Permit) -> Result<Lease, LendError> {
-        if permit.tool() != tool {
-            return Err(LendError::WrongPermit { permitted: permit.tool().to_owned(), asked: tool.to_owned() });
+    /// There is no such target, or the permit is for another call.
+    pub fn lend_write(&self, target: &str, tool: &str, call: Uuid, permit: &Permit) -> Result<Lease, LendError> {
+        if permit.tool() != tool || permit.call() != call {
+            return Err(LendError::WrongPermit(permit.call(), permit.tool().to_owned()));
         }
         self.lend(target, Access::Write)
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use mollyguard_tools::contract::Secret;
 
@@ -11,6 +12,9 @@ use super::redact::SHORTEST;
 
 /// The longest secret in bytes: a certificate with its chain fits.
 const LONGEST: u64 = 64 << 10;
+
+/// How long a program may take to print a secret.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A reference to a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,12 +119,21 @@ impl SecretSource {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| self.unavailable(error))?;
-        let printed = match child.stdout.take() {
-            Some(stdout) => self.capped(stdout),
-            None => Err(self.unavailable("prints nowhere")),
-        };
+        let Some(stdout) = child.stdout.take() else { return Err(self.unavailable("prints nowhere")) };
+        let (send, printed) = std::sync::mpsc::channel();
+        let source = self.clone();
+        // Read elsewhere, so that a program that neither prints nor ends does not hold the start up for ever.
+        std::thread::spawn(move || send.send(source.capped(stdout)));
+        let printed = printed.recv_timeout(PATIENCE);
+        if printed.is_err() {
+            let _killed = child.kill();
+        }
         let status = child.wait().map_err(|error| self.unavailable(error))?;
-        if status.success() { printed } else { Err(self.unavailable(format!("the program ended with {status}"))) }
+        match printed {
+            Err(_) => Err(self.unavailable(format!("the program printed nothing for {PATIENCE:?}"))),
+            Ok(_) if !status.success() => Err(self.unavailable(format!("the program ended with {status}"))),
+            Ok(printed) => printed,
+        }
     }
 
     fn capped(&self, from: impl std::io::Read) -> Result<String, SecretError> {

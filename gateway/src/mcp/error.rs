@@ -11,7 +11,9 @@ use crate::reply::UnknownTool;
 const ECHO: usize = 128;
 
 /// The requests this server answers. One of these that did not parse is malformed rather than unknown.
-const METHODS: [&str; 5] = ["initialize", "ping", "server/discover", "tools/list", "tools/call"];
+const METHODS: [&str; 3] = ["server/discover", "tools/list", "tools/call"];
+/// Those that revision 2026-07-28 has no more.
+const REMOVED: [&str; 2] = ["initialize", "ping"];
 
 /// No tool has that name: -32602, as the protocol wants it.
 pub(super) fn unknown_tool(unknown: &UnknownTool) -> ErrorData {
@@ -22,9 +24,9 @@ pub(super) fn unknown_tool(unknown: &UnknownTool) -> ErrorData {
 
 /// A request rmcp could not read: an unknown method, or a known one with parameters of the wrong shape or given twice.
 /// It is never guessed at.
-pub(super) fn unreadable(method: &str) -> ErrorData {
+pub(super) fn unreadable(method: &str, is_newest: bool) -> ErrorData {
     let shown = echo(method);
-    if METHODS.contains(&method) {
+    if METHODS.contains(&method) || REMOVED.contains(&method) && !is_newest {
         ErrorData::invalid_params(format!("the parameters of `{shown}` are malformed or given twice"), None)
     } else {
         ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("there is no method `{shown}`"), None)

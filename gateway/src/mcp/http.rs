@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use thiserror::Error;
@@ -28,7 +29,7 @@ use crate::identity::Principal;
 pub enum Access {
     /// Whoever reaches the loopback address; always this principal.
     Local(Principal),
-    /// Who has one of these tokens.
+    /// Who has one of these tokens; where there are none, nobody.
     Tokens(Tokens),
 }
 
@@ -80,19 +81,45 @@ pub async fn serve_http(
     settings: Http,
     leave: CancellationToken,
 ) -> Result<(), HttpError> {
+    serve_http_over(listener, wire, settings, leave, |server| server).await
+}
+
+/// Serves as [`serve_http`] does, with another handler laid over the gateway's: the protocol's official suite calls tools
+/// by name that no gateway has.
+///
+/// # Errors
+/// It may not listen there.
+#[doc(hidden)]
+pub async fn serve_http_over<H: ServerHandler + Clone>(
+    listener: TcpListener,
+    wire: Wire,
+    settings: Http,
+    leave: CancellationToken,
+    over: impl FnOnce(Server) -> H,
+) -> Result<(), HttpError> {
     let address = listener.local_addr().map_err(HttpError::Listener)?;
     let has_tokens = matches!(&settings.access, Access::Tokens(tokens) if !tokens.is_empty());
     may_listen(address, has_tokens)?;
     let limits = settings.limits;
     let end = CancellationToken::new();
     let server = Server::new(wire, Caller::Authenticated, leave.clone());
-    let router = router(server.clone(), settings, end.clone());
+    let router = router(over(server.clone()), settings, address, end.clone());
     serve::run(listener, router, server, &limits, &leave, &end).await;
     Ok(())
 }
 
 /// The routes. `end` cuts every stream.
-fn router(server: Server, settings: Http, end: CancellationToken) -> Router {
+fn router<H: ServerHandler + Clone>(
+    handler: H,
+    mut settings: Http,
+    address: SocketAddr,
+    end: CancellationToken,
+) -> Router {
+    // Nobody but this server has its own port's origin. Any other port on this machine is somebody else.
+    if address.ip().to_canonical().is_loopback() {
+        let own = ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{}", address.port()));
+        settings.origins.extend(own);
+    }
     let mut sessions = LocalSessionManager::default();
     let mut session = SessionConfig::default();
     session.keep_alive = Some(settings.limits.session_idle);
@@ -104,11 +131,11 @@ fn router(server: Server, settings: Http, end: CancellationToken) -> Router {
         .with_json_response(true)
         .with_cancellation_token(end)
         .with_max_request_body_bytes(settings.limits.body_bytes)
-        .with_allowed_origins(settings.origins.clone())
+        .with_allowed_origins(settings.origins)
         .enforce_origin_validation();
-    config.allowed_hosts.extend(settings.hosts.iter().cloned());
+    config.allowed_hosts.extend(settings.hosts);
 
-    let service = StreamableHttpService::new(move || Ok(server.clone()), Arc::clone(&sessions), config);
+    let service = StreamableHttpService::new(move || Ok(handler.clone()), Arc::clone(&sessions), config);
     let guard = Arc::new(Guard::new(settings.access, settings.limits, sessions));
     Router::new()
         .route_service("/mcp", service)

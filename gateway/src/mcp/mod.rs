@@ -11,6 +11,7 @@ mod http;
 mod limits;
 mod listing;
 mod progress;
+mod room;
 mod seal;
 mod server;
 mod stdio;
@@ -31,9 +32,13 @@ use crate::reply::{Reply, Request, UnknownTool};
 
 pub use agent::{Agent, AgentError, Called, Person};
 pub use auth::{Token, TokenError, Tokens};
+#[doc(hidden)]
+pub use http::serve_http_over;
 pub use http::{Access, Http, HttpError, may_listen, serve_http};
 pub use limits::Limits;
 pub use seal::{Seal, SealError};
+#[doc(hidden)]
+pub use server::Server;
 pub use stdio::{StdioError, serve_stdio, serve_streams};
 
 /// What the wire needs of a gateway.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mollyguard_tools::contract::Reversibility;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, Implementation,
     ListToolsResult, MetaObject, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
@@ -9,14 +10,15 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{ErrorData, ServerHandler};
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::confirm::{self, Elicited};
 use super::listing::Listing;
 use super::progress::{self, Seen};
+use super::room::{OPEN_CALLS, OPEN_CALLS_EACH, Room};
 use super::seal::Bound;
 use super::{Wire, error};
 use crate::confirm::{Answer, Channel};
@@ -25,9 +27,6 @@ use crate::reply::{About, Answered, Pending, Question, ReasonCode, Receipt, Refu
 
 /// Where a result carries what the gateway saw and decided.
 const META: &str = "dev.mollyguard/call";
-
-/// How many calls one process has open at a time. The gateway has fewer slots; this bounds what waits for them.
-const OPEN_CALLS: usize = 1024;
 
 /// Told to every agent.
 const INSTRUCTIONS: &str = "Mollyguard runs infrastructure tools whose reversibility is declared: see \
@@ -50,13 +49,13 @@ pub(super) enum Caller {
 
 /// The server. Cloning it is cheap, and all clones are the same server.
 #[derive(Clone)]
-pub(super) struct Server(Arc<Parts>);
+pub struct Server(Arc<Parts>);
 
 struct Parts {
     wire: Wire,
     caller: Caller,
     listing: Listing,
-    open: Semaphore,
+    room: Room,
     running: TaskTracker,
     gone: CancellationToken,
 }
@@ -83,6 +82,7 @@ impl Incoming {
             answered,
             stage: seen.stage.clone(),
             cancel,
+            by_owner: false,
         }
     }
 }
@@ -91,8 +91,8 @@ impl Server {
     /// A server for these callers. `gone` is cancelled when no client can be asked any more.
     pub(super) fn new(wire: Wire, caller: Caller, gone: CancellationToken) -> Self {
         let listing = Listing::new(&wire.calls.listing());
-        let (open, running) = (Semaphore::new(OPEN_CALLS), TaskTracker::new());
-        Self(Arc::new(Parts { wire, caller, listing, open, running, gone }))
+        let (room, running) = (Room::default(), TaskTracker::new());
+        Self(Arc::new(Parts { wire, caller, listing, room, running, gone }))
     }
 
     /// Returns once no call is open.
@@ -113,6 +113,23 @@ impl Server {
         Ok(principal)
     }
 
+    /// The gateway's reply. On a task of its own: rmcp would let a client wait for ever for a call that panicked.
+    async fn call(&self, request: Request) -> Result<Reply, UnknownTool> {
+        let declared = self.0.wire.calls.declaration(&request.tool).map(|declaration| declaration.reversibility);
+        let calls = Arc::clone(&self.0.wire.calls);
+        let call = tokio::spawn(async move { calls.call(request).await }.in_current_span());
+        call.await.unwrap_or_else(|_| {
+            tracing::error!("a call ended in a defect of the gateway");
+            let refusal = Refusal::new(
+                ReasonCode::Uncertain,
+                "the gateway failed while it worked on this call",
+                "Do not repeat it. Look at the target to see what happened; `list_calls` shows what was written down.",
+                About::unseen(Uuid::now_v7(), declared.unwrap_or(Reversibility::Irreversible)),
+            );
+            Ok(Reply::Refused(Box::new(refusal)))
+        })
+    }
+
     /// The call, and where the gateway asks back in an older revision, the question and the call again.
     async fn answer(
         &self,
@@ -125,7 +142,7 @@ impl Server {
         let mut has_asked = false;
         loop {
             let request = incoming.request(answered.take(), seen, cancel.clone());
-            let reply = self.0.wire.calls.call(request).await.map_err(|unknown| error::unknown_tool(&unknown))?;
+            let reply = self.call(request).await.map_err(|unknown| error::unknown_tool(&unknown))?;
             let question = match reply {
                 Reply::Done(receipt) => return Ok(done(*receipt).into()),
                 Reply::Refused(refusal) => return Ok(refused(&refusal).into()),
@@ -188,7 +205,7 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let _running = self.0.running.token();
         let principal = self.principal(&ctx)?;
-        let Ok(_open) = self.0.open.try_acquire() else {
+        let Some(_place) = self.0.room.take(&principal.user) else {
             return self.too_many(&params.name);
         };
         let incoming = Incoming {
@@ -206,9 +223,9 @@ impl ServerHandler for Server {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _ctx: RequestContext<RoleServer>,
+        ctx: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        Err(error::unreadable(&request.method))
+        Err(error::unreadable(&request.method, confirm::is_newest(&ctx)))
     }
 }
 
@@ -220,7 +237,7 @@ impl Server {
         };
         let refusal = Refusal::new(
             ReasonCode::Unavailable,
-            format!("{OPEN_CALLS} calls are open already"),
+            format!("{OPEN_CALLS_EACH} of your calls, or {OPEN_CALLS} of everybody's, are open already"),
             "Wait until some of them are over, then call again.",
             About::unseen(Uuid::now_v7(), declaration.reversibility),
         );

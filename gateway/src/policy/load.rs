@@ -335,9 +335,7 @@ fn validate(
     for (id, diagnostic) in errors.chain(warnings.map(|warning| (warning.policy_id(), warning as &dyn Diagnostic))) {
         let id: &str = id.as_ref();
         let Some(statement) = found.get(id) else { continue };
-        // Cedar begins each message by naming the policy, which the problem already does.
-        let message = full_message(diagnostic);
-        let message = message.strip_prefix(&format!("for policy `{id}`, ")).unwrap_or(&message).to_owned();
+        let message = without_repetition(&full_message(diagnostic), id);
         let at = label(diagnostic).unwrap_or(statement.offset);
         let problem = Problem::at(statement.file, at, for_any_action(&message)).in_policy(id);
         if !problems.contains(&problem) {
@@ -388,6 +386,19 @@ fn digest(vocabulary: &Vocabulary, set: &PolicySet) -> Result<Digest, LoadError>
         meanings.insert(policy.id().to_string(), meaning);
     }
     Ok(Digest::of(&(&vocabulary.text, meanings)))
+}
+
+/// Cedar names the policy in each message, which the problem already does, and says the same once for every action, though
+/// all actions are alike in what it then goes on to say.
+fn without_repetition(message: &str, id: &str) -> String {
+    let mut message = message.replace(&format!("for policy `{id}`, "), "");
+    let each = " in context for Action::\"";
+    if let Some(start) = message.find(each) {
+        let name = start + each.len();
+        let end = message[name..].find('"').map_or(name, |length| name + length + 1);
+        message.replace_range(start..end, "");
+    }
+    message
 }
 
 fn full_message(diagnostic: &dyn Diagnostic) -> String {

@@ -278,11 +278,13 @@ impl Policies {
             };
             // The strongest approval there is stands for all: a weaker one never passes where it does not.
             let verdicts = self.verdicts(&prepared, facts.approval);
-            let Some(because) = self.certain(&verdicts) else { return Ok(()) };
-            hopeless.get_or_insert_with(|| match self.weakest_enough(&prepared, None) {
-                Some(need) => self.beyond(because, need),
-                None => because,
-            });
+            match self.certain(&verdicts) {
+                Some(because) => hopeless.get_or_insert_with(|| match self.weakest_enough(&prepared, None) {
+                    Some(need) if !self.ceiling.covers(&need) => self.beyond_ceiling(because, need),
+                    _ => because,
+                }),
+                None => return Ok(()),
+            };
         }
         hopeless.map_or(Ok(()), Err)
     }
@@ -313,11 +315,10 @@ impl Policies {
             // A ceiling that is no rung of the ladder, such as typed by two.
             return Decision::Confirm { need: self.ceiling, because: self.because(&self.verdicts(prepared, None)) };
         }
-        Decision::Deny { because: self.beyond(self.because(&best), need) }
+        Decision::Deny { because: self.beyond_ceiling(self.because(&best), need) }
     }
 
-    /// The same reasons, and that what they ask for cannot be proved here.
-    fn beyond(&self, mut because: Vec<Because>, need: Need) -> Vec<Because> {
+    fn beyond_ceiling(&self, mut because: Vec<Because>, need: Need) -> Vec<Because> {
         for Because { reason, .. } in &mut because {
             // Writing to a `String` cannot fail.
             let _ = write!(reason, " It needs {need}, and this installation can prove at most {}.", self.ceiling);

@@ -250,7 +250,8 @@ fn only_the_surely_hopeless_is_refused_before_a_look() {
     // More than can be proven here.
     let unprovable = "@id(\"two\") @reason(\"x\") forbid (principal, action, resource) \
                       unless { context has approval && context.approval.approvers >= 2 };";
-    assert!(early(&with(unprovable, Need::IN_CLIENT), Tier::Staging).is_err());
+    let two = early(&with(unprovable, Need::IN_CLIENT), Tier::Staging).unwrap_err();
+    assert!(two[0].reason.contains("It needs out_of_band by 2 people"), "{two:?}");
     assert_eq!(early(&with(unprovable, PASSKEY_BY_2), Tier::Staging), Ok(()));
     // Nothing permits it, unless a look could find something permitted.
     let role = "permit (principal in Role::\"sre\", action, resource)";

@@ -27,6 +27,9 @@ pub enum KeyError {
         /// Its mode.
         mode: u32,
     },
+    /// It was there before: what it has signed or sealed would no longer fit a new one.
+    #[error("the key `{0}` is gone: put it back from a backup, or begin with a new state directory")]
+    Gone(PathBuf),
     /// It is not 32 bytes in base64.
     #[error("the key `{0}` is not 32 bytes in base64")]
     Malformed(PathBuf),
@@ -60,6 +63,15 @@ pub(crate) fn read_or_make(directory: &Path, name: &str) -> Result<Zeroizing<[u8
     make(directory, &path).map_err(|source| KeyError::Io { path: path.clone(), verb: "made", source })?;
     // Ours or that of whoever was quicker.
     read(&path)?.ok_or_else(|| KeyError::Io { path, verb: "read", source: io::ErrorKind::NotFound.into() })
+}
+
+/// The key of this name; made when there is none, unless it must have been there before.
+pub(crate) fn read_or_make_unless(directory: &Path, name: &str, used: bool) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    if !used {
+        return read_or_make(directory, name);
+    }
+    let path = directory.join(name);
+    read(&path)?.ok_or(KeyError::Gone(path))
 }
 
 /// The key in this file, if there is one.

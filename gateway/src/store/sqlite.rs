@@ -139,7 +139,9 @@ impl SqliteStore {
         let connection = schema::open(&directory, patience)?;
         let reader = schema::open_to_read(&directory, patience)?;
         let installation = schema::installation(&reader)?;
-        let seals = Arc::new(ArgsKey::open(&directory).map_err(|error| StoreError::Failed(error.to_string()))?);
+        let sealed = schema::has_rows(&reader, "calls")? || schema::has_rows(&reader, "confirmations")?;
+        let seals = ArgsKey::open_for(&directory, sealed).map_err(|error| StoreError::Failed(error.to_string()))?;
+        let seals = Arc::new(seals);
         let pulse = Arc::new(Pulse::default());
         let writer = Writer::new(
             directory.clone(),

@@ -1,6 +1,6 @@
 //! The traits a tool and a toolset implement.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -74,6 +74,12 @@ pub trait Toolset: Send + Sync {
     /// # Errors
     /// The key at fault and why.
     fn settings(&self, table: toml::Table, base: &Path) -> Result<Settings, SettingsError>;
+
+    /// The local paths a target of these settings can reach, everything below them included. The gateway keeps its own
+    /// files, and targets of different environments, out of each other's reach.
+    fn reach(&self, _settings: &Settings) -> Vec<PathBuf> {
+        Vec::new()
+    }
 
     /// Looks at a target as a whole.
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError>;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use async_trait::async_trait;
-use schemars::{JsonSchema, generate::SchemaSettings};
+use schemars::{JsonSchema, generate::SchemaSettings, transform::ReplaceBoolSchemas};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -147,6 +147,10 @@ impl<T: TypedTool> Tool for Typed<T> {
 pub fn schema_of<T: JsonSchema>() -> Value {
     let mut settings = SchemaSettings::draft2020_12();
     settings.inline_subschemas = true;
+    let mut transform = ReplaceBoolSchemas::default();
+    transform.skip_additional_properties = true;
+    // A bare `true` is a schema too, but several clients choke on it.
+    settings.transforms.push(Box::new(transform));
     let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
     if let Some(fields) = schema.as_object_mut() {
         fields.remove("title");

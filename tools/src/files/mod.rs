@@ -20,7 +20,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -88,6 +88,10 @@ impl Toolset for Files {
         let backups = keys.backups.iter().map(|text| Glob::parse(text)).collect::<Result<_, _>>();
         let backups = backups.map_err(|reason| SettingsError { key: Some("backups".into()), reason })?;
         Ok(Arc::new(Folder { root: base.join(keys.root), backups }))
+    }
+
+    fn reach(&self, settings: &Settings) -> Vec<PathBuf> {
+        settings.downcast_ref::<Folder>().map(|folder| folder.root.clone()).into_iter().collect()
     }
 
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {

@@ -112,8 +112,8 @@ impl Site {
     /// Where the file really is: a name is not an environment.
     pub(super) fn whereabouts(&self) -> Evidence {
         let (path, environment) = (self.path.display(), &self.environment.name);
-        let what = format!("the file is `{path}` (device:inode {}), configured as `{environment}`", self.uid);
-        Evidence::seen(About::State, what, "stat")
+        let what = format!("in the file `{path}` (device:inode {}), configured as `{environment}`", self.uid);
+        Evidence::seen(About::Boundary, what, "stat")
     }
 
     /// A connection that cannot change anything.

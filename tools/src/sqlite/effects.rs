@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::client::Site;
 use super::images::{self, ImageError, Images, RowImage, SequenceImage, TableImage};
+use super::query;
 use super::recorder::{Counts, Record, Recorder};
 use super::schema::{self, Key, Kind, Table};
 use super::text;
@@ -32,6 +33,8 @@ pub(super) struct Effects {
     pub obstacles: Vec<String>,
     /// How many rows SQLite itself counted, triggers and foreign keys included.
     pub changed: u64,
+    /// The rows of a RETURNING clause.
+    pub returned: Option<query::Output>,
     /// About how many bytes the changed rows took before.
     pub bytes: u64,
     /// A default or trigger on the way gives another value each time.
@@ -55,11 +58,11 @@ pub(super) fn run(site: &Site, statement: &str, write: &Write) -> Result<(Connec
     begin(site, &before, "BEGIN")?;
     before.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).map_err(|error| site.explain(&error))?;
     match perform(site, &mut conn, statement, &recorder) {
-        Ok(changed) if !recorder.overflow.load(Ordering::Relaxed) => {
+        Ok(Ran { changed, returned }) if !recorder.overflow.load(Ordering::Relaxed) => {
             let record = std::mem::take(&mut *recorder.record());
             let gathering = Gathering { site, before: &before, after: &conn, write, record, changed };
             let effects = gathering.effects().map_err(|error| explain(site, &error))?;
-            Ok((conn, effects))
+            Ok((conn, Effects { returned, ..effects }))
         }
         Err(error) if !recorder.overflow.load(Ordering::Relaxed) => Err(error),
         // The statement may have come to its end before the interruption reached it.
@@ -75,13 +78,14 @@ fn run_uncollected(site: &Site, statement: &str) -> Result<(Connection, Effects)
     let mut conn = site.open_to_write()?;
     begin(site, &conn, "BEGIN IMMEDIATE")?;
     let recorder = Recorder::new(None);
-    let changed = perform(site, &mut conn, statement, &recorder)?;
+    let Ran { changed, returned } = perform(site, &mut conn, statement, &recorder)?;
     let record = std::mem::take(&mut *recorder.record());
     let hash: [u8; 32] = record.stream.finalize().into();
     let bound = site.limits.count;
     let effects = Effects {
         counts: record.counts,
         changed,
+        returned,
         obstacles: vec![format!("more than {bound} rows change, too many to keep")],
         fingerprint: Some(Digest::of(&json!({ "uid": site.uid, "rows": Digest::from_bytes(hash) }))),
         ..Effects::default()
@@ -93,8 +97,14 @@ fn begin(site: &Site, conn: &Connection, sql: &str) -> Result<(), ToolError> {
     conn.execute_batch(sql).map_err(|error| site.explain(&error))
 }
 
-/// Runs the statement with the hooks on. Returns how many rows SQLite itself counted.
-fn perform(site: &Site, conn: &mut Connection, statement: &str, recorder: &Recorder) -> Result<u64, ToolError> {
+/// What SQLite itself says of a run.
+struct Ran {
+    changed: u64,
+    returned: Option<query::Output>,
+}
+
+/// Runs the statement with the hooks on.
+fn perform(site: &Site, conn: &mut Connection, statement: &str, recorder: &Recorder) -> Result<Ran, ToolError> {
     let explain = |error: rusqlite::Error| site.explain(&error);
     let (authorizing, touching) = (recorder.clone(), recorder.clone());
     conn.authorizer(Some(move |context: AuthContext<'_>| authorizing.authorize(&context))).map_err(explain)?;
@@ -102,22 +112,24 @@ fn perform(site: &Site, conn: &mut Connection, statement: &str, recorder: &Recor
         .map_err(explain)?;
     site.stop_when(conn, Arc::clone(&recorder.overflow))?;
     let counted = conn.total_changes();
-    let result = drain(conn, statement);
+    let result = returning(site, conn, statement);
     let never: Option<fn(AuthContext<'_>) -> Authorization> = None;
     conn.authorizer(never).map_err(explain)?;
     let silent: Option<fn(Action, &str, &str, i64)> = None;
     conn.update_hook(silent).map_err(explain)?;
     match result {
-        Ok(()) => Ok(conn.total_changes() - counted),
+        Ok(returned) => Ok(Ran { changed: conn.total_changes() - counted, returned }),
         Err(error) => Err(refusal(site, conn, recorder, &error)),
     }
 }
 
-fn drain(conn: &Connection, statement: &str) -> rusqlite::Result<()> {
+fn returning(site: &Site, conn: &Connection, statement: &str) -> rusqlite::Result<Option<query::Output>> {
     let mut statement = conn.prepare(statement)?;
-    let mut rows = statement.query([])?;
-    while rows.next()?.is_some() {}
-    Ok(())
+    if statement.column_count() > 0 {
+        return query::collect(site, &mut statement, site.limits.output_rows).map(Some);
+    }
+    statement.execute([])?;
+    Ok(None)
 }
 
 fn refusal(site: &Site, conn: &Connection, recorder: &Recorder, error: &rusqlite::Error) -> ToolError {

@@ -22,7 +22,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -74,6 +74,10 @@ impl Toolset for Sqlite {
             Some(_) => wrong("path", "`path` is no text"),
             None => wrong("path", "`path` is missing: the database file, relative to the configuration file"),
         }
+    }
+
+    fn reach(&self, settings: &Settings) -> Vec<PathBuf> {
+        settings.downcast_ref::<client::Settings>().map(|settings| settings.path.clone()).into_iter().collect()
     }
 
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {

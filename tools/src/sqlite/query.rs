@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::{Connection, Statement};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -193,6 +193,11 @@ fn rows(site: &Site, conn: &Connection, sql: &str, most: u64) -> Result<Output, 
     if statement.parameter_count() > 0 {
         return Err(Failed::Refused("the statement has parameters, and there is nothing to fill them with".into()));
     }
+    Ok(collect(site, &mut statement, most)?)
+}
+
+/// Runs a statement and keeps its rows, at most so many and so many bytes of them.
+pub(super) fn collect(site: &Site, statement: &mut Statement<'_>, most: u64) -> rusqlite::Result<Output> {
     let columns: Vec<ColumnOut> = statement
         .columns()
         .map(|column| ColumnOut { name: column.name().to_owned(), declared: column.decl_type().map(str::to_owned) })
@@ -200,6 +205,7 @@ fn rows(site: &Site, conn: &Connection, sql: &str, most: u64) -> Result<Output, 
     let width = columns.len();
     let mut output = Output { columns, rows: Vec::new(), row_count: 0, truncated: false };
     let mut bytes = 0;
+    let statement_reads = statement.readonly();
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
         if output.row_count >= most {
@@ -223,6 +229,8 @@ fn rows(site: &Site, conn: &Connection, sql: &str, most: u64) -> Result<Output, 
         output.rows.push(cells);
         output.row_count += 1;
     }
+    // A change with RETURNING must come to its end even when not all of its rows are shown.
+    while output.truncated && !statement_reads && found.next()?.is_some() {}
     Ok(output)
 }
 

@@ -3,3 +3,4 @@
 mod accidents;
 mod laws;
 mod world;
+mod writes;

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::client::{Site, work};
 use super::effects::{self, Effects};
+use super::query;
 use super::restore_rows;
 use super::schema;
 use crate::contract::{
@@ -40,6 +41,9 @@ pub(super) struct Output {
     rows_changed: u64,
     /// By table.
     tables: Vec<Changed>,
+    /// The rows of a RETURNING clause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    returned: Option<query::Output>,
 }
 
 /// What was changed in one table.
@@ -64,7 +68,7 @@ impl TypedTool for SqliteWrite {
             description: "Runs exactly one INSERT, UPDATE, DELETE or REPLACE. It is first tried out and rolled back to find \
                           every row it would change, cascades and triggers included; where the rows as they were fit the \
                           journal the call can be undone exactly. Write values out instead of datetime('now') or random(). \
-                          Rows of a RETURNING clause are not given back. To remove a table use sqlite_drop_table.",
+                          To remove a table use sqlite_drop_table.",
             reversibility: Reversibility::Irreversible,
             softened_by: vec![Condition {
                 name: FITS.into(),
@@ -102,7 +106,7 @@ impl TypedTool for SqliteWrite {
                 None => None,
             };
             site.commit(&mut conn)?;
-            Ok(Done { output: output(&effects), undo })
+            Ok(Done { output: output(effects), undo })
         })
         .await
     }
@@ -152,10 +156,11 @@ fn preflight(
     effects: &Effects,
 ) -> Result<Preflight, ToolError> {
     let named = named_table(site, conn, write)?;
-    let targets: Vec<Target> = match effects.counts.keys().collect::<Vec<_>>().as_slice() {
-        [] => vec![site.table(&named)],
-        tables => tables.iter().map(|table| site.table(table)).collect(),
-    };
+    // The named table first: its name is the one a person types, not that of a table rows cascade into.
+    let others = effects.counts.keys().filter(|table| **table != named);
+    let touched = effects.counts.is_empty() || effects.counts.contains_key(&named);
+    let targets: Vec<Target> =
+        touched.then_some(&named).into_iter().chain(others).map(|table| site.table(table)).collect();
     let mut blast_radius = BlastRadius::one(Scope::Resource);
     blast_radius.resources = targets.len() as u64;
     blast_radius.rows = Some(effects.changed.max(effects.counts.values().map(|counts| counts.all()).sum()));
@@ -228,12 +233,12 @@ fn summary(write: &Write, named: &str, effects: &Effects) -> String {
     text
 }
 
-fn output(effects: &Effects) -> Output {
+fn output(effects: Effects) -> Output {
     let tables = effects.counts.iter().map(|(table, counts)| Changed {
         table: table.clone(),
         inserted: counts.inserted,
         updated: counts.updated,
         deleted: counts.deleted,
     });
-    Output { rows_changed: effects.changed, tables: tables.collect() }
+    Output { rows_changed: effects.changed, tables: tables.collect(), returned: effects.returned }
 }

@@ -108,6 +108,9 @@ async fn play(agent: &Agent, company: &Company, show: &Show) -> Result<(), Agent
     show.note(
         "Destroying backups in production needs two people, and only one could ever answer here: nobody was bothered.",
     );
+
+    show.act("The journal: what changed, and what can still be taken back");
+    show.journal(&agent.call("list_calls", json!({})).await?);
     Ok(())
 }
 

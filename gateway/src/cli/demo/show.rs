@@ -63,7 +63,8 @@ impl Show {
             "allow" | "confirmed" => self.paint.green(decision),
             _ => self.paint.red(decision),
         };
-        println!("  {} {painted} ({})", self.paint.dim("decided"), policies.join(", "));
+        let policies = if policies.is_empty() { String::new() } else { format!(" ({})", policies.join(", ")) };
+        println!("  {} {painted}{policies}", self.paint.dim("decided"));
         let mark = if called.is_error { self.paint.red("refused") } else { self.paint.green("done   ") };
         println!("  {mark} {}", outcome(called));
     }
@@ -79,9 +80,22 @@ impl Show {
                 ));
             }
             (false, None) => {
-                self.note("A person approved exactly this, by name, and it is gone: as the question said.")
+                self.note("A person approved exactly this, by name, and it is gone: as the question said.");
             }
             (refused, left) => self.note(&format!("refused: {refused}, rows left: {left:?}")),
+        }
+    }
+
+    /// The calls that changed something, newest first.
+    pub(super) fn journal(&self, listed: &Called) {
+        for call in listed.content["calls"].as_array().into_iter().flatten() {
+            let undo = match (call["undoable"] == true, call["undone_by"].is_null()) {
+                (_, false) => self.paint.yellow("taken back"),
+                (true, true) => self.paint.green("can be undone"),
+                (false, true) => self.paint.red("for good"),
+            };
+            let (tool, summary) = (plain(&call["tool"]), plain(&call["summary"]));
+            println!("  {} {tool:<19} {summary} · {undo}", plain(&call["ended"]));
         }
     }
 
@@ -141,13 +155,16 @@ fn outcome(called: &Called) -> String {
     let content = &called.content;
     if called.is_error {
         let code = content["reason_code"].as_str().unwrap_or_default();
+        let why: Vec<String> =
+            content["because"].as_array().into_iter().flatten().map(|because| plain(&because["reason"])).collect();
+        let why = if why.is_empty() { String::new() } else { format!("\n          {}", why.join(" ")) };
         let changed =
             if content["changed"] == false { "nothing was changed" } else { "it is unknown whether anything changed" };
-        return format!("{code}: {}; {changed}", content["message"].as_str().unwrap_or_default());
+        return format!("{code}: {}; {changed}{why}", content["message"].as_str().unwrap_or_default());
     }
     let undo = if called.about["undo"].is_null() { String::new() } else { "; can be undone".to_owned() };
     if let Some(rows) = content["rows"].as_array() {
-        let first: Vec<String> = rows.iter().take(5).map(|row| cells(row)).collect();
+        let first: Vec<String> = rows.iter().take(5).map(cells).collect();
         return format!("{} rows: {}", rows.len(), first.join(", "));
     }
     let mut text = content.to_string();

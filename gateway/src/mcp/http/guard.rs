@@ -10,7 +10,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use serde::Deserialize;
 use tokio::sync::{Mutex, Semaphore};
@@ -148,7 +148,16 @@ async fn pass(guard: &Guard, request: Request, next: Next) -> Result<Response, R
     head.headers.remove(header::AUTHORIZATION);
     head.extensions.insert(principal);
     let request = Request::from_parts(head, Body::from(bytes));
-    if opens_session { guard.open_session(request, person, next).await } else { Ok(next.run(request).await) }
+    if opens_session {
+        return guard.open_session(request, person, next).await;
+    }
+    let closes_session = request.method() == Method::DELETE;
+    let mut response = next.run(request).await;
+    // rmcp answers 202, which the Python SDK (2.3) reports as a session that could not be ended.
+    if closes_session && response.status() == StatusCode::ACCEPTED {
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    }
+    Ok(response)
 }
 
 /// Whether this body asks for a session. One that names its method twice does not parse here, and counts as one that may.

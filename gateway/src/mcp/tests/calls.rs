@@ -110,6 +110,14 @@ async fn a_refusal_becomes_an_error_result_a_model_can_read() {
 }
 
 #[tokio::test]
+async fn a_call_that_panics_is_answered_as_uncertain() {
+    let fake = Arc::new(Fake::new());
+    let mut raw = Raw::new(wire(&fake));
+    let reply = raw.ask("tools/call", newest("panic", &json!({}))).await;
+    assert_eq!((code(&reply), &reply["result"]["structuredContent"]["changed"]), ("uncertain", &json!("unknown")));
+}
+
+#[tokio::test]
 async fn an_unknown_tool_is_an_invalid_parameter() {
     let fake = Arc::new(Fake::new());
     let mut raw = Raw::new(wire(&fake));

@@ -204,10 +204,12 @@ async fn foreign_hosts_and_origins_are_refused() {
     let site = site(&fake, local, Limits::default()).await;
     let body =
         json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": newest("ok", &json!({}))}).to_string();
-    let with = |extra: (&'static str, &'static str)| {
+    let own = format!("http://localhost:{}", site.address.port());
+    let with = |extra: (&'static str, &str)| {
         let headers = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "tools/call"), ("Mcp-Name", "ok"), extra];
         let (site, body) = (&site, &body);
-        async move { site.send("POST", &headers, body).await.status }
+        let headers = headers.map(|(name, value)| (name, value.to_owned()));
+        async move { site.send("POST", &headers.each_ref().map(|(name, value)| (*name, value.as_str())), body).await.status }
     };
     for origin in ["https://evil.example", "http://localhost", "null"] {
         assert_eq!(with(("Origin", origin)).await, 403, "{origin}");
@@ -219,6 +221,7 @@ async fn foreign_hosts_and_origins_are_refused() {
     for host in ["gate.example", "127.0.0.1:1234", "[::1]"] {
         assert_eq!(with(("Host", host)).await, 200, "{host}");
     }
+    assert_eq!(with(("Origin", &own)).await, 200);
     assert_eq!(fake.seen()[0].principal.user, "local");
 }
 
@@ -320,7 +323,7 @@ async fn a_session_is_its_owners() {
     let mut reply = site.within(&session, "open sesame", &call(2, "ok")).await;
     assert_eq!(reply.event().await["result"]["isError"], false);
     let headers = [("Authorization", "Bearer open sesame"), ("Mcp-Session-Id", session.as_str())];
-    assert_eq!(site.send("DELETE", &headers, "").await.status, 202);
+    assert_eq!(site.send("DELETE", &headers, "").await.status, 204);
     assert_eq!(site.within(&session, "open sesame", &call(3, "ok")).await.status, 404);
 }
 
@@ -373,6 +376,7 @@ async fn leaving_lets_open_calls_end_and_closes_questions() {
     let mut asked = site.within(&session, "open sesame", &call(2, "ask")).await;
     assert_eq!(asked.event().await["method"], "elicitation/create");
     let mut staged = site.within(&session, "open sesame", &call(3, "stages")).await;
+    timeout(PATIENCE, fake.hanging.notified()).await.unwrap();
     let begun = std::time::Instant::now();
     site.leave.cancel();
     let reply = loop {

@@ -40,7 +40,7 @@ struct Fake {
     asked: Mutex<Option<Uuid>>,
     /// How long questions live.
     life: Option<Duration>,
-    /// Told when `hang` runs, and when it was cancelled.
+    /// Told when `hang` or `stages` runs, and when `hang` was cancelled.
     hanging: Notify,
     cancelled: Notify,
     /// `stages` goes on one stage a permit.
@@ -109,6 +109,7 @@ impl Fake {
     }
 
     async fn stages(&self, request: &Request) -> Reply {
+        self.hanging.notify_one();
         for stage in [Stage::Deciding, Stage::Executing] {
             self.go_on.notified().await;
             request.stage.send_replace(stage);
@@ -141,6 +142,7 @@ impl Calls for Fake {
                 refusal(ReasonCode::Unavailable)
             }
             ("stages", _) => self.stages(&request).await,
+            ("panic", _) => panic!("on purpose"),
             _ => return Err(UnknownTool { name: request.tool, nearest: Some("ok".to_owned()) }),
         })
     }

@@ -43,6 +43,7 @@ fn what_does_not_fit_the_schema_is_refused_with_its_place() {
         |when: &str| format!("@id(\"a\")\n@reason(\"x\")\nforbid (principal, action, resource)\nwhen {{ {when} }};");
     let unknown = refused(&forbid("context.call.colour == \"red\""), "colour");
     assert_eq!((unknown.line, unknown.policy.as_deref()), (4, Some("a")));
+    assert_eq!(problems(&forbid("context.call.colour == \"red\"")).len(), 1, "said once, not for every tool");
     refused(&forbid("context.call.resources == \"many\""), "type");
     refused(&forbid("context.call.rows > 5"), "rows");
     refused(&forbid("context.approval.assurance < 3"), "approval");

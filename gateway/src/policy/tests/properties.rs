@@ -1,7 +1,6 @@
 //! What must hold whatever the call, the approval and the names are; and how long a decision takes.
 
 use std::sync::LazyLock;
-use std::time::Instant;
 
 use proptest::prelude::*;
 
@@ -155,29 +154,4 @@ fn hostile_names_stay_what_they_are() {
     for path in ["", "/", "//", "a", "x/a\\\"b", "x/\" || true || \"", "x/\u{202e}b", "x/\0", "x/a\"b/c"] {
         assert_eq!(decide(&policies, "files_write", &named(path), None).0, "allow", "{path:?}");
     }
-}
-
-#[test]
-#[ignore = "a measurement: run in release with --ignored --nocapture"]
-fn how_long_a_decision_takes() {
-    let (policies, tools, principal) = (defaults(), tools(), someone());
-    let cases = [
-        ("allowed", situation(Tier::Development, Reversibility::ReadOnly)),
-        ("asks", situation(Tier::Production, Reversibility::Irreversible)),
-        ("denied", Situation { destroys_recovery: true, ..situation(Tier::Production, Reversibility::Irreversible) }),
-    ];
-    for (name, situation) in cases {
-        let imagined = situation.imagine(&tools[1]);
-        let facts = imagined.facts(&principal, &tools[1], None);
-        let start = Instant::now();
-        for _ in 0..10_000 {
-            std::hint::black_box(policies.decide(std::hint::black_box(&facts)));
-        }
-        eprintln!("{name}: {:.1} µs a decision", start.elapsed().as_secs_f64() * 100.0);
-    }
-    let start = Instant::now();
-    for _ in 0..10_000 {
-        let _ = std::hint::black_box(policies.could_allow(&principal, &tools[1], &target("fleet", Tier::Production)));
-    }
-    eprintln!("could_allow: {:.1} µs", start.elapsed().as_secs_f64() * 100.0);
 }

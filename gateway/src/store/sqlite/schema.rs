@@ -21,6 +21,7 @@ pub(super) fn path(directory: &Path) -> PathBuf {
 }
 
 /// What went wrong in SQLite, as the store's error.
+#[expect(clippy::needless_pass_by_value, reason = "the shape `map_err` asks for")]
 pub(super) fn failed(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt(error.to_string()),
@@ -164,6 +165,13 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
         };
         run().and_then(|()| transaction.commit()).map_err(|error| at(path, error))?;
     }
+}
+
+/// Whether a table has a row: then the key its rows were signed or sealed with must be there, and a new one would only
+/// hide that it is gone. Asked before the key is looked for, since other processes make the key before the first row.
+pub(super) fn has_rows(connection: &Connection, table: &str) -> Result<bool, StoreError> {
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM {table})");
+    connection.query_row(&sql, [], |row| row.get(0)).map_err(failed)
 }
 
 /// The installation's id.

@@ -83,7 +83,7 @@ fn ship_until_closed(
 /// Appends a checkpoint of the streams as they are now, and waits for the disk.
 fn append(directory: &Path, installation: Uuid, path: &Path) -> Result<(), String> {
     let heads = Inspection::open(directory).and_then(|store| store.heads()).map_err(|error| error.to_string())?;
-    let key = AuditKey::open(directory, installation).map_err(|error| error.to_string())?;
+    let key = AuditKey::open_for(directory, installation, !heads.is_empty()).map_err(|error| error.to_string())?;
     let mut note = key.sign(heads.into_iter().map(|signed| signed.head).collect());
     let write = || {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;

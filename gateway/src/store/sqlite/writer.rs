@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::lease::Lease;
-use super::schema::failed;
+use super::schema::{self, failed};
 use super::shipper::Shipper;
 use super::writes::{Tail, Writing};
 use super::{Configured, Pulse};
@@ -243,7 +243,9 @@ impl Writer {
     }
 
     fn open_stream(&self) -> Result<Stream, StoreError> {
-        let key = AuditKey::open(&self.directory, self.installation).map_err(|e| StoreError::Failed(e.to_string()))?;
+        let signed = schema::has_rows(&self.connection, "heads")?;
+        let key = AuditKey::open_for(&self.directory, self.installation, signed)
+            .map_err(|error| StoreError::Failed(error.to_string()))?;
         let lease = Lease::take(&self.directory, self.id).map_err(StoreError::Failed)?;
         Ok(Stream { key, lease })
     }
@@ -251,10 +253,10 @@ impl Writer {
     /// After a failed transaction: nothing of it may stay, and the chain goes on from what the database really holds,
     /// since a commit can fail after it was written.
     fn give_up(&mut self, before: Tail) {
-        if !self.connection.is_autocommit() {
-            if let Err(error) = self.connection.execute_batch("ROLLBACK") {
-                tracing::error!(%error, "a failed transaction could not be rolled back");
-            }
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "a failed transaction could not be rolled back");
         }
         self.tail = before;
         let held = self.connection.query_row(

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::contract::{
-    Access, Configured, Environment, Lease, Limits, Outcome, Preflight, Tier, Tool, ToolError, Toolset,
+    Access, Cause, Configured, Environment, Lease, Limits, Outcome, Preflight, Tier, Tool, ToolError, Toolset,
 };
 use crate::laws::World;
 use crate::sqlite::Sqlite;
@@ -131,8 +131,39 @@ impl World for Database {
         let named = |table: &String| args["table"].as_str().is_none_or(|name| name.eq_ignore_ascii_case(table));
         for table in tables.into_iter().filter(named) {
             let quoted = table.replace('"', "\"\"");
-            changed += conn.execute(&format!("UPDATE \"{quoted}\" SET note = typeof(note) || hex(note)"), []).unwrap();
+            changed += conn.execute(&format!("UPDATE \"{quoted}\" SET note = hex(randomblob(8))"), []).unwrap();
         }
         changed > 0
+    }
+}
+
+/// A small shop: customers, their bookings, what was paid.
+pub(super) const SHOP: &str = "
+    CREATE TABLE cust(id INTEGER PRIMARY KEY, name TEXT NOT NULL, note);
+    CREATE TABLE bookings(id INTEGER PRIMARY KEY, cust INTEGER REFERENCES cust(id) ON DELETE CASCADE, day TEXT);
+    CREATE TABLE payments(id INTEGER PRIMARY KEY, booking INTEGER REFERENCES bookings(id) ON DELETE CASCADE, cents INTEGER);
+    CREATE INDEX by_day ON bookings(day);
+    CREATE VIEW busy AS SELECT day, count(*) AS n FROM bookings GROUP BY day;
+    INSERT INTO cust(id, name) VALUES (1, 'a'), (2, 'b');
+    INSERT INTO bookings VALUES (1, 1, 'mon'), (2, 1, 'tue'), (3, 2, 'tue');
+    INSERT INTO payments VALUES (1, 1, 100), (2, 1, 200), (3, 2, 300), (4, 3, 400), (5, 3, 500);
+";
+
+pub(super) fn sql(text: &str) -> Value {
+    json!({ "target": "fleet", "sql": text })
+}
+
+pub(super) fn table(name: &str) -> Value {
+    json!({ "target": "fleet", "table": name })
+}
+
+pub(super) fn told(preflight: &Preflight) -> String {
+    preflight.evidence.iter().map(|evidence| evidence.what.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+pub(super) fn advice<T: std::fmt::Debug>(result: Result<T, ToolError>) -> (Cause, String, String) {
+    match result {
+        Err(ToolError::Untouched { cause, reason, next }) => (cause, reason, next.unwrap_or_default()),
+        other => panic!("{other:?}"),
     }
 }

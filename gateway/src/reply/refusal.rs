@@ -1,217 +1,15 @@
-//! What a call is asked with and what it answers, before any wire format.
+//! Why a call did not run, or that nobody knows: told so that a program, a model and a person can go on from it.
 
-use mollyguard_tools::contract::{
-    Alternative, BlastRadius, Cause, Evidence, Preflight, Reversibility, Target, Timestamp, ToolError, UndoPlan,
-};
+use mollyguard_tools::contract::{Cause, Reversibility, Timestamp, ToolError};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::confirm::{Answer, Channel, Confirmation, Need};
-use crate::credentials::Redactor;
-use crate::identity::Principal;
+use super::About;
+use crate::confirm::{Confirmation, Need};
 use crate::journal::JournalError;
 use crate::policy::Because;
 use crate::store::StoreError;
-
-/// One call as the wire hands it over.
-#[derive(Debug)]
-pub struct Request {
-    /// The tool's name.
-    pub tool: String,
-    /// Its arguments.
-    pub args: Value,
-    /// For whom.
-    pub principal: Principal,
-    /// How this client can be asked, if it can at all.
-    pub channel: Option<Channel>,
-    /// The answer to a question asked before, if one came along.
-    pub answered: Option<Answered>,
-    /// How far the call has come, for progress notifications.
-    pub stage: watch::Sender<Stage>,
-    /// Set when the client cancels or is gone. Heeded until the call is written down, never after.
-    pub cancel: CancellationToken,
-}
-
-impl Request {
-    /// A call with nobody watching it and no way to be asked.
-    #[must_use]
-    pub fn new(tool: impl Into<String>, args: Value, principal: Principal) -> Self {
-        let (stage, _) = watch::channel(Stage::Looking);
-        Self {
-            tool: tool.into(),
-            args,
-            principal,
-            channel: None,
-            answered: None,
-            stage,
-            cancel: CancellationToken::new(),
-        }
-    }
-}
-
-/// The answer to a question asked before.
-#[derive(Clone, Debug)]
-pub struct Answered {
-    /// The confirmation it answers.
-    pub confirmation: Uuid,
-    /// The answer.
-    pub answer: Answer,
-}
-
-/// How far a call has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// Finding out what it would do.
-    Looking,
-    /// Asking policy.
-    Deciding,
-    /// Running, written down and detached from the client.
-    Executing,
-    /// Writing down how it ended.
-    Recording,
-}
-
-impl Stage {
-    /// A word for progress notifications.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Looking => "looking",
-            Self::Deciding => "deciding",
-            Self::Executing => "executing",
-            Self::Recording => "recording",
-        }
-    }
-}
-
-/// What a call answers.
-#[derive(Clone, Debug)]
-pub enum Reply {
-    /// It ran.
-    Done(Box<Receipt>),
-    /// It did not run, or nobody knows; a result the model must read.
-    Refused(Box<Refusal>),
-    /// A person must be asked through the channel the request named. Nothing has changed.
-    Ask(Box<Question>),
-}
-
-/// The tool is not known: JSON-RPC error -32602, as the protocol wants it.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("there is no tool `{name}`{}", .nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
-pub struct UnknownTool {
-    /// The name as it came.
-    pub name: String,
-    /// The known name nearest to it, if one is near.
-    pub nearest: Option<String>,
-}
-
-/// A question to put to a person through the client. The same facts as its [`Confirmation`], which is stored.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Question {
-    /// The confirmation.
-    pub confirmation: Uuid,
-    /// What policy asks for.
-    pub need: Need,
-    /// The name to type where `need.assurance` is typed or more; otherwise the field takes `approve` or `decline`.
-    pub typed_name: String,
-    /// The text to show, rendered by the gateway.
-    pub text: String,
-    /// After this an answer is worth nothing.
-    pub expires_at: Timestamp,
-    /// About the call, for `_meta`.
-    pub about: About,
-}
-
-/// A call that ran.
-#[derive(Clone, Debug)]
-pub struct Receipt {
-    /// The output, as the tool's output schema describes it; redacted.
-    pub output: Value,
-    /// About the call.
-    pub about: About,
-}
-
-/// `_meta["dev.mollyguard/call"]`: what the gateway saw and decided.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct About {
-    /// The call's id.
-    pub id: Uuid,
-    /// `allow`, `confirmed`, `confirm` or `deny`.
-    pub decision: &'static str,
-    /// The settled reversibility, once looked at; before that the declared one.
-    pub reversibility: Reversibility,
-    /// What it acts on.
-    pub targets: Vec<Target>,
-    /// How much it touches.
-    pub blast_radius: Option<BlastRadius>,
-    /// What was observed.
-    pub evidence: Vec<Evidence>,
-    /// The policies that had a say.
-    pub policies: Vec<Because>,
-    /// How to take it back: `{"tool": "undo_call", "arguments": {"call_id": …}, "until": …, "lossy": […]}`.
-    pub undo: Option<UndoHint>,
-}
-
-/// How a caller takes a call back.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct UndoHint {
-    /// Always `undo_call`.
-    pub tool: &'static str,
-    /// `{"call_id": …}`.
-    pub arguments: Value,
-    /// After this it cannot be taken back any more.
-    pub until: Option<Timestamp>,
-    /// What does not come back.
-    pub lossy: Vec<String>,
-}
-
-impl UndoHint {
-    /// The hint for a call with this plan.
-    #[must_use]
-    pub fn new(call: Uuid, plan: &UndoPlan) -> Self {
-        Self {
-            tool: "undo_call",
-            arguments: serde_json::json!({"call_id": call}),
-            until: plan.until,
-            lossy: plan.lossy.clone(),
-        }
-    }
-}
-
-impl About {
-    /// About a call that was looked at.
-    #[must_use]
-    pub fn seen(id: Uuid, decision: &'static str, reversibility: Reversibility, preflight: &Preflight) -> Self {
-        Self {
-            id,
-            decision,
-            reversibility,
-            targets: preflight.targets.clone(),
-            blast_radius: Some(preflight.blast_radius.clone()),
-            evidence: preflight.evidence.clone(),
-            policies: Vec::new(),
-            undo: None,
-        }
-    }
-
-    /// About a call that was not looked at.
-    #[must_use]
-    pub fn unseen(id: Uuid, reversibility: Reversibility) -> Self {
-        Self {
-            id,
-            decision: "deny",
-            reversibility,
-            targets: Vec::new(),
-            blast_radius: None,
-            evidence: Vec::new(),
-            policies: Vec::new(),
-            undo: None,
-        }
-    }
-}
 
 /// Why a call was refused, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -396,6 +194,7 @@ impl Refusal {
     #[must_use]
     pub(crate) fn of_arguments(tool: &str, errors: &[String]) -> Box<Self> {
         let about = About::unseen(Uuid::now_v7(), Reversibility::ReadOnly);
+        let errors: Vec<String> = errors.iter().map(|error| crate::confirm::clean(error)).collect();
         let message = format!("the arguments of `{tool}` do not fit: {}", errors.join("; "));
         Box::new(Self::new(
             ReasonCode::InvalidArguments,
@@ -465,50 +264,5 @@ impl Refusal {
     pub(crate) fn lost(what: &str, about: About) -> Self {
         let next = "Do not repeat it. Look at the target, and have a person look at the gateway's log.";
         Self::new(ReasonCode::Uncertain, format!("the gateway lost track of the call: {what}"), next, about)
-    }
-}
-
-/// An alternative as replies show it.
-#[must_use]
-pub(crate) fn way_of(way: &Alternative) -> Value {
-    serde_json::json!({"tool": way.tool, "arguments": way.args, "summary": way.summary})
-}
-
-impl Reply {
-    /// The same reply without held secrets.
-    #[must_use]
-    pub(crate) fn redacted(mut self, redactor: &Redactor) -> Self {
-        match &mut self {
-            Self::Done(receipt) => {
-                redactor.value(&mut receipt.output);
-                receipt.about.redact(redactor);
-            }
-            Self::Refused(refusal) => {
-                redactor.string(&mut refusal.message);
-                redactor.string(&mut refusal.next);
-                refusal.because.iter_mut().for_each(|because| redactor.string(&mut because.reason));
-                if let Some(way) = &mut refusal.alternative {
-                    redactor.value(way);
-                }
-                refusal.about.redact(redactor);
-            }
-            // The question's text was redacted before its digest was recorded.
-            Self::Ask(question) => question.about.redact(redactor),
-        }
-        self
-    }
-}
-
-impl About {
-    fn redact(&mut self, redactor: &Redactor) {
-        for target in &mut self.targets {
-            redactor.string(&mut target.path);
-        }
-        for evidence in &mut self.evidence {
-            redactor.string(&mut evidence.what);
-        }
-        if let Some(radius) = &mut self.blast_radius {
-            redactor.parts(radius);
-        }
     }
 }
