@@ -17,8 +17,6 @@ pub(crate) struct Row {
     pub(crate) tool: String,
     /// How it ended: null while it has not, otherwise `succeeded`, `untouched` or `uncertain`.
     pub(crate) ended: Option<String>,
-    /// What was noted at its end.
-    pub(crate) note: Option<String>,
     /// Whether it left a plan to undo it.
     pub(crate) undoable: bool,
 }
@@ -37,13 +35,13 @@ pub(crate) fn calls(world: &World) -> Result<Vec<Row>> {
         return Ok(Vec::new());
     }
     let store = store(&world.state())?;
-    let mut query = store.prepare("SELECT id, tool, ended, note, undo FROM calls ORDER BY n")?;
+    let mut query = store.prepare("SELECT id, tool, ended, undo FROM calls ORDER BY n")?;
     let rows = query.query_map([], |row| {
-        let undo: Option<String> = row.get(4)?;
+        let undo: Option<String> = row.get(3)?;
         let ended: Option<String> = row.get(2)?;
         let ended = ended.map(|text| text.trim_matches('"').to_owned());
-        let (id, tool, note) = (row.get(0)?, row.get(1)?, row.get(3)?);
-        Ok(Row { id, tool, ended, note, undoable: undo.is_some() })
+        let (id, tool) = (row.get(0)?, row.get(1)?);
+        Ok(Row { id, tool, ended, undoable: undo.is_some() })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -27,10 +27,8 @@ async fn demo(args: &[&str]) -> Result<(Option<i32>, String)> {
 fn in_order(said: &str, lines: &[&str]) {
     let mut rest = said;
     for line in lines {
-        match rest.split_once(line) {
-            Some((_, after)) => rest = after,
-            None => panic!("`{line}` should come next in:\n{rest}"),
-        }
+        assert!(rest.contains(line), "`{line}` should come next in:\n{rest}");
+        rest = rest.split_once(line).map_or("", |(_, after)| after);
     }
 }
 

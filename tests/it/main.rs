@@ -15,6 +15,7 @@ mod record;
 mod sdk;
 mod secrets;
 mod several_processes;
+mod state;
 mod tidy;
 mod undo;
 

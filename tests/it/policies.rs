@@ -111,6 +111,9 @@ async fn a_bad_policy_is_told_with_its_place_and_nothing_is_served() -> Result {
                 assert!(said.contains(word), "{cedar}\n`{word}` should be in: {said}");
             }
         }
+        let lines: Vec<&str> = checked.stdout.lines().collect();
+        let once = lines.iter().all(|line| lines.iter().filter(|other| other == &line).count() == 1);
+        assert!(once && lines.len() < 4, "one mistake is told once, not for every tool: {}", checked.stdout);
         assert!(!world.state().exists(), "nothing was begun");
     }
     let mut world = World::rental()?;

@@ -80,10 +80,9 @@ fn clean(what: &str, bytes: &[u8]) {
     for secret in ALL {
         for form in forms(secret) {
             let at = bytes.windows(form.len()).position(|window| window == form.as_bytes());
-            if let Some(at) = at {
-                let around = bytes.get(at.saturating_sub(300)..(at + 60).min(bytes.len())).unwrap_or_default();
-                panic!("`{form}` is in {what}: …{}…", String::from_utf8_lossy(around));
-            }
+            let from = at.unwrap_or_default().saturating_sub(300);
+            let around = bytes.get(from..bytes.len().min(from + 400)).unwrap_or_default();
+            assert!(at.is_none(), "`{form}` is in {what}: …{}…", String::from_utf8_lossy(around));
         }
     }
 }
@@ -116,7 +115,7 @@ async fn pry(agent: &Agent) -> Result {
     let calls = [
         ("sqlite_query", sql("SELECT * FROM customers")),
         ("sqlite_query", sql("SELECT hex(name), lower(hex(email)), CAST(name AS BLOB) FROM customers")),
-        ("sqlite_query", sql(&format!("SELECT * FROM customers WHERE name = '{}'", ENV))),
+        ("sqlite_query", sql(&format!("SELECT * FROM customers WHERE name = '{ENV}'"))),
         ("sqlite_query", sql(&format!("SELECT \"{COMMAND}\" FROM nowhere"))),
         ("sqlite_query", sql(&format!("SELEKT '{COMMAND}'"))),
         ("sqlite_query", sql(&format!("DELETE FROM customers WHERE name = '{COMMAND}'"))),

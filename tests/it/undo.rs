@@ -251,7 +251,7 @@ async fn a_person_takes_back_at_the_command_line_what_an_agent_did() -> Result {
         if asked {
             // There is no terminal to ask at, so in production nothing happens.
             assert_eq!(cli.code, Some(1), "{}{}", cli.stdout, cli.stderr);
-            assert!(cli.stderr.contains("approvals approve"), "it says how to go on: {}", cli.stderr);
+            assert!(cli.stderr.contains("mollyguard approvals approve"), "it says how to go on: {}", cli.stderr);
             assert_eq!(world.dump(database)?, after);
             let waiting = world.run(&["approvals", "list"]).await?;
             assert!(waiting.stdout.contains("sqlite_restore_rows"), "{}", waiting.stdout);
