@@ -19,9 +19,9 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Settles every unfinished call whose process is gone. Returns those it settled.
 ///
 /// # Errors
-/// The store failed; what was settled until then is settled.
+/// The store failed, for one call at least; the others are settled.
 pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
-    let mut settled = Vec::new();
+    let (mut settled, mut failed) = (Vec::new(), None);
     for call in gateway.store.unfinished().await? {
         let tool = gateway.registry.native(&call.tool);
         let probe = match tool {
@@ -30,12 +30,20 @@ pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
         };
         let note = noted("the gateway stopped while it ran", probe);
         let ending = Ending { end: End::Uncertain, undo: None, note: Some(note.clone()), probe: Some(probe) };
-        if gateway.store.settle(call.id, ending).await? {
-            tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{note}");
-            settled.push(call.id);
+        match gateway.store.settle(call.id, ending).await {
+            Ok(true) => {
+                tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{note}");
+                settled.push(call.id);
+            }
+            Ok(false) => {}
+            // One that cannot be settled does not keep the others from it.
+            Err(error) => {
+                tracing::error!(call = %call.id, %error, "an unfinished call could not be settled");
+                failed = Some(error);
+            }
         }
     }
-    Ok(settled)
+    failed.map_or(Ok(settled), Err)
 }
 
 /// Lets a tool look at what became of a call of its, within the deadline.

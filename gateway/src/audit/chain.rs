@@ -272,7 +272,7 @@ impl Verifier {
 
     /// Every head of every checkpoint must still be in the chain, with that digest at that place.
     pub(crate) fn checkpoints(&mut self, checkpoints: &[Checkpoint]) {
-        // Old heads stand in every later checkpoint again: each is reported once.
+        // A head may stand in several checkpoints: each is reported once.
         let mut told = std::collections::HashSet::new();
         for checkpoint in checkpoints {
             self.report.checkpoints += 1;

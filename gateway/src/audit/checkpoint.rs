@@ -1,8 +1,9 @@
 //! Signed statements of how far every stream had come, to be kept where whoever can write the store cannot write.
 //!
 //! A checkpoint is a signed note (<https://c2sp.org/signed-note>) laid out as <https://c2sp.org/tlog-checkpoint>: origin,
-//! size, root, and one extension line `stream <uuid> <seq> <digest>` for each head. The root is not of a Merkle tree but
-//! the SHA-256 over the canonical JSON of the heads, sorted by stream.
+//! size, root, and one extension line `stream <uuid> <seq> <digest>` for each head it names. The root is not of a Merkle
+//! tree but the SHA-256 over the canonical JSON of those heads, sorted by stream. In a file of checkpoints each names what
+//! changed since the one before: only the file as a whole speaks of every stream.
 
 use std::fmt;
 use std::path::Path;
@@ -18,7 +19,7 @@ use super::Head;
 use crate::store::keys::{KeyError, read, read_or_make_unless};
 
 const FILE: &str = "audit.key";
-const ORIGIN: &str = "mollyguard.dev/audit/";
+pub(crate) const ORIGIN: &str = "mollyguard.dev/audit/";
 /// The signature type of Ed25519 in signed notes.
 const ED25519: u8 = 1;
 
@@ -124,12 +125,12 @@ impl fmt::Display for PublicKey {
     }
 }
 
-/// How far every stream of an installation had come.
+/// How far streams of an installation had come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The installation.
     pub installation: Uuid,
-    /// How many records there were.
+    /// How many records there were in them.
     pub size: u64,
     /// SHA-256 over the canonical JSON of the heads.
     pub root: Digest,

@@ -177,6 +177,8 @@ pub struct CallFilter {
 }
 
 /// Where calls, questions, undo entries and the audit chain are kept.
+///
+/// What gives many rows leaves out those that are damaged, and reports them to the log.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Writes down, in ONE durable transaction, that a call is about to run: the `Started` record, its pre-image, the

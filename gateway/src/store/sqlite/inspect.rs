@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use mollyguard_tools::contract::Digest;
+use mollyguard_tools::contract::{Digest, Timestamp};
 use rusqlite::Connection;
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use super::rows::{CALL, CallRow, ConfirmationRow, Depth};
 use super::schema::{self, failed};
 use crate::audit::chain::{Report, SignedHead, Wrong};
 use crate::audit::ledger::{CallRow as Told, Ended};
-use crate::audit::{ArgsKey, Head, Ledger};
+use crate::audit::{ArgsKey, AuditRecord, Head, Ledger};
 use crate::store::StoreError;
 
 /// A reading connection that holds on to one moment.
@@ -64,6 +64,18 @@ impl Inspection {
             heads.push(SignedHead { head: Head { stream: id, seq, digest }, signature: row.get(3).map_err(failed)? });
         }
         Ok(heads)
+    }
+
+    /// When the record at a stream's end was made; `None` when it cannot be read, or is another one.
+    pub(crate) fn made_at(&self, head: &Head) -> Option<Timestamp> {
+        let place = (head.stream.to_string(), head.seq.cast_signed());
+        let text: String = self
+            .connection
+            .prepare_cached("SELECT record FROM records WHERE stream = ?1 AND seq = ?2")
+            .and_then(|mut find| find.query_row(place, |row| row.get(0)))
+            .ok()?;
+        let record: AuditRecord = serde_json::from_str(&text).ok()?;
+        (record.digest == head.digest).then_some(record.at)
     }
 
     /// Compares every call and every question with what the records say.

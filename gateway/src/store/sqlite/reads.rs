@@ -5,7 +5,7 @@ use std::path::Path;
 
 use mollyguard_tools::contract::{Digest, now};
 use rusqlite::types::Value as Sql;
-use rusqlite::{Connection, OptionalExtension as _, ToSql, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, params_from_iter};
 use uuid::Uuid;
 
 use super::lease;
@@ -30,8 +30,10 @@ pub(super) fn pending(
         .map_err(failed)?;
     let about = params![request.to_string(), state.to_string()];
     let now = now();
-    for row in find.query_map(about, ConfirmationRow::read).map_err(failed)? {
-        let (confirmation, standing) = row.map_err(failed)?.confirmation(seals)?;
+    let mut rows = find.query(about).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let found = ConfirmationRow::read(row).map_err(failed).and_then(|row| row.confirmation(seals));
+        let Some((confirmation, standing)) = believed(row, found) else { continue };
         let usable = matches!(standing, Standing::Open | Standing::Approved { .. });
         if usable && confirmation.expires_at > now {
             return Ok(Some((confirmation, standing)));
@@ -46,8 +48,10 @@ pub(super) fn open_confirmations(connection: &Connection, seals: &ArgsKey) -> Re
     let mut find = connection.prepare_cached(&sql).map_err(failed)?;
     let now = now();
     let mut open = Vec::new();
-    for row in find.query_map([], ConfirmationRow::read).map_err(failed)? {
-        let (confirmation, standing) = row.map_err(failed)?.confirmation(seals)?;
+    let mut rows = find.query([]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let found = ConfirmationRow::read(row).map_err(failed).and_then(|row| row.confirmation(seals));
+        let Some((confirmation, standing)) = believed(row, found) else { continue };
         if matches!(standing, Standing::Open) && confirmation.expires_at > now {
             open.push(confirmation);
         }
@@ -102,8 +106,23 @@ fn select(
     seals: &ArgsKey,
 ) -> Result<Vec<StoredCall>, StoreError> {
     let mut query = connection.prepare_cached(sql).map_err(failed)?;
-    let rows = query.query_map(given, CallRow::read).map_err(failed)?;
-    rows.map(|row| row.map_err(failed)?.call(seals, depth)).collect()
+    let mut rows = query.query(given).map_err(failed)?;
+    let mut calls = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let found = CallRow::read(row).map_err(failed).and_then(|row| row.call(seals, depth));
+        calls.extend(believed(row, found));
+    }
+    Ok(calls)
+}
+
+/// What a row means. One that is damaged is reported and left out: it must not hide the others. Both kinds of rows begin
+/// with their id.
+fn believed<T>(row: &Row<'_>, found: Result<T, StoreError>) -> Option<T> {
+    if found.is_err() {
+        let id: Option<Uuid> = row.get::<_, String>(0).ok().and_then(|id| id.parse().ok());
+        tracing::error!(?id, "a row of the store is damaged and left out; `mollyguard audit verify` tells more");
+    }
+    found.ok()
 }
 
 /// See [`crate::store::Store::unfinished`]. `own` is the stream of this process: its calls are running.

@@ -337,6 +337,39 @@ async fn a_listing_does_not_read_what_it_does_not_show() {
     }
 }
 
+#[tokio::test]
+async fn a_damaged_row_does_not_hide_the_others() {
+    let place = tempfile::tempdir().unwrap();
+    let mut sound = Vec::new();
+    let mut damaged = Vec::new();
+    for calls in [&mut damaged, &mut sound] {
+        let store = open(place.path());
+        let question = laws::question(Duration::from_secs(600));
+        laws::ask(&store, &question).await;
+        calls.extend([question.id, store.begin(start()).await.unwrap().call()]);
+        store.begin(start()).await.unwrap();
+    }
+    let editor = plain(place.path());
+    editor.execute("UPDATE calls SET subject = '{}' WHERE id = ?1", [damaged[1].to_string()]).unwrap();
+    editor.execute("UPDATE confirmations SET confirmation = '' WHERE id = ?1", [damaged[0].to_string()]).unwrap();
+
+    let store = open(place.path());
+    let ids = |calls: Vec<StoredCall>| calls.into_iter().map(|call| call.id).collect::<Vec<_>>();
+    let listed = ids(store.calls(CallFilter::default()).await.unwrap());
+    assert!(listed.len() == 3 && listed.contains(&sound[1]) && !listed.contains(&damaged[1]), "{listed:?}");
+    let unfinished = ids(store.unfinished().await.unwrap());
+    assert!(unfinished.len() == 3 && unfinished.contains(&sound[1]), "{unfinished:?}");
+    let open = store.open_confirmations().await.unwrap();
+    assert_eq!(open.iter().map(|question| question.id).collect::<Vec<_>>(), [sound[0]]);
+    let pending = store.pending(open[0].request, open[0].state).await.unwrap();
+    assert_eq!(pending.map(|(question, _)| question.id), Some(sound[0]));
+    assert!(matches!(store.call(damaged[1]).await, Err(StoreError::Corrupt(_))));
+    let report = verify_store(place.path(), None).unwrap();
+    for id in damaged {
+        assert!(report.findings.iter().any(|finding| finding.what.contains(&id.to_string())), "{report:#?}");
+    }
+}
+
 /// Not a test by itself: the process that the next test kills.
 #[tokio::test]
 async fn process_to_be_killed() {
