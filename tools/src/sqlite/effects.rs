@@ -51,7 +51,7 @@ pub(super) struct Effects {
 /// What SQLite says; nothing is committed.
 pub(super) fn run(site: &Site, statement: &str, write: &Write) -> Result<(Connection, Effects), ToolError> {
     let mut conn = site.open_to_write()?;
-    let recorder = Recorder::new(Some(site.limits.count));
+    let recorder = Recorder::new(statement, Some(site.limits.count));
     // Changed pages stay in memory, so that the other connection can go on reading the file.
     begin(site, &conn, "PRAGMA cache_spill = OFF; BEGIN IMMEDIATE")?;
     let before = site.open_to_read()?;
@@ -77,7 +77,7 @@ pub(super) fn run(site: &Site, statement: &str, write: &Write) -> Result<(Connec
 fn run_uncollected(site: &Site, statement: &str) -> Result<(Connection, Effects), ToolError> {
     let mut conn = site.open_to_write()?;
     begin(site, &conn, "BEGIN IMMEDIATE")?;
-    let recorder = Recorder::new(None);
+    let recorder = Recorder::new(statement, None);
     let Ran { changed, returned } = perform(site, &mut conn, statement, &recorder)?;
     let record = std::mem::take(&mut *recorder.record());
     let hash: [u8; 32] = record.stream.finalize().into();

@@ -45,12 +45,13 @@ pub(super) struct Recorder {
     record: Arc<Mutex<Record>>,
     /// More rows than may be collected: the statement is interrupted and run again without collecting.
     pub overflow: Arc<AtomicBool>,
+    statement: Arc<str>,
     most: Option<u64>,
 }
 
 impl Recorder {
-    pub(super) fn new(most: Option<u64>) -> Self {
-        Self { record: Arc::default(), overflow: Arc::default(), most }
+    pub(super) fn new(statement: &str, most: Option<u64>) -> Self {
+        Self { record: Arc::default(), overflow: Arc::default(), statement: statement.into(), most }
     }
 
     pub(super) fn record(&self) -> MutexGuard<'_, Record> {
@@ -60,7 +61,7 @@ impl Recorder {
     pub(super) fn authorize(&self, context: &AuthContext<'_>) -> Authorization {
         let mut record = self.record();
         let mut writes = |table: &str| {
-            let internal = is_internal(table) && context.accessor.is_none();
+            let internal = is_internal(table) && !sql::is_of_the_schema(table, context.accessor, &self.statement);
             if is_trash(table) || internal {
                 record.denied = Some(format!("a change of `{table}`"));
                 return false;
@@ -80,7 +81,8 @@ impl Recorder {
                 (allowed, Authorization::Allow)
             }
             AuthAction::Function { function_name } => {
-                let known = context.accessor.is_some() || sql::is_known_function(function_name, Dialect::Sqlite);
+                let known = sql::is_known_function(function_name, Dialect::Sqlite)
+                    || sql::is_of_the_schema(function_name, context.accessor, &self.statement);
                 if !known {
                     record.denied = Some(format!("the function `{function_name}`"));
                 }
