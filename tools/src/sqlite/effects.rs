@@ -22,6 +22,24 @@ use super::text;
 use crate::contract::{Digest, ToolError};
 use crate::sql::Write;
 
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Finding out what would change; it is rolled back.
+    Look,
+    /// Changing it.
+    Change,
+}
+
+impl Purpose {
+    fn open(self, site: &Site) -> Result<Connection, ToolError> {
+        match self {
+            Self::Look => site.open_for_trial(),
+            Self::Change => site.open_to_write(),
+        }
+    }
+}
+
 /// What a statement changed.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
@@ -49,8 +67,13 @@ pub(super) struct Effects {
 ///
 /// # Errors
 /// What SQLite says; nothing is committed.
-pub(super) fn run(site: &Site, statement: &str, write: &Write) -> Result<(Connection, Effects), ToolError> {
-    let mut conn = site.open_to_write()?;
+pub(super) fn run(
+    site: &Site,
+    statement: &str,
+    write: &Write,
+    purpose: Purpose,
+) -> Result<(Connection, Effects), ToolError> {
+    let mut conn = purpose.open(site)?;
     let recorder = Recorder::new(statement, Some(site.limits.count));
     // Changed pages stay in memory, so that the other connection can go on reading the file.
     begin(site, &conn, "PRAGMA cache_spill = OFF; BEGIN IMMEDIATE")?;
@@ -68,14 +91,14 @@ pub(super) fn run(site: &Site, statement: &str, write: &Write) -> Result<(Connec
         // The statement may have come to its end before the interruption reached it.
         Ok(_) | Err(_) => {
             drop((before, conn));
-            run_uncollected(site, statement)
+            run_uncollected(site, statement, purpose)
         }
     }
 }
 
 /// Counts only: there are more rows than may be collected.
-fn run_uncollected(site: &Site, statement: &str) -> Result<(Connection, Effects), ToolError> {
-    let mut conn = site.open_to_write()?;
+fn run_uncollected(site: &Site, statement: &str, purpose: Purpose) -> Result<(Connection, Effects), ToolError> {
+    let mut conn = purpose.open(site)?;
     begin(site, &conn, "BEGIN IMMEDIATE")?;
     let recorder = Recorder::new(statement, None);
     let Ran { changed, returned } = perform(site, &mut conn, statement, &recorder)?;

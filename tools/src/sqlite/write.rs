@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::client::{Site, work};
-use super::effects::{self, Effects};
+use super::effects::{self, Effects, Purpose};
 use super::query;
 use super::restore_rows;
 use super::schema;
@@ -86,7 +86,7 @@ impl TypedTool for SqliteWrite {
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
         let (write, sql) = (only_a_write(&args.sql)?, args.sql.clone());
         work(lease, move |site| {
-            let (conn, effects) = effects::run(site, &sql, &write)?;
+            let (conn, effects) = effects::run(site, &sql, &write, Purpose::Look)?;
             conn.execute_batch("ROLLBACK").map_err(|error| site.explain(&error))?;
             preflight(site, &conn, &write, &effects)
         })
@@ -97,7 +97,7 @@ impl TypedTool for SqliteWrite {
         let (write, sql, target) = (only_a_write(&args.sql)?, args.sql.clone(), args.target.clone());
         let expected = seen.fingerprint;
         work(lease, move |site| {
-            let (mut conn, effects) = effects::run(site, &sql, &write)?;
+            let (mut conn, effects) = effects::run(site, &sql, &write, Purpose::Change)?;
             if effects.fingerprint != Some(expected) {
                 return Err(ToolError::changed("the rows this would change are no longer those that were looked at"));
             }

@@ -7,6 +7,21 @@ use crate::sqlite::client::work;
 use crate::sqlite::effects;
 use crate::sqlite::query;
 
+#[tokio::test]
+async fn a_lease_for_looking_opens_nothing_for_writing_and_commits_no_trial() {
+    let world = Database::new("CREATE TABLE t(id); INSERT INTO t VALUES (1), (2), (3)");
+    let opened = work(&world.lend(Access::Read), |site| site.open_to_write().map(drop)).await;
+    assert_eq!(advice(opened).0, Cause::Refused);
+    let lease = world.lend(Access::Read);
+    let committed = work(&lease, |site| {
+        let mut conn = site.open_for_trial()?;
+        conn.execute_batch("BEGIN; DELETE FROM t").map_err(|error| site.explain(&error))?;
+        site.commit(&mut conn)
+    });
+    assert_eq!(advice(committed.await).0, Cause::Refused);
+    assert_eq!(world.open().query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap(), 3);
+}
+
 /// `fts5_source_id` is harmless, known to SQLite, and not on the list.
 const VIEWS: &str = "
     CREATE TABLE t(id INTEGER PRIMARY KEY, v);
@@ -38,7 +53,7 @@ async fn a_function_that_is_not_listed_is_the_schemas_own_or_refused() {
         let statement = format!("UPDATE t SET v = ({text})");
         let write = Write { verb: Verb::Update, tables: vec!["t".into()], replaces: false, volatile: Vec::new() };
         let lease = world.lend(Access::Read);
-        let tried = work(&lease, move |site| effects::run(site, &statement, &write).map(drop));
+        let tried = work(&lease, move |site| effects::run(site, &statement, &write, effects::Purpose::Look).map(drop));
         let (cause, reason, _) = advice(tried.await);
         assert_eq!(cause, Cause::Refused, "{text}");
         assert!(reason.contains("fts5_source_id"), "{text}: {reason}");
