@@ -14,6 +14,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::shown::shown;
 use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError, blocking};
 
 /// One target's own settings.
@@ -116,7 +117,7 @@ impl Site {
 
     /// Where the file really is: a name is not an environment.
     pub(super) fn whereabouts(&self) -> Evidence {
-        let (path, environment) = (self.path.display(), &self.environment.name);
+        let (path, environment) = (shown(&self.path.to_string_lossy()), shown(&self.environment.name));
         let what = format!("in the file `{path}` (device:inode {}), configured as `{environment}`", self.uid);
         Evidence::seen(About::Boundary, what, "stat")
     }

@@ -15,6 +15,7 @@ mod recorder;
 mod restore_rows;
 mod restore_table;
 mod schema;
+mod shown;
 mod text;
 mod value;
 mod write;

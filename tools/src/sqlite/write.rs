@@ -11,8 +11,10 @@ use serde_json::json;
 use super::client::{Site, work};
 use super::effects::{self, Effects, Purpose};
 use super::query;
+use super::recorder::Counts;
 use super::restore_rows;
 use super::schema;
+use super::shown::{count, shown, thousands};
 use crate::contract::{
     About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
     Target, ToolError, TypedTool,
@@ -143,7 +145,8 @@ fn only_a_write(sql: &str) -> Result<Write, ToolError> {
     }
     if let Some(table) = write.tables.iter().find(|table| schema::is_trash(table) || schema::is_internal(table)) {
         return Err(ToolError::refused(format!(
-            "`{table}` is not for writing: it belongs to the quarantine or to SQLite"
+            "`{}` is not for writing: it belongs to the quarantine or to SQLite",
+            shown(table)
         )));
     }
     Ok(write)
@@ -216,16 +219,18 @@ fn summary(write: &Write, named: &str, effects: &Effects) -> String {
         Verb::Insert | Verb::Merge => of.inserted,
     };
     let at_least = if effects.truncated { "at least " } else { "" };
-    let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
-    let mut text = format!("{} {at_least}{} of {named}", write.verb.as_str(), rows(direct));
+    let mut text = format!("{} {at_least}{} of {}", write.verb.as_str(), count(direct, "row"), shown(named));
     let mut also: Vec<String> = Vec::new();
-    for (count, verb) in [(of.inserted, "insert"), (of.updated, "update"), (of.deleted, "delete")] {
-        if count > 0 && verb != write.verb.as_str() && count != direct {
-            also.push(format!("{verb} {count} of {named}"));
+    for (rows, verb) in [(of.inserted, "insert"), (of.updated, "update"), (of.deleted, "delete")] {
+        if rows > 0 && verb != write.verb.as_str() && rows != direct {
+            also.push(format!("{verb} {} of {}", thousands(rows), shown(named)));
         }
     }
     let others = effects.counts.iter().filter(|(table, counts)| *table != named && counts.all() > 0);
-    also.extend(others.map(|(table, counts)| format!("{} of {table} by cascade or trigger", counts.all())));
+    let by_others = |(table, counts): (&String, &Counts)| {
+        format!("{} of {} by cascade or trigger", thousands(counts.all()), shown(table))
+    };
+    also.extend(others.map(by_others));
     if !also.is_empty() {
         text.push_str(&format!(" (and {})", also.join(", ")));
     }

@@ -63,3 +63,22 @@ async fn a_function_that_is_not_listed_is_the_schemas_own_or_refused() {
     }
     world.call("sqlite_write", &sql("INSERT INTO t(id) VALUES (2)")).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_hostile_name_forges_nothing_in_what_a_person_reads() {
+    let name = "x` with 0 rows\n\u{202e}";
+    let world = Database::new(&format!(
+        "CREATE TABLE \"{name}\"(id INTEGER PRIMARY KEY, v); INSERT INTO \"{name}\" VALUES (1, 1);
+         CREATE VIEW \"view {name}\" AS SELECT * FROM \"{name}\";"
+    ));
+    let escaped = "\"x\\` with 0 rows\\u{a}\\u{202e}\"";
+    let write = world.look("sqlite_write", &sql(&format!("DELETE FROM \"{name}\""))).await.unwrap();
+    assert_eq!(write.summary, format!("delete 1 row of {escaped}"));
+    let drop = world.look("sqlite_drop_table", &super::world::table(name)).await.unwrap();
+    assert!(drop.summary.contains(escaped), "{}", drop.summary);
+    for seen in [write, drop] {
+        for line in seen.evidence.iter().map(|evidence| &evidence.what).chain([&seen.summary]) {
+            assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line:?}");
+        }
+    }
+}
