@@ -191,11 +191,21 @@ impl Site {
         Ok(conn)
     }
 
-    /// As the usual stop, but also when `also` says so.
-    pub(super) fn stop_when(&self, conn: &mut Connection, also: Arc<AtomicBool>) -> Result<(), ToolError> {
+    /// As the usual stop, but also when `also` says so, which is asked every `steps` steps of SQLite's machine.
+    pub(super) fn stop_when(
+        &self,
+        conn: &mut Connection,
+        steps: i32,
+        mut also: impl FnMut() -> bool + Send + 'static,
+    ) -> Result<(), ToolError> {
         let stop = self.stop.clone();
-        let handler = move || stop.now() || also.load(Ordering::Relaxed);
-        conn.progress_handler(STEPS, Some(handler)).map_err(|error| self.explain(&error))
+        conn.progress_handler(steps, Some(move || stop.now() || also())).map_err(|error| self.explain(&error))
+    }
+
+    /// Waits for others' locks again, and stops only as usual.
+    pub(super) fn as_usual(&self, conn: &mut Connection) -> Result<(), ToolError> {
+        conn.busy_timeout(PATIENCE.min(self.limits.deadline)).map_err(|error| self.explain(&error))?;
+        self.stop_when(conn, STEPS, || false)
     }
 
     /// Ends the transaction, telling "it did not happen" from "nobody knows".

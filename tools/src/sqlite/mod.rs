@@ -17,6 +17,7 @@ mod restore_table;
 mod schema;
 mod shown;
 mod text;
+mod trial;
 mod value;
 mod write;
 

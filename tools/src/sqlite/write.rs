@@ -1,7 +1,11 @@
 //! `sqlite_write`: one INSERT, UPDATE or DELETE, shown row by row before it runs and taken back row by row after.
 //!
 //! The fingerprint covers the changed rows as they were and as they would be; rows the statement does not touch do not
-//! move it. Beyond `Limits::count` rows it covers which rows change and how many, but not what is in them.
+//! move it. Beyond `Limits::count` rows it covers which rows change and how many, but not what is in them. A statement that
+//! cannot be tried out to its end within the bounds of a look has the fingerprint of the whole database as it stands: any
+//! change by anybody voids what was approved.
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -9,12 +13,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::client::{Site, work};
-use super::effects::{self, Effects, Purpose};
+use super::effects::{self, Effects};
 use super::query;
 use super::recorder::Counts;
 use super::restore_rows;
 use super::schema;
 use super::shown::{count, shown, thousands};
+use super::trial::Purpose;
 use crate::contract::{
     About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
     Target, ToolError, TypedTool,
@@ -89,7 +94,10 @@ impl TypedTool for SqliteWrite {
         let (write, sql) = (only_a_write(&args.sql)?, args.sql.clone());
         work(lease, move |site| {
             let (conn, effects) = effects::run(site, &sql, &write, Purpose::Look)?;
-            conn.execute_batch("ROLLBACK").map_err(|error| site.explain(&error))?;
+            // What was interrupted has been rolled back already.
+            if !conn.is_autocommit() {
+                conn.execute_batch("ROLLBACK").map_err(|error| site.explain(&error))?;
+            }
             preflight(site, &conn, &write, &effects)
         })
         .await
@@ -99,7 +107,7 @@ impl TypedTool for SqliteWrite {
         let (write, sql, target) = (only_a_write(&args.sql)?, args.sql.clone(), args.target.clone());
         let expected = seen.fingerprint;
         work(lease, move |site| {
-            let (mut conn, effects) = effects::run(site, &sql, &write, Purpose::Change)?;
+            let (mut conn, effects) = effects::run(site, &sql, &write, Purpose::Change(expected))?;
             if effects.fingerprint != Some(expected) {
                 return Err(ToolError::changed("the rows this would change are no longer those that were looked at"));
             }
@@ -159,10 +167,12 @@ fn preflight(
     effects: &Effects,
 ) -> Result<Preflight, ToolError> {
     let named = named_table(site, conn, write)?;
-    let targets: Vec<Target> = match effects.counts.keys().collect::<Vec<_>>().as_slice() {
-        [] => vec![site.table(&named)],
-        tables => tables.iter().map(|table| site.table(table)).collect(),
-    };
+    let mut names: BTreeSet<&str> = effects.counts.keys().map(String::as_str).collect();
+    names.extend(effects.writable.iter().map(String::as_str));
+    if names.is_empty() {
+        names.insert(&named);
+    }
+    let targets: Vec<Target> = names.into_iter().map(|table| site.table(table)).collect();
     let mut blast_radius = BlastRadius::one(Scope::Resource);
     blast_radius.resources = targets.len() as u64;
     blast_radius.rows = Some(effects.changed.max(effects.counts.values().map(|counts| counts.all()).sum()));
@@ -170,14 +180,20 @@ fn preflight(
     blast_radius.parts = effects.counts.iter().map(|(table, counts)| (table.clone(), counts.all())).collect();
     blast_radius.truncated = effects.truncated;
     let mut evidence = vec![site.whereabouts()];
+    if let Some(why) = &effects.stopped {
+        let what = format!("counting stopped: {why}; it changes at least {}", count(effects.changed, "row"));
+        evidence.push(Evidence::seen(About::State, what, "a try in a transaction"));
+    }
     if effects.volatile {
         let what = "a default or trigger on the way gives another value each time, so new values may differ from a try";
         evidence.push(Evidence::seen(About::State, what, "sqlite_master"));
     }
     let (reversibility, pre_image) = match &effects.images {
         Some((was, is)) => {
-            let what =
-                format!("the {} bytes of changed rows, before and after, fit the journal", was.weight() + is.weight());
+            let what = format!(
+                "the {} of changed rows, before and after, fit the journal",
+                count(was.weight() + is.weight(), "byte")
+            );
             evidence.push(Evidence::seen(About::Backups, what, "a try in a transaction").proving(FITS));
             (Reversibility::Reversible, Some(json!({ "before": was, "after": is })))
         }
