@@ -1,5 +1,8 @@
 //! `sqlite_query`: one read. Four layers each keep it from changing anything: the classifier, a connection opened for
 //! reading, the authorizer, and SQLite's own word that the statement is read-only.
+//!
+//! A sort too large for SQLite's cache goes to a temporary file, which SQLite deletes as soon as it has opened it: the
+//! deadline bounds it. Sorting in memory instead would be bounded by nothing else, and would cost the gateway itself.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
