@@ -1,7 +1,7 @@
 //! Keeps the gateway's own files, and targets of different environments, out of each other's reach: a call on a staging
 //! target must not change production, and no call at all may touch the record, the keys or the policies.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use mollyguard_tools::contract::{Configured, Toolset};
@@ -109,15 +109,21 @@ fn real(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let mut missing = Vec::new();
     let mut existing = path.as_path();
+    let mut ups = 0_usize;
     loop {
-        if let Ok(real) = existing.canonicalize() {
+        if let Ok(mut real) = existing.canonicalize() {
+            (0..ups).for_each(|_| {
+                real.pop();
+            });
             return missing.iter().rev().fold(real, |path, name| path.join(name));
         }
-        match (existing.parent(), existing.file_name()) {
-            (Some(parent), Some(name)) => {
-                missing.push(name.to_owned());
-                existing = parent;
-            }
+        // What is missing cannot be a link, so `..` after it can be taken at its word.
+        let name = existing.components().next_back();
+        existing = existing.parent().unwrap_or(Path::new("/"));
+        match name {
+            Some(Component::Normal(name)) if ups == 0 => missing.push(name.to_owned()),
+            Some(Component::Normal(_)) => ups -= 1,
+            Some(Component::ParentDir) => ups += 1,
             _ => return path,
         }
     }

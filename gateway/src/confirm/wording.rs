@@ -11,8 +11,10 @@ use super::{Assurance, Need};
 use crate::identity::Principal;
 use crate::policy::Because;
 
-/// The most characters of one piece of foreign text: enough for the statements people write, and a screen at most.
-const FOREIGN_CHARS: usize = 1_500;
+/// The most characters of one piece of foreign text.
+const FOREIGN_CHARS: usize = 400;
+/// The most characters of one argument: enough for the statements people write, and a screen at most.
+const ARGUMENT_CHARS: usize = 1_500;
 /// The most lines of evidence, targets or arguments of one kind.
 const LINES: usize = 8;
 
@@ -211,8 +213,8 @@ fn arguments(text: &mut String, args: &Value) {
     text.push_str("\nThe agent's own words (not checked by the gateway):\n\n");
     for (key, value) in fields.iter().take(LINES) {
         let value = match value {
-            Value::String(text) => clean(text),
-            other => clean(&other.to_string()),
+            Value::String(text) => cleaned(text, ARGUMENT_CHARS),
+            other => cleaned(&other.to_string(), ARGUMENT_CHARS),
         };
         let _ = writeln!(text, "    {}: {value}", clean(key));
     }
@@ -238,6 +240,10 @@ pub fn quoted(text: &str) -> String {
 /// Foreign text on one line: without control, bidirectional, zero-width and tag characters, white space folded, capped.
 #[must_use]
 pub fn clean(text: &str) -> String {
+    cleaned(text, FOREIGN_CHARS)
+}
+
+fn cleaned(text: &str, most: usize) -> String {
     let mut cleaned = String::new();
     let mut chars = 0;
     for c in text.chars() {
@@ -245,7 +251,7 @@ pub fn clean(text: &str) -> String {
         if invisible(c) || (c == ' ' && cleaned.ends_with(' ')) {
             continue;
         }
-        if chars == FOREIGN_CHARS {
+        if chars == most {
             let _ = write!(cleaned, "… ({} characters in all)", grouped(text.chars().count() as u64));
             break;
         }

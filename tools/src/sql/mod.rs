@@ -174,6 +174,14 @@ pub fn is_known_function(name: &str, dialect: Dialect) -> bool {
     operator || functions::effect(&name.to_ascii_lowercase(), dialect).is_some()
 }
 
+/// Whether what SQLite asks its authorizer about was put there by whoever owns the schema, inside a view or trigger, rather
+/// than by the statement. The accessor alone does not say so: it also names common table expressions, as the statement
+/// pleases, be it like a view of the schema. But whatever the statement calls itself, its text names.
+#[must_use]
+pub(crate) fn is_of_the_schema(name: &str, accessor: Option<&str>, statement: &str) -> bool {
+    accessor.is_some() && !statement.to_ascii_lowercase().contains(&name.to_ascii_lowercase())
+}
+
 /// Text that a server executes although a parser takes it for a comment or for something else.
 fn hidden_text(sql: &str, dialect: Dialect) -> Option<&'static str> {
     let has = |needle: &str| sql.to_ascii_lowercase().contains(needle);

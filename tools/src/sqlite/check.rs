@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::client::Site;
 use super::quarantine;
 use super::schema::{self, Kind};
+use super::shown::{count, shown};
 use crate::contract::{TargetReport, ToolError};
 
 /// What the database says it is, and what a careful operator should know.
@@ -19,10 +20,11 @@ pub(super) fn check(site: &Site) -> Result<TargetReport, ToolError> {
     let tables = tables.iter().filter(|(name, kind)| *kind == Kind::Table && !schema::is_trash(name)).count();
     let bytes = site.path.metadata().map_or(0, |facts| facts.len());
     let summary = format!(
-        "SQLite {}, {tables} {}, {bytes} bytes, journal mode {journal}, `{}`",
+        "SQLite {}, {}, {}, journal mode {journal}, `{}`",
         rusqlite::version(),
-        if tables == 1 { "table" } else { "tables" },
-        site.path.display(),
+        count(tables as u64, "table"),
+        count(bytes, "byte"),
+        shown(&site.path.to_string_lossy()),
     );
     let mut warnings = file_warnings(&site.path, journal == "wal");
     warnings.extend(content_warnings(&conn, site).map_err(explain)?);
@@ -82,7 +84,7 @@ fn network_file_system(path: &Path) -> Option<&'static str> {
 
 fn content_warnings(conn: &Connection, site: &Site) -> rusqlite::Result<Vec<String>> {
     let mut warnings = Vec::new();
-    let mut skipped = 0_usize;
+    let mut skipped = 0_u64;
     let mut broken = 0_u64;
     for (table, kind) in schema::list(conn)? {
         let has_keys =
@@ -97,18 +99,18 @@ fn content_warnings(conn: &Connection, site: &Site) -> rusqlite::Result<Vec<Stri
         let sql = "SELECT count(*) FROM pragma_foreign_key_check(?1)";
         match schema::counted(conn, sql, [&table]) {
             Ok(rows) => broken += rows,
-            Err(error) => warnings.push(format!("the foreign keys of `{table}` cannot be checked: {error}")),
+            Err(error) => warnings.push(format!("the foreign keys of `{}` cannot be checked: {error}", shown(&table))),
         }
     }
     if broken > 0 {
-        warnings.push(format!("{broken} rows point by a foreign key to rows that are not there"));
+        warnings.push(format!("{} whose foreign key points to no row", count(broken, "row")));
     }
     if skipped > 0 {
-        warnings.push(format!("the foreign keys of {skipped} large tables were not checked"));
+        warnings.push(format!("foreign keys not checked: those of {}", count(skipped, "large table")));
     }
     let kept = quarantine::kept(conn)?.len();
     if kept > 0 {
-        warnings.push(format!("{kept} dropped tables lie in the quarantine and take up space"));
+        warnings.push(format!("taking up space in the quarantine: {}", count(kept as u64, "dropped table")));
     }
     Ok(warnings)
 }

@@ -14,7 +14,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::contract::{About, Environment, Evidence, Lease, Limits, Target, ToolError, blocking};
+use super::shown::shown;
+use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError, blocking};
 
 /// One target's own settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,9 @@ pub(super) struct Settings {
 
 /// How long to wait for somebody else's lock.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same for a look that needs the lock for changing: nobody's work is to queue behind a question.
+const PATIENCE_OF_A_LOOK: Duration = Duration::from_secs(2);
 
 /// No value longer than this is built or read: a few characters of SQL can ask for gigabytes.
 const LONGEST_VALUE: i32 = 64 << 20;
@@ -41,10 +45,10 @@ where
 {
     let path = lease.settings::<Settings>()?.path.clone();
     let (target, limits) = (lease.target(), *lease.limits());
-    let (name, environment) = (target.name.clone(), target.environment.clone());
+    let (name, environment, access) = (target.name.clone(), target.environment.clone(), lease.access());
     let stop = Stop { hung_up: Arc::default(), at: Instant::now() + limits.deadline, deadline: limits.deadline };
     let _hang_up = HangUp(Arc::clone(&stop.hung_up));
-    blocking(move || job(&Site::find(name, environment, &path, limits, stop)?)).await
+    blocking(move || job(&Site::find(name, environment, access, &path, limits, stop)?)).await
 }
 
 /// Sets the flag when dropped: when the future that waits for the work is.
@@ -74,6 +78,7 @@ pub(super) struct Site {
     /// The configured target's name.
     pub name: String,
     environment: Environment,
+    access: Access,
     /// The real file, links resolved.
     pub path: PathBuf,
     /// The file's device and inode.
@@ -87,12 +92,13 @@ impl Site {
     fn find(
         name: String,
         environment: Environment,
+        access: Access,
         path: &Path,
         limits: Limits,
         stop: Stop,
     ) -> Result<Self, ToolError> {
         let (path, uid) = real_file(&name, path)?;
-        Ok(Self { name, environment, path, uid, limits, stop })
+        Ok(Self { name, environment, access, path, uid, limits, stop })
     }
 
     /// The database as a target.
@@ -111,7 +117,7 @@ impl Site {
 
     /// Where the file really is: a name is not an environment.
     pub(super) fn whereabouts(&self) -> Evidence {
-        let (path, environment) = (self.path.display(), &self.environment.name);
+        let (path, environment) = (shown(&self.path.to_string_lossy()), shown(&self.environment.name));
         let what = format!("in the file `{path}` (device:inode {}), configured as `{environment}`", self.uid);
         Evidence::seen(About::Boundary, what, "stat")
     }
@@ -123,8 +129,32 @@ impl Site {
         Ok(conn)
     }
 
-    /// A connection that can, with foreign keys enforced.
+    /// A connection that can, with foreign keys enforced, for a lease that allows it.
     pub(super) fn open_to_write(&self) -> Result<Connection, ToolError> {
+        self.require_write()?;
+        self.open_writable()
+    }
+
+    /// A connection for trying a change out on a lease for looking: what it runs is rolled back, and [`Site::commit`]
+    /// refuses to end it otherwise. It writes nothing when it closes either.
+    pub(super) fn open_for_trial(&self) -> Result<Connection, ToolError> {
+        let conn = self.open_writable()?;
+        let ready = || {
+            conn.busy_timeout(PATIENCE_OF_A_LOOK.min(self.limits.deadline))?;
+            conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        };
+        ready().map_err(|error| self.explain(&error))?;
+        Ok(conn)
+    }
+
+    fn require_write(&self) -> Result<(), ToolError> {
+        match self.access {
+            Access::Write => Ok(()),
+            Access::Read => Err(ToolError::refused(format!("the lease on `{}` is for looking only", self.name))),
+        }
+    }
+
+    fn open_writable(&self) -> Result<Connection, ToolError> {
         let conn = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // SQLite falls back to reading when the file's permissions say so.
         if conn.is_readonly(rusqlite::MAIN_DB).map_err(|error| self.explain(&error))? {
@@ -161,15 +191,26 @@ impl Site {
         Ok(conn)
     }
 
-    /// As the usual stop, but also when `also` says so.
-    pub(super) fn stop_when(&self, conn: &mut Connection, also: Arc<AtomicBool>) -> Result<(), ToolError> {
+    /// As the usual stop, but also when `also` says so, which is asked every `steps` steps of SQLite's machine.
+    pub(super) fn stop_when(
+        &self,
+        conn: &mut Connection,
+        steps: i32,
+        mut also: impl FnMut() -> bool + Send + 'static,
+    ) -> Result<(), ToolError> {
         let stop = self.stop.clone();
-        let handler = move || stop.now() || also.load(Ordering::Relaxed);
-        conn.progress_handler(STEPS, Some(handler)).map_err(|error| self.explain(&error))
+        conn.progress_handler(steps, Some(move || stop.now() || also())).map_err(|error| self.explain(&error))
+    }
+
+    /// Waits for others' locks again, and stops only as usual.
+    pub(super) fn as_usual(&self, conn: &mut Connection) -> Result<(), ToolError> {
+        conn.busy_timeout(PATIENCE.min(self.limits.deadline)).map_err(|error| self.explain(&error))?;
+        self.stop_when(conn, STEPS, || false)
     }
 
     /// Ends the transaction, telling "it did not happen" from "nobody knows".
     pub(super) fn commit(&self, conn: &mut Connection) -> Result<(), ToolError> {
+        self.require_write()?;
         if self.stop.now() {
             return Err(self.too_long());
         }

@@ -10,6 +10,7 @@ use super::client::{Site, work};
 use super::quarantine::{self, Contents};
 use super::restore_table;
 use super::schema::{self, Table};
+use super::shown::{count, shown, thousands};
 use super::text;
 use crate::contract::{
     About, Audience, BlastRadius, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError,
@@ -82,7 +83,7 @@ impl TypedTool for SqliteDropTable {
             let mut conn = quarantine::open(site)?;
             let table = droppable(&conn, site, &name)?;
             if quarantine::contents(&conn, site, &table)?.fingerprint != expected {
-                return Err(ToolError::changed(format!("`{}` is no longer as it was looked at", table.name)));
+                return Err(ToolError::changed(format!("`{}` is no longer as it was looked at", shown(&table.name))));
             }
             let kept = quarantine::put_away(&conn, site, &table)?;
             let undo = UndoPlan {
@@ -103,7 +104,7 @@ impl TypedTool for SqliteDropTable {
 fn droppable(conn: &Connection, site: &Site, name: &str) -> Result<Table, ToolError> {
     let table = schema::plain_table(conn, site, name)?;
     if schema::is_trash(&table.name) {
-        return Err(ToolError::refused(format!("`{}` belongs to the quarantine already", table.name))
+        return Err(ToolError::refused(format!("`{}` belongs to the quarantine already", shown(&table.name)))
             .with_next("bring it back with `sqlite_restore_table`, or destroy it with `sqlite_purge_table`"));
     }
     Ok(table)
@@ -126,9 +127,9 @@ pub(super) fn preflight(
     blast_radius.parts.insert(name.clone(), contents.rows);
     blast_radius.truncated = contents.truncated;
     let at_least = if contents.truncated { "at least " } else { "" };
-    let rows = format!("{at_least}{} {}", contents.rows, if contents.rows == 1 { "row" } else { "rows" });
+    let rows = format!("{at_least}{}", count(contents.rows, "row"));
     let last = contents.last.map(|last| format!(", the highest rowid is {last}")).unwrap_or_default();
-    let holds = format!("`{name}` holds {rows}, about {} bytes{last}", contents.bytes);
+    let holds = format!("`{}` holds {rows}, about {}{last}", shown(name), count(contents.bytes, "byte"));
     let mut evidence = vec![site.whereabouts(), Evidence::seen(About::State, holds, "the table")];
     evidence.extend(dependents.into_iter().map(|what| Evidence::seen(About::Dependents, what, "sqlite_master")));
     let backups = "the gateway knows of no backup of this file";
@@ -141,7 +142,7 @@ pub(super) fn preflight(
         evidence,
         alternative: None,
         fingerprint: contents.fingerprint,
-        summary: format!("{verb} the table {name} with {rows}"),
+        summary: format!("{verb} the table {} with {rows}", shown(name)),
         pre_image: None,
     })
 }
@@ -156,7 +157,8 @@ fn dependents(conn: &Connection, site: &Site, table: &Table) -> Result<Vec<Strin
             let filter = format!("WHERE {}", set.join(" AND "));
             let (rows, more) = schema::count(conn, &key.child, &filter, site.limits.count)?;
             let more = if more { "more than " } else { "" };
-            found.push(format!("`{}` refers to it by a foreign key, from {more}{rows} rows", key.child));
+            let (child, rows) = (shown(&key.child), thousands(rows));
+            found.push(format!("`{child}` refers to it by a foreign key, from {more}{rows} rows"));
         }
         let sql = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('view', 'trigger') AND sql IS NOT NULL \
                    AND tbl_name <> ?1 COLLATE NOCASE ORDER BY name";
@@ -165,7 +167,7 @@ fn dependents(conn: &Connection, site: &Site, table: &Table) -> Result<Vec<Strin
         while let Some(row) = rows.next()? {
             let (kind, name, sql): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
             if text::mentions(&sql, &table.name) {
-                found.push(format!("the {kind} `{name}` mentions it"));
+                found.push(format!("the {kind} `{}` mentions it", shown(&name)));
             }
         }
         Ok(found)

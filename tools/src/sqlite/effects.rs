@@ -5,11 +5,8 @@
 //! rowids, rows that REPLACE pushed out, rowids that moved) the whole table is compared instead, up to a bound.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use rusqlite::Connection;
-use rusqlite::hooks::{Action, AuthContext, Authorization};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -18,7 +15,9 @@ use super::images::{self, ImageError, Images, RowImage, SequenceImage, TableImag
 use super::query;
 use super::recorder::{Counts, Record, Recorder};
 use super::schema::{self, Key, Kind, Table};
+use super::shown;
 use super::text;
+use super::trial::{self, Purpose, Ran, Trial};
 use crate::contract::{Digest, ToolError};
 use crate::sql::Write;
 
@@ -41,6 +40,10 @@ pub(super) struct Effects {
     pub volatile: bool,
     /// The counts are no more than a lower bound.
     pub truncated: bool,
+    /// Why the statement was stopped before its end.
+    pub stopped: Option<String>,
+    /// The tables it may change, where it was stopped.
+    pub writable: Vec<String>,
     /// Digest of what changed; see [`super::write`] for what it covers.
     pub fingerprint: Option<Digest>,
 }
@@ -49,99 +52,101 @@ pub(super) struct Effects {
 ///
 /// # Errors
 /// What SQLite says; nothing is committed.
-pub(super) fn run(site: &Site, statement: &str, write: &Write) -> Result<(Connection, Effects), ToolError> {
-    let mut conn = site.open_to_write()?;
-    let recorder = Recorder::new(Some(site.limits.count));
-    // Changed pages stay in memory, so that the other connection can go on reading the file.
-    begin(site, &conn, "PRAGMA cache_spill = OFF; BEGIN IMMEDIATE")?;
-    let before = site.open_to_read()?;
-    begin(site, &before, "BEGIN")?;
-    before.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).map_err(|error| site.explain(&error))?;
-    match perform(site, &mut conn, statement, &recorder) {
-        Ok(Ran { changed, returned }) if !recorder.overflow.load(Ordering::Relaxed) => {
-            let record = std::mem::take(&mut *recorder.record());
-            let gathering = Gathering { site, before: &before, after: &conn, write, record, changed };
-            let effects = gathering.effects().map_err(|error| explain(site, &error))?;
-            Ok((conn, Effects { returned, ..effects }))
-        }
-        Err(error) if !recorder.overflow.load(Ordering::Relaxed) => Err(error),
-        // The statement may have come to its end before the interruption reached it.
-        Ok(_) | Err(_) => {
-            drop((before, conn));
-            run_uncollected(site, statement)
-        }
+pub(super) fn run(
+    site: &Site,
+    statement: &str,
+    write: &Write,
+    purpose: Purpose,
+) -> Result<(Connection, Effects), ToolError> {
+    let conn = match purpose {
+        Purpose::Look => site.open_for_trial()?,
+        Purpose::Change(_) => site.open_to_write()?,
+    };
+    trial::begin(site, &conn, "BEGIN IMMEDIATE")?;
+    if let Purpose::Change(approved) = purpose
+        && trial::as_it_stands(site, &conn, statement)? == approved
+    {
+        return unfollowed(site, conn, statement, approved);
+    }
+    let mut trial = Trial::begin(site, conn, purpose)?;
+    let recorder = Recorder::new(statement, site.limits.count);
+    let ran = trial::perform(site, &mut trial.after, statement, &recorder);
+    if let Some(why) = trial.stopped(ran.as_ref().err()) {
+        return stopped(site, trial, statement, recorder.take(), why);
+    }
+    let Ran { changed, returned } = ran.map_err(|error| trial::refusal(site, &trial.after, &recorder, &error))?;
+    let record = recorder.take();
+    if record.overflow {
+        let effects = Effects { returned, ..too_many(site, record, changed) };
+        return Ok((trial.end(site)?, effects));
+    }
+    let heard = Record { counts: record.counts.clone(), writable: record.writable.clone(), ..Record::default() };
+    let gathering = Gathering { site, before: &trial.before, after: &trial.after, write, record, changed };
+    let error = match gathering.effects() {
+        Ok(effects) => return Ok((trial.end(site)?, Effects { returned, ..effects })),
+        Err(error) => error,
+    };
+    let why = if let ImageError::Sqlite(error) = &error { trial.stopped(Some(error)) } else { None };
+    match why {
+        Some(why) => stopped(site, trial, statement, heard, why),
+        None => Err(explain(site, &error)),
     }
 }
 
-/// Counts only: there are more rows than may be collected.
-fn run_uncollected(site: &Site, statement: &str) -> Result<(Connection, Effects), ToolError> {
-    let mut conn = site.open_to_write()?;
-    begin(site, &conn, "BEGIN IMMEDIATE")?;
-    let recorder = Recorder::new(None);
-    let Ran { changed, returned } = perform(site, &mut conn, statement, &recorder)?;
-    let record = std::mem::take(&mut *recorder.record());
-    let hash: [u8; 32] = record.stream.finalize().into();
-    let bound = site.limits.count;
+/// What was approved although it could not be followed, on a database that nobody has changed since: its rows are counted
+/// and not kept, and its pages go where SQLite likes.
+fn unfollowed(
+    site: &Site,
+    mut conn: Connection,
+    statement: &str,
+    approved: Digest,
+) -> Result<(Connection, Effects), ToolError> {
+    let recorder = Recorder::new(statement, 0);
+    let ran = trial::perform(site, &mut conn, statement, &recorder);
+    let Ran { changed, returned } = ran.map_err(|error| trial::refusal(site, &conn, &recorder, &error))?;
+    let counts = recorder.take().counts;
+    Ok((conn, Effects { counts, changed, returned, fingerprint: Some(approved), ..Effects::default() }))
+}
+
+/// All that is known of a statement that was stopped. Its rows so far are no more than a lower bound, and which they will
+/// be in the end nobody knows, so the fingerprint is the whole database's.
+fn stopped(
+    site: &Site,
+    trial: Trial,
+    statement: &str,
+    heard: Record,
+    why: String,
+) -> Result<(Connection, Effects), ToolError> {
+    let changed = heard.counts.values().map(|counts| counts.all()).sum();
+    if changed == 0 {
+        let reason = format!("not run: {why} before a row had changed, so nobody can say how many would");
+        return Err(ToolError::refused(reason).with_next("narrow it down: a condition on an indexed column"));
+    }
+    let (conn, fingerprint) = trial.abandon(site, statement)?;
     let effects = Effects {
-        counts: record.counts,
+        counts: heard.counts,
+        writable: heard.writable.into_iter().collect(),
         changed,
-        returned,
-        obstacles: vec![format!("more than {bound} rows change, too many to keep")],
-        fingerprint: Some(Digest::of(&json!({ "uid": site.uid, "rows": Digest::from_bytes(hash) }))),
+        obstacles: vec!["not every row it changes is known".into()],
+        stopped: Some(why),
+        truncated: true,
+        fingerprint: Some(fingerprint),
         ..Effects::default()
     };
     Ok((conn, effects))
 }
 
-fn begin(site: &Site, conn: &Connection, sql: &str) -> Result<(), ToolError> {
-    conn.execute_batch(sql).map_err(|error| site.explain(&error))
-}
-
-/// What SQLite itself says of a run.
-struct Ran {
-    changed: u64,
-    returned: Option<query::Output>,
-}
-
-/// Runs the statement with the hooks on.
-fn perform(site: &Site, conn: &mut Connection, statement: &str, recorder: &Recorder) -> Result<Ran, ToolError> {
-    let explain = |error: rusqlite::Error| site.explain(&error);
-    let (authorizing, touching) = (recorder.clone(), recorder.clone());
-    conn.authorizer(Some(move |context: AuthContext<'_>| authorizing.authorize(&context))).map_err(explain)?;
-    conn.update_hook(Some(move |action, _: &str, table: &str, rowid| touching.touch(action, table, rowid)))
-        .map_err(explain)?;
-    site.stop_when(conn, Arc::clone(&recorder.overflow))?;
-    let counted = conn.total_changes();
-    let result = returning(site, conn, statement);
-    let never: Option<fn(AuthContext<'_>) -> Authorization> = None;
-    conn.authorizer(never).map_err(explain)?;
-    let silent: Option<fn(Action, &str, &str, i64)> = None;
-    conn.update_hook(silent).map_err(explain)?;
-    match result {
-        Ok(returned) => Ok(Ran { changed: conn.total_changes() - counted, returned }),
-        Err(error) => Err(refusal(site, conn, recorder, &error)),
+/// Counts only: there are more rows than may be kept.
+fn too_many(site: &Site, record: Record, changed: u64) -> Effects {
+    let hash: [u8; 32] = record.stream.finalize().into();
+    let bound = shown::thousands(site.limits.count);
+    Effects {
+        counts: record.counts,
+        changed,
+        obstacles: vec![format!("more than {bound} rows change, too many to keep")],
+        fingerprint: Some(Digest::of(&json!({ "uid": site.uid, "rows": Digest::from_bytes(hash) }))),
+        ..Effects::default()
     }
-}
-
-fn returning(site: &Site, conn: &Connection, statement: &str) -> rusqlite::Result<Option<query::Output>> {
-    let mut statement = conn.prepare(statement)?;
-    if statement.column_count() > 0 {
-        return query::collect(site, &mut statement, site.limits.output_rows).map(Some);
-    }
-    statement.execute([])?;
-    Ok(None)
-}
-
-fn refusal(site: &Site, conn: &Connection, recorder: &Recorder, error: &rusqlite::Error) -> ToolError {
-    if let Some(denied) = &recorder.record().denied {
-        return ToolError::refused(format!("the statement makes {denied}, which this tool does not do"));
-    }
-    let said = site.explain(error);
-    if let Some((_, table)) = error.to_string().split_once("no such table: ") {
-        let table = table.split_whitespace().next().unwrap_or_default();
-        return schema::missing(conn, site, table.trim_start_matches("main."));
-    }
-    said
 }
 
 pub(super) fn explain(site: &Site, error: &ImageError) -> ToolError {
@@ -188,7 +193,7 @@ impl Gathering<'_> {
             let Some(pair) = (if whole { self.compare(table)? } else { self.by_rowid(table)? }) else {
                 let what =
                     if whole { "is too large to be compared as a whole" } else { "changes by too much to be kept" };
-                effects.obstacles.push(format!("`{}` {what}", table.name));
+                effects.obstacles.push(format!("`{}` {what}", shown::shown(&table.name)));
                 effects.truncated |= whole;
                 let heard: [u8; 32] = self.record.stream.clone().finalize().into();
                 digest.update(heard);
@@ -231,12 +236,15 @@ impl Gathering<'_> {
             let Some(table) = schema::find(self.after, &name)? else { continue };
             match table.kind {
                 Kind::Virtual => {
-                    effects.obstacles.push(format!("`{name}` is a virtual table, whose storage is its own"));
-                }
-                Kind::Table if table.key == Key::Hidden => {
                     effects
                         .obstacles
-                        .push(format!("the columns of `{name}` hide its rowid, so its rows cannot be told apart"));
+                        .push(format!("`{}` is a virtual table, whose storage is its own", shown::shown(&name)));
+                }
+                Kind::Table if table.key == Key::Hidden => {
+                    effects.obstacles.push(format!(
+                        "the columns of `{}` hide its rowid, so its rows cannot be told apart",
+                        shown::shown(&name)
+                    ));
                 }
                 _ => {}
             }

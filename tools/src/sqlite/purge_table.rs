@@ -10,6 +10,7 @@ use super::client::{Site, work};
 use super::drop_table;
 use super::quarantine::{self, Kept};
 use super::schema::{self, TRASH, Table};
+use super::shown::shown;
 use super::text::quote;
 use crate::contract::{
     About, Alternative, Audience, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
@@ -69,14 +70,18 @@ impl TypedTool for SqlitePurgeTable {
             match kept {
                 Some(kept) => {
                     preflight.destroys_recovery = true;
-                    let what = format!("this is all that is left of `{}`, dropped at {}", kept.name, kept.at);
+                    let (name, at) = (shown(&kept.name), shown(&kept.at));
+                    let what = format!("this is all that is left of `{name}`, dropped at {at}");
                     preflight.evidence.push(Evidence::seen(About::Backups, what, "the quarantine"));
                 }
                 None => {
                     preflight.alternative = Some(Alternative {
                         tool: "sqlite_drop_table".into(),
                         args: json!({ "target": target, "table": table.name }),
-                        summary: format!("drop {} into the quarantine, from where it can be brought back", table.name),
+                        summary: format!(
+                            "drop {} into the quarantine, from where it can be brought back",
+                            shown(&table.name)
+                        ),
                     });
                 }
             }
@@ -93,7 +98,7 @@ impl TypedTool for SqlitePurgeTable {
             let (table, kept) = purgeable(&conn, site, &name)?;
             let contents = quarantine::contents(&conn, site, &table)?;
             if contents.fingerprint != expected {
-                return Err(ToolError::changed(format!("`{}` is no longer as it was looked at", table.name)));
+                return Err(ToolError::changed(format!("`{}` is no longer as it was looked at", shown(&table.name))));
             }
             let purge = || {
                 conn.execute_batch(&format!("DROP TABLE main.{}", quote(&table.name)))?;
@@ -120,6 +125,6 @@ fn purgeable(conn: &Connection, site: &Site, name: &str) -> Result<(Table, Optio
     let all = quarantine::kept(conn).map_err(|error| site.explain(&error))?;
     match all.into_iter().find(|kept| kept.trash == table.name) {
         Some(kept) => Ok((table, Some(kept))),
-        None => Err(ToolError::refused(format!("`{}` is not on the quarantine's list", table.name))),
+        None => Err(ToolError::refused(format!("`{}` is not on the quarantine's list", shown(&table.name)))),
     }
 }

@@ -1,7 +1,6 @@
 //! What the hooks hear while a statement runs: which tables it may write, and which rows it touched.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::hooks::{Action, AuthAction, AuthContext, Authorization};
@@ -35,7 +34,9 @@ pub(super) struct Record {
     pub touched: BTreeMap<String, BTreeSet<i64>>,
     pub counts: BTreeMap<String, Counts>,
     pub events: u64,
-    rows: u64,
+    /// More rows than may be kept: they are counted only.
+    pub overflow: bool,
+    pub rows: u64,
     pub stream: Sha256,
 }
 
@@ -43,24 +44,28 @@ pub(super) struct Record {
 #[derive(Clone)]
 pub(super) struct Recorder {
     record: Arc<Mutex<Record>>,
-    /// More rows than may be collected: the statement is interrupted and run again without collecting.
-    pub overflow: Arc<AtomicBool>,
-    most: Option<u64>,
+    statement: Arc<str>,
+    most: u64,
 }
 
 impl Recorder {
-    pub(super) fn new(most: Option<u64>) -> Self {
-        Self { record: Arc::default(), overflow: Arc::default(), most }
+    /// Keeps which rows are touched, at most so many.
+    pub(super) fn new(statement: &str, most: u64) -> Self {
+        Self { record: Arc::default(), statement: statement.into(), most }
     }
 
     pub(super) fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn take(&self) -> Record {
+        std::mem::take(&mut *self.record())
+    }
+
     pub(super) fn authorize(&self, context: &AuthContext<'_>) -> Authorization {
         let mut record = self.record();
         let mut writes = |table: &str| {
-            let internal = is_internal(table) && context.accessor.is_none();
+            let internal = is_internal(table) && !sql::is_of_the_schema(table, context.accessor, &self.statement);
             if is_trash(table) || internal {
                 record.denied = Some(format!("a change of `{table}`"));
                 return false;
@@ -80,7 +85,8 @@ impl Recorder {
                 (allowed, Authorization::Allow)
             }
             AuthAction::Function { function_name } => {
-                let known = context.accessor.is_some() || sql::is_known_function(function_name, Dialect::Sqlite);
+                let known = sql::is_known_function(function_name, Dialect::Sqlite)
+                    || sql::is_of_the_schema(function_name, context.accessor, &self.statement);
                 if !known {
                     record.denied = Some(format!("the function `{function_name}`"));
                 }
@@ -107,9 +113,12 @@ impl Recorder {
         }
         record.events += 1;
         record.stream.update(format!("{action:?} {rowid} {table}\n"));
-        let Some(most) = self.most else { return };
-        if record.rows >= most {
-            self.overflow.store(true, Ordering::Relaxed);
+        if record.overflow {
+            return;
+        }
+        if record.rows >= self.most {
+            record.overflow = true;
+            record.touched.clear();
         } else if record.touched.entry(table.to_owned()).or_default().insert(rowid) {
             record.rows += 1;
         }

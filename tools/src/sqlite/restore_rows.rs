@@ -13,6 +13,7 @@ use super::client::{Site, work};
 use super::effects::explain;
 use super::images::{self, Images, RowImage, SequenceImage};
 use super::schema;
+use super::shown::{count, shown, thousands};
 use crate::contract::{
     About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
     Target, ToolError, TypedTool, UndoPlan,
@@ -157,9 +158,10 @@ fn preflight(site: &Site, args: &Args, now: &Images) -> Preflight {
     blast_radius.resources = targets.len() as u64;
     blast_radius.rows = Some(rows);
     blast_radius.bytes = Some(now.weight());
-    let parts: Vec<String> = blast_radius.parts.iter().map(|(table, rows)| format!("{rows} of {table}")).collect();
+    let parts: Vec<String> =
+        blast_radius.parts.iter().map(|(table, rows)| format!("{} of {}", thousands(*rows), shown(table))).collect();
     let of = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
-    let kept = Evidence::seen(About::Backups, "the rows as they are now are kept for undoing", "the tables");
+    let kept = Evidence::seen(About::Undo, "the rows as they are now are kept for undoing", "the tables");
     Preflight {
         targets,
         blast_radius,
@@ -168,7 +170,7 @@ fn preflight(site: &Site, args: &Args, now: &Images) -> Preflight {
         evidence: vec![site.whereabouts(), kept],
         alternative: None,
         fingerprint: fingerprint(site, now),
-        summary: format!("put back {rows} {}{of}", if rows == 1 { "row" } else { "rows" }),
+        summary: format!("put back {}{of}", count(rows, "row")),
         pre_image: Some(json!({ "before": now, "after": args.rows })),
     }
 }

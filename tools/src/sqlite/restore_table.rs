@@ -9,6 +9,7 @@ use serde_json::json;
 use super::client::{Site, work};
 use super::quarantine::{self, Kept};
 use super::schema;
+use super::shown::{count, shown};
 use crate::contract::{
     About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError,
     TypedTool, UndoPlan,
@@ -66,7 +67,9 @@ impl TypedTool for SqliteRestoreTable {
             blast_radius.rows = Some(contents.rows);
             blast_radius.bytes = Some(contents.bytes);
             blast_radius.truncated = contents.truncated;
-            let what = format!("`{}` was dropped at {} and holds {} rows", kept.name, kept.at, contents.rows);
+            let (name, rows) = (shown(&kept.name), count(contents.rows, "row"));
+            let at_least = if contents.truncated { "at least " } else { "" };
+            let what = format!("`{name}` was dropped at {} and holds {at_least}{rows}", shown(&kept.at));
             Ok(Preflight {
                 targets: vec![site.table(&kept.name)],
                 blast_radius,
@@ -75,7 +78,7 @@ impl TypedTool for SqliteRestoreTable {
                 evidence: vec![site.whereabouts(), Evidence::seen(About::State, what, "the quarantine")],
                 alternative: None,
                 fingerprint: fingerprint(&conn, site, &kept)?,
-                summary: format!("bring the table {} back from the quarantine", kept.name),
+                summary: format!("bring the table {name} back from the quarantine"),
                 pre_image: None,
             })
         })
@@ -116,7 +119,7 @@ pub(super) fn fingerprint(conn: &Connection, site: &Site, kept: &Kept) -> Result
 fn restorable(conn: &Connection, site: &Site, id: &str) -> Result<Kept, ToolError> {
     let explain = |error: rusqlite::Error| site.explain(&error);
     let all = quarantine::kept(conn).map_err(explain)?;
-    let there: Vec<String> = all.iter().map(|kept| format!("{} ({})", kept.id, kept.name)).collect();
+    let there: Vec<String> = all.iter().map(|kept| format!("{} ({})", shown(&kept.id), shown(&kept.name))).collect();
     let Some(kept) = all.into_iter().find(|kept| kept.id == id) else {
         let next = if there.is_empty() {
             "the quarantine is empty".into()
@@ -128,7 +131,7 @@ fn restorable(conn: &Connection, site: &Site, id: &str) -> Result<Kept, ToolErro
         );
     };
     if let Some(name) = quarantine::taken(conn, &kept).map_err(explain)? {
-        return Err(ToolError::refused(format!("the name `{name}` is in use again"))
+        return Err(ToolError::refused(format!("the name `{}` is in use again", shown(&name)))
             .with_next("drop or rename what has that name now, then bring this one back"));
     }
     Ok(kept)

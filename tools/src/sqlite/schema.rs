@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::client::Site;
+use super::shown::shown;
 use super::text;
 use crate::contract::ToolError;
 
@@ -105,7 +106,8 @@ pub(super) fn find(conn: &Connection, name: &str) -> rusqlite::Result<Option<Tab
 
 /// A plain table of the user's, or a refusal that says what else the name is.
 pub(super) fn plain_table(conn: &Connection, site: &Site, name: &str) -> Result<Table, ToolError> {
-    let refuse = |what: &str, next: &str| Err(ToolError::refused(format!("`{name}` is {what}")).with_next(next));
+    let refuse =
+        |what: &str, next: &str| Err(ToolError::refused(format!("`{}` is {what}", shown(name))).with_next(next));
     if is_internal(name) {
         return refuse("a table of SQLite itself", "it follows from the other tables; leave it to SQLite");
     }
@@ -123,11 +125,12 @@ pub(super) fn plain_table(conn: &Connection, site: &Site, name: &str) -> Result<
 /// The error for a table that does not exist, with those that do.
 pub(super) fn missing(conn: &Connection, site: &Site, name: &str) -> ToolError {
     let there = list(conn).unwrap_or_default();
-    let mut there: Vec<_> = there.into_iter().map(|(table, _)| table).filter(|table| !is_trash(table)).collect();
+    let mut there: Vec<_> =
+        there.into_iter().map(|(table, _)| table).filter(|table| !is_trash(table)).map(|table| shown(&table)).collect();
     let more = there.len().saturating_sub(30);
     there.truncate(30);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    ToolError::not_found(format!("there is no table `{name}` in `{}`", site.name))
+    ToolError::not_found(format!("there is no table `{}` in `{}`", shown(name), site.name))
         .with_next(format!("the tables and views there are: {}{more}", there.join(", ")))
 }
 

@@ -1,6 +1,7 @@
-//! The laws, over generated databases and calls; the accidents, replayed; and what a person is told.
+//! The laws, over generated databases and calls; the accidents, replayed; the bounds; and what a person is told.
 
 mod accidents;
+mod bounds;
 mod laws;
 mod world;
 mod writes;

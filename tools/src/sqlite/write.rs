@@ -1,7 +1,11 @@
 //! `sqlite_write`: one INSERT, UPDATE or DELETE, shown row by row before it runs and taken back row by row after.
 //!
 //! The fingerprint covers the changed rows as they were and as they would be; rows the statement does not touch do not
-//! move it. Beyond `Limits::count` rows it covers which rows change and how many, but not what is in them.
+//! move it. Beyond `Limits::count` rows it covers which rows change and how many, but not what is in them. A statement that
+//! cannot be tried out to its end within the bounds of a look has the fingerprint of the whole database as it stands: any
+//! change by anybody voids what was approved.
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -11,8 +15,11 @@ use serde_json::json;
 use super::client::{Site, work};
 use super::effects::{self, Effects};
 use super::query;
+use super::recorder::Counts;
 use super::restore_rows;
 use super::schema;
+use super::shown::{count, shown, thousands};
+use super::trial::Purpose;
 use crate::contract::{
     About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
     Target, ToolError, TypedTool,
@@ -86,8 +93,11 @@ impl TypedTool for SqliteWrite {
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
         let (write, sql) = (only_a_write(&args.sql)?, args.sql.clone());
         work(lease, move |site| {
-            let (conn, effects) = effects::run(site, &sql, &write)?;
-            conn.execute_batch("ROLLBACK").map_err(|error| site.explain(&error))?;
+            let (conn, effects) = effects::run(site, &sql, &write, Purpose::Look)?;
+            // What was interrupted has been rolled back already.
+            if !conn.is_autocommit() {
+                conn.execute_batch("ROLLBACK").map_err(|error| site.explain(&error))?;
+            }
             preflight(site, &conn, &write, &effects)
         })
         .await
@@ -97,7 +107,7 @@ impl TypedTool for SqliteWrite {
         let (write, sql, target) = (only_a_write(&args.sql)?, args.sql.clone(), args.target.clone());
         let expected = seen.fingerprint;
         work(lease, move |site| {
-            let (mut conn, effects) = effects::run(site, &sql, &write)?;
+            let (mut conn, effects) = effects::run(site, &sql, &write, Purpose::Change(expected))?;
             if effects.fingerprint != Some(expected) {
                 return Err(ToolError::changed("the rows this would change are no longer those that were looked at"));
             }
@@ -143,7 +153,8 @@ fn only_a_write(sql: &str) -> Result<Write, ToolError> {
     }
     if let Some(table) = write.tables.iter().find(|table| schema::is_trash(table) || schema::is_internal(table)) {
         return Err(ToolError::refused(format!(
-            "`{table}` is not for writing: it belongs to the quarantine or to SQLite"
+            "`{}` is not for writing: it belongs to the quarantine or to SQLite",
+            shown(table)
         )));
     }
     Ok(write)
@@ -156,11 +167,11 @@ fn preflight(
     effects: &Effects,
 ) -> Result<Preflight, ToolError> {
     let named = named_table(site, conn, write)?;
+    let mut touched: BTreeSet<&str> = effects.counts.keys().map(String::as_str).collect();
+    touched.extend(effects.writable.iter().map(String::as_str));
     // The named table first: its name is the one a person types, not that of a table rows cascade into.
-    let others = effects.counts.keys().filter(|table| **table != named);
-    let touched = effects.counts.is_empty() || effects.counts.contains_key(&named);
-    let targets: Vec<Target> =
-        touched.then_some(&named).into_iter().chain(others).map(|table| site.table(table)).collect();
+    let named_first = (touched.is_empty() || touched.remove(named.as_str())).then_some(named.as_str());
+    let targets: Vec<Target> = named_first.into_iter().chain(touched).map(|table| site.table(table)).collect();
     let mut blast_radius = BlastRadius::one(Scope::Resource);
     blast_radius.resources = targets.len() as u64;
     blast_radius.rows = Some(effects.changed.max(effects.counts.values().map(|counts| counts.all()).sum()));
@@ -168,21 +179,27 @@ fn preflight(
     blast_radius.parts = effects.counts.iter().map(|(table, counts)| (table.clone(), counts.all())).collect();
     blast_radius.truncated = effects.truncated;
     let mut evidence = vec![site.whereabouts()];
+    if let Some(why) = &effects.stopped {
+        let what = format!("counting stopped: {why}; it changes at least {}", count(effects.changed, "row"));
+        evidence.push(Evidence::seen(About::State, what, "a try in a transaction"));
+    }
     if effects.volatile {
         let what = "a default or trigger on the way gives another value each time, so new values may differ from a try";
         evidence.push(Evidence::seen(About::State, what, "sqlite_master"));
     }
     let (reversibility, pre_image) = match &effects.images {
         Some((was, is)) => {
-            let what =
-                format!("the {} bytes of changed rows, before and after, fit the journal", was.weight() + is.weight());
-            evidence.push(Evidence::seen(About::Backups, what, "a try in a transaction").proving(FITS));
+            let what = format!(
+                "the {} of changed rows, before and after, fit the journal",
+                count(was.weight() + is.weight(), "byte")
+            );
+            evidence.push(Evidence::seen(About::Undo, what, "a try in a transaction").proving(FITS));
             (Reversibility::Reversible, Some(json!({ "before": was, "after": is })))
         }
         None => {
             for obstacle in &effects.obstacles {
                 let what = format!("cannot be taken back: {obstacle}");
-                evidence.push(Evidence::seen(About::Backups, what, "a try in a transaction"));
+                evidence.push(Evidence::seen(About::Undo, what, "a try in a transaction"));
             }
             (Reversibility::Irreversible, None)
         }
@@ -217,16 +234,18 @@ fn summary(write: &Write, named: &str, effects: &Effects) -> String {
         Verb::Insert | Verb::Merge => of.inserted,
     };
     let at_least = if effects.truncated { "at least " } else { "" };
-    let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
-    let mut text = format!("{} {at_least}{} of {named}", write.verb.as_str(), rows(direct));
+    let mut text = format!("{} {at_least}{} of {}", write.verb.as_str(), count(direct, "row"), shown(named));
     let mut also: Vec<String> = Vec::new();
-    for (count, verb) in [(of.inserted, "insert"), (of.updated, "update"), (of.deleted, "delete")] {
-        if count > 0 && verb != write.verb.as_str() && count != direct {
-            also.push(format!("{verb} {count} of {named}"));
+    for (rows, verb) in [(of.inserted, "insert"), (of.updated, "update"), (of.deleted, "delete")] {
+        if rows > 0 && verb != write.verb.as_str() && rows != direct {
+            also.push(format!("{verb} {} of {}", thousands(rows), shown(named)));
         }
     }
     let others = effects.counts.iter().filter(|(table, counts)| *table != named && counts.all() > 0);
-    also.extend(others.map(|(table, counts)| format!("{} of {table} by cascade or trigger", counts.all())));
+    let by_others = |(table, counts): (&String, &Counts)| {
+        format!("{} of {} by cascade or trigger", thousands(counts.all()), shown(table))
+    };
+    also.extend(others.map(by_others));
     if !also.is_empty() {
         text.push_str(&format!(" (and {})", also.join(", ")));
     }

@@ -23,7 +23,7 @@ async fn a_drop_of_staging_on_production_shows_where_and_how_much_and_can_be_tak
     let purge = world.look("sqlite_purge_table", &table("poc_staging")).await.unwrap();
     assert_eq!(purge.reversibility, Reversibility::Irreversible);
     assert_eq!(purge.blast_radius.rows, Some(1508));
-    assert_eq!(purge.summary, "destroy for good the table poc_staging with 1508 rows");
+    assert_eq!(purge.summary, "destroy for good the table poc_staging with 1,508 rows");
     assert_eq!(purge.targets[0].environment.name, "prod");
     assert!(told(&purge).contains(&*world.path.canonicalize().unwrap().to_string_lossy()));
     let alternative = purge.alternative.unwrap();
@@ -209,7 +209,7 @@ async fn what_a_check_tells() {
     world.open().execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM cust WHERE id = 2").unwrap();
     let report = Sqlite::new().check(&world.lend(Access::Read)).await.unwrap();
     assert!(report.summary.contains("3 tables"), "{}", report.summary);
-    assert!(report.warnings.iter().any(|warning| warning.starts_with("1 rows point")), "{:?}", report.warnings);
+    assert!(report.warnings.iter().any(|warning| warning.starts_with("1 row whose")), "{:?}", report.warnings);
     world.open().execute_batch("INSERT INTO cust(name) VALUES ('x')").unwrap();
     assert_eq!(Sqlite::new().check(&world.lend(Access::Read)).await.unwrap().identity, report.identity);
 

@@ -124,8 +124,8 @@ async fn a_write_of_very_many_rows_is_counted_exactly_and_is_irreversible() {
     let args = sql("DELETE FROM t");
     let seen = world.look("sqlite_write", &args).await.unwrap();
     assert_eq!((seen.reversibility, seen.blast_radius.rows), (Reversibility::Irreversible, Some(5000)));
-    assert_eq!(seen.summary, "delete 5000 rows of t");
-    assert!(told(&seen).contains("more than 1000 rows change"), "{}", told(&seen));
+    assert_eq!(seen.summary, "delete 5,000 rows of t");
+    assert!(told(&seen).contains("more than 1,000 rows change"), "{}", told(&seen));
     world.open().execute_batch("DELETE FROM t WHERE id = 7").unwrap();
     let refused = find("sqlite_write").execute(&args, &seen, &world.lend(Access::Write)).await;
     assert_eq!(advice(refused).0, Cause::Changed);

@@ -1,0 +1,237 @@
+//! Runs one row-changing statement in a transaction of its own and hears what it does, within bounds.
+//!
+//! A look holds the write lock for no longer than [`LOCKED`], and the pages a statement changes stay in memory up to
+//! [`DIRTY`] bytes of them: a try does not write the database file, and does not keep its writers waiting for long. SQLite
+//! itself says when that bound is reached, by beginning to make room: with a rollback journal it asks for the exclusive
+//! lock, which the reader beside it denies (new readers wait for the moment it takes to roll back); with a write-ahead log
+//! it appends there what nobody reads before a commit. One row more may come on top of the bound, of `LONGEST_VALUE` bytes
+//! in the table and in each of its indexes. Running what was approved has the same bound on memory, for it fitted when it
+//! was looked at, but all of the call's time.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use rusqlite::hooks::{Action, AuthContext, Authorization};
+use rusqlite::{Connection, ErrorCode};
+use serde_json::json;
+
+use super::client::Site;
+use super::query;
+use super::recorder::Recorder;
+use super::schema;
+use crate::contract::{Digest, ToolError};
+
+/// How long a look holds the lock, counted from getting it.
+pub(super) const LOCKED: Duration = Duration::from_secs(1);
+
+/// How many bytes of changed pages a try keeps in memory.
+const DIRTY: u64 = 64 << 20;
+
+/// How many steps of SQLite's machine pass between two checks of the bounds: few, because a row of megabytes takes few.
+const STEPS: i32 = 20;
+
+/// How often the log's file is looked at.
+const GLANCE: Duration = Duration::from_millis(1);
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Finding out what would change; it is rolled back.
+    Look,
+    /// Changing what was approved under this fingerprint.
+    Change(Digest),
+}
+
+/// A transaction with the lock for changing, and a connection that sees everything as it was before.
+pub(super) struct Trial {
+    pub after: Connection,
+    pub before: Connection,
+    version: i64,
+    full: Arc<AtomicBool>,
+    until: Option<Instant>,
+}
+
+impl Trial {
+    /// Begins it on a connection that has the lock.
+    pub(super) fn begin(site: &Site, mut after: Connection, purpose: Purpose) -> Result<Self, ToolError> {
+        let explain = |error: rusqlite::Error| site.explain(&error);
+        let until = (purpose == Purpose::Look).then(|| Instant::now() + LOCKED);
+        let mut before = site.open_to_read()?;
+        begin(site, &before, "BEGIN")?;
+        before.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).map_err(explain)?;
+        let version = version(site, &before)?;
+        begin(site, &after, &format!("PRAGMA cache_size = -{}; PRAGMA cache_spill = ON", DIRTY >> 10))?;
+        let full = Arc::new(AtomicBool::new(false));
+        let noting = Arc::clone(&full);
+        let deny = move |_| {
+            noting.store(true, Ordering::Relaxed);
+            false
+        };
+        after.busy_handler(Some(deny)).map_err(explain)?;
+        let mode: String = after.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(explain)?;
+        let log = (mode == "wal").then(|| Log::of(&site.path));
+        watch(site, &mut before, None, until, Arc::default())?;
+        watch(site, &mut after, log, until, Arc::clone(&full))?;
+        Ok(Self { after, before, version, full, until })
+    }
+
+    /// Why the run was stopped, if it was: said of an error, or at the end.
+    pub(super) fn stopped(&self, by: Option<&rusqlite::Error>) -> Option<String> {
+        if self.full.load(Ordering::Relaxed) {
+            return Some(format!("the changed pages take more than {} MiB", DIRTY >> 20));
+        }
+        let interrupted = by.and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::OperationInterrupted);
+        let late = self.until.is_some_and(|until| Instant::now() >= until);
+        (interrupted && late).then(|| format!("trying it out took longer than {} s", LOCKED.as_secs()))
+    }
+
+    /// The transaction, ready to be committed or rolled back.
+    pub(super) fn end(self, site: &Site) -> Result<Connection, ToolError> {
+        let mut conn = self.after;
+        site.as_usual(&mut conn)?;
+        Ok(conn)
+    }
+
+    /// Gives up, and says how the database stands. Being stopped lets go of the lock, so somebody may have
+    /// come in between: then nothing holds of what was seen.
+    pub(super) fn abandon(mut self, site: &Site, statement: &str) -> Result<(Connection, Digest), ToolError> {
+        site.as_usual(&mut self.before)?;
+        if !self.after.is_autocommit() {
+            begin(site, &self.after, "ROLLBACK")?;
+        }
+        begin(site, &self.before, "COMMIT")?;
+        let stands = as_it_stands(site, &self.before, statement)?;
+        if version(site, &self.before)? != self.version {
+            return Err(ToolError::changed(format!("somebody changed `{}` while it was looked at", site.name)));
+        }
+        Ok((self.end(site)?, stands))
+    }
+}
+
+/// What this connection sees change when another one commits.
+fn version(site: &Site, conn: &Connection) -> Result<i64, ToolError> {
+    conn.query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(|error| site.explain(&error))
+}
+
+/// As the usual stop, but also when a bound is reached.
+fn watch(
+    site: &Site,
+    conn: &mut Connection,
+    mut log: Option<Log>,
+    until: Option<Instant>,
+    full: Arc<AtomicBool>,
+) -> Result<(), ToolError> {
+    let also = move || {
+        let now = Instant::now();
+        if log.as_mut().is_some_and(|log| log.written(now)) {
+            full.store(true, Ordering::Relaxed);
+        }
+        full.load(Ordering::Relaxed) || until.is_some_and(|until| now >= until)
+    };
+    site.stop_when(conn, STEPS, also)
+}
+
+/// The write-ahead log's file. While one connection has the lock nobody else writes it.
+struct Log {
+    path: PathBuf,
+    was: Option<(u64, SystemTime)>,
+    looked: Instant,
+}
+
+impl Log {
+    fn of(database: &Path) -> Self {
+        let path = log_of(database);
+        Self { was: stamp(&path), path, looked: Instant::now() }
+    }
+
+    fn written(&mut self, now: Instant) -> bool {
+        if now.duration_since(self.looked) < GLANCE {
+            return false;
+        }
+        self.looked = now;
+        stamp(&self.path) != self.was
+    }
+}
+
+fn log_of(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+/// Length and time of the last writing; an empty file is as good as none.
+fn stamp(path: &Path) -> Option<(u64, SystemTime)> {
+    let facts = path.metadata().ok()?;
+    (facts.len() > 0).then_some((facts.len(), facts.modified().unwrap_or(SystemTime::UNIX_EPOCH)))
+}
+
+/// Moves with every commit of anybody to the database, whatever it changed: what a statement too large to be followed is
+/// bound to. It may also move without one, when a log is merged into the file.
+///
+/// The files are looked at from outside: opening and closing them here would let go of this process's locks on them
+/// (<https://sqlite.org/howtocorrupt.html>, 2.2).
+pub(super) fn as_it_stands(site: &Site, conn: &Connection, statement: &str) -> Result<Digest, ToolError> {
+    let written = |path: &Path| {
+        stamp(path).map(|(bytes, at)| {
+            let at = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            json!([bytes, at.as_secs(), at.subsec_nanos()])
+        })
+    };
+    let version: i64 =
+        conn.query_row("PRAGMA schema_version", [], |row| row.get(0)).map_err(|error| site.explain(&error))?;
+    let (file, log) = (written(&site.path), written(&log_of(&site.path)));
+    Ok(Digest::of(&json!({ "uid": site.uid, "sql": statement, "file": file, "log": log, "schema": version })))
+}
+
+pub(super) fn begin(site: &Site, conn: &Connection, sql: &str) -> Result<(), ToolError> {
+    conn.execute_batch(sql).map_err(|error| site.explain(&error))
+}
+
+/// What SQLite itself says of a run.
+pub(super) struct Ran {
+    pub changed: u64,
+    pub returned: Option<query::Output>,
+}
+
+/// Runs the statement with the hooks on.
+pub(super) fn perform(
+    site: &Site,
+    conn: &mut Connection,
+    statement: &str,
+    recorder: &Recorder,
+) -> rusqlite::Result<Ran> {
+    let (authorizing, touching) = (recorder.clone(), recorder.clone());
+    conn.authorizer(Some(move |context: AuthContext<'_>| authorizing.authorize(&context)))?;
+    conn.update_hook(Some(move |action, _: &str, table: &str, rowid| touching.touch(action, table, rowid)))?;
+    let counted = conn.total_changes();
+    let result = returning(site, conn, statement);
+    let never: Option<fn(AuthContext<'_>) -> Authorization> = None;
+    conn.authorizer(never)?;
+    let silent: Option<fn(Action, &str, &str, i64)> = None;
+    conn.update_hook(silent)?;
+    result.map(|returned| Ran { changed: conn.total_changes() - counted, returned })
+}
+
+fn returning(site: &Site, conn: &Connection, statement: &str) -> rusqlite::Result<Option<query::Output>> {
+    let mut statement = conn.prepare(statement)?;
+    if statement.column_count() > 0 {
+        return query::collect(site, &mut statement, site.limits.output_rows).map(Some);
+    }
+    statement.execute([])?;
+    Ok(None)
+}
+
+/// What a person or an agent is told of a statement that failed.
+pub(super) fn refusal(site: &Site, conn: &Connection, recorder: &Recorder, error: &rusqlite::Error) -> ToolError {
+    if let Some(denied) = &recorder.record().denied {
+        return ToolError::refused(format!("the statement makes {denied}, which this tool does not do"));
+    }
+    let said = site.explain(error);
+    if let Some((_, table)) = error.to_string().split_once("no such table: ") {
+        let table = table.split_whitespace().next().unwrap_or_default();
+        return schema::missing(conn, site, table.trim_start_matches("main."));
+    }
+    said
+}
