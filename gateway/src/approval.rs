@@ -78,6 +78,7 @@ fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question:
         seen: question.seen,
         reversibility: question.reversibility,
         need: question.need,
+        undoes: question.facts.undoes,
         because: &question.because,
         typed_name: &typed,
         expires_at,

@@ -30,7 +30,11 @@ const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 /// # Errors
 /// The tool is not known, which the protocol wants told apart from a refusal.
 pub async fn call(gateway: &Arc<Gateway>, request: Request) -> Result<Reply, UnknownTool> {
-    let entry = gateway.registry.find(&request.tool)?;
+    let unknown = |tool: UnknownTool| {
+        let name = gateway.broker.redactor().text(&tool.name).into_owned();
+        UnknownTool { name, ..tool }
+    };
+    let entry = gateway.registry.find(&request.tool).map_err(unknown)?;
     // The names of OpenTelemetry's semantic conventions for MCP and generative AI.
     let span = tracing::info_span!(
         "tools/call",

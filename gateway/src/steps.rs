@@ -207,7 +207,11 @@ impl Gateway {
         redactor.string(&mut seen.summary);
         redact_targets(&mut seen.targets, redactor);
         redact_evidence(&mut seen.evidence, redactor);
-        seen.alternative = None;
+        redactor.parts(&mut seen.blast_radius);
+        if let Some(way) = &mut seen.alternative {
+            redactor.value(&mut way.args);
+            redactor.string(&mut way.summary);
+        }
         seen
     }
 

@@ -1,10 +1,23 @@
 //! The end-to-end tests: the real binary, real databases and files, real clients.
 
+mod accidents;
+mod asking;
+mod behind;
+mod cli;
 mod conformance;
+mod crash;
+mod demo;
+mod examples;
 mod harness;
 mod inspector;
+mod policies;
+mod record;
 mod sdk;
+mod secrets;
+mod several_processes;
+mod state;
 mod tidy;
+mod undo;
 
 use mollyguard_tests::{Result, Served};
 use tokio::process::Command;

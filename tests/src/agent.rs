@@ -214,6 +214,25 @@ impl Agent {
         self.process.as_ref().map(|process| process.stderr.tap.clone()).unwrap_or_default()
     }
 
+    /// The gateway's process id (stdio only).
+    ///
+    /// # Errors
+    /// There is no process, or it has ended.
+    pub fn pid(&self) -> Result<u32> {
+        let process = self.process.as_ref().ok_or("there is no process behind an HTTP client")?;
+        Ok(process.child.id().ok_or("the gateway has ended")?)
+    }
+
+    /// Asks the gateway to end, as a service manager does, and waits until it has (stdio only).
+    ///
+    /// # Errors
+    /// It does not end.
+    pub async fn terminate(&mut self) -> Result<ExitStatus> {
+        terminate(self.pid()?)?;
+        let process = self.process.as_mut().ok_or("there is no process behind an HTTP client")?;
+        Ok(within("the end of a terminated gateway", process.child.wait()).await??)
+    }
+
     /// Kills the gateway as a power cut would, and waits until it is gone (stdio only).
     ///
     /// # Errors
@@ -262,6 +281,12 @@ impl Started {
     pub async fn cancel(self) -> Result {
         Ok(self.handle.cancel(Some("the test cancels".to_owned())).await?)
     }
+}
+
+/// Sends SIGTERM.
+pub(crate) fn terminate(pid: u32) -> Result {
+    let status = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
+    if status.success() { Ok(()) } else { Err(format!("kill: {status}").into()) }
 }
 
 fn params(tool: &str, args: Value) -> Result<CallToolRequestParams> {

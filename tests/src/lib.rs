@@ -59,3 +59,19 @@ pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> Result<T> {
     tokio::time::timeout(PATIENCE, future).await.map_err(|_| format!("{what}: nothing after {PATIENCE:?}").into())
 }
+
+/// Asks `find` again and again until it finds something, no longer than [`PATIENCE`].
+///
+/// # Errors
+/// It never did, with `what` in the message, or it failed.
+pub async fn until<T>(what: &str, mut find: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let found = async {
+        loop {
+            if let Some(found) = find()? {
+                return Ok(found);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    within(what, found).await?
+}

@@ -68,6 +68,14 @@ impl Served {
         &self.stdout.tap
     }
 
+    /// Its process id.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn pid(&self) -> Result<u32> {
+        Ok(self.child.id().ok_or("the gateway has ended")?)
+    }
+
     /// Kills it as a power cut would, and waits until it is gone.
     ///
     /// # Errors
@@ -81,11 +89,7 @@ impl Served {
     /// # Errors
     /// It does not end.
     pub async fn terminate(mut self) -> Result<ExitStatus> {
-        let pid = self.child.id().ok_or("it ended before it was asked to")?;
-        let status = std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status()?;
-        if !status.success() {
-            return Err(format!("kill: {status}").into());
-        }
+        crate::agent::terminate(self.pid()?)?;
         Ok(within("the end of a terminated gateway", self.child.wait()).await??)
     }
 }

@@ -180,6 +180,13 @@ impl World {
         fs::read_to_string(&path).map_err(|error| format!("`{}`: {error}", path.display()).into())
     }
 
+    /// Where the gateway keeps its state.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        let state = self.config.get("gateway").and_then(|gateway| gateway.get("state")).and_then(Value::as_str);
+        self.path().join(state.unwrap_or("state"))
+    }
+
     /// Writes `mollyguard.toml` and says where.
     ///
     /// # Errors

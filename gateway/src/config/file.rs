@@ -150,10 +150,25 @@ pub struct Defaults {
     http: HttpTable,
 }
 
-/// The defaults as TOML.
+/// The defaults as TOML. Keys without a default of their own stand as comments.
 #[must_use]
 pub fn defaults_toml() -> String {
-    toml::to_string_pretty(&Defaults::default()).unwrap_or_default()
+    const STATE: &str =
+        "[gateway]\n# state = \"~/.local/state/mollyguard\", or below $XDG_STATE_HOME\n# user = $USER\n";
+    const CHECKPOINT: &str = "[audit]\n# checkpoint = \"FILE\" for signed heads; none unless set\n";
+    const NAMED: &str = "
+# [environments.NAME]
+# tier = \"production\", \"staging\" or \"development\"
+
+# [targets.NAME]
+# kind = a toolset of `mollyguard tools`
+# environment = the NAME of one
+# identity = what `mollyguard targets check` shows; another thing behind the name is refused
+# and the kind's own keys: `path` for sqlite; `root` and `backups` for files
+";
+    let defaults = toml::to_string_pretty(&Defaults::default()).unwrap_or_default();
+    let defaults = defaults.replace("[gateway]\n", STATE).replace("[audit]\n", CHECKPOINT);
+    format!("{defaults}{NAMED}")
 }
 
 /// One file being read: for errors that name it.
@@ -188,8 +203,10 @@ impl Config {
     /// # Errors
     /// What is wrong with it, and where.
     pub fn parse(text: &str, path: &Path, toolsets: &[Arc<dyn Toolset>]) -> Result<Self, ConfigError> {
-        let file: File = toml::from_str(text)
-            .map_err(|error| ConfigError::Syntax { path: path.to_path_buf(), reason: told(text, &error) })?;
+        let file: File = toml::from_str(text).map_err(|error| ConfigError::Syntax {
+            path: path.to_path_buf(),
+            reason: place_and_reason(text, &error),
+        })?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         let base = absolute.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
         let reading = Reading { path, base };
@@ -229,12 +246,18 @@ impl Config {
     }
 }
 
-/// What is wrong and where, without the line itself: it may hold a secret pasted by mistake.
-fn told(text: &str, error: &toml::de::Error) -> String {
-    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return error.message().to_owned() };
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    format!("line {line}, column {column}: {}", error.message())
+/// Line, column and reason, but nothing of what is written there: it may be a secret pasted where a reference belongs.
+fn place_and_reason(text: &str, error: &toml::de::Error) -> String {
+    let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+    let (line, column) =
+        (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
+    let mut reason = error.message().trim_end().to_owned();
+    // serde: `invalid type: string "…", expected a sequence`.
+    if let Some((kind, rest)) = reason.split_once(": string \"") {
+        let expected = rest.rfind("\", ").and_then(|end| rest.get(end + 1..)).unwrap_or_default();
+        reason = format!("{kind}: a string{expected}");
+    }
+    format!("line {line}, column {column}: {reason}")
 }
 
 fn state(reading: &Reading<'_>, configured: Option<&str>) -> Result<PathBuf, ConfigError> {

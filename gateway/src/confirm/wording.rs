@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use mollyguard_tools::contract::{About, BlastRadius, Declaration, Preflight, Reversibility, Target, Timestamp};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{Assurance, Need};
 use crate::identity::Principal;
@@ -30,6 +31,8 @@ pub struct Asked<'a> {
     pub reversibility: Reversibility,
     /// What policy asks for.
     pub need: Need,
+    /// The call it takes back, for an undo.
+    pub undoes: Option<Uuid>,
     /// The policies that ask.
     pub because: &'a [Because],
     /// The name to type.
@@ -43,7 +46,8 @@ pub struct Asked<'a> {
 #[must_use]
 pub fn typed_name(target: &Target) -> String {
     let name = target.name();
-    let typeable = !name.is_empty() && name.chars().count() <= 80 && name.trim() == name && clean(name) == name;
+    let shown = clean(name).replace('`', "'");
+    let typeable = !name.is_empty() && name.chars().count() <= 80 && name.trim() == name && shown == name;
     let configured = target.path.split('/').next().unwrap_or_default();
     if typeable { name.to_owned() } else { configured.to_owned() }
 }
@@ -57,6 +61,9 @@ pub fn render(asked: &Asked<'_>) -> String {
     let seen = asked.seen;
     let mut text = String::new();
     line(&mut text, "WHAT", &format!("{} ({})", clean(&seen.summary), asked.declaration.name));
+    if let Some(call) = asked.undoes {
+        line(&mut text, "TAKES BACK", &format!("call {call}"));
+    }
     for target in seen.targets.iter().take(LINES) {
         line(&mut text, "WHERE", &place(target));
     }
@@ -67,6 +74,7 @@ pub fn render(asked: &Asked<'_>) -> String {
     evidence(&mut text, asked, "HOW MUCH", About::Dependents);
     backups(&mut text, asked);
     line(&mut text, "UNDO", undo(asked.reversibility));
+    evidence(&mut text, asked, "UNDO", About::Undo);
     match &seen.alternative {
         Some(way) => {
             line(&mut text, "REVERSIBLE WAY", &format!("{}: {}", clean(&way.tool), clean(&way.summary)));

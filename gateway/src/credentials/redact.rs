@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use mollyguard_tools::contract::Secret;
+use mollyguard_tools::contract::{BlastRadius, Secret};
 use serde_json::Value;
 
 use super::SecretError;
@@ -70,6 +70,12 @@ impl Redactor {
         if let Cow::Owned(clean) = self.text(text) {
             *text = clean;
         }
+    }
+
+    /// Takes secrets out of the names of a count's parts.
+    pub fn parts(&self, radius: &mut BlastRadius) {
+        let parts = std::mem::take(&mut radius.parts);
+        radius.parts = parts.into_iter().map(|(name, n)| (self.text(&name).into_owned(), n)).collect();
     }
 
     /// Takes secrets out of every string and every key of a value.

@@ -163,12 +163,14 @@ fn form(question: &Question) -> (&'static str, ElicitRequestParams) {
     (field, form)
 }
 
-/// What a client's result says. An accept without the field stays an accept of nothing, which the gateway refuses.
+/// What a client's result says. An accept of anything but the one field the form has comes from no form of ours: it stays
+/// an accept of nothing, which the gateway refuses.
 fn read(result: &ElicitResult, field: &str) -> Answer {
     match result.action {
         ElicitationAction::Accept => {
-            let content = result.content.as_ref().and_then(|content| content.get(field));
-            Answer::Accept { typed: content.and_then(|value| value.as_str()).map(ToOwned::to_owned) }
+            let filled = result.content.as_ref().and_then(|content| content.as_object());
+            let value = filled.filter(|fields| fields.len() == 1).and_then(|fields| fields.get(field));
+            Answer::Accept { typed: value.and_then(|value| value.as_str()).map(ToOwned::to_owned) }
         }
         ElicitationAction::Decline => Answer::Decline,
         ElicitationAction::Cancel => Answer::Cancel,

@@ -11,6 +11,7 @@ mod http;
 mod limits;
 mod listing;
 mod progress;
+mod room;
 mod seal;
 mod server;
 mod stdio;

@@ -16,6 +16,9 @@ use crate::identity::Principal;
 /// The only method that asks.
 const METHOD: &str = "tools/call";
 
+/// How long a seal outlives its question: a late answer is then known for what it is, and refused as late.
+const LATE: Duration = Duration::from_secs(60 * 60);
+
 /// Seals and opens `requestState`.
 #[derive(Clone, Debug)]
 pub struct Seal(Arc<RequestStateCodec>);
@@ -39,7 +42,7 @@ pub(super) struct Sealed {
     pub(super) confirmation: Uuid,
     /// The form's one field.
     pub(super) field: String,
-    /// When the confirmation expires. rmcp's own limit still lets the last millisecond through.
+    /// When the confirmation expires.
     pub(super) until: Timestamp,
 }
 
@@ -72,17 +75,17 @@ impl Seal {
         Ok(Self(Arc::new(codec)))
     }
 
-    /// Seals until the confirmation expires.
+    /// Seals until some time after the confirmation expires. That it expires is the store's doing, too.
     pub(super) fn close(&self, sealed: &Sealed, bound: &Bound<'_>) -> Result<String, SealError> {
         let aad = bound.bytes();
-        let options = SealOptions::new().associated_data(&aad).ttl(left(sealed.until));
+        let options = SealOptions::new().associated_data(&aad).ttl(left(sealed.until) + LATE);
         self.0.seal_json_with(sealed, &options).map_err(|_| SealError::Content)
     }
 
-    /// What was sealed for this very call, if it is ours, whole and not expired.
+    /// What was sealed for this very call, if it is ours and whole. Whether the question has expired is for the store to
+    /// say, which also tells the person so.
     pub(super) fn open(&self, state: &str, bound: &Bound<'_>) -> Option<Sealed> {
-        let sealed: Sealed = self.0.open_json_with(state, &bound.bytes()).ok()?;
-        (now() < sealed.until).then_some(sealed)
+        self.0.open_json_with(state, &bound.bytes()).ok()
     }
 }
 

@@ -10,7 +10,6 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{ErrorData, ServerHandler};
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -19,6 +18,7 @@ use uuid::Uuid;
 use super::confirm::{self, Elicited};
 use super::listing::Listing;
 use super::progress::{self, Seen};
+use super::room::{OPEN_CALLS, OPEN_CALLS_EACH, Room};
 use super::seal::Bound;
 use super::{Wire, error};
 use crate::confirm::{Answer, Channel};
@@ -27,9 +27,6 @@ use crate::reply::{About, Answered, Pending, Question, ReasonCode, Receipt, Refu
 
 /// Where a result carries what the gateway saw and decided.
 const META: &str = "dev.mollyguard/call";
-
-/// How many calls one process has open at a time. The gateway has fewer slots; this bounds what waits for them.
-const OPEN_CALLS: usize = 1024;
 
 /// Told to every agent.
 const INSTRUCTIONS: &str = "Mollyguard runs infrastructure tools whose reversibility is declared: see \
@@ -58,7 +55,7 @@ struct Parts {
     wire: Wire,
     caller: Caller,
     listing: Listing,
-    open: Semaphore,
+    room: Room,
     running: TaskTracker,
     gone: CancellationToken,
 }
@@ -94,8 +91,8 @@ impl Server {
     /// A server for these callers. `gone` is cancelled when no client can be asked any more.
     pub(super) fn new(wire: Wire, caller: Caller, gone: CancellationToken) -> Self {
         let listing = Listing::new(&wire.calls.listing());
-        let (open, running) = (Semaphore::new(OPEN_CALLS), TaskTracker::new());
-        Self(Arc::new(Parts { wire, caller, listing, open, running, gone }))
+        let (room, running) = (Room::default(), TaskTracker::new());
+        Self(Arc::new(Parts { wire, caller, listing, room, running, gone }))
     }
 
     /// Returns once no call is open.
@@ -208,7 +205,7 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let _running = self.0.running.token();
         let principal = self.principal(&ctx)?;
-        let Ok(_open) = self.0.open.try_acquire() else {
+        let Some(_place) = self.0.room.take(&principal.user) else {
             return self.too_many(&params.name);
         };
         let incoming = Incoming {
@@ -240,7 +237,7 @@ impl Server {
         };
         let refusal = Refusal::new(
             ReasonCode::Unavailable,
-            format!("{OPEN_CALLS} calls are open already"),
+            format!("{OPEN_CALLS_EACH} of your calls, or {OPEN_CALLS} of everybody's, are open already"),
             "Wait until some of them are over, then call again.",
             About::unseen(Uuid::now_v7(), declaration.reversibility),
         );

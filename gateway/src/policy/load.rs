@@ -337,8 +337,18 @@ fn validate(
         let Some(statement) = found.get(id) else { continue };
         let message = without_repetition(&full_message(diagnostic), id);
         let at = label(diagnostic).unwrap_or(statement.offset);
-        problems.push(Problem::at(statement.file, at, message).in_policy(id));
+        let problem = Problem::at(statement.file, at, for_any_action(&message)).in_policy(id);
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
     }
+}
+
+/// A message without the action it is about: Cedar repeats one mistake for each of the tools a policy is for.
+fn for_any_action(message: &str) -> String {
+    let action =
+        message.split_once(" for Action::\"").and_then(|(before, rest)| Some((before, rest.split_once('"')?.1)));
+    action.map_or_else(|| message.to_owned(), |(before, after)| format!("{before}{after}"))
 }
 
 /// What is kept of a policy beside Cedar's own form of it.

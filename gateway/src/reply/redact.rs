@@ -54,8 +54,7 @@ impl About {
             undo.lossy.iter_mut().for_each(|loss| redactor.string(loss));
         }
         if let Some(radius) = &mut self.blast_radius {
-            let parts = std::mem::take(&mut radius.parts);
-            radius.parts = parts.into_iter().map(|(name, n)| (redactor.text(&name).into_owned(), n)).collect();
+            redactor.parts(radius);
         }
     }
 }

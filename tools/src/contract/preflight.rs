@@ -46,6 +46,8 @@ pub enum About {
     Backups,
     /// What else hangs on it.
     Dependents,
+    /// Whether and how it can be taken back.
+    Undo,
     /// Where the target ends: mounts, links, other environments.
     Boundary,
 }

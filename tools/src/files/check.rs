@@ -3,7 +3,8 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::client::{Kind, Root, TRASH, stat_at};
+use super::client::{Kind, Root, stat_at};
+use super::rel::TRASH;
 use super::shown::{count, shown_os, size};
 use super::trash;
 use super::walk::{names_in, survey_root};

@@ -1,10 +1,11 @@
-//! The root folder as an open handle, and paths below it. Whatever is reached is reached from that handle, one name at a
+//! The root folder as an open handle, and places below it. Whatever is reached is reached from that handle, one name at a
 //! time and without following links, so nothing outside the root can be.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use cap_fs_ext::DirExt as _;
@@ -12,14 +13,9 @@ use cap_std::fs::{Dir, MetadataExt as _};
 
 use super::glob::Glob;
 use super::platform;
-use super::shown::{shown, shown_os};
-use crate::contract::{About, Environment, Evidence, Lease, Limits, Target, Timestamp, ToolError};
-
-/// The folder inside the root where what is taken away is kept; no call can name it.
-pub(super) const TRASH: &str = ".mollyguard-trash";
-/// How deep paths and walks go: one open handle a level.
-pub(super) const DEEPEST: usize = 100;
-const LONGEST_PATH: usize = 4096;
+use super::rel::Rel;
+use super::shown::shown_os;
+use crate::contract::{About, Environment, Evidence, Lease, Limits, Target, Timestamp, ToolError, blocking};
 
 /// A target's own settings.
 #[derive(Clone, Debug)]
@@ -28,81 +24,6 @@ pub struct Folder {
     pub root: PathBuf,
     /// What others rely on for recovery.
     pub backups: Vec<Glob>,
-}
-
-/// A path relative to the root: its names, none of them empty, `.`, `..` or the trash's.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Rel(Vec<String>);
-
-impl Rel {
-    /// Reads a path as an agent wrote it.
-    pub(super) fn parse(text: &str) -> Result<Self, ToolError> {
-        let refuse = |why: &str| {
-            let next = "give a path relative to the target's root, such as `uploads/2025`";
-            Err(ToolError::refused(format!("the path {} {why}", shown(text))).with_next(next))
-        };
-        if text.contains('\0') {
-            return refuse("holds a NUL character");
-        }
-        if text.starts_with('/') {
-            return refuse("is absolute");
-        }
-        let names: Vec<String> =
-            text.split('/').filter(|name| !matches!(*name, "" | ".")).map(ToOwned::to_owned).collect();
-        if names.iter().any(|name| name == "..") {
-            return refuse("leads upwards (`..`)");
-        }
-        if names.iter().any(|name| is_trash(OsStr::new(name))) {
-            return refuse("leads into the trash, which is not for calls to reach");
-        }
-        if text.len() > LONGEST_PATH || names.len() > DEEPEST {
-            return refuse("is too long");
-        }
-        Ok(Self(names))
-    }
-
-    /// The same, for a call that changes what is there: that is never the root itself.
-    pub(super) fn parse_inside(text: &str) -> Result<Self, ToolError> {
-        let rel = Self::parse(text)?;
-        if rel.0.is_empty() {
-            return Err(ToolError::refused("the root itself is not for calls to change")
-                .with_next("name a file or folder inside it; what becomes of the root is its operator's to decide"));
-        }
-        Ok(rel)
-    }
-
-    pub(super) fn names(&self) -> &[String] {
-        &self.0
-    }
-
-    pub(super) fn starts_with(&self, other: &Self) -> bool {
-        self.0.starts_with(&other.0)
-    }
-
-    /// The folder it lies in; the root's is the root.
-    pub(super) fn parent(&self) -> Self {
-        self.first(self.0.len().saturating_sub(1))
-    }
-
-    fn first(&self, names: usize) -> Self {
-        Self(self.0[..names].to_vec())
-    }
-
-    /// The path for a sentence.
-    pub(super) fn shown(&self) -> String {
-        if self.0.is_empty() { "the root".into() } else { shown(&self.to_string()) }
-    }
-}
-
-impl fmt::Display for Rel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("/"))
-    }
-}
-
-/// Whether a name is the trash's, on file systems that ignore letter case too.
-pub(super) fn is_trash(name: &OsStr) -> bool {
-    name.eq_ignore_ascii_case(TRASH)
 }
 
 /// What kind of thing a name stands for.
@@ -213,6 +134,27 @@ impl Place {
     }
 }
 
+/// Runs `job` on the lease's root off the runtime's threads. When the deadline passes, or this future is dropped, looking
+/// stops; what was already moved then moves back, since nobody could tell that it is what was meant.
+pub(super) async fn work<T, F>(lease: &Lease, job: F) -> Result<T, ToolError>
+where
+    T: Send + 'static,
+    F: FnOnce(&Root) -> Result<T, ToolError> + Send + 'static,
+{
+    let (site, hung_up) = (Site::of(lease)?, Arc::default());
+    let _hang_up = HangUp(Arc::clone(&hung_up));
+    blocking(move || job(&site.open(hung_up)?)).await
+}
+
+/// Sets the flag when dropped: when the future that waits for the work is.
+struct HangUp(Arc<AtomicBool>);
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// What a call needs of its lease, owned so that it can leave the runtime's threads.
 #[derive(Clone, Debug)]
 pub(super) struct Site {
@@ -233,7 +175,7 @@ impl Site {
         })
     }
 
-    pub(super) fn open(self) -> Result<Root, ToolError> {
+    pub(super) fn open(self, hung_up: Arc<AtomicBool>) -> Result<Root, ToolError> {
         let unavailable = |error: io::Error| {
             let shown = shown_os(self.folder.root.as_os_str());
             ToolError::unavailable(format!("the root {shown} of `{}` cannot be opened: {error}", self.name))
@@ -242,7 +184,7 @@ impl Site {
         let dir = Dir::open_ambient_dir(&real, cap_std::ambient_authority()).map_err(unavailable)?;
         let stat = Stat::of(&dir.dir_metadata().map_err(unavailable)?);
         let until = Instant::now() + self.limits.deadline;
-        Ok(Root { dir, real, stat, until, site: self })
+        Ok(Root { dir, real, stat, until, hung_up, site: self })
     }
 }
 
@@ -252,13 +194,20 @@ pub(super) struct Root {
     pub(super) real: PathBuf,
     pub(super) stat: Stat,
     /// Looking stops here.
-    pub(super) until: Instant,
+    until: Instant,
+    /// Nobody waits for the look any more.
+    hung_up: Arc<AtomicBool>,
     site: Site,
 }
 
 impl Root {
     pub(super) const fn limits(&self) -> &Limits {
         &self.site.limits
+    }
+
+    /// Whether looking is to stop: it took too long, or nobody waits for it.
+    pub(super) fn stops(&self) -> bool {
+        self.hung_up.load(Ordering::Relaxed) || Instant::now() >= self.until
     }
 
     pub(super) fn backups(&self) -> &[Glob] {
@@ -268,6 +217,11 @@ impl Root {
     /// The pattern that makes this path a backup.
     pub(super) fn backup_pattern(&self, path: &str) -> Option<&Glob> {
         self.backups().iter().find(|glob| glob.covers(path))
+    }
+
+    /// Whether something unseen in the folder `from` may be a backup there, and none any more in the folder `to`.
+    pub(super) fn may_lose_backups(&self, from: &str, to: &str) -> bool {
+        self.backup_pattern(to).is_none() && self.backups().iter().any(|glob| glob.loses(from, to))
     }
 
     pub(super) fn target(&self, kind: &str, rel: &Rel, uid: Option<String>) -> Target {
@@ -280,9 +234,7 @@ impl Root {
 
     /// Where all of this is: in every preflight.
     pub(super) fn whereabouts(&self) -> Evidence {
-        let (real, environment) = (shown_os(self.real.as_os_str()), shown(&self.site.environment.name));
-        let tier = self.site.environment.tier.as_str();
-        Evidence::seen(About::Boundary, format!("below {real}, in environment {environment} ({tier})"), "realpath")
+        Evidence::seen(About::Boundary, format!("below {}", shown_os(self.real.as_os_str())), "realpath")
     }
 
     /// The place a path names. Every folder on the way has to be there.
@@ -392,6 +344,16 @@ pub(super) fn enter(place: &Place, seen: Stat) -> Result<(Dir, Stat), ToolError>
         true => Ok((dir, Stat { mount: seen.mount, ..stat })),
         false => Err(ToolError::changed(format!("{shown} was replaced while it was looked at"))),
     }
+}
+
+/// Waits until what was done to the names in these folders would outlast a power cut.
+///
+/// # Errors
+/// `Uncertain`: it is done, and may not last.
+pub(super) fn settle<'a>(done: &str, folders: impl IntoIterator<Item = &'a Dir>) -> Result<(), ToolError> {
+    folders.into_iter().try_for_each(platform::sync).map_err(|error| {
+        ToolError::uncertain(format!("{done}, but may not be any more after a power cut: the disk says {error}"))
+    })
 }
 
 /// What the file system said, before anything was changed.

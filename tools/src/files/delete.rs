@@ -6,16 +6,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::KIND;
-use super::client::{Place, Rel, Root, Site, beyond_mount};
+use super::client::{Place, Root, beyond_mount, work};
 use super::platform;
 use super::probe::{find_out, is_trashed};
+use super::rel::Rel;
 use super::restore;
 use super::shown::shown_os;
+use super::tally::Found;
 use super::trash::{self, Held, fresh_id, lock, swap};
-use super::walk::{Found, survey};
+use super::walk::survey;
 use crate::contract::{
     About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
-    ToolError, TypedTool, blocking,
+    ToolError, TypedTool,
 };
 
 /// Moves to the trash.
@@ -69,14 +71,13 @@ impl TypedTool for Delete {
     }
 
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let (site, args) = (Site::of(lease)?, args.clone());
-        blocking(move || {
-            let root = site.open()?;
-            let (place, found) = doomed(&root, &args.path)?;
-            trash::open(&root)?;
+        let args = args.clone();
+        work(lease, move |root| {
+            let (place, found) = doomed(root, &args.path)?;
+            trash::open(root)?;
             let mut evidence = vec![root.whereabouts()];
             evidence.extend(found.evidence());
-            evidence.push(Evidence::seen(About::Backups, "the trash on the same file system keeps it", "device ids"));
+            evidence.push(Evidence::seen(About::Undo, "the trash on the same file system keeps it", "device ids"));
             Ok(Preflight {
                 targets: vec![root.target(found.stat.kind.as_str(), &place.rel, Some(found.stat.uid()))],
                 blast_radius: radius(&found),
@@ -93,17 +94,16 @@ impl TypedTool for Delete {
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (site, args, seen) = (Site::of(lease)?, args.clone(), seen.fingerprint);
-        blocking(move || {
-            let root = site.open()?;
-            let _lock = lock(&root)?;
-            let (place, found) = doomed(&root, &args.path)?;
+        let (args, seen) = (args.clone(), seen.fingerprint);
+        work(lease, move |root| {
+            let _lock = lock(root)?;
+            let (place, found) = doomed(root, &args.path)?;
             if fingerprint(&place, &found) != seen {
                 return Err(ToolError::changed(format!("{} is not what was looked at any more", place.rel.shown())));
             }
             let id = fresh_id();
             let held = Held { here: Some(found.print), kept: None };
-            swap(&root, &place, &id, held)?;
+            swap(root, &place, &id, held)?;
             let undo = restore::plan(&args.target, &place, &id, held.swapped());
             let tally = found.tally;
             let output = Output {
@@ -127,9 +127,17 @@ impl TypedTool for Delete {
 
 /// What is to go, if it may: it is there, and nothing is mounted at it or inside it.
 pub(super) fn doomed(root: &Root, path: &str) -> Result<(Place, Found), ToolError> {
+    doomed_as(root, path, |place| survey(root, place))
+}
+
+/// The same, looked at in a way of its own.
+pub(super) fn doomed_as<F>(root: &Root, path: &str, look: F) -> Result<(Place, Found), ToolError>
+where
+    F: FnOnce(&Place) -> Result<Option<Found>, ToolError>,
+{
     let rel = Rel::parse_inside(path)?;
     let place = root.place(&rel)?;
-    let found = survey(root, &place)?.ok_or_else(|| ToolError::not_found(format!("there is no {}", rel.shown())))?;
+    let found = look(&place)?.ok_or_else(|| ToolError::not_found(format!("there is no {}", rel.shown())))?;
     if let Some(mounts) = found.tally.mounts() {
         return Err(beyond_mount(&mounts));
     }

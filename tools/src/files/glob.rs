@@ -35,8 +35,22 @@ impl Glob {
     /// Whether the path, or a folder it lies in, matches.
     #[must_use]
     pub fn covers(&self, path: &str) -> bool {
+        self.reach(path).is_none()
+    }
+
+    /// Whether something could lie in the folder `from` that is covered there, and would not be in the folder `to`.
+    pub(super) fn loses(&self, from: &str, to: &str) -> bool {
+        match (self.reach(from), self.reach(to)) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            // What is left to match below is the same, or more.
+            (Some(from), Some(to)) => from.iter().zip(to).any(|(from, to)| *from && !to),
+        }
+    }
+
+    /// How much of the pattern a path has matched: `reach[i]` when its first i names did. `None` for a path covered.
+    fn reach(&self, path: &str) -> Option<Vec<bool>> {
         let names: Vec<Vec<char>> = path.split('/').map(folded).collect();
-        // reach[i]: the pattern's first i names match the names of the path read so far.
         let mut reach = vec![false; self.names.len() + 1];
         reach[0] = true;
         self.skip_any_depth(&mut reach);
@@ -53,11 +67,11 @@ impl Glob {
             }
             self.skip_any_depth(&mut next);
             if next.last() == Some(&true) {
-                return true;
+                return None;
             }
             reach = next;
         }
-        false
+        Some(reach)
     }
 
     fn skip_any_depth(&self, reach: &mut [bool]) {
@@ -123,6 +137,16 @@ mod tests {
     #[test]
     fn what_lies_in_a_matching_folder_is_covered() {
         assert!(covers("backups", "backups") && covers("backups", "backups/a/b") && covers("*/old", "x/old/1"));
+    }
+
+    #[test]
+    fn what_a_folder_may_lose_by_a_move_is_known_unseen() {
+        let loses = |pattern: &str, from: &str, to: &str| Glob::parse(pattern).unwrap().loses(from, to);
+        assert!(loses("backups/**", "backups", "tmp") && loses("backups/**", "backups/a", "tmp"));
+        assert!(loses("*/old/*.gz", "a/old", "a/new") && loses("a/*.gz", "a", "b/a") && loses("**/a/x", "q/a", "q/b"));
+        assert!(!loses("backups/**", "data", "tmp") && !loses("backups/**", "backups/a", "backups/b"));
+        assert!(!loses("**/*.dump", "a/b", "c") && !loses("backups/**", "data", "backups/data"));
+        assert!(!loses("*/old/*.gz", "a/old", "b/old"));
     }
 
     #[test]

@@ -10,11 +10,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::KIND;
-use super::client::{DEEPEST, Kind, Rel, Root, Site, Stat, is_trash, stat_at};
+use super::client::{Kind, Root, Stat, stat_at, work};
+use super::rel::{DEEPEST, Rel, is_trash};
 use super::walk::names_in;
 use crate::contract::{
     Audience, BlastRadius, Digest, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
-    blocking,
 };
 
 /// Lists a folder.
@@ -97,10 +97,9 @@ impl TypedTool for List {
     }
 
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let (site, args) = (Site::of(lease)?, args.clone());
-        blocking(move || {
-            let root = site.open()?;
-            let (rel, _, stat) = folder(&root, &args)?;
+        let args = args.clone();
+        work(lease, move |root| {
+            let (rel, _, stat) = folder(root, &args)?;
             Ok(Preflight {
                 targets: vec![root.target("directory", &rel, Some(stat.uid()))],
                 blast_radius: BlastRadius::one(Scope::Group),
@@ -117,14 +116,13 @@ impl TypedTool for List {
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (site, args, seen) = (Site::of(lease)?, args.clone(), seen.fingerprint);
-        blocking(move || {
-            let root = site.open()?;
-            let (rel, dir, stat) = folder(&root, &args)?;
+        let (args, seen) = (args.clone(), seen.fingerprint);
+        work(lease, move |root| {
+            let (rel, dir, stat) = folder(root, &args)?;
             if Digest::of(&stat.uid()) != seen {
                 return Err(ToolError::changed(format!("{} is another folder now", rel.shown())));
             }
-            Listing::of(&root, &args, &rel, &dir, stat).map(Done::read)
+            Listing::of(root, &args, &rel, &dir, stat).map(Done::read)
         })
         .await
     }

@@ -11,8 +11,10 @@ mod platform;
 mod probe;
 mod purge;
 mod read;
+mod rel;
 mod restore;
 mod shown;
+mod tally;
 mod trash;
 mod walk;
 mod write;
@@ -29,8 +31,8 @@ use serde::Deserialize;
 pub use client::{Folder, Kind};
 pub use glob::Glob;
 
-use crate::contract::{Lease, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed, blocking};
-use client::Site;
+use crate::contract::{Lease, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed};
+use client::work;
 
 /// The target kind, and the prefix of the tools' names.
 const KIND: &str = "files";
@@ -95,7 +97,6 @@ impl Toolset for Files {
     }
 
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
-        let site = Site::of(lease)?;
-        blocking(move || check::report(&site.open()?)).await
+        work(lease, check::report).await
     }
 }

@@ -1,22 +1,25 @@
 //! `files_move`: a file or folder gets another path; nothing is replaced.
 
+use std::ffi::OsStr;
 use std::io;
 
 use async_trait::async_trait;
+use cap_std::fs::Dir;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::KIND;
-use super::client::{Place, Rel, Root, Site, io_error};
-use super::delete::{doomed, radius};
+use super::client::{Place, Root, io_error, settle, work};
+use super::delete::{doomed_as, radius};
 use super::platform;
 use super::probe::{self, find_out};
+use super::rel::Rel;
+use super::tally::Found;
 use super::trash::lock;
-use super::walk::{Found, survey};
+use super::walk::{survey, survey_to};
 use crate::contract::{
     Audience, Digest, Done, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError, TypedTool, UndoPlan,
-    blocking,
 };
 
 const NAME: &str = "files_move";
@@ -43,9 +46,9 @@ pub(super) struct Output {
     to: String,
 }
 
-struct Way {
-    from: Place,
-    to: Place,
+pub(super) struct Way {
+    pub(super) from: Place,
+    pub(super) to: Place,
     found: Found,
 }
 
@@ -56,12 +59,13 @@ impl Way {
     }
 }
 
-fn way(root: &Root, args: &Args) -> Result<Way, ToolError> {
+/// What is to move, and where to, if it may.
+pub(super) fn way(root: &Root, args: &Args) -> Result<Way, ToolError> {
     let (from, to) = (Rel::parse_inside(&args.from)?, Rel::parse_inside(&args.to)?);
     if to.starts_with(&from) {
         return Err(ToolError::refused(format!("{} lies in {} or is the same", to.shown(), from.shown())));
     }
-    let (from, found) = doomed(root, &args.from)?;
+    let (from, found) = doomed_as(root, &args.from, |place| survey_to(root, place, &to))?;
     let to = root.place(&to)?;
     if to.stat()?.is_some() {
         return Err(ToolError::refused(format!("{} exists already, and a move replaces nothing", to.rel.shown()))
@@ -93,21 +97,25 @@ impl TypedTool for Move {
     }
 
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let (site, args) = (Site::of(lease)?, args.clone());
-        blocking(move || {
-            let root = site.open()?;
-            let way = way(&root, &args)?;
+        let args = args.clone();
+        work(lease, move |root| {
+            let way = way(root, &args)?;
             let mut evidence = vec![root.whereabouts()];
             evidence.extend(way.found.evidence());
             let kind = way.found.stat.kind.as_str();
+            // Where they are no backups any more, the next call could purge them as if they were anything.
+            let destroys_recovery = way.found.tally.loses_backups();
             Ok(Preflight {
                 targets: vec![
                     root.target(kind, &way.from.rel, Some(way.found.stat.uid())),
                     root.target(kind, &way.to.rel, None),
                 ],
                 blast_radius: radius(&way.found),
-                reversibility: Reversibility::Reversible,
-                destroys_recovery: false,
+                reversibility: match destroys_recovery {
+                    true => Reversibility::Irreversible,
+                    false => Reversibility::Reversible,
+                },
+                destroys_recovery,
                 evidence,
                 alternative: None,
                 fingerprint: way.fingerprint(),
@@ -119,15 +127,14 @@ impl TypedTool for Move {
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (site, args, seen) = (Site::of(lease)?, args.clone(), seen.fingerprint);
-        blocking(move || {
-            let root = site.open()?;
-            let _lock = lock(&root)?;
-            let way = way(&root, &args)?;
+        let (args, seen) = (args.clone(), seen.fingerprint);
+        work(lease, move |root| {
+            let _lock = lock(root)?;
+            let way = way(root, &args)?;
             if way.fingerprint() != seen {
                 return Err(ToolError::changed(format!("{} is not what was looked at any more", way.from.rel.shown())));
             }
-            carry(&root, &way)?;
+            carry(root, &way, platform::rename)?;
             let output = Output { from: way.from.rel.to_string(), to: way.to.rel.to_string() };
             // The same move the other way about, as its own look will find it.
             let back = Way { from: way.to, to: way.from, found: way.found };
@@ -153,12 +160,20 @@ impl TypedTool for Move {
     }
 }
 
+/// How a name is moved: as by [`platform::rename`].
+pub(super) type Rename = fn(&Dir, &OsStr, &Dir, &OsStr) -> io::Result<()>;
+
 /// Renames, and renames back if it was something else than what was looked at.
-fn carry(root: &Root, way: &Way) -> Result<(), ToolError> {
-    let (from, to) = ((&way.from.dir, &way.from.name), (&way.to.dir, &way.to.name));
+pub(super) fn carry(root: &Root, way: &Way, rename: Rename) -> Result<(), ToolError> {
+    let (from, to) = ((&way.from.dir, way.from.name.as_os_str()), (&way.to.dir, way.to.name.as_os_str()));
     let (shown, place) = (way.from.rel.shown(), way.to.rel.shown());
-    platform::rename(from.0, from.1, to.0, to.1).map_err(|error| match error.kind() {
+    // A way around a missing kind of rename takes several steps, and may have ended between them.
+    let arrived = || !matches!(way.to.stat(), Ok(None));
+    rename(from.0, from.1, to.0, to.1).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => ToolError::changed(format!("something came to be at {place} meanwhile")),
+        _ if arrived() => {
+            ToolError::uncertain(format!("moving {shown} to {place} stopped half way, and it may be at both: {error}"))
+        }
         io::ErrorKind::NotFound => ToolError::changed(format!("{shown} is gone")),
         io::ErrorKind::CrossesDevices => {
             ToolError::refused(format!("{place} lies on another file system, and a move copies nothing"))
@@ -167,9 +182,10 @@ fn carry(root: &Root, way: &Way) -> Result<(), ToolError> {
     })?;
     let moved = survey(root, &way.to);
     if moved.as_ref().is_ok_and(|moved| moved.as_ref().map(|found| found.print) == Some(way.found.print)) {
-        return Ok(());
+        // The new name first, so that it is never without one.
+        return settle(&format!("{shown} is moved to {place}"), [to.0, from.0]);
     }
-    platform::rename(to.0, to.1, from.0, from.1).map_err(|error| {
+    rename(to.0, to.1, from.0, from.1).map_err(|error| {
         ToolError::uncertain(format!("{shown} changed while it was moved to {place}, and did not move back: {error}"))
     })?;
     Err(moved.err().unwrap_or_else(|| ToolError::changed(format!("{shown} is not what was looked at any more"))))

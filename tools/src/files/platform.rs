@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 /// Opening must not wait for the other end of a fifo.
@@ -80,6 +80,23 @@ pub(super) fn rename(from: &Dir, old: &OsStr, to: &Dir, new: &OsStr) -> io::Resu
     }
 }
 
+/// Waits until the names in a folder would outlast a power cut (fsync(2): a file's own does not do that for its name).
+pub(super) fn sync(dir: &Dir) -> io::Result<()> {
+    // A handle may be good for finding names only, so the folder is opened once more.
+    match rustix::fs::openat(dir, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(folder) => rustix::fs::fsync(folder).or_else(|error| {
+            // Some file systems know this for files only; they keep what they can.
+            if lacks_flag(error) { Ok(()) } else { Err(error.into()) }
+        }),
+        // Names may be put into a folder that may not be read.
+        Err(Errno::ACCESS) => {
+            rustix::fs::sync();
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Exchanges what two names stand for, in one step.
 ///
 /// On a file system without that, the names are exchanged through a hard link, so that `name` always stands for the one
@@ -109,11 +126,15 @@ fn rename_checked(from: &Dir, old: &OsStr, to: &Dir, new: &OsStr) -> io::Result<
         };
     }
     rustix::fs::linkat(from, old, to, new, AtFlags::empty())?;
-    rustix::fs::unlinkat(from, old, AtFlags::empty()).or_else(|error| {
-        // Still there under its old name, so the new one goes again.
-        rustix::fs::unlinkat(to, new, AtFlags::empty())?;
-        Err(error.into())
-    })
+    match rustix::fs::unlinkat(from, old, AtFlags::empty()) {
+        // Somebody else took the old name away meanwhile: the new one may be the only one left.
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => {
+            // Still there under its old name, so the new one goes again.
+            rustix::fs::unlinkat(to, new, AtFlags::empty())?;
+            Err(error.into())
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -157,6 +178,21 @@ mod tests {
         assert_eq!(unescaped(br"/a\040b\134c\"), Path::new(r"/a b\c\"));
         assert!(mounts_below(Path::new("/")).contains(&PathBuf::from("/proc")));
         assert!(mounts_below(Path::new("/proc/self/none")).is_empty());
+    }
+
+    #[test]
+    fn folders_are_synced_by_any_handle_and_failures_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
+        dir.create_dir("d").unwrap();
+        let inner = dir.open_dir("d").unwrap();
+        for dir in [&dir, &dir.try_clone().unwrap(), &inner] {
+            sync(dir).unwrap();
+        }
+        dir.remove_dir("d").unwrap();
+        dir.write("file", "x").unwrap();
+        let file = Dir::from_std_file(dir.open("file").unwrap().into_std());
+        assert!(sync(&file).is_err());
     }
 
     #[test]

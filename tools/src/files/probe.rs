@@ -1,9 +1,10 @@
 //! What became of a call that started and was never seen to finish: looked up, never changed.
 
-use super::client::{Kind, Place, Rel, Root, Site};
+use super::client::{Kind, Place, Root, work};
+use super::rel::Rel;
 use super::trash;
 use super::walk::{digest_of, open_file};
-use crate::contract::{Digest, Lease, Preflight, Probe, ToolError, blocking};
+use crate::contract::{Digest, Lease, Preflight, Probe, ToolError};
 
 /// Unchanged where a new look finds the old state, changed where `done` finds what the call would have left.
 pub(super) async fn find_out<F>(again: Result<Preflight, ToolError>, seen: &Preflight, lease: &Lease, done: F) -> Probe
@@ -14,8 +15,7 @@ where
         return Probe::Unchanged;
     }
     let uid = seen.targets.first().and_then(|target| target.uid.clone());
-    let site = Site::of(lease);
-    match blocking(move || done(&site?.open()?, uid.as_deref())).await {
+    match work(lease, move |root| done(root, uid.as_deref())).await {
         Ok(true) => Probe::Changed,
         Ok(false) | Err(_) => Probe::Unknown,
     }
@@ -51,6 +51,6 @@ pub(super) fn holds(
     let Some(stat) = place.stat()?.filter(|stat| stat.kind == Kind::File && stat.bytes == bytes) else {
         return Ok(false);
     };
-    let digest = open_file(&place, stat).and_then(|mut file| digest_of(&mut file, bytes));
+    let digest = open_file(&place, stat).and_then(|mut file| digest_of(root, &mut file, bytes));
     Ok(old != Some(stat.uid().as_str()) && digest.is_ok_and(|digest| digest == Some(content)))
 }

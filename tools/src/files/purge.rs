@@ -8,15 +8,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::KIND;
-use super::client::{Place, Rel, Root, Site, beyond_mount};
+use super::client::{Place, Root, beyond_mount, work};
 use super::delete::{doomed, fingerprint, radius};
 use super::probe::{self, find_out};
+use super::rel::Rel;
 use super::shown::{moment, shown};
+use super::tally::Found;
 use super::trash::{self, Entry, Held, fresh_id, lock, parse_id, swap};
-use super::walk::Found;
 use crate::contract::{
     About, Alternative, Audience, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, Target,
-    ToolError, TypedTool, blocking,
+    ToolError, TypedTool,
 };
 
 /// Removes for good.
@@ -70,25 +71,20 @@ impl TypedTool for Purge {
     }
 
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let (site, args) = (Site::of(lease)?, args.clone());
-        blocking(move || {
-            let root = site.open()?;
-            Ok(Doomed::of(&root, &args)?.preflight(&root, &args))
-        })
-        .await
+        let args = args.clone();
+        work(lease, move |root| Ok(Doomed::of(root, &args)?.preflight(root, &args))).await
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (site, args, seen) = (Site::of(lease)?, args.clone(), seen.fingerprint);
-        blocking(move || {
-            let root = site.open()?;
-            let _lock = lock(&root)?;
-            let doomed = Doomed::of(&root, &args)?;
+        let (args, seen) = (args.clone(), seen.fingerprint);
+        work(lease, move |root| {
+            let _lock = lock(root)?;
+            let doomed = Doomed::of(root, &args)?;
             if fingerprint(doomed.place(), &doomed.found) != seen {
                 return Err(ToolError::changed(format!("{} is not what was looked at any more", doomed.shown())));
             }
             let (path, tally) = (doomed.rel.as_ref().map(Rel::to_string), doomed.found.tally.clone());
-            doomed.go(&root)?;
+            doomed.go(root)?;
             let (files, folders, bytes) = (tally.files, tally.folders, tally.bytes);
             Ok(Done { output: Output { path, files, folders, bytes }, undo: None })
         })
@@ -187,7 +183,7 @@ impl Doomed {
                 };
                 evidence.push(Evidence::seen(About::Backups, what, "the trash entry"));
                 let mut target = self.target(root, &Rel::default());
-                target.path = format!("{}/{}/{}", target.path, super::client::TRASH, entry.id);
+                target.path = format!("{}/{}/{}", target.path, super::rel::TRASH, entry.id);
                 (target, true)
             }
         };
@@ -248,10 +244,9 @@ fn remove(entry: &Entry, shown: &str, found: &Found, back: impl Fn() -> Result<(
         ))
     };
     match trash::remove(&entry.place) {
-        Ok(_) => {
-            entry.discard();
-            Ok(())
-        }
+        Ok(_) => entry.discard_for_good().map_err(|error| {
+            ToolError::uncertain(format!("{shown} is gone, but may be back after a power cut: the disk says {error}"))
+        }),
         Err((0, error)) => match back() {
             Ok(()) => Err(ToolError::failed(format!("{shown} cannot be removed: {error}"))),
             Err(_) => Err(kept(0, &error)),

@@ -9,11 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::KIND;
-use super::client::{Kind, Place, Rel, Root, Site, Stat, io_error};
+use super::client::{Kind, Place, Root, Stat, io_error, work};
+use super::rel::Rel;
 use super::walk::{digest_of, open_file};
 use crate::contract::{
     Audience, BlastRadius, Digest, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
-    blocking,
 };
 
 /// Reads a file.
@@ -94,10 +94,9 @@ impl TypedTool for Read {
     }
 
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let (site, args) = (Site::of(lease)?, args.clone());
-        blocking(move || {
-            let root = site.open()?;
-            let (place, stat) = file(&root, &args)?;
+        let args = args.clone();
+        work(lease, move |root| {
+            let (place, stat) = file(root, &args)?;
             Ok(Preflight {
                 targets: vec![root.target("file", &place.rel, Some(stat.uid()))],
                 blast_radius: BlastRadius { bytes: Some(stat.bytes), ..BlastRadius::one(Scope::Resource) },
@@ -115,14 +114,13 @@ impl TypedTool for Read {
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (site, args, seen) = (Site::of(lease)?, args.clone(), seen.fingerprint);
-        blocking(move || {
-            let root = site.open()?;
-            let (place, stat) = file(&root, &args)?;
+        let (args, seen) = (args.clone(), seen.fingerprint);
+        work(lease, move |root| {
+            let (place, stat) = file(root, &args)?;
             if Digest::of(&stat.uid()) != seen {
                 return Err(ToolError::changed(format!("{} is another file now", place.rel.shown())));
             }
-            read(&root, &args, &place, stat).map(Done::read)
+            read(root, &args, &place, stat).map(Done::read)
         })
         .await
     }
@@ -146,7 +144,7 @@ fn read(root: &Root, args: &Args, place: &Place, stat: Stat) -> Result<Output, T
     let failed = |error: std::io::Error| io_error(&place.rel.shown(), &error);
     let limits = root.limits();
     let mut file = open_file(place, stat).map_err(failed)?;
-    let sha256 = digest_of(&mut file, limits.undo_bytes).map_err(failed)?;
+    let sha256 = digest_of(root, &mut file, limits.undo_bytes).map_err(failed)?;
     let most = args.limit.unwrap_or(limits.output_bytes).clamp(1, limits.output_bytes.max(4));
     let mut content = Vec::new();
     file.seek(SeekFrom::Start(args.offset)).map_err(failed)?;

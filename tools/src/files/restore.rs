@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::KIND;
-use super::client::{Place, Rel, Root, Site, beyond_mount};
+use super::client::{Place, Root, beyond_mount, work};
 use super::delete::radius;
+use super::rel::Rel;
+use super::tally::Found;
 use super::trash::{Entry, Held, lock, parse_id, swap};
-use super::walk::{Found, survey};
+use super::walk::survey;
 use crate::contract::{
     About, Audience, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
-    UndoPlan, blocking,
+    UndoPlan,
 };
 
 const NAME: &str = "files_restore";
@@ -126,14 +128,13 @@ impl TypedTool for Restore {
     }
 
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let (site, (rel, id)) = (Site::of(lease)?, parsed(args)?);
-        blocking(move || {
-            let root = site.open()?;
-            let sides = sides(&root, &rel, &id)?;
+        let (rel, id) = parsed(args)?;
+        work(lease, move |root| {
+            let sides = sides(root, &rel, &id)?;
             let mut evidence = vec![root.whereabouts()];
             if let Some(here) = &sides.here {
                 evidence.extend(here.evidence());
-                evidence.push(Evidence::seen(About::Backups, "the trash keeps what is there now", "device ids"));
+                evidence.push(Evidence::seen(About::Undo, "the trash keeps what is there now", "device ids"));
             }
             let main = sides.here.as_ref().or(sides.kept.as_ref());
             let kind = main.map_or("file", |found| found.stat.kind.as_str());
@@ -154,17 +155,15 @@ impl TypedTool for Restore {
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (site, (rel, id)) = (Site::of(lease)?, parsed(args)?);
-        let (target, seen) = (args.target.clone(), seen.fingerprint);
-        blocking(move || {
-            let root = site.open()?;
-            let _lock = lock(&root)?;
-            let sides = sides(&root, &rel, &id)?;
+        let ((rel, id), target, seen) = (parsed(args)?, args.target.clone(), seen.fingerprint);
+        work(lease, move |root| {
+            let _lock = lock(root)?;
+            let sides = sides(root, &rel, &id)?;
             if sides.fingerprint() != seen {
                 return Err(ToolError::changed(format!("{} or what the trash keeps of it has changed", rel.shown())));
             }
             let held = sides.held();
-            swap(&root, &sides.place, &id, held)?;
+            swap(root, &sides.place, &id, held)?;
             let output =
                 Output { path: rel.to_string(), restored: sides.kept.is_some(), taken_away: sides.here.is_some() };
             Ok(Done { output, undo: Some(plan(&target, &sides.place, &id, held.swapped())) })

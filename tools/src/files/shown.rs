@@ -2,7 +2,6 @@
 //! reorder any part of a sentence it stands in.
 
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::contract::Timestamp;
@@ -68,22 +67,19 @@ fn is_unseen(c: char) -> bool {
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A size for people: `1.2 MB`.
+/// A size for people: `16 bytes`, `1.2 MB`.
 pub(super) fn size(bytes: u64) -> String {
-    let mut text = String::new();
-    let (mut whole, mut tenths, mut unit) = (bytes, 0, "B");
+    if bytes < 1000 {
+        return count(bytes, "byte");
+    }
+    let (mut whole, mut tenths, mut unit) = (bytes, 0, "");
     for next in ["kB", "MB", "GB", "TB", "PB"] {
         if whole < 1000 {
             break;
         }
         (tenths, whole, unit) = (whole % 1000 / 100, whole / 1000, next);
     }
-    // Writing to a string cannot fail.
-    let _ = match unit == "B" || whole >= 100 {
-        true => write!(text, "{whole} {unit}"),
-        false => write!(text, "{whole}.{tenths} {unit}"),
-    };
-    text
+    if whole >= 100 { format!("{whole} {unit}") } else { format!("{whole}.{tenths} {unit}") }
 }
 
 /// `1 file`, `214 files`.
@@ -125,8 +121,8 @@ mod tests {
     #[test]
     fn sizes_and_counts_read_well() {
         assert_eq!(
-            [0, 999, 1000, 1_250_000, 123_400_000_000].map(size),
-            ["0 B", "999 B", "1.0 kB", "1.2 MB", "123 GB"]
+            [0, 1, 999, 1000, 1_250_000, 123_400_000_000].map(size),
+            ["0 bytes", "1 byte", "999 bytes", "1.0 kB", "1.2 MB", "123 GB"]
         );
         assert_eq!([count(1, "file"), count(0, "file"), count(2, "entry")], ["1 file", "0 files", "2 entries"]);
     }

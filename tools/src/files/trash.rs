@@ -3,7 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt as _};
@@ -12,10 +12,12 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::client::{Kind, Place, Rel, Root, Stat, TRASH, io_error, stat_at};
+use super::client::{Kind, Place, Root, Stat, io_error, settle, stat_at};
 use super::platform;
+use super::rel::{Rel, TRASH};
 use super::shown::shown;
-use super::walk::{Found, Tally, names_in, survey, survey_as};
+use super::tally::{Found, Tally};
+use super::walk::{names_in, survey, survey_as};
 use crate::contract::{Digest, Timestamp, ToolError, now};
 
 const ITEM: &str = "item";
@@ -69,7 +71,8 @@ fn open_or_make(root: &Root) -> Result<(Dir, Stat), ToolError> {
     }
     // Only for whoever runs the gateway: what is deleted must not become readable by more people than before.
     match rustix::fs::mkdirat(&root.dir, TRASH, Mode::RWXU) {
-        Ok(()) | Err(Errno::EXIST) => {}
+        Ok(()) => platform::sync(&root.dir).map_err(|error| io_error("the root", &error))?,
+        Err(Errno::EXIST) => {}
         Err(error) => return Err(io_error("the trash", &error.into())),
     }
     open(root)?.ok_or_else(|| ToolError::changed("the trash vanished while it was made"))
@@ -88,7 +91,7 @@ pub(super) fn lock(root: &Root) -> Result<File, ToolError> {
     loop {
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(file),
-            Err(Errno::WOULDBLOCK | Errno::INTR) if Instant::now() < root.until => std::thread::sleep(LOCK_PAUSE),
+            Err(Errno::WOULDBLOCK | Errno::INTR) if !root.stops() => std::thread::sleep(LOCK_PAUSE),
             Err(Errno::WOULDBLOCK | Errno::INTR) => {
                 return Err(ToolError::unavailable("another change of this target is still under way"));
             }
@@ -142,7 +145,9 @@ impl Entry {
         let origin = Origin { path: from.to_string(), at: now() };
         let about = serde_json::to_vec(&origin).map_err(|error| failed(error.into()))?;
         let entry = Self::with(id, trash, dir)?;
-        if let Err(error) = entry.place.dir.write(ABOUT, about) {
+        let made = entry.place.dir.write(ABOUT, about);
+        // What is about to come here must not be lost with the entry.
+        if let Err(error) = made.and_then(|()| platform::sync(&entry.trash)) {
             entry.discard();
             return Err(failed(error));
         }
@@ -164,6 +169,13 @@ impl Entry {
     /// Looks at the item; `belongs` is the path it has when it is back.
     pub(super) fn survey(&self, root: &Root, belongs: &Rel) -> Result<Option<Found>, ToolError> {
         survey_as(root, &self.place, &belongs.to_string())
+    }
+
+    /// Removes the entry once its item is gone, and waits until both would outlast a power cut.
+    pub(super) fn discard_for_good(&self) -> io::Result<()> {
+        platform::sync(&self.place.dir)?;
+        self.discard();
+        platform::sync(&self.trash)
     }
 
     /// Removes the entry once its item is gone. What cannot be removed is an empty folder, and harms nobody.
@@ -248,7 +260,12 @@ fn swap_with(root: &Root, place: &Place, entry: &Entry, held: Held) -> Result<()
     })?;
     let moved = prints(root, place, entry);
     if moved.as_ref().is_ok_and(|moved| *moved == held.swapped()) {
-        return Ok(());
+        let (here, kept) = (&place.dir, &entry.place.dir);
+        // The new name first, so that nothing is ever without one.
+        return match held.kept {
+            None => settle(&format!("{shown} is in the trash as `{}`", entry.id), [kept, here]),
+            Some(_) => settle(&format!("{shown} is in its place"), [here, kept]),
+        };
     }
     step(place, entry, held.swapped()).map_err(|error| stuck(&format!("could not be moved back: {error}")))?;
     // Had somebody put yet another thing there meanwhile, that would be in the trash now, for nobody to clean up.

@@ -4,165 +4,48 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::time::Instant;
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt as _};
 use sha2::{Digest as _, Sha256};
 
-use super::client::{DEEPEST, Kind, Place, Root, Stat, io_error, is_trash, moment_of, stat_at};
+use super::client::{Kind, Place, Root, Stat, io_error, stat_at};
 use super::platform;
-use super::shown::{count, moment, shown_os, size};
-use crate::contract::{About, Digest, Evidence, ToolError};
-
-/// How many names of one kind a sentence lists.
-const NAMED: usize = 3;
-
-/// What lies in a thing, itself included.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Tally {
-    /// Everything that is no folder.
-    pub(super) files: u64,
-    pub(super) folders: u64,
-    pub(super) bytes: u64,
-    newest: Option<((i64, i64), String)>,
-    mounts: Few,
-    backups: Few,
-    /// The patterns that those match.
-    patterns: Vec<String>,
-    trashed: u64,
-    linked: u64,
-    unread: Few,
-    /// Counting stopped at a bound.
-    pub(super) truncated: bool,
-}
-
-/// How many there are, and the first of them by name.
-#[derive(Clone, Debug, Default)]
-struct Few {
-    all: u64,
-    named: Vec<String>,
-}
-
-impl Few {
-    fn add(&mut self, path: &[u8]) {
-        self.all += 1;
-        if self.named.len() < NAMED {
-            self.named.push(shown_os(OsStr::from_bytes(path)));
-        }
-    }
-
-    fn text(&self) -> String {
-        let more = if self.all > self.named.len() as u64 { ", …" } else { "" };
-        format!("{}{more}", self.named.join(", "))
-    }
-}
-
-impl Tally {
-    /// Where something is mounted inside, by name.
-    pub(super) fn mounts(&self) -> Option<String> {
-        (self.mounts.all > 0).then(|| self.mounts.text())
-    }
-
-    pub(super) const fn backups(&self) -> u64 {
-        self.backups.all
-    }
-
-    pub(super) const fn trashed(&self) -> u64 {
-        self.trashed
-    }
-
-    /// `(214 files, 1.2 MB)`, or `(at least …)`.
-    pub(super) fn text(&self) -> String {
-        let least = if self.truncated { "at least " } else { "" };
-        format!("({least}{}, {})", count(self.files, "file"), size(self.bytes))
-    }
-}
-
-/// One thing as it was found.
-#[derive(Clone, Debug)]
-pub(super) struct Found {
-    pub(super) stat: Stat,
-    pub(super) tally: Tally,
-    /// The digest of its state, wherever it lies: moving it does not change it.
-    pub(super) print: Digest,
-}
-
-impl Found {
-    /// What it is and how much: `uploads/2025 (214 files, 1.2 MB)`.
-    pub(super) fn text(&self, shown: &str) -> String {
-        match self.stat.kind {
-            Kind::Directory => format!("{shown} {}", self.tally.text()),
-            Kind::File => format!("{shown} ({})", size(self.stat.bytes)),
-            Kind::Symlink => format!("{shown} (a symbolic link)"),
-            Kind::Special => format!("{shown} (a fifo, socket or device)"),
-        }
-    }
-
-    /// What a person should know about it before it goes anywhere.
-    pub(super) fn evidence(&self) -> Vec<Evidence> {
-        let (tally, mut facts) = (&self.tally, Vec::new());
-        let mut add = |about, what: String, source: &str| facts.push(Evidence::seen(about, what, source));
-        if let Some((at, path)) = &tally.newest
-            && let Some(at) = moment_of(*at)
-        {
-            add(About::State, format!("newest change at {}: {path}", moment(at)), "fstat");
-        }
-        if tally.truncated {
-            let folders = count(tally.folders, "folder");
-            let files = count(tally.files, "file");
-            add(About::State, format!("counting stopped after {files} and {folders}: there is more"), "readdir");
-        }
-        if tally.unread.all > 0 {
-            let folders = count(tally.unread.all, "folder");
-            add(About::State, format!("{folders} cannot be looked into: {}", tally.unread.text()), "readdir");
-        }
-        if tally.backups.all > 0 {
-            let files = count(tally.backups.all, "file");
-            let globs = tally.patterns.iter().map(|glob| format!("`{glob}`")).collect::<Vec<_>>().join(", ");
-            let what = match (self.stat.kind, tally.backups.all) {
-                (Kind::Directory, 1) => format!("1 file matching {globs} lies inside"),
-                (Kind::Directory, _) => format!("{files} matching {globs} lie inside"),
-                _ => format!("it matches {globs}: others rely on it for recovery"),
-            };
-            add(About::Backups, format!("{what} ({})", tally.backups.text()), "settings `backups`");
-        }
-        if tally.trashed > 0 {
-            add(About::Backups, format!("a trash with {} lies inside", count(tally.trashed, "file")), "readdir");
-        }
-        if tally.linked > 0 {
-            let what = match self.stat.kind {
-                Kind::Directory => format!("{} inside have other names too (hard links)", count(tally.linked, "file")),
-                _ => format!("its content has {} (hard links) and lives on there", count(tally.linked, "other name")),
-            };
-            add(About::Dependents, what, "fstat nlink");
-        }
-        if let Some(mounts) = tally.mounts() {
-            add(About::Boundary, format!("another file system is mounted at {mounts}"), "device ids");
-        }
-        facts
-    }
-}
+use super::rel::{DEEPEST, Rel, is_trash};
+use super::shown::shown_os;
+use super::tally::{Found, Tally};
+use crate::contract::{Digest, ToolError};
 
 /// Looks at the thing at a place; `None` where nothing is there.
 pub(super) fn survey(root: &Root, place: &Place) -> Result<Option<Found>, ToolError> {
     survey_as(root, place, &place.rel.to_string())
 }
 
+/// The same for a thing that is to move: tells which backups would not be any under the path `to`.
+pub(super) fn survey_to(root: &Root, place: &Place, to: &Rel) -> Result<Option<Found>, ToolError> {
+    let from = place.rel.to_string();
+    look(Walk { leads: Some((from.len(), to.to_string())), ..Walk::new(root) }, place, &from)
+}
+
 /// The same for a thing that lies elsewhere than where it belongs: `belongs` decides what counts as a backup.
 pub(super) fn survey_as(root: &Root, place: &Place, belongs: &str) -> Result<Option<Found>, ToolError> {
-    let Some(stat) = place.stat()? else { return Ok(None) };
-    let mut walk = Walk::new(root);
+    look(Walk::new(root), place, belongs)
+}
+
+fn look(mut walk: Walk<'_>, place: &Place, belongs: &str) -> Result<Option<Found>, ToolError> {
+    let (root, Some(stat)) = (walk.root, place.stat()?) else { return Ok(None) };
     let print = match stat.kind {
         Kind::Directory => {
             walk.record(b"", stat);
             walk.folder(&place.dir, &place.name, stat, &mut Vec::new(), &mut belongs.as_bytes().to_vec(), 0)?;
+            let unseen = |(_, to): &(usize, String)| root.may_lose_backups(belongs, to);
+            walk.tally.may_lose = walk.tally.truncated && walk.leads.as_ref().is_some_and(unseen);
             Digest::from_bytes(walk.hasher.finalize_reset().into())
         }
         _ => {
             walk.count(place.name.as_bytes(), belongs.as_bytes(), stat);
             walk.tally.linked = stat.links.saturating_sub(1);
-            let content = content_of(place, stat, root.limits().undo_bytes)?;
+            let content = content_of(root, place, stat, root.limits().undo_bytes)?;
             let link = link_text(&place.dir, &place.name, stat).map(hex::encode);
             Digest::of(&(stat.kind, state(stat), content, link, stat.mount))
         }
@@ -192,11 +75,13 @@ struct Walk<'a> {
     hasher: Sha256,
     tally: Tally,
     left: u64,
+    /// For what is to move: the length of its path, and its new path.
+    leads: Option<(usize, String)>,
 }
 
 impl<'a> Walk<'a> {
     fn new(root: &'a Root) -> Self {
-        Self { root, hasher: Sha256::new(), tally: Tally::default(), left: root.limits().count }
+        Self { root, hasher: Sha256::new(), tally: Tally::default(), left: root.limits().count, leads: None }
     }
 
     /// Walks a folder. `path` is what the digest goes by, `belongs` what patterns and people go by.
@@ -255,7 +140,7 @@ impl<'a> Walk<'a> {
         belongs: &mut Vec<u8>,
         depth: usize,
     ) -> Result<(), ToolError> {
-        if Instant::now() > self.root.until {
+        if self.root.stops() {
             return Err(
                 ToolError::unavailable("looking took longer than a call may take").with_next("name a part of it")
             );
@@ -295,6 +180,11 @@ impl<'a> Walk<'a> {
         self.hasher.update(size_and_time.1.1.to_be_bytes());
     }
 
+    /// Whether what lies at `below` in the thing is no backup where that comes to.
+    fn is_lost(&self, below: &[u8], to: &str) -> bool {
+        self.root.backup_pattern(&format!("{to}{}", String::from_utf8_lossy(below))).is_none()
+    }
+
     fn count(&mut self, path: &[u8], belongs: &[u8], stat: Stat) {
         self.tally.files += 1;
         self.tally.bytes = self.tally.bytes.saturating_add(if stat.kind == Kind::File { stat.bytes } else { 0 });
@@ -306,6 +196,9 @@ impl<'a> Walk<'a> {
         }
         if let Some(glob) = self.root.backup_pattern(&String::from_utf8_lossy(belongs)) {
             self.tally.backups.add(belongs);
+            if self.leads.as_ref().is_some_and(|(from, to)| self.is_lost(&belongs[*from..], to)) {
+                self.tally.losing.add(belongs);
+            }
             if !self.tally.patterns.iter().any(|pattern| pattern == glob.as_str()) {
                 self.tally.patterns.push(glob.as_str().to_owned());
             }
@@ -344,7 +237,7 @@ pub(super) fn survey_root(root: &Root) -> Result<Tally, ToolError> {
 }
 
 /// The digest of a file's content, `None` for what is no file, cannot be read, or is larger than `most`.
-fn content_of(place: &Place, stat: Stat, most: u64) -> Result<Option<Digest>, ToolError> {
+fn content_of(root: &Root, place: &Place, stat: Stat, most: u64) -> Result<Option<Digest>, ToolError> {
     if stat.kind != Kind::File || stat.bytes > most {
         return Ok(None);
     }
@@ -353,7 +246,7 @@ fn content_of(place: &Place, stat: Stat, most: u64) -> Result<Option<Digest>, To
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
         Err(error) => return Err(io_error(&place.rel.shown(), &error)),
     };
-    let digest = digest_of(&mut file, most).map_err(|error| io_error(&place.rel.shown(), &error))?;
+    let digest = digest_of(root, &mut file, most).map_err(|error| io_error(&place.rel.shown(), &error))?;
     Ok(digest)
 }
 
@@ -370,9 +263,12 @@ pub(super) fn open_file(place: &Place, seen: Stat) -> io::Result<File> {
 }
 
 /// The digest of what is left of a file; `None` where that is more than `most`, as for one that grew since.
-pub(super) fn digest_of(file: &mut File, most: u64) -> io::Result<Option<Digest>> {
+pub(super) fn digest_of(root: &Root, file: &mut File, most: u64) -> io::Result<Option<Digest>> {
     let (mut hasher, mut buffer, mut total) = (Sha256::new(), vec![0; 64 << 10], 0_u64);
     loop {
+        if root.stops() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "reading took longer than a call may take"));
+        }
         let read = file.read(&mut buffer)?;
         if read == 0 {
             return Ok(Some(Digest::from_bytes(hasher.finalize().into())));

@@ -13,17 +13,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::KIND;
-use super::client::{Kind, Place, Rel, Root, Site, Stat, beyond_mount, io_error};
+use super::client::{Kind, Place, Root, Stat, beyond_mount, io_error, work};
 use super::platform;
 use super::probe::{self, find_out};
 use super::read::Encoding;
+use super::rel::Rel;
 use super::restore;
 use super::shown::{shown, size};
+use super::tally::Found;
 use super::trash::{self, Entry, Held, fresh_id, lock, swap};
-use super::walk::{Found, survey};
+use super::walk::survey;
 use crate::contract::{
     About, Alternative, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Probe, Promise,
-    Reversibility, Scope, Target, ToolError, TypedTool, blocking,
+    Reversibility, Scope, Target, ToolError, TypedTool,
 };
 
 const KEPT: &str = "prior_state_kept";
@@ -90,26 +92,24 @@ impl TypedTool for Write {
     }
 
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let (site, args) = (Site::of(lease)?, args.clone());
-        blocking(move || {
-            let root = site.open()?;
-            let plan = Plan::of(&root, &args)?;
-            trash::open(&root)?;
-            Ok(plan.preflight(&root, &args))
+        let args = args.clone();
+        work(lease, move |root| {
+            let plan = Plan::of(root, &args)?;
+            trash::open(root)?;
+            Ok(plan.preflight(root, &args))
         })
         .await
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (site, args, seen) = (Site::of(lease)?, args.clone(), seen.fingerprint);
-        blocking(move || {
-            let root = site.open()?;
-            let _lock = lock(&root)?;
-            let plan = Plan::of(&root, &args)?;
+        let (args, seen) = (args.clone(), seen.fingerprint);
+        work(lease, move |root| {
+            let _lock = lock(root)?;
+            let plan = Plan::of(root, &args)?;
             if plan.fingerprint() != seen {
                 return Err(ToolError::changed(format!("{} is not what was looked at any more", plan.rel.shown())));
             }
-            plan.carry_out(&root, &args.target)
+            plan.carry_out(root, &args.target)
         })
         .await
     }
@@ -174,15 +174,15 @@ impl Plan {
         let (size_now, name) = (size(self.content.len() as u64), self.rel.shown());
         let mut evidence = vec![root.whereabouts()];
         let fate = match &self.found {
-            None => Evidence::seen(About::State, "nothing is there now: undoing takes away what is made", "fstat"),
+            None => Evidence::seen(About::Undo, "nothing is there now: undoing takes away what is made", "fstat"),
             Some(found) if self.keeps => {
                 let what = format!("the {} that are there now move to the trash", size(found.stat.bytes));
-                Evidence::seen(About::Backups, what, "fstat")
+                Evidence::seen(About::Undo, what, "fstat")
             }
             Some(found) => {
                 let (old, most) = (size(found.stat.bytes), size(root.limits().undo_bytes));
                 let what = format!("the {old} that are there now are lost: at most {most} are kept");
-                Evidence::seen(About::Backups, what, "fstat")
+                Evidence::seen(About::Undo, what, "fstat")
             }
         };
         evidence.push(if self.keeps { fate.proving(KEPT) } else { fate });
@@ -286,9 +286,11 @@ impl Plan {
         let mut dir = entry.place.dir.open_dir_nofollow(&entry.place.name)?;
         for name in folders {
             dir.create_dir(name)?;
+            platform::sync(&dir)?;
             dir = dir.open_dir_nofollow(name)?;
         }
-        self.fill(create(&dir, &file.into(), None)?, None)
+        self.fill(create(&dir, &file.into(), None)?, None)?;
+        platform::sync(&dir)
     }
 
     fn fill(&self, mut file: File, old: Option<Stat>) -> io::Result<()> {

@@ -156,10 +156,11 @@ fn preflight(
     effects: &Effects,
 ) -> Result<Preflight, ToolError> {
     let named = named_table(site, conn, write)?;
-    let targets: Vec<Target> = match effects.counts.keys().collect::<Vec<_>>().as_slice() {
-        [] => vec![site.table(&named)],
-        tables => tables.iter().map(|table| site.table(table)).collect(),
-    };
+    // The named table first: its name is the one a person types, not that of a table rows cascade into.
+    let others = effects.counts.keys().filter(|table| **table != named);
+    let touched = effects.counts.is_empty() || effects.counts.contains_key(&named);
+    let targets: Vec<Target> =
+        touched.then_some(&named).into_iter().chain(others).map(|table| site.table(table)).collect();
     let mut blast_radius = BlastRadius::one(Scope::Resource);
     blast_radius.resources = targets.len() as u64;
     blast_radius.rows = Some(effects.changed.max(effects.counts.values().map(|counts| counts.all()).sum()));

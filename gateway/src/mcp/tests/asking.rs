@@ -159,13 +159,14 @@ async fn a_seal_that_is_not_this_calls_is_worth_nothing() {
 }
 
 #[tokio::test]
-async fn an_expired_seal_is_worth_nothing() {
+async fn a_late_answer_is_handed_on_as_the_one_it_is() {
     let fake = Arc::new(Fake { life: Some(Duration::ZERO), ..Fake::new() });
     let mut raw = Raw::new(wire(&fake));
     let result = asked(&mut raw, "ask").await;
     let params = again("ask", &json!({"target": "x"}), &result["requestState"], &accept(&json!({"name": "orders"})));
-    assert_eq!(code(&raw.ask("tools/call", params).await), "confirmation_invalid");
-    assert_eq!(fake.answers()[0].confirmation, Uuid::nil());
+    raw.ask("tools/call", params).await;
+    // The gateway knows when the question expired, and says so; the wire would only not know the answer.
+    assert_ne!(fake.answers()[0].confirmation, Uuid::nil());
 }
 
 #[tokio::test]

@@ -1,13 +1,20 @@
 //! Calls that try to get out of the root, onto other file systems, or past what was looked at.
 
+use std::io;
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
+
+use cap_std::fs::Dir;
+use tokio::sync::{mpsc, oneshot};
 
 use super::*;
 use crate::contract::{About, Cause, Digest};
-use crate::files::client::{Place, Rel, Root, Site};
+use crate::files::client::{Place, Root, Site, work};
+use crate::files::r#move::{Rename, Way, carry, way};
+use crate::files::rel::Rel;
 use crate::files::trash::{self, Held, swap};
-use crate::files::walk::open_file;
+use crate::files::walk::{open_file, survey};
 
 pub(super) const CHANGING: [&str; 4] = ["files_write", "files_move", "files_delete", "files_purge"];
 
@@ -202,6 +209,47 @@ async fn a_change_waits_for_the_one_before_it() {
     ground.call("files_delete", at("a")).await.unwrap();
 }
 
+/// The walk would go on for two minutes if hanging up did not end it.
+#[tokio::test]
+async fn a_look_ends_when_nobody_waits_for_it() {
+    let mut ground = Ground::new();
+    ground.file("d/a", "x");
+    ground.limits.deadline = Duration::from_secs(120);
+    let (lease, (walks, mut walking)) = (ground.lease(Access::Read), mpsc::unbounded_channel());
+    let (ends, ended) = oneshot::channel();
+    let mut ends = Some(ends);
+    let look = tokio::spawn(async move {
+        work(&lease, move |root| {
+            loop {
+                for path in ["d", "d/a"] {
+                    if let Err(error) = survey(root, &place(root, path)) {
+                        ends.take().unwrap().send(error).unwrap();
+                        return Ok(());
+                    }
+                }
+                let _ = walks.send(());
+            }
+        })
+        .await
+    });
+    walking.recv().await.unwrap();
+    look.abort();
+    let error = tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap().unwrap();
+    assert!(matches!(error, ToolError::Untouched { cause: Cause::Unavailable, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_lock_after_hanging_up() {
+    let mut ground = Ground::new();
+    ground.file("a", "x");
+    ground.limits.deadline = Duration::from_secs(120);
+    let first = open(&ground);
+    let _held = trash::lock(&first).unwrap();
+    let second = Site::of(&ground.lease(Access::Write)).unwrap().open(Arc::new(AtomicBool::new(true))).unwrap();
+    let error = trash::lock(&second).unwrap_err();
+    assert!(matches!(error, ToolError::Untouched { cause: Cause::Unavailable, .. }), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_trash_that_is_something_else_stops_every_change() {
     let ground = Ground::new();
@@ -215,7 +263,7 @@ async fn a_trash_that_is_something_else_stops_every_change() {
 }
 
 pub(super) fn open(ground: &Ground) -> Root {
-    Site::of(&ground.lease(Access::Write)).unwrap().open().unwrap()
+    Site::of(&ground.lease(Access::Write)).unwrap().open(Arc::default()).unwrap()
 }
 
 pub(super) fn place(root: &Root, path: &str) -> Place {
@@ -236,6 +284,42 @@ async fn what_moved_but_was_not_looked_at_moves_back() {
     }
     let result = swap(&root, &place(&root, "d/b"), &trash::fresh_id(), Held { here: wrong, kept: None });
     assert!(matches!(result, Err(ToolError::Untouched { .. })) && ground.trash().is_empty());
+}
+
+fn moving(root: &Root, from: &str, to: &str) -> Way {
+    let args = json!({ "target": "uploads", "from": from, "to": to });
+    way(root, &serde_json::from_value(args).unwrap()).unwrap()
+}
+
+/// A rename of several steps whose last step, and the taking back of the first, are not permitted.
+#[tokio::test]
+async fn a_move_that_stopped_half_way_is_uncertain() {
+    let ground = Ground::new();
+    ground.file("a", "x");
+    let root = open(&ground);
+    let half: Rename = |from, old, to, new| {
+        from.hard_link(old, to, new)?;
+        Err(io::ErrorKind::PermissionDenied.into())
+    };
+    let result = carry(&root, &moving(&root, "a", "b"), half);
+    assert!(matches!(&result, Err(ToolError::Uncertain { reason }) if reason.contains("half way")), "{result:?}");
+    let not_at_all: Rename = |_, _, _, _| Err(io::ErrorKind::PermissionDenied.into());
+    let result = carry(&root, &moving(&root, "a", "c"), not_at_all);
+    assert!(matches!(result, Err(ToolError::Untouched { cause: Cause::Failed, .. })), "{result:?}");
+}
+
+/// What cannot be opened as a folder cannot be synced as one.
+#[tokio::test]
+async fn a_move_that_may_not_last_is_uncertain() {
+    let ground = Ground::new();
+    ground.file("a", "x");
+    let root = open(&ground);
+    let mut way = moving(&root, "a", "b");
+    way.from.dir = Dir::from_std_file(std::fs::File::open(ground.root.join("a")).unwrap());
+    let within: Rename = |_, old, to, new| to.rename(old, to, new);
+    let result = carry(&root, &way, within);
+    assert!(matches!(&result, Err(ToolError::Uncertain { reason }) if reason.contains("power cut")), "{result:?}");
+    assert!(!ground.root.join("a").exists() && ground.root.join("b").exists());
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ async fn writing_a_new_file_names_the_folder_it_changes() {
     let ground = Ground::new();
     ground.file("conf/x", "");
     let seen = ground.look("files_write", write("conf/new", "12345")).await.unwrap();
-    assert_eq!(seen.summary, "create conf/new (5 B)");
+    assert_eq!(seen.summary, "create conf/new (5 bytes)");
     let targets: Vec<_> = seen.targets.iter().map(|t| (t.kind.as_str(), t.path.as_str(), t.uid.is_some())).collect();
     assert_eq!(targets, [("file", "uploads/conf/new", false), ("directory", "uploads/conf", true)]);
     assert_eq!(seen.reversibility, Reversibility::Reversible);
@@ -107,14 +107,8 @@ async fn deleting_says_what_where_and_how_much() {
     assert_eq!(seen.summary, "move uploads/2025 (2 files, 1.2 kB) to the trash");
     assert_eq!((seen.blast_radius.resources, seen.blast_radius.bytes), (4, Some(1250)));
     let facts = facts(&seen);
-    let root = ground.root.to_str().unwrap();
-    for part in [
-        root,
-        "environment prod (production)",
-        "1 file matching `**/*.dump` lies inside",
-        "b.dump",
-        "newest change at ",
-    ] {
+    assert_eq!(seen.evidence[0].what, format!("below {}", ground.root.display()));
+    for part in ["1 file matching `**/*.dump` lies inside", "b.dump", "newest change at "] {
         assert!(facts.contains(part), "{part} in {facts}");
     }
     assert!(!seen.destroys_recovery);
@@ -144,7 +138,7 @@ async fn purging_offers_the_trash_and_knows_backups() {
     assert_eq!((seen.reversibility, seen.destroys_recovery), (Reversibility::Irreversible, false));
     let alternative = seen.alternative.unwrap();
     assert_eq!((alternative.tool.as_str(), &alternative.args), ("files_delete", &at("old")));
-    assert_eq!(seen.summary, "delete old (1 file, 1 B) for good");
+    assert_eq!(seen.summary, "delete old (1 file, 1 byte) for good");
     for path in ["old/daily.dump", "old/inner/.mollyguard-trash/x/item"] {
         let file = ground.file(path, "1");
         assert!(ground.look("files_purge", at("old")).await.unwrap().destroys_recovery, "{path}");
@@ -211,11 +205,67 @@ async fn moving_replaces_nothing() {
         assert!(ground.look("files_move", args(from, to)).await.is_err(), "{from} to {to}");
     }
     let seen = ground.look("files_move", args("a", "d/c")).await.unwrap();
-    assert_eq!(seen.summary, "move a (1 B) to d/c");
+    assert_eq!(seen.summary, "move a (1 byte) to d/c");
     ground.file("d/c", "came between");
     assert!(ground.run("files_move", args("a", "d/c"), &seen).await.is_err());
     assert_eq!(std::fs::read(ground.root.join("d/c")).unwrap(), b"came between");
     assert_eq!(std::fs::read(ground.root.join("a")).unwrap(), b"1");
+}
+
+#[tokio::test]
+async fn moving_backups_to_where_they_are_none_is_held_for_destroying_them() {
+    let ground = Ground::with(r#"backups = ["backups/**", "db/*.gz", "**/*.dump"]"#);
+    let args = |from: &str, to: &str| json!({ "target": "uploads", "from": from, "to": to });
+    for path in ["backups/full.tar", "backups/2025/a", "backups/2025/b", "db/old.gz", "db/x.dump", "other/x"] {
+        ground.file(path, "1");
+    }
+    std::fs::create_dir(ground.root.join("tmp")).unwrap();
+    let lost = [
+        ("backups/full.tar", "tmp/x", "backups/full.tar would not count as a backup any more"),
+        ("backups", "tmp/b", "3 files would not count as backups any more where they move to (backups/2025/a, "),
+        ("backups/2025", "2025", "2 files would not count"),
+        ("db", "tmp/db", "db/old.gz would not count"),
+        ("db/old.gz", "db/old.zip", "db/old.gz would not count"),
+        ("db/x.dump", "db/x.tmp", "db/x.dump would not count"),
+    ];
+    for (from, to, fact) in lost {
+        let seen = ground.look("files_move", args(from, to)).await.unwrap();
+        assert!(seen.destroys_recovery && seen.reversibility == Reversibility::Irreversible, "{from} to {to}");
+        assert!(facts(&seen).contains(fact), "{}", facts(&seen));
+        let before = ground.state().await;
+        let done = ground.run("files_move", args(from, to), &seen).await.unwrap();
+        let back = ground.look("files_move", done.undo.as_ref().unwrap().args.clone()).await.unwrap();
+        assert!(!back.destroys_recovery && back.reversibility == Reversibility::Reversible, "{to} to {from}");
+        ground.undo(&done).await;
+        assert_eq!(before, ground.state().await);
+    }
+    let kept = [
+        ("backups/full.tar", "backups/2025/c"),
+        ("backups/2025", "backups/old"),
+        ("backups/full.tar", "db/full.gz"),
+        ("db/x.dump", "tmp/y.dump"),
+        ("other", "backups/other"),
+        ("other/x", "tmp/x"),
+    ];
+    for (from, to) in kept {
+        let seen = ground.look("files_move", args(from, to)).await.unwrap();
+        assert!(!seen.destroys_recovery && seen.reversibility == Reversibility::Reversible, "{from} to {to}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_counted_may_be_a_backup_that_moves() {
+    let mut ground = Ground::with(r#"backups = ["data/*/full.tar", "**/*.dump"]"#);
+    ground.limits.count = 2;
+    for n in 0..5 {
+        ground.file(&format!("data/pg/{n}"), "1");
+        ground.file(&format!("node_modules/{n}"), "1");
+    }
+    for (from, to, lost) in [("data/pg", "pg", true), ("data/pg", "data/pg16", false), ("node_modules", "x", false)] {
+        let seen = ground.look("files_move", json!({ "target": "uploads", "from": from, "to": to })).await.unwrap();
+        assert_eq!((seen.blast_radius.truncated, seen.destroys_recovery), (true, lost), "{from} to {to}");
+        assert_eq!(facts(&seen).contains("what was not counted may hold backups"), lost, "{}", facts(&seen));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -356,7 +406,7 @@ async fn a_check_says_what_a_careful_operator_should_know() {
     let report = Files::new().check(&ground.lease(Access::Read)).await.unwrap();
     let root = ground.root.metadata().unwrap();
     assert_eq!(report.identity, format!("files:{}#{}:{}", ground.root.display(), root.dev(), root.ino()));
-    assert!(report.summary.contains("1 file, 1 folder, 5 B"), "{}", report.summary);
+    assert!(report.summary.contains("1 file, 1 folder, 5 bytes"), "{}", report.summary);
     let warnings = report.warnings.join("\n");
     for part in ["everybody on this machine", "Backups-daily", "keeps 1 entry"] {
         assert!(warnings.contains(part), "{part} in {warnings}");

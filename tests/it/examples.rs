@@ -1,0 +1,199 @@
+//! Plays the session of every example against the real binary, in a copy of the example's folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use mollyguard_tests::{Agent, Era, Person, Result, mollyguard, root, within};
+use rusqlite::{Connection, OpenFlags};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::process::Command;
+
+/// A `session.toml`: what an agent does, and what must come of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Session {
+    call: Vec<Call>,
+}
+
+/// One call of a session, or the undoing of the one before.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    /// What this call shows.
+    says: String,
+    tool: Option<String>,
+    #[serde(default)]
+    arguments: toml::Table,
+    /// Takes back the last call that ran and was no undo.
+    #[serde(default)]
+    undo: bool,
+    /// `done`, or a refusal's reason code.
+    expect: String,
+    /// What the person types into the question, or `decline`; without it nobody may be asked.
+    answer: Option<String>,
+    /// Fields of the output.
+    #[serde(default)]
+    output: toml::Table,
+    /// Rows of `target.table`, counted afterwards.
+    #[serde(default)]
+    rows: BTreeMap<String, u64>,
+    /// Whether a file is there afterwards.
+    #[serde(default)]
+    files: BTreeMap<String, bool>,
+}
+
+/// The folders of `examples/`.
+fn examples() -> Result<Vec<PathBuf>> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(root().join("examples"))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+fn session(folder: &Path) -> Result<Session> {
+    let path = folder.join("session.toml");
+    let text = fs::read_to_string(&path).map_err(|error| format!("`{}`: {error}", path.display()))?;
+    toml::from_str(&text).map_err(|error| format!("`{}`: {error}", path.display()).into())
+}
+
+#[test]
+fn every_example_is_complete() -> Result {
+    let examples = examples()?;
+    assert!(!examples.is_empty());
+    for folder in examples {
+        for file in ["README.md", "mollyguard.toml", "session.toml"] {
+            assert!(folder.join(file).is_file(), "`{}` needs a `{file}`", folder.display());
+        }
+        let session = session(&folder)?;
+        assert!(!session.call.is_empty(), "`{}` plays nothing", folder.display());
+        for call in &session.call {
+            let one = call.undo != call.tool.is_some();
+            assert!(one && !call.says.is_empty(), "`{}`: a call has a tool or undoes: {call:?}", folder.display());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_session_with_a_key_nobody_knows_is_refused() {
+    let text = "[[call]]\nsays = \"x\"\ntool = \"t\"\nexpect = \"done\"\nrow = {}\n";
+    assert!(toml::from_str::<Session>(text).is_err_and(|error| error.to_string().contains("unknown field `row`")));
+}
+
+/// An example in a temporary folder, set up.
+async fn copy(example: &Path) -> Result<tempfile::TempDir> {
+    let dir = tempfile::TempDir::with_prefix("mollyguard-example-")?;
+    let copied = Command::new("cp").arg("-a").arg(example.join(".")).arg(dir.path()).status().await?;
+    assert!(copied.success());
+    // What somebody's own run of the example left behind is no part of it.
+    for left in ["state", "heads.txt"] {
+        let path = dir.path().join(left);
+        let _ = fs::remove_dir_all(&path);
+        let _ = fs::remove_file(&path);
+    }
+    let setup = dir.path().join("setup.sh");
+    if setup.is_file() {
+        let output = within("setup.sh", Command::new(&setup).output()).await??;
+        assert!(output.status.success(), "{}: {}", setup.display(), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(dir)
+}
+
+fn serve(folder: &Path) -> Result<Command> {
+    let mut command = Command::new(mollyguard()?);
+    command.arg("--config").arg(folder.join("mollyguard.toml")).arg("serve").kill_on_drop(true);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ok(command)
+}
+
+#[tokio::test]
+async fn every_example_plays_as_its_session_says_in_both_eras() -> Result {
+    for example in examples()? {
+        for era in Era::BOTH {
+            let folder = copy(&example).await?;
+            play(&session(&example)?, folder.path(), era).await?;
+            let mut verify = Command::new(mollyguard()?);
+            verify.arg("--config").arg(folder.path().join("mollyguard.toml")).args(["audit", "verify"]);
+            let verified = verify.output().await?;
+            assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+        }
+    }
+    Ok(())
+}
+
+async fn play(session: &Session, folder: &Path, era: Era) -> Result {
+    let mut last = String::new();
+    for call in &session.call {
+        // A process each: what a call needs of the ones before is in the state directory.
+        let person = match call.answer.as_deref() {
+            Some("decline") | None => Person::declines(),
+            Some(typed) => Person::types(typed),
+        };
+        let agent = Agent::over_stdio(serve(folder)?, era, person).await?;
+        let (tool, arguments) = match &call.tool {
+            Some(tool) => (tool.as_str(), json!(call.arguments)),
+            None => ("undo_call", json!({"call_id": last})),
+        };
+        let reply = agent.call(tool, arguments).await?;
+        match call.expect.as_str() {
+            "done" => {
+                reply.done();
+            }
+            code => {
+                reply.refused(code);
+            }
+        }
+        if reply.is_done() && !call.undo {
+            reply.call_id().clone_into(&mut last);
+        }
+        let (says, asked) = (&call.says, agent.asked().len());
+        assert_eq!(asked, usize::from(call.answer.is_some()), "\"{says}\" asked {asked} times");
+        for (field, expected) in &call.output {
+            assert_eq!(reply.structured()[field], serde_json::to_value(expected)?, "\"{says}\": `{field}`");
+        }
+        agent.close().await?;
+        look(call, folder)?;
+    }
+    Ok(())
+}
+
+/// Looks at databases and files behind the gateway's back.
+fn look(call: &Call, folder: &Path) -> Result {
+    let config: toml::Table = toml::from_str(&fs::read_to_string(folder.join("mollyguard.toml"))?)?;
+    for (place, expected) in &call.rows {
+        let (target, table) = place.split_once('.').ok_or("`rows` counts `target.table`")?;
+        let path = config["targets"][target]["path"].as_str().ok_or("a database has a path")?;
+        let database = Connection::open_with_flags(folder.join(path), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let rows: i64 = database.query_row(&format!("SELECT count(*) FROM \"{table}\""), [], |row| row.get(0))?;
+        assert_eq!(u64::try_from(rows)?, *expected, "\"{}\": rows of {place}", call.says);
+    }
+    for (path, expected) in &call.files {
+        assert_eq!(folder.join(path).exists(), *expected, "\"{}\": `{path}`", call.says);
+    }
+    Ok(())
+}
+
+/// What a README tells the reader to type works.
+#[tokio::test]
+async fn the_commands_of_the_quickstart_work() -> Result {
+    let folder = copy(&root().join("examples/quickstart")).await?;
+    let readme = fs::read_to_string(folder.path().join("README.md"))?;
+    let commands = readme.lines().filter_map(|line| line.strip_prefix("    mollyguard "));
+    let mut ran = 0;
+    for line in commands {
+        let args: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();
+        let output = Command::new(mollyguard()?).args(&args).current_dir(folder.path()).output().await?;
+        assert!(output.status.success(), "mollyguard {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        ran += 1;
+    }
+    assert!(ran > 0);
+    Ok(())
+}
