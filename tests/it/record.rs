@@ -121,7 +121,7 @@ const EDITS: &[Edit] = &[
         elsewhere: true,
     },
     edit("a call's arguments", "UPDATE calls SET args = '{}'", "edited"),
-    edit("a call's undo", "UPDATE calls SET undo = replace(undo, 'fleet_staging', 'fleet')", "edited"),
+    edit("a call's undo", "UPDATE calls SET undo_args = replace(undo_args, 'fleet_staging', 'fleet')", "edited"),
     edit("a call's end", "UPDATE calls SET ended = 'untouched' WHERE n = 1", "edited"),
     edit("a call", "PRAGMA foreign_keys = OFF; DELETE FROM calls WHERE n = 2", "call"),
     edit("an answer", "UPDATE confirmations SET standing = replace(standing, 'refused', 'approved')", "edited"),
