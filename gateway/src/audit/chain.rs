@@ -103,6 +103,8 @@ pub struct Report {
     pub checkpoints: u64,
     /// How many calls were compared with the records.
     pub calls: u64,
+    /// Whether signatures were looked at.
+    pub signatures: bool,
     /// What is wrong; empty when nothing is.
     pub findings: Vec<Finding>,
     /// How many findings were left off the list.

@@ -72,6 +72,7 @@ pub fn verify_store(directory: &Path, checkpoint: Option<&Path>) -> Result<Repor
     hold_against(&mut verifier, notes, checkpoint.is_some());
 
     let mut report = verifier.finish();
+    report.signatures = key.is_some();
     if key.is_none() && report.records > 0 {
         report.found(Wrong::Head, None, "the installation's signing key is gone");
     }
@@ -121,8 +122,13 @@ pub fn verify_export(path: &Path, checkpoint: Option<&Path>, key: Option<&Public
     close_export(&mut verifier, closing.as_deref(), key);
     hold_against(&mut verifier, notes, checkpoint.is_some());
     let mut report = verifier.finish();
+    report.signatures = key.is_some();
     if key.is_none() {
-        report.notes.push("no public key was given: signatures were not looked at".into());
+        report.notes.push(
+            "signatures were not looked at, for want of the installation's public key: whoever could change this file \
+             could have made it"
+                .into(),
+        );
     }
     if checkpoint.is_none() {
         report.notes.push("no checkpoint was given: an export made anew with the same key would not be found".into());

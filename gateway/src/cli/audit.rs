@@ -6,7 +6,8 @@ use clap::Subcommand;
 
 use super::paint::Paint;
 use super::{Done, Failure, load, print, print_json};
-use crate::audit;
+use crate::audit::{self, PublicKey};
+use crate::config::{ConfigError, find};
 
 /// What to do with the record.
 #[derive(Debug, Subcommand)]
@@ -16,9 +17,12 @@ pub(crate) enum Audit {
         /// Also hold the record against the signed heads in this file, kept out of reach of whoever could rewrite it all.
         #[arg(long, value_name = "FILE")]
         checkpoint: Option<PathBuf>,
-        /// Verify an exported file instead of the store.
+        /// Verify an exported file instead of the store. With --key, no configuration and no state directory is needed.
         #[arg(long, value_name = "FILE")]
         export: Option<PathBuf>,
+        /// The key to verify the export's signatures with, as `mollyguard audit key` prints it.
+        #[arg(long, value_name = "PUBLICKEY", requires = "export", value_parser = read_key)]
+        key: Option<Box<PublicKey>>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -35,15 +39,14 @@ pub(crate) enum Audit {
 
 impl Audit {
     pub(crate) fn run(self, config: Option<PathBuf>) -> Done {
-        let config = load(config)?;
         match self {
-            Self::Verify { checkpoint, export, json } => {
+            Self::Verify { checkpoint, export, key, json } => {
                 let report = match export {
                     Some(file) => {
-                        let key = audit::public_key(&config.state).ok();
+                        let key = key.map_or_else(|| own_key(config), |key| Ok(Some(*key)))?;
                         audit::verify_export(&file, checkpoint.as_deref(), key.as_ref())
                     }
-                    None => audit::verify_store(&config.state, checkpoint.as_deref()),
+                    None => audit::verify_store(&load(config)?.state, checkpoint.as_deref()),
                 };
                 let report = report.map_err(Failure::usage)?;
                 if json {
@@ -55,17 +58,36 @@ impl Audit {
             }
             Self::Export { json: _ } => {
                 let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-                audit::export(&config.state, &mut out).map(|_| ()).map_err(Failure::usage)
+                audit::export(&load(config)?.state, &mut out).map(|_| ()).map_err(Failure::usage)
             }
-            Self::Key => print(&format!("{}\n", audit::public_key(&config.state).map_err(Failure::usage)?)),
+            Self::Key => print(&format!("{}\n", audit::public_key(&load(config)?.state).map_err(Failure::usage)?)),
         }
     }
+}
+
+fn read_key(text: &str) -> Result<Box<PublicKey>, String> {
+    PublicKey::parse(text)
+        .map(Box::new)
+        .ok_or_else(|| "this is not a key as `mollyguard audit key` prints it".to_owned())
+}
+
+/// The key of the installation here, where there is one: an export may be verified where there is none.
+fn own_key(config: Option<PathBuf>) -> Result<Option<PublicKey>, Failure> {
+    let named = config.is_some() || std::env::var_os("MOLLYGUARD_CONFIG").is_some();
+    if !named && matches!(find(None), Err(ConfigError::Missing(_))) {
+        return Ok(None);
+    }
+    Ok(audit::public_key(&load(config)?.state).ok())
 }
 
 /// The report for people.
 pub(crate) fn render(report: &audit::Report) -> String {
     let paint = Paint::stdout();
-    let verdict = if report.is_sound() { paint.green("sound") } else { paint.red("NOT SOUND") };
+    let verdict = match (report.is_sound(), report.signatures || report.records == 0) {
+        (true, true) => paint.green("sound"),
+        (true, false) => paint.yellow("sound, but signatures were not looked at"),
+        (false, _) => paint.red("NOT SOUND"),
+    };
     let (records, streams) = (report.records, report.streams);
     let mut text = format!(
         "{verdict}: {records} records in {streams} streams, {} calls, {} checkpoints\n",
@@ -86,4 +108,61 @@ pub(crate) fn render(report: &audit::Report) -> String {
         text.push_str(&format!("  {} {note}\n", paint.dim("note:")));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::audit::End;
+    use crate::store::laws::{ran, start};
+    use crate::store::tests::open;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(subcommand)]
+        audit: Audit,
+    }
+
+    /// An export far from its installation, and the key as it was printed there.
+    async fn exported(place: &tempfile::TempDir) -> (PathBuf, String) {
+        let state = place.path().join("state");
+        ran(&open(&state), start(), End::Succeeded).await;
+        let file = place.path().join("export.jsonl");
+        audit::export(&state, &mut std::fs::File::create(&file).unwrap()).unwrap();
+        let key = audit::public_key(&state).unwrap().to_string();
+        std::fs::remove_dir_all(&state).unwrap();
+        (file, key)
+    }
+
+    fn verify(file: &std::path::Path, key: Option<&str>) -> Result<Audit, clap::Error> {
+        let mut words = vec!["audit".into(), "verify".into(), "--export".into(), file.as_os_str().to_owned()];
+        words.extend(key.map(|key| format!("--key={key}").into()));
+        Line::try_parse_from(words).map(|line| line.audit)
+    }
+
+    #[tokio::test]
+    async fn an_export_is_verified_with_its_key_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let (file, key) = exported(&place).await;
+        let nowhere = || Some(place.path().join("nowhere.toml"));
+        verify(&file, Some(&key)).unwrap().run(nowhere()).unwrap();
+        assert_eq!(verify(&file, None).unwrap().run(nowhere()).unwrap_err().code, 2, "a named configuration is read");
+
+        let (_, other) = exported(&tempfile::tempdir().unwrap()).await;
+        assert_eq!(verify(&file, Some(&other)).unwrap().run(nowhere()).unwrap_err().code, 1);
+        let error = verify(&file, Some("mollyguard.dev/audit/1")).unwrap_err().to_string();
+        assert!(error.contains("not a key as `mollyguard audit key` prints it"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn says_when_signatures_were_not_looked_at() {
+        let place = tempfile::tempdir().unwrap();
+        let (file, key) = exported(&place).await;
+        let text = render(&audit::verify_export(&file, None, None).unwrap());
+        assert!(text.contains("sound, but signatures were not looked at"), "{text}");
+        let text = render(&audit::verify_export(&file, None, PublicKey::parse(&key).as_ref()).unwrap());
+        assert!(text.contains("sound") && !text.contains("not looked at"), "{text}");
+    }
 }
