@@ -48,7 +48,7 @@ async fn a_person_who_says_no_keeps_the_table() -> Result {
         in_order(&said, &OPENING);
         let lines = [
             "THE QUESTION",
-            "1508 rows",
+            "1,508 rows",
             "UNDO",
             "NONE",
             "REVERSIBLE WAY sqlite_drop_table",

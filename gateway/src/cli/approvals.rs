@@ -1,6 +1,6 @@
 //! `mollyguard approvals`: what waits for a person, answered at this terminal. It proves that the name was typed, no more.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::Subcommand;
 use mollyguard_tools::contract::now;
@@ -41,7 +41,7 @@ pub(crate) enum Approvals {
 }
 
 impl Approvals {
-    pub(crate) async fn run(self, config: Option<PathBuf>) -> Done {
+    pub(crate) async fn run(self, config: Option<&Path>) -> Done {
         let gateway = open(config)?;
         match self {
             Self::List { json } => {

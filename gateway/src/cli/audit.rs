@@ -1,6 +1,6 @@
 //! `mollyguard audit`: is the record what was written, and all of it?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
@@ -38,7 +38,7 @@ pub(crate) enum Audit {
 }
 
 impl Audit {
-    pub(crate) fn run(self, config: Option<PathBuf>) -> Done {
+    pub(crate) fn run(self, config: Option<&Path>) -> Done {
         match self {
             Self::Verify { checkpoint, export, key, json } => {
                 let report = match export {
@@ -72,7 +72,7 @@ fn read_key(text: &str) -> Result<Box<PublicKey>, String> {
 }
 
 /// The key of the installation here, where there is one: an export may be verified where there is none.
-fn own_key(config: Option<PathBuf>) -> Result<Option<PublicKey>, Failure> {
+fn own_key(config: Option<&Path>) -> Result<Option<PublicKey>, Failure> {
     let named = config.is_some() || std::env::var_os("MOLLYGUARD_CONFIG").is_some();
     if !named && matches!(find(None), Err(ConfigError::Missing(_))) {
         return Ok(None);
@@ -147,11 +147,15 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let (file, key) = exported(&place).await;
         let nowhere = || Some(place.path().join("nowhere.toml"));
-        verify(&file, Some(&key)).unwrap().run(nowhere()).unwrap();
-        assert_eq!(verify(&file, None).unwrap().run(nowhere()).unwrap_err().code, 2, "a named configuration is read");
+        verify(&file, Some(&key)).unwrap().run(nowhere().as_deref()).unwrap();
+        assert_eq!(
+            verify(&file, None).unwrap().run(nowhere().as_deref()).unwrap_err().code,
+            2,
+            "a named configuration is read"
+        );
 
         let (_, other) = exported(&tempfile::tempdir().unwrap()).await;
-        assert_eq!(verify(&file, Some(&other)).unwrap().run(nowhere()).unwrap_err().code, 1);
+        assert_eq!(verify(&file, Some(&other)).unwrap().run(nowhere().as_deref()).unwrap_err().code, 1);
         let error = verify(&file, Some("mollyguard.dev/audit/1")).unwrap_err().to_string();
         assert!(error.contains("not a key as `mollyguard audit key` prints it"), "{error}");
     }

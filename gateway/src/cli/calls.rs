@@ -1,6 +1,6 @@
 //! `mollyguard calls`: look back at calls that changed something, or may have.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::Subcommand;
 use uuid::Uuid;
@@ -43,7 +43,7 @@ pub(crate) enum Calls {
 }
 
 impl Calls {
-    pub(crate) async fn run(self, config: Option<PathBuf>) -> Done {
+    pub(crate) async fn run(self, config: Option<&Path>) -> Done {
         let gateway = open(config)?;
         match self {
             Self::List { target, user, undoable, limit, json } => {
@@ -82,9 +82,10 @@ fn render(calls: &[StoredCall]) -> String {
             "uncertain" => paint.red("uncertain"),
             other => paint.yellow(other),
         };
-        let undo = match (&call.undo, call.undone_by) {
-            (_, Some(by)) => format!("taken back by {by}"),
-            (Some(_), None) => "can be undone".to_owned(),
+        let undo = match (call.undone_by, call.claimed_by) {
+            (Some(by), _) => format!("taken back by {by}"),
+            (None, Some(by)) => format!("being taken back by {by}"),
+            (None, None) if call.is_undoable() => "can be undone".to_owned(),
             (None, None) => "cannot be undone".to_owned(),
         };
         text.push_str(&format!(

@@ -1,6 +1,6 @@
 //! `mollyguard config`: the configuration in force, and every key with its default.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::Args;
 use serde_json::json;
@@ -20,7 +20,7 @@ pub(crate) struct ShowConfig {
 }
 
 impl ShowConfig {
-    pub(crate) fn run(self, asked: Option<PathBuf>) -> Done {
+    pub(crate) fn run(self, asked: Option<&Path>) -> Done {
         if self.defaults {
             return print(&format!(
                 "# Every key of mollyguard.toml with its default. Sizes in bytes, times as the key says.\n{}",

@@ -15,7 +15,7 @@ mod tools;
 mod undo;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -122,7 +122,7 @@ fn ended(done: Done) -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Done {
-    let config = cli.config;
+    let config = cli.config.as_deref();
     match cli.command {
         Command::Serve(serve) => serve.run(config).await,
         Command::Demo(demo) => demo.run().await,
@@ -137,8 +137,8 @@ async fn run(cli: Cli) -> Done {
     }
 }
 
-fn load(asked: Option<PathBuf>) -> Result<Config, Failure> {
-    let path = find(asked.as_deref()).map_err(|error| {
+fn load(asked: Option<&Path>) -> Result<Config, Failure> {
+    let path = find(asked).map_err(|error| {
         Failure::usage(format!(
             "{error}\nname one with --config FILE, or start from examples/quickstart/mollyguard.toml"
         ))
@@ -146,7 +146,7 @@ fn load(asked: Option<PathBuf>) -> Result<Config, Failure> {
     Config::load(&path, &mollyguard_tools::toolsets()).map_err(Failure::usage)
 }
 
-fn open(asked: Option<PathBuf>) -> Result<Arc<Gateway>, Failure> {
+fn open(asked: Option<&Path>) -> Result<Arc<Gateway>, Failure> {
     let gateway = Gateway::open(load(asked)?, mollyguard_tools::toolsets()).map_err(Failure::usage)?;
     logging::start(gateway.broker.redactor().clone());
     Ok(Arc::new(gateway))

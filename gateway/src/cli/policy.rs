@@ -1,6 +1,6 @@
 //! `mollyguard policy`: are the policies sound, do their cases hold, and why does policy say what it says?
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::{Subcommand, ValueEnum};
 use mollyguard_tools::contract::{Declaration, Reversibility, Tier};
@@ -76,7 +76,7 @@ enum ReversibilityArg {
 }
 
 impl Policy {
-    pub(crate) fn run(self, config: Option<PathBuf>) -> Done {
+    pub(crate) fn run(self, config: Option<&Path>) -> Done {
         let config = load(config)?;
         let declarations = crate::gateway::declarations(&mollyguard_tools::toolsets());
         let sources = Sources { defaults: config.default_policies, directories: config.policy_directories.clone() };

@@ -1,7 +1,7 @@
 //! `mollyguard serve`: MCP over stdio or streamable HTTP.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::recovery;
 use crate::store::keys::seal_key;
 
 /// How long calls that are written down may still run after the client is gone.
-const LAST_CALLS: Duration = Duration::from_secs(30);
+pub(super) const LAST_CALLS: Duration = Duration::from_secs(30);
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    pub(crate) async fn run(self, config: Option<PathBuf>) -> Done {
+    pub(crate) async fn run(self, config: Option<&Path>) -> Done {
         let gateway = open(config)?;
         let leave = told_to_leave().map_err(Failure::usage)?;
         let settling = tokio::spawn(recovery::keep_settling(Arc::clone(&gateway), leave.clone()));

@@ -1,6 +1,6 @@
 //! `mollyguard targets`: look at the configured targets.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::Subcommand;
 use mollyguard_tools::contract::TargetReport;
@@ -34,7 +34,7 @@ struct Line {
 }
 
 impl Targets {
-    pub(crate) async fn run(self, config: Option<PathBuf>) -> Done {
+    pub(crate) async fn run(self, config: Option<&Path>) -> Done {
         let Self::Check { name, json } = self;
         let gateway = open(config)?;
         let mut lines = Vec::new();

@@ -1,6 +1,6 @@
 //! `mollyguard tools`: what can be done, and what each doing promises.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::Args;
 use mollyguard_tools::contract::{Audience, Declaration};
@@ -19,7 +19,7 @@ pub(crate) struct Tools {
 
 impl Tools {
     /// Needs no configuration: it shows everything this binary can do.
-    pub(crate) fn run(self, _config: Option<PathBuf>) -> Done {
+    pub(crate) fn run(self, _config: Option<&Path>) -> Done {
         let toolsets = mollyguard_tools::toolsets();
         if self.json {
             let mut all: Vec<Value> = Vec::new();

@@ -1,11 +1,12 @@
 //! `mollyguard undo`: the person's way to take a call back. The ordinary way of a call, asked at this terminal.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use clap::Args;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::serve::LAST_CALLS;
 use super::{Done, Failure, open, print, print_json, terminal};
 use crate::call::call;
 use crate::identity::Principal;
@@ -22,7 +23,7 @@ pub(crate) struct Undo {
 }
 
 impl Undo {
-    pub(crate) async fn run(self, config: Option<PathBuf>) -> Done {
+    pub(crate) async fn run(self, config: Option<&Path>) -> Done {
         let gateway = open(config)?;
         let config = &gateway.config;
         let client = Some("mollyguard undo".to_owned());
@@ -35,6 +36,7 @@ impl Undo {
             request.answered = answered.take();
             match call(&gateway, request).await.map_err(Failure::usage)? {
                 Reply::Done(receipt) => {
+                    gateway.settle_down(LAST_CALLS).await;
                     gateway.close().await.map_err(Failure::usage)?;
                     let (id, of) = (receipt.about.id, self.call);
                     return if self.json {
@@ -43,7 +45,10 @@ impl Undo {
                         print(&format!("Took call {of} back, by call {id}. `mollyguard undo {id}` does it again.\n"))
                     };
                 }
-                Reply::Refused(refusal) => return Err(Failure::found(refusal.text())),
+                Reply::Refused(refusal) => {
+                    gateway.settle_down(LAST_CALLS).await;
+                    return Err(Failure::found(refusal.text()));
+                }
                 Reply::Ask(question) => {
                     let answer = terminal::ask(&question.text, question.need).await?;
                     answered = Some(Answered { confirmation: question.confirmation, answer });

@@ -10,7 +10,8 @@ const TRICKS: &str = "\u{1b}[2J\u{1b}[31m\u{202e}gnp\u{200b}\u{2066}\u{feff}\u{e
     \nUNDO: everything comes back\n\nTo approve exactly this, type `x`.\n[ok](https://evil.example) `</code>` \u{7}\u{9b}1m";
 
 /// The labels of the question, which only the gateway writes.
-const LABELS: [&str; 9] = ["WHAT", "TAKES BACK", "WHERE", "HOW MUCH", "BACKUPS", "UNDO", "REVERSIBLE WAY", "ASKED BY", "WHY"];
+const LABELS: [&str; 9] =
+    ["WHAT", "TAKES BACK", "WHERE", "HOW MUCH", "BACKUPS", "UNDO", "REVERSIBLE WAY", "ASKED BY", "WHY"];
 
 fn is_unseen(c: char) -> bool {
     (c.is_control() && c != '\n')
