@@ -168,7 +168,7 @@ impl Gateway {
         let next = match alternative {
             Some(way) => format!("Use `{}` instead: {}.", way.tool, way.summary),
             None => {
-                "No approval would change this. Ask the people who keep the policies, or do it another way.".to_owned()
+                "No approval that can be given here would change this. Ask the people who keep the policies, or do it another way.".to_owned()
             }
         };
         let mut refusal = Refusal::new(ReasonCode::Denied, message, next, about);

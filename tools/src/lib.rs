@@ -8,6 +8,7 @@ pub mod files;
 pub mod laws;
 pub mod sql;
 pub mod sqlite;
+pub mod text;
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use crate::identity::Principal;
 use crate::policy::Because;
 
 pub use question::{CallFacts, Matches, digest_of_call, matches};
-pub use wording::{Asked, clean, grouped, quoted, render, size, typed_name};
+pub use wording::{Asked, clean, quoted, render, typed_name};
 
 /// How strongly an approval proves a person, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

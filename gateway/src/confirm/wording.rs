@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use mollyguard_tools::contract::{About, BlastRadius, Declaration, Preflight, Reversibility, Target, Timestamp};
+use mollyguard_tools::text::{count, grouped, is_unseen, size};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -136,15 +137,15 @@ fn backups(text: &mut String, asked: &Asked<'_>) {
 /// `1 resource, 1,508 rows, 214 kB, 2 dependents; bookings 1,500, payments 8`.
 fn amount(radius: &BlastRadius) -> String {
     let least = if radius.truncated { "at least " } else { "" };
-    let mut parts = vec![format!("{least}{}", counted(radius.resources, "resource"))];
+    let mut parts = vec![format!("{least}{}", count(radius.resources, "resource"))];
     if let Some(rows) = radius.rows {
-        parts.push(format!("{least}{}", counted(rows, "row")));
+        parts.push(format!("{least}{}", count(rows, "row")));
     }
     if let Some(bytes) = radius.bytes {
         parts.push(format!("{least}{}", size(bytes)));
     }
     if radius.dependents > 0 {
-        parts.push(counted(radius.dependents, "dependent"));
+        parts.push(count(radius.dependents, "dependent"));
     }
     let mut text = parts.join(", ");
     if radius.parts.len() > 1 {
@@ -156,40 +157,6 @@ fn amount(radius: &BlastRadius) -> String {
         }
     }
     text
-}
-
-fn counted(n: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
-}
-
-/// A number with thousands separated: `1,508`.
-#[must_use]
-pub fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Bytes for people, in decimal units: `214 kB`.
-#[must_use]
-pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
-    if bytes < 1000 {
-        return counted(bytes, "byte");
-    }
-    let mut whole = bytes;
-    let mut unit = 0;
-    while whole >= 1_000_000 && unit + 1 < UNITS.len() {
-        whole /= 1000;
-        unit += 1;
-    }
-    format!("{}.{} {}", whole / 1000, whole % 1000 / 100, UNITS[unit])
 }
 
 const fn undo(reversibility: Reversibility) -> &'static str {
@@ -248,7 +215,7 @@ fn cleaned(text: &str, most: usize) -> String {
     let mut chars = 0;
     for c in text.chars() {
         let c = if c.is_whitespace() { ' ' } else { c };
-        if invisible(c) || (c == ' ' && cleaned.ends_with(' ')) {
+        if is_unseen(c) || (c == ' ' && cleaned.ends_with(' ')) {
             continue;
         }
         if chars == most {
@@ -261,19 +228,6 @@ fn cleaned(text: &str, most: usize) -> String {
     cleaned
 }
 
-/// Characters that show nothing themselves but change how others show: Unicode categories Cc, Cf (which holds the bidi
-/// controls of UAX #9, zero-width characters and tags), the variation selectors, fillers, and private use.
-fn invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
-            | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
-            | '\u{e000}'..='\u{f8ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1345f}' | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,14 +237,5 @@ mod tests {
         assert_eq!(clean("a\u{202e}b\u{200b}c\u{1b}[31md\ne\u{e0041}f"), "abc[31md ef");
         assert_eq!(quoted("x` [link](http://evil)"), "`x' [link](http://evil)`");
         assert!(clean(&"y".repeat(10_000)).ends_with("(10,000 characters in all)"));
-    }
-
-    #[test]
-    fn numbers_are_written_for_people() {
-        assert_eq!((grouped(0), grouped(1508), grouped(39_000_000)), ("0".into(), "1,508".into(), "39,000,000".into()));
-        assert_eq!(
-            (size(1), size(214_000), size(214_000_000_000)),
-            ("1 byte".into(), "214.0 kB".into(), "214.0 GB".into())
-        );
     }
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::client::{Kind, Root, stat_at};
 use super::rel::TRASH;
-use super::shown::{count, shown_os, size};
 use super::trash;
 use super::walk::{names_in, survey_root};
 use crate::contract::{TargetReport, ToolError};
+use crate::text::{count, shown_os, size};
 
 /// Looks at the root as a whole.
 pub(super) fn report(root: &Root) -> Result<TargetReport, ToolError> {

@@ -14,8 +14,8 @@ use cap_std::fs::{Dir, MetadataExt as _};
 use super::glob::Glob;
 use super::platform;
 use super::rel::Rel;
-use super::shown::shown_os;
 use crate::contract::{About, Environment, Evidence, Lease, Limits, Target, Timestamp, ToolError, blocking};
+use crate::text::shown_os;
 
 /// A target's own settings.
 #[derive(Clone, Debug)]

@@ -11,7 +11,6 @@ use super::platform;
 use super::probe::{find_out, is_trashed};
 use super::rel::Rel;
 use super::restore;
-use super::shown::shown_os;
 use super::tally::Found;
 use super::trash::{self, Held, fresh_id, lock, swap};
 use super::walk::survey;
@@ -19,6 +18,7 @@ use crate::contract::{
     About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
     ToolError, TypedTool,
 };
+use crate::text::shown_os;
 
 /// Moves to the trash.
 pub(super) struct Delete;

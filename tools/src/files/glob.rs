@@ -1,7 +1,7 @@
 //! Patterns over paths relative to a root: `?` is one character, `*` any number of them within a name, `**` any number of
 //! whole names. Nothing else is special.
 
-use super::shown::shown;
+use crate::text::shown;
 
 /// One pattern, such as `backups/**`.
 ///

@@ -157,7 +157,7 @@ impl Listing {
     fn folder(&mut self, dir: &Dir, device: u64, path: &str, depth: usize) -> Result<(), ToolError> {
         // One more than fits, for the trash that is left out.
         let (names, more) = names_in(dir, self.entries_left.saturating_add(1))
-            .map_err(|error| super::client::io_error(&super::shown::shown(path), &error))?;
+            .map_err(|error| super::client::io_error(&crate::text::shown(path), &error))?;
         for name in names.iter().filter(|name| !is_trash(name)) {
             let Ok(stat) = stat_at(dir, device, name) else { continue };
             let item = item(dir, path, name, stat);

@@ -13,7 +13,6 @@ mod purge;
 mod read;
 mod rel;
 mod restore;
-mod shown;
 mod tally;
 mod trash;
 mod walk;

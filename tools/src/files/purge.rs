@@ -12,13 +12,13 @@ use super::client::{Place, Root, beyond_mount, work};
 use super::delete::{doomed, fingerprint, radius};
 use super::probe::{self, find_out};
 use super::rel::Rel;
-use super::shown::{moment, shown};
 use super::tally::Found;
 use super::trash::{self, Entry, Held, fresh_id, lock, parse_id, swap};
 use crate::contract::{
     About, Alternative, Audience, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, Target,
     ToolError, TypedTool,
 };
+use crate::text::{moment, shown};
 
 /// Removes for good.
 pub(super) struct Purge;

@@ -3,8 +3,8 @@
 use std::ffi::OsStr;
 use std::fmt;
 
-use super::shown::shown;
 use crate::contract::ToolError;
+use crate::text::shown;
 
 /// The folder inside the root where what is taken away is kept; no call can name it.
 pub(super) const TRASH: &str = ".mollyguard-trash";

@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use super::client::{Kind, Stat, moment_of};
-use super::shown::{count, moment, shown_os, size};
 use crate::contract::{About, Digest, Evidence};
+use crate::text::{count, moment, shown_os, size};
 
 /// How many names of one kind a sentence lists.
 const NAMED: usize = 3;

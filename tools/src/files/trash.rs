@@ -15,10 +15,10 @@ use uuid::Uuid;
 use super::client::{Kind, Place, Root, Stat, io_error, settle, stat_at};
 use super::platform;
 use super::rel::{Rel, TRASH};
-use super::shown::shown;
 use super::tally::{Found, Tally};
 use super::walk::{names_in, survey, survey_as};
 use crate::contract::{Digest, Timestamp, ToolError, now};
+use crate::text::shown;
 
 const ITEM: &str = "item";
 const SPARE: &str = "spare";

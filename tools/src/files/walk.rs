@@ -12,9 +12,9 @@ use sha2::{Digest as _, Sha256};
 use super::client::{Kind, Place, Root, Stat, io_error, stat_at};
 use super::platform;
 use super::rel::{DEEPEST, Rel, is_trash};
-use super::shown::shown_os;
 use super::tally::{Found, Tally};
 use crate::contract::{Digest, ToolError};
+use crate::text::shown_os;
 
 /// Looks at the thing at a place; `None` where nothing is there.
 pub(super) fn survey(root: &Root, place: &Place) -> Result<Option<Found>, ToolError> {

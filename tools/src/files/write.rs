@@ -19,7 +19,6 @@ use super::probe::{self, find_out};
 use super::read::Encoding;
 use super::rel::Rel;
 use super::restore;
-use super::shown::{shown, size};
 use super::tally::Found;
 use super::trash::{self, Entry, Held, fresh_id, lock, swap};
 use super::walk::survey;
@@ -27,6 +26,7 @@ use crate::contract::{
     About, Alternative, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Probe, Promise,
     Reversibility, Scope, Target, ToolError, TypedTool,
 };
+use crate::text::{shown, size};
 
 const KEPT: &str = "prior_state_kept";
 

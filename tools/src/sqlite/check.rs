@@ -8,8 +8,8 @@ use rusqlite::Connection;
 use super::client::Site;
 use super::quarantine;
 use super::schema::{self, Kind};
-use super::shown::{count, shown};
 use crate::contract::{TargetReport, ToolError};
+use crate::text::{count, shown};
 
 /// What the database says it is, and what a careful operator should know.
 pub(super) fn check(site: &Site) -> Result<TargetReport, ToolError> {

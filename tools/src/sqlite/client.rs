@@ -14,8 +14,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::shown::shown;
 use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError, blocking};
+use crate::text::shown;
 
 /// One target's own settings.
 #[derive(Clone, Debug, PartialEq, Eq)]

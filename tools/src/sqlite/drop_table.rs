@@ -10,12 +10,12 @@ use super::client::{Site, work};
 use super::quarantine::{self, Contents};
 use super::restore_table;
 use super::schema::{self, Table};
-use super::shown::{count, shown, thousands};
 use super::text;
 use crate::contract::{
     About, Audience, BlastRadius, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError,
     TypedTool, UndoPlan,
 };
+use crate::text::{count, grouped, shown};
 
 pub(super) struct SqliteDropTable;
 
@@ -69,7 +69,7 @@ impl TypedTool for SqliteDropTable {
             let conn = site.open_to_read()?;
             let table = droppable(&conn, site, &name)?;
             let contents = quarantine::contents(&conn, site, &table)?;
-            let mut preflight = preflight(site, &conn, &table, &contents, "drop (into the quarantine)")?;
+            let mut preflight = preflight(site, &conn, &table, &contents, ["move", " into the quarantine"])?;
             let what = "its rows stay in the same file, in the quarantine; that is no backup of the file";
             preflight.evidence.push(Evidence::seen(About::Backups, what, "the quarantine"));
             Ok(preflight)
@@ -116,7 +116,7 @@ pub(super) fn preflight(
     conn: &Connection,
     table: &Table,
     contents: &Contents,
-    verb: &str,
+    [before, after]: [&str; 2],
 ) -> Result<Preflight, ToolError> {
     let name = &table.name;
     let dependents = dependents(conn, site, table)?;
@@ -142,7 +142,7 @@ pub(super) fn preflight(
         evidence,
         alternative: None,
         fingerprint: contents.fingerprint,
-        summary: format!("{verb} the table {} with {rows}", shown(name)),
+        summary: format!("{before} the table {} with {rows}{after}", shown(name)),
         pre_image: None,
     })
 }
@@ -157,7 +157,7 @@ fn dependents(conn: &Connection, site: &Site, table: &Table) -> Result<Vec<Strin
             let filter = format!("WHERE {}", set.join(" AND "));
             let (rows, more) = schema::count(conn, &key.child, &filter, site.limits.count)?;
             let more = if more { "more than " } else { "" };
-            let (child, rows) = (shown(&key.child), thousands(rows));
+            let (child, rows) = (shown(&key.child), grouped(rows));
             found.push(format!("`{child}` refers to it by a foreign key, from {more}{rows} rows"));
         }
         let sql = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('view', 'trigger') AND sql IS NOT NULL \

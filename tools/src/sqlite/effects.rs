@@ -15,11 +15,11 @@ use super::images::{self, ImageError, Images, RowImage, SequenceImage, TableImag
 use super::query;
 use super::recorder::{Counts, Record, Recorder};
 use super::schema::{self, Key, Kind, Table};
-use super::shown;
 use super::text;
 use super::trial::{self, Purpose, Ran, Trial};
 use crate::contract::{Digest, ToolError};
 use crate::sql::Write;
+use crate::text::{grouped, shown};
 
 /// What a statement changed.
 #[derive(Debug, Default)]
@@ -139,7 +139,7 @@ fn stopped(
 /// Counts only: there are more rows than may be kept.
 fn too_many(site: &Site, record: Record, changed: u64) -> Effects {
     let hash: [u8; 32] = record.stream.finalize().into();
-    let bound = shown::thousands(site.limits.count);
+    let bound = grouped(site.limits.count);
     Effects {
         counts: record.counts,
         changed,
@@ -193,7 +193,7 @@ impl Gathering<'_> {
             let Some(pair) = (if whole { self.compare(table)? } else { self.by_rowid(table)? }) else {
                 let what =
                     if whole { "is too large to be compared as a whole" } else { "changes by too much to be kept" };
-                effects.obstacles.push(format!("`{}` {what}", shown::shown(&table.name)));
+                effects.obstacles.push(format!("`{}` {what}", shown(&table.name)));
                 effects.truncated |= whole;
                 let heard: [u8; 32] = self.record.stream.clone().finalize().into();
                 digest.update(heard);
@@ -236,14 +236,12 @@ impl Gathering<'_> {
             let Some(table) = schema::find(self.after, &name)? else { continue };
             match table.kind {
                 Kind::Virtual => {
-                    effects
-                        .obstacles
-                        .push(format!("`{}` is a virtual table, whose storage is its own", shown::shown(&name)));
+                    effects.obstacles.push(format!("`{}` is a virtual table, whose storage is its own", shown(&name)));
                 }
                 Kind::Table if table.key == Key::Hidden => {
                     effects.obstacles.push(format!(
                         "the columns of `{}` hide its rowid, so its rows cannot be told apart",
-                        shown::shown(&name)
+                        shown(&name)
                     ));
                 }
                 _ => {}

@@ -15,7 +15,6 @@ mod recorder;
 mod restore_rows;
 mod restore_table;
 mod schema;
-mod shown;
 mod text;
 mod trial;
 mod value;

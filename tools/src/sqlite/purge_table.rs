@@ -10,11 +10,11 @@ use super::client::{Site, work};
 use super::drop_table;
 use super::quarantine::{self, Kept};
 use super::schema::{self, TRASH, Table};
-use super::shown::shown;
 use super::text::quote;
 use crate::contract::{
     About, Alternative, Audience, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
 };
+use crate::text::shown;
 
 pub(super) struct SqlitePurgeTable;
 
@@ -65,7 +65,7 @@ impl TypedTool for SqlitePurgeTable {
             let conn = site.open_to_read()?;
             let (table, kept) = purgeable(&conn, site, &name)?;
             let contents = quarantine::contents(&conn, site, &table)?;
-            let mut preflight = drop_table::preflight(site, &conn, &table, &contents, "destroy for good")?;
+            let mut preflight = drop_table::preflight(site, &conn, &table, &contents, ["destroy for good", ""])?;
             preflight.reversibility = Reversibility::Irreversible;
             match kept {
                 Some(kept) => {

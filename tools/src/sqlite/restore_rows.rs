@@ -13,11 +13,11 @@ use super::client::{Site, work};
 use super::effects::explain;
 use super::images::{self, Images, RowImage, SequenceImage};
 use super::schema;
-use super::shown::{count, shown, thousands};
 use crate::contract::{
     About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
     Target, ToolError, TypedTool, UndoPlan,
 };
+use crate::text::{count, grouped, shown};
 
 pub(super) struct SqliteRestoreRows;
 
@@ -159,7 +159,7 @@ fn preflight(site: &Site, args: &Args, now: &Images) -> Preflight {
     blast_radius.rows = Some(rows);
     blast_radius.bytes = Some(now.weight());
     let parts: Vec<String> =
-        blast_radius.parts.iter().map(|(table, rows)| format!("{} of {}", thousands(*rows), shown(table))).collect();
+        blast_radius.parts.iter().map(|(table, rows)| format!("{} of {}", grouped(*rows), shown(table))).collect();
     let of = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
     let kept = Evidence::seen(About::Undo, "the rows as they are now are kept for undoing", "the tables");
     Preflight {

@@ -9,11 +9,11 @@ use serde_json::json;
 use super::client::{Site, work};
 use super::quarantine::{self, Kept};
 use super::schema;
-use super::shown::{count, shown};
 use crate::contract::{
     About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError,
     TypedTool, UndoPlan,
 };
+use crate::text::{count, shown};
 
 pub(super) struct SqliteRestoreTable;
 

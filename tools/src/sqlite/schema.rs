@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::client::Site;
-use super::shown::shown;
 use super::text;
 use crate::contract::ToolError;
+use crate::text::shown;
 
 /// What begins the name of everything the quarantine owns.
 pub(super) const TRASH: &str = "mollyguard_trash";

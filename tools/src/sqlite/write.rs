@@ -18,13 +18,13 @@ use super::query;
 use super::recorder::Counts;
 use super::restore_rows;
 use super::schema;
-use super::shown::{count, shown, thousands};
 use super::trial::Purpose;
 use crate::contract::{
     About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
     Target, ToolError, TypedTool,
 };
 use crate::sql::{Class, Dialect, Verb, Write, classify};
+use crate::text::{count, grouped, shown};
 
 /// The condition that makes a write reversible.
 const FITS: &str = "prior_state_fits_journal";
@@ -238,12 +238,12 @@ fn summary(write: &Write, named: &str, effects: &Effects) -> String {
     let mut also: Vec<String> = Vec::new();
     for (rows, verb) in [(of.inserted, "insert"), (of.updated, "update"), (of.deleted, "delete")] {
         if rows > 0 && verb != write.verb.as_str() && rows != direct {
-            also.push(format!("{verb} {} of {}", thousands(rows), shown(named)));
+            also.push(format!("{verb} {} of {}", grouped(rows), shown(named)));
         }
     }
     let others = effects.counts.iter().filter(|(table, counts)| *table != named && counts.all() > 0);
     let by_others = |(table, counts): (&String, &Counts)| {
-        format!("{} of {} by cascade or trigger", thousands(counts.all()), shown(table))
+        format!("{} of {} by cascade or trigger", grouped(counts.all()), shown(table))
     };
     also.extend(others.map(by_others));
     if !also.is_empty() {

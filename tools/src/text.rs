@@ -1,5 +1,5 @@
-//! Names, sizes and counts as text for people. A file's name is hostile input: it must not be able to forge, hide or
-//! reorder any part of a sentence it stands in.
+//! Names, sizes and counts as text for people. The name of a file or a table is hostile input: it must not be able to
+//! forge, hide or reorder any part of a sentence it stands in.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -10,12 +10,14 @@ use crate::contract::Timestamp;
 const LONGEST: usize = 160;
 
 /// A name as it stands in a sentence: as it is when it is plain, else quoted with everything odd escaped.
-pub(super) fn shown(name: &str) -> String {
+#[must_use]
+pub fn shown(name: &str) -> String {
     shown_bytes(name.as_bytes())
 }
 
 /// The same for a name as the file system gave it, which need not be UTF-8.
-pub(super) fn shown_os(name: &OsStr) -> String {
+#[must_use]
+pub fn shown_os(name: &OsStr) -> String {
     shown_bytes(name.as_bytes())
 }
 
@@ -47,8 +49,8 @@ fn pieces(bytes: &[u8]) -> Vec<Piece> {
     for chunk in bytes.utf8_chunks() {
         pieces.extend(chunk.valid().chars().map(|c| match c {
             _ if is_unseen(c) => Piece { text: format!("\\u{{{:x}}}", u32::from(c)), plain: false },
-            '"' | '\\' => Piece { text: format!("\\{c}"), plain: false },
-            _ => Piece { text: c.to_string(), plain: c.is_alphanumeric() || "._-/+@=~%#:".contains(c) },
+            '"' | '\\' | '`' => Piece { text: format!("\\{c}"), plain: false },
+            _ => Piece { text: c.to_string(), plain: c.is_alphanumeric() || "._-/+@=~%#:$".contains(c) },
         }));
         pieces.extend(chunk.invalid().iter().map(|b| Piece { text: format!("\\x{b:02x}"), plain: false }));
     }
@@ -57,7 +59,8 @@ fn pieces(bytes: &[u8]) -> Vec<Piece> {
 
 /// Control, bidirectional, invisible and blank characters other than the space: Unicode's `Default_Ignorable_Code_Point`,
 /// `Bidi_Control` and `White_Space`, line separators, and the fillers that count as letters but draw nothing.
-fn is_unseen(c: char) -> bool {
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
     c.is_control()
         || (c.is_whitespace() && c != ' ')
         || matches!(c,
@@ -68,7 +71,8 @@ fn is_unseen(c: char) -> bool {
 }
 
 /// A size for people: `16 bytes`, `1.2 MB`.
-pub(super) fn size(bytes: u64) -> String {
+#[must_use]
+pub fn size(bytes: u64) -> String {
     if bytes < 1000 {
         return count(bytes, "byte");
     }
@@ -83,16 +87,32 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// `1 file`, `214 files`.
-pub(super) fn count(n: u64, what: &str) -> String {
+#[must_use]
+pub fn count(n: u64, what: &str) -> String {
     match (n, what.strip_suffix('y')) {
         (1, _) => format!("1 {what}"),
-        (_, Some(stem)) => format!("{n} {stem}ies"),
-        (_, None) => format!("{n} {what}s"),
+        (_, Some(stem)) => format!("{} {stem}ies", grouped(n)),
+        (_, None) => format!("{} {what}s", grouped(n)),
     }
 }
 
+/// A number with thousands separated: `1,508`.
+#[must_use]
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// A moment to the second.
-pub(super) fn moment(at: Timestamp) -> String {
+#[must_use]
+pub fn moment(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }
 
@@ -109,6 +129,7 @@ mod tests {
 
     #[test]
     fn hostile_names_forge_nothing() {
+        assert_eq!(shown("a`\nb"), "\"a\\`\\u{a}b\"");
         assert_eq!(shown("a\nb"), "\"a\\u{a}b\"");
         assert_eq!(shown("x\" (0 files)"), "\"x\\\" (0 files)\"");
         assert_eq!(shown("a\u{202e}txt.exe"), "\"a\\u{202e}txt.exe\"");
@@ -124,6 +145,7 @@ mod tests {
             [0, 1, 999, 1000, 1_250_000, 123_400_000_000].map(size),
             ["0 bytes", "1 byte", "999 bytes", "1.0 kB", "1.2 MB", "123 GB"]
         );
+        assert_eq!([0, 999, 1_508, 1_000_000].map(grouped), ["0", "999", "1,508", "1,000,000"]);
         assert_eq!([count(1, "file"), count(0, "file"), count(2, "entry")], ["1 file", "0 files", "2 entries"]);
     }
 }
