@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use mollyguard_tools::text::count;
 
 use super::paint::Paint;
 use super::{Done, Failure, load, print, print_json};
@@ -90,8 +91,11 @@ pub(crate) fn render(report: &audit::Report) -> String {
     };
     let (records, streams) = (report.records, report.streams);
     let mut text = format!(
-        "{verdict}: {records} records in {streams} streams, {} calls, {} checkpoints\n",
-        report.calls, report.checkpoints
+        "{verdict}: {} in {}, {}, {}\n",
+        count(records, "record"),
+        count(streams, "stream"),
+        count(report.calls, "call"),
+        count(report.checkpoints, "checkpoint"),
     );
     for finding in &report.findings {
         let place = match (finding.stream, finding.seq) {
