@@ -135,7 +135,7 @@ async fn a_write_of_very_many_rows_is_counted_exactly_and_is_irreversible() {
     let mut dropped = Database::new("CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3);");
     dropped.limits.count = 2;
     let seen = dropped.look("sqlite_drop_table", &table("t")).await.unwrap();
-    assert!(seen.blast_radius.truncated && seen.summary.ends_with("at least 2 rows"), "{}", seen.summary);
+    assert!(seen.blast_radius.truncated && seen.summary.contains("with at least 2 rows"), "{}", seen.summary);
 }
 
 #[tokio::test]
