@@ -249,6 +249,9 @@ pub(super) fn put_back(conn: &Connection, images: &Images) -> Result<(), ImageEr
         }
         tables.push(table);
     }
+    // SQLite counts a row that is put back as a new one, but AUTOINCREMENT is to move only where the images say so.
+    let autoincrement = tables.iter().filter(|table| table.autoincrement);
+    let counted = autoincrement.map(|table| sequence(conn, &table.name)).collect::<Result<Vec<_>, _>>()?;
     for (table, image) in tables.iter().zip(&images.tables) {
         for RowImage { key, row } in &image.rows {
             if let Some(row) = row {
@@ -256,20 +259,25 @@ pub(super) fn put_back(conn: &Connection, images: &Images) -> Result<(), ImageEr
             }
         }
     }
-    for SequenceImage { table, rows } in &images.sequences {
-        if !has_sequences(conn)? {
-            return Err(unfit("`sqlite_sequence` is no longer there"));
-        }
-        conn.execute("DELETE FROM sqlite_sequence WHERE name = ?1", [table])?;
-        for (rowid, seq) in rows {
-            let (place, seq) = value::bind(seq).ok_or_else(|| unfit("a sequence of no known type"))?;
-            let sql = format!("INSERT INTO sqlite_sequence (rowid, name, seq) VALUES (?, ?, {place})");
-            conn.execute(&sql, (rowid, table, seq))?;
-        }
+    for sequence in counted.iter().chain(&images.sequences) {
+        set_sequence(conn, sequence)?;
     }
     // What was written must read as what was kept: an affinity or a default may have had another opinion.
     let now = current(conn, images)?;
     if now == *images { Ok(()) } else { Err(unfit("a row does not read back as it was kept")) }
+}
+
+fn set_sequence(conn: &Connection, SequenceImage { table, rows }: &SequenceImage) -> Result<(), ImageError> {
+    if !has_sequences(conn)? {
+        return Err(unfit("`sqlite_sequence` is no longer there"));
+    }
+    conn.execute("DELETE FROM sqlite_sequence WHERE name = ?1", [table])?;
+    for (rowid, seq) in rows {
+        let (place, seq) = value::bind(seq).ok_or_else(|| unfit("a sequence of no known type"))?;
+        let sql = format!("INSERT INTO sqlite_sequence (rowid, name, seq) VALUES (?, ?, {place})");
+        conn.execute(&sql, (rowid, table, seq))?;
+    }
+    Ok(())
 }
 
 fn insert(conn: &Connection, table: &Table, key: &Value, row: &[Value]) -> Result<(), ImageError> {

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::world::{Database, SHOP, advice, find, sql, table, told};
 use crate::contract::{Access, Cause, Preflight, Probe, Reversibility};
-use crate::laws::World as _;
+use crate::laws::{Ended, World as _, obeys};
+use crate::sqlite::Sqlite;
 
 #[tokio::test]
 async fn a_cascade_is_counted_by_table() {
@@ -71,6 +72,15 @@ async fn rows_that_pointed_to_nothing_before_may_do_so_again() {
     let undo = outcome.undo.unwrap();
     world.call(&undo.tool, &undo.args).await.unwrap();
     assert_eq!(world.state().await, before);
+}
+
+#[tokio::test]
+async fn a_row_put_back_under_a_higher_rowid_does_not_move_autoincrement() {
+    let world =
+        Database::new("CREATE TABLE t(id INTEGER PRIMARY KEY AUTOINCREMENT, note); INSERT INTO t(note) VALUES ('a')");
+    // Moving a row does not count as an insert, so AUTOINCREMENT stays at 1; putting it back there must not count either.
+    let ended = obeys(&world, &Sqlite::new(), "sqlite_write", &sql("UPDATE t SET id = 50 WHERE id = 1")).await.unwrap();
+    assert!(matches!(ended, Ended::Done { class: Reversibility::Reversible, .. }), "{ended:?}");
 }
 
 #[tokio::test]
