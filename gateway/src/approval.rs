@@ -117,26 +117,23 @@ fn pending(confirmation: &Confirmation, question: &Question<'_>, about: About) -
     refusal
 }
 
-/// The approval for this very call: the one its repetition brings along, or one given meanwhile on another channel.
-pub(crate) async fn find(
+/// The approval for this very call that its repetition brings along.
+pub(crate) async fn brought(
     gateway: &Arc<Gateway>,
     id: Uuid,
     request: &Request,
     facts: &CallFacts<'_>,
     seen: &Preflight,
 ) -> Result<Option<Approval>, Box<Refusal>> {
+    let Some(answered) = &request.answered else { return Ok(None) };
+    let weighed = weigh(gateway, id, request, answered, facts, seen).await;
     let mut about = About::seen(id, "deny", seen.reversibility, seen);
-    let weighed = match &request.answered {
-        Some(answered) => weigh(gateway, id, request, answered, facts, seen).await.map(Some),
-        None if request.channel.is_none() => given_meanwhile(gateway, facts).await,
-        None => Ok(None),
-    };
     let (code, message) = match weighed {
-        Ok(approval) => return Ok(approval),
+        Ok(approval) => return Ok(Some(approval)),
         Err(Unusable::Store(error)) => return Err(Box::new(Refusal::of_store(&error, about))),
         Err(Unusable::No(code, message)) => (code, message),
     };
-    let because = asked_by(gateway, request).await;
+    let because = asked_by(gateway, request, answered).await;
     about.policies.clone_from(&because);
     let next = match code {
         ReasonCode::TargetChanged => "Look again: the same call asks anew about what is there now.",
@@ -158,8 +155,7 @@ pub(crate) async fn find(
 }
 
 /// The policies that asked the question an answer came along for; only its own principal is told.
-async fn asked_by(gateway: &Gateway, request: &Request) -> Vec<Because> {
-    let Some(answered) = &request.answered else { return Vec::new() };
+async fn asked_by(gateway: &Gateway, request: &Request, answered: &Answered) -> Vec<Because> {
     match gateway.store.confirmation(answered.confirmation).await {
         Ok(Some((confirmation, _))) if confirmation.principal.is_same_person(&request.principal) => {
             confirmation.because
@@ -187,8 +183,19 @@ fn no<T>(code: ReasonCode, message: impl Into<String>) -> Result<T, Unusable> {
     Err(Unusable::No(code, message.into()))
 }
 
-async fn given_meanwhile(gateway: &Gateway, facts: &CallFacts<'_>) -> Result<Option<Approval>, Unusable> {
-    match gateway.store.pending(facts.request(), facts.state()).await? {
+/// The approval for this very call that was given meanwhile on another channel, for a client that cannot ask itself.
+pub(crate) async fn given_meanwhile(
+    gateway: &Gateway,
+    id: Uuid,
+    request: &Request,
+    facts: &CallFacts<'_>,
+    seen: &Preflight,
+) -> Result<Option<Approval>, Box<Refusal>> {
+    if request.channel.is_some() || request.answered.is_some() {
+        return Ok(None);
+    }
+    let waiting = gateway.store.pending(facts.request(), facts.state()).await;
+    match waiting.map_err(|error| Refusal::of_store(&error, About::seen(id, "deny", seen.reversibility, seen)))? {
         Some((confirmation, Standing::Approved { approval })) if matches(&confirmation, facts) == Matches::Exactly => {
             Ok(Some(approval))
         }

@@ -86,19 +86,29 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
         undoes: errand.undoes.map(|(call, _)| call),
         policies: gateway.policies.digest(),
     };
-    let approval = approval::find(gateway, id, request, &facts, &seen).await?;
+    let mut approval = approval::brought(gateway, id, request, &facts, &seen).await?;
 
     let _stage = request.stage.send(Stage::Deciding);
-    let decision = gateway.policies.decide(&Facts {
-        call: id,
-        principal: &request.principal,
-        declaration,
-        targets: &seen.targets,
-        reversibility,
-        blast_radius: &seen.blast_radius,
-        destroys_recovery: seen.destroys_recovery,
-        approval: approval.as_ref().map(Approval::strength),
-    });
+    let decide = |approval: Option<&Approval>| {
+        gateway.policies.decide(&Facts {
+            call: id,
+            principal: &request.principal,
+            declaration,
+            targets: &seen.targets,
+            reversibility,
+            blast_radius: &seen.blast_radius,
+            destroys_recovery: seen.destroys_recovery,
+            approval: approval.map(Approval::strength),
+        })
+    };
+    let mut decision = decide(approval.as_ref());
+    // Only what needs a yes looks for one that was given on another channel meanwhile: most calls need none.
+    if matches!(decision, Decision::Confirm { .. })
+        && let Some(given) = approval::given_meanwhile(gateway, id, request, &facts, &seen).await?
+    {
+        decision = decide(Some(&given));
+        approval = Some(given);
+    }
     let permit = match decision {
         Decision::Allow(permit) => permit,
         Decision::Confirm { need, because } => {

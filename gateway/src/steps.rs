@@ -83,17 +83,17 @@ impl Gateway {
             },
             Err(error) => Refusal::of_tool(&error, unseen()),
         };
-        self.refused(request, errand, None, refusal).await
+        Err(self.refused(request, errand, None, refusal).await)
     }
 
     /// Records a refusal and hands it on; a refusal that cannot be recorded is one still.
-    pub(crate) async fn refused<T>(
+    async fn refused(
         &self,
         request: &Request,
         errand: &Errand,
         seen: Option<&Preflight>,
         refusal: Refusal,
-    ) -> Result<T, Box<Refusal>> {
+    ) -> Box<Refusal> {
         let name = &errand.tool.declaration.name;
         let mut subject = self.subject_unseen(refusal.about.id, &request.principal, name, &errand.args);
         subject.targets = seen.map(|seen| self.redacted_targets(seen)).unwrap_or_default();
@@ -104,7 +104,7 @@ impl Gateway {
         if let Err(error) = self.store.record(subject, event).await {
             tracing::error!(call = %refusal.about.id, %error, "a refusal could not be recorded");
         }
-        Err(Box::new(refusal))
+        Box::new(refusal)
     }
 
     async fn try_look(&self, request: &Request, errand: &Errand) -> Result<Preflight, ToolError> {
@@ -139,7 +139,7 @@ impl Gateway {
         let Some(pinned) = self.broker.identity(&target.name) else { return Ok(()) };
         let toolset = self.toolsets.iter().find(|toolset| toolset.name() == target.kind);
         let toolset = toolset.ok_or_else(|| ToolError::refused(format!("there is no kind `{}`", target.kind)))?;
-        let found = toolset.check(lease).await?.identity;
+        let found = toolset.identity(lease).await?;
         if found == pinned {
             return Ok(());
         }
@@ -174,11 +174,7 @@ impl Gateway {
         let mut refusal = Refusal::new(ReasonCode::Denied, message, next, about);
         refusal.because = because;
         refusal.alternative = alternative.map(crate::reply::way_of);
-        match self.refused::<()>(request, errand, seen, refusal).await {
-            Err(refusal) => refusal,
-            // `refused` always is one.
-            Ok(()) => Box::new(Refusal::lost("a refusal was lost", About::unseen(id, declaration.reversibility))),
-        }
+        self.refused(request, errand, seen, refusal).await
     }
 
     /// What a record about a call says it is about.

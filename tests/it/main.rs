@@ -16,6 +16,7 @@ mod sdk;
 mod secrets;
 mod several_processes;
 mod state;
+mod targets;
 mod tidy;
 mod undo;
 

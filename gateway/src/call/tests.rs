@@ -106,6 +106,10 @@ impl Toolset for Tools {
         Ok(Arc::new(()))
     }
 
+    async fn identity(&self, _: &Lease) -> Result<String, ToolError> {
+        Ok("it".into())
+    }
+
     async fn check(&self, _: &Lease) -> Result<TargetReport, ToolError> {
         Ok(TargetReport { identity: "it".into(), summary: "it".into(), warnings: Vec::new() })
     }

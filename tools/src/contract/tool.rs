@@ -81,6 +81,10 @@ pub trait Toolset: Send + Sync {
         Vec::new()
     }
 
+    /// What the target says it is: [`TargetReport::identity`] without the rest of the look, since a pinned target is asked
+    /// before every call.
+    async fn identity(&self, lease: &Lease) -> Result<String, ToolError>;
+
     /// Looks at a target as a whole.
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError>;
 }

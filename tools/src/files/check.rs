@@ -38,10 +38,15 @@ pub(super) fn report(root: &Root) -> Result<TargetReport, ToolError> {
     let least = if tally.truncated { "at least " } else { "" };
     let (files, folders) = (count(tally.files, "file"), count(tally.folders, "folder"));
     Ok(TargetReport {
-        identity: format!("files:{}#{}", root.real.to_string_lossy(), root.stat.uid()),
+        identity: identity(root),
         summary: format!("{real}: {least}{files}, {folders}, {}, on device {}", size(tally.bytes), root.stat.dev),
         warnings,
     })
+}
+
+/// The folder's real path, and the folder that lies there.
+pub(super) fn identity(root: &Root) -> String {
+    format!("files:{}#{}", root.real.to_string_lossy(), root.stat.uid())
 }
 
 fn place_warnings(root: &Root) -> Vec<String> {

@@ -95,6 +95,10 @@ impl Toolset for Files {
         settings.downcast_ref::<Folder>().map(|folder| folder.root.clone()).into_iter().collect()
     }
 
+    async fn identity(&self, lease: &Lease) -> Result<String, ToolError> {
+        work(lease, |root| Ok(check::identity(root))).await
+    }
+
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
         work(lease, check::report).await
     }

@@ -28,9 +28,12 @@ pub(super) fn check(site: &Site) -> Result<TargetReport, ToolError> {
     );
     let mut warnings = file_warnings(&site.path, journal == "wal");
     warnings.extend(content_warnings(&conn, site).map_err(explain)?);
-    // The inode outlives every write; a file copied or restored over the name is another database until pinned again.
-    let identity = format!("sqlite:{}:{}", site.uid, site.path.display());
-    Ok(TargetReport { identity, summary, warnings })
+    Ok(TargetReport { identity: identity(site), summary, warnings })
+}
+
+/// The inode outlives every write; a file copied or restored over the name is another database until pinned again.
+pub(super) fn identity(site: &Site) -> String {
+    format!("sqlite:{}:{}", site.uid, site.path.display())
 }
 
 fn file_warnings(path: &Path, wal: bool) -> Vec<String> {

@@ -81,6 +81,10 @@ impl Toolset for Sqlite {
         settings.downcast_ref::<client::Settings>().map(|settings| settings.path.clone()).into_iter().collect()
     }
 
+    async fn identity(&self, lease: &Lease) -> Result<String, ToolError> {
+        client::work(lease, |site| Ok(check::identity(site))).await
+    }
+
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
         client::work(lease, check::check).await
     }
