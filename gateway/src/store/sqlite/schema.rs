@@ -94,18 +94,16 @@ fn at(path: &Path, error: rusqlite::Error) -> StoreError {
 
 /// The schema's version, 0 for an empty database. Refuses a newer one and those of other programs.
 fn version(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
-    let read = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    let found = read("user_version").map_err(|error| at(path, error))?;
-    let application = read("application_id").map_err(|error| at(path, error))?;
+    // In one statement, and so of one moment: another process may be setting the database up between two.
+    let read = "SELECT (SELECT count(*) FROM sqlite_master), (SELECT user_version FROM pragma_user_version), \
+                (SELECT application_id FROM pragma_application_id)";
+    let (tables, found, application): (i64, i32, i32) = connection
+        .query_row(read, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .map_err(|error| at(path, error))?;
     let shown = path.display();
     let known = MIGRATIONS.len();
-    if found == 0 && application == 0 {
-        let tables: i64 = connection
-            .query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))
-            .map_err(|error| at(path, error))?;
-        if tables == 0 {
-            return Ok(0);
-        }
+    if found == 0 && application == 0 && tables == 0 {
+        return Ok(0);
     }
     if application != APPLICATION {
         return Err(StoreError::Corrupt(format!("`{shown}` is not a mollyguard database")));
