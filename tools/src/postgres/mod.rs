@@ -4,9 +4,12 @@
 //! destroys is kept wherever it fits.
 
 mod address;
+mod anatomy;
 mod catalog;
 mod check;
 mod connect;
+mod describe;
+mod listing;
 mod params;
 mod pool;
 mod query;
@@ -53,7 +56,7 @@ impl Toolset for Postgres {
     }
 
     fn tools(&self) -> Vec<Arc<dyn Tool>> {
-        vec![Arc::new(Typed::new(query::PostgresQuery))]
+        vec![Arc::new(Typed::new(describe::PostgresDescribe)), Arc::new(Typed::new(query::PostgresQuery))]
     }
 
     fn settings(&self, table: toml::Table, _base: &Path) -> Result<Settings, SettingsError> {

@@ -2,5 +2,7 @@
 
 #[path = "../../../tests/src/servers/postgres.rs"]
 mod cluster;
+mod describe;
+mod others;
 mod reads;
 mod world;
