@@ -3,6 +3,7 @@
 //! A read runs in a read-only transaction that is always rolled back; a change is tried before it is shown, and what it
 //! destroys is kept wherever it fits.
 
+mod activity;
 mod address;
 mod anatomy;
 mod catalog;
@@ -14,6 +15,7 @@ mod params;
 mod pool;
 mod query;
 mod session;
+mod terminate;
 mod trouble;
 mod value;
 
@@ -56,7 +58,12 @@ impl Toolset for Postgres {
     }
 
     fn tools(&self) -> Vec<Arc<dyn Tool>> {
-        vec![Arc::new(Typed::new(describe::PostgresDescribe)), Arc::new(Typed::new(query::PostgresQuery))]
+        vec![
+            Arc::new(Typed::new(activity::PostgresActivity)),
+            Arc::new(Typed::new(describe::PostgresDescribe)),
+            Arc::new(Typed::new(query::PostgresQuery)),
+            Arc::new(Typed::new(terminate::PostgresTerminate)),
+        ]
     }
 
     fn settings(&self, table: toml::Table, _base: &Path) -> Result<Settings, SettingsError> {

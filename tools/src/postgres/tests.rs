@@ -1,8 +1,10 @@
 //! The toolset on a real server.
 
+mod activity;
 #[path = "../../../tests/src/servers/postgres.rs"]
 mod cluster;
 mod describe;
 mod others;
 mod reads;
+mod terminate;
 mod world;
