@@ -1,6 +1,7 @@
 //! The toolset on a real server.
 
 mod activity;
+mod check;
 #[path = "../../../tests/src/servers/postgres.rs"]
 mod cluster;
 mod describe;
