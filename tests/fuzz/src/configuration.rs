@@ -31,8 +31,9 @@ pub fn configuration(input: &[u8]) {
 fn with_secret(text: &str, at: usize) -> String {
     let pasted = text.split_inclusive('\n').map(|line| match line.split_once('=') {
         Some((key, value)) if KEYS.contains(&key.trim()) => {
-            let at = value.char_indices().map(|(index, _)| index).nth(at % (value.chars().count() + 1));
-            let (before, after) = value.split_at(at.unwrap_or(value.len()));
+            let places: Vec<_> = value.char_indices().map(|(index, _)| index).collect();
+            // The line's end stays where it is: behind it is the next key.
+            let (before, after) = value.split_at(places.get(at % places.len().max(1)).copied().unwrap_or_default());
             format!("{key}={before}{SECRET}{after}")
         }
         _ => line.to_owned(),

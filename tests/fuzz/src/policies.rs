@@ -14,7 +14,8 @@ pub fn policies(input: &[u8]) {
     let loaded = load(&cedar);
     match &loaded {
         Ok(policies) => {
-            let again = SourceFile { name: "other.cedar".to_owned(), text: format!("// first\n{}\n// last", cedar.text) };
+            let again =
+                SourceFile { name: "other.cedar".to_owned(), text: format!("// first\n{}\n// last", cedar.text) };
             let again = load(&again).map(|policies| policies.digest()).map_err(|error| error.to_string());
             assert_eq!(again, Ok(policies.digest()), "a comment changes what the policies mean");
         }
