@@ -134,7 +134,7 @@ impl Sqlite {
     /// What SQLite would change by preparing and running it is no read.
     fn agrees(&self, text: &str) {
         let class = classify(text, Dialect::Sqlite);
-        let (Ok(Class::Read) | Ok(Class::Write(_))) = class else { return };
+        let Ok(Class::Read | Class::Write(_)) = class else { return };
         let reads = class == Ok(Class::Read);
         let mut batch = Batch::new(&self.connection, text);
         let mut statements = 0;
