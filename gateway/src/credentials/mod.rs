@@ -7,7 +7,7 @@ mod source;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mollyguard_tools::contract::{Access, Configured, Lease, Limits, Secret};
+use mollyguard_tools::contract::{Access, Configured, Declaration, Lease, Limits, Secret};
 use uuid::Uuid;
 
 use crate::config::Config;
@@ -35,6 +35,7 @@ pub enum LendError {
 struct Held {
     configured: Arc<Configured>,
     secret: Option<Arc<Secret>>,
+    read_secret: Option<Arc<Secret>>,
     identity: Option<String>,
 }
 
@@ -54,9 +55,13 @@ impl Broker {
         let mut secrets = Vec::new();
         let mut targets = BTreeMap::new();
         for (name, target) in &config.targets {
-            let secret = target.secret.as_ref().map(SecretSource::fetch).transpose()?.map(Arc::new);
-            secrets.extend(secret.clone());
-            let held = Held { configured: Arc::clone(&target.configured), secret, identity: target.identity.clone() };
+            let fetch = |source: &Option<SecretSource>| {
+                source.as_ref().map(SecretSource::fetch).transpose().map(|secret| secret.map(Arc::new))
+            };
+            let (secret, read_secret) = (fetch(&target.secret)?, fetch(&target.read_secret)?);
+            secrets.extend(secret.iter().chain(&read_secret).cloned());
+            let (configured, identity) = (Arc::clone(&target.configured), target.identity.clone());
+            let held = Held { configured, secret, read_secret, identity };
             targets.insert(name.clone(), held);
         }
         for source in &config.redact {
@@ -75,15 +80,34 @@ impl Broker {
 
     fn lend(&self, name: &str, access: Access) -> Result<Lease, LendError> {
         let held = self.held(name)?;
-        Ok(Lease::new(access, Arc::clone(&held.configured), held.secret.clone(), self.limits))
+        let secret = match (access, &held.read_secret) {
+            (Access::Read, Some(secret)) => Some(secret),
+            _ => held.secret.as_ref(),
+        };
+        Ok(Lease::new(access, Arc::clone(&held.configured), secret.cloned(), self.limits))
     }
 
-    /// Lends access for looking.
+    /// Lends access for reading.
     ///
     /// # Errors
     /// There is no such target.
     pub fn lend_read(&self, target: &str) -> Result<Lease, LendError> {
         self.lend(target, Access::Read)
+    }
+
+    /// Lends access for the look of a call: for one that would change something, the credential it would use, since what
+    /// it may do and would do can only be tried with that. It cannot be kept: the tools refuse to change anything on it.
+    ///
+    /// # Errors
+    /// There is no such target.
+    pub fn lend_look(&self, target: &str, declaration: &Declaration) -> Result<Lease, LendError> {
+        self.lend(target, if declaration.mutates() { Access::Trial } else { Access::Read })
+    }
+
+    /// Whether reads of this target have a credential of their own.
+    #[must_use]
+    pub fn reads_apart(&self, target: &str) -> bool {
+        self.targets.get(target).is_some_and(|held| held.read_secret.is_some())
     }
 
     /// Lends access for changing, against the permit of policy for this very call.
