@@ -1,4 +1,5 @@
-//! The real things that the laws are held against: the quickstart's configuration and the tools it brings.
+//! The real things that the laws are held against: the quickstart's configuration and the tools it brings, and those for
+//! PostgreSQL.
 #![expect(clippy::expect_used, reason = "without these no law can be tried, so everything must stop")]
 
 use std::path::Path;
@@ -13,6 +14,9 @@ pub(crate) const PLACE: &str = "/nowhere/mollyguard.toml";
 
 /// The quickstart's configuration file.
 const QUICKSTART: &str = include_str!("../../../examples/quickstart/mollyguard.toml");
+
+/// Nothing connects to it.
+const ORDERS: &str = "[targets.orders]\nkind = \"postgres\"\nenvironment = \"staging\"\nsecret = \"env:ORDERS_URL\"\n";
 
 /// Everything that is done natively.
 pub(crate) fn toolsets() -> &'static [Arc<dyn Toolset>] {
