@@ -28,8 +28,8 @@ pub(crate) fn toolsets() -> &'static [Arc<dyn Toolset>] {
 pub(crate) fn registry() -> &'static Registry {
     static REGISTRY: OnceLock<Registry> = OnceLock::new();
     REGISTRY.get_or_init(|| {
-        let config =
-            Config::parse(QUICKSTART, Path::new(PLACE), toolsets()).expect("the quickstart is a configuration");
+        let text = format!("{QUICKSTART}\n{ORDERS}");
+        let config = Config::parse(&text, Path::new(PLACE), toolsets()).expect("the quickstart is a configuration");
         let targets = config.targets.values().map(|target| &*target.configured);
         Registry::new(toolsets(), targets).expect("the quickstart's tools can be put together")
     })
