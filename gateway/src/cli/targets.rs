@@ -47,7 +47,7 @@ impl Targets {
                 None => "the configuration has no targets".to_owned(),
             }));
         }
-        same_thing_twice(&mut lines);
+        same_thing_twice(&gateway, &mut lines);
         let sound = lines.iter().all(|line| line.ok);
         if json {
             print_json(&lines)?;
@@ -126,12 +126,15 @@ async fn check_changes(
 }
 
 /// One thing under two names in two environments: a call on the one would change the other.
-fn same_thing_twice(lines: &mut [Line]) {
+fn same_thing_twice(gateway: &Gateway, lines: &mut [Line]) {
     for one in 0..lines.len() {
         for other in 0..lines.len() {
             let (Some(a), Some(b)) = (&lines[one].report, &lines[other].report) else { continue };
             if one != other && a.identity == b.identity && lines[one].environment != lines[other].environment {
-                let problem = format!("is the same as `{}` in {}", lines[other].target, lines[other].environment);
+                // A file is itself; what is reached over a network can be a copy that answers the same.
+                let remote = gateway.broker.lend_trial(&lines[one].target).is_ok_and(|lease| lease.secret().is_some());
+                let copy = if remote { ", or a physical copy of it: changes are refused" } else { "" };
+                let problem = format!("is the same as `{}` in {}{copy}", lines[other].target, lines[other].environment);
                 lines[one].ok = false;
                 lines[one].problems.push(problem);
             }
