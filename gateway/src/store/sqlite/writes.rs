@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mollyguard_tools::contract::{Digest, Timestamp, now};
+use mollyguard_tools::failpoint;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use uuid::Uuid;
 
@@ -90,6 +91,7 @@ pub(super) fn begin(writing: &mut Writing<'_>, start: Start) -> Result<Uuid, Sto
     }
     insert(writing.connection, &row)?;
     writing.append(subject, event)?;
+    failpoint::pass("begin_written").map_err(|error| StoreError::Failed(error.to_string()))?;
     Ok(call)
 }
 
@@ -215,6 +217,7 @@ pub(super) fn end(writing: &mut Writing<'_>, call: Uuid, ending: &Ending) -> Res
             CallRow::find(writing.connection, undone, writing.seals)?.ok_or(StoreError::NotFound("call", undone))?;
         writing.append(original.subject()?, AuditEvent::Undone { by: call })?;
     }
+    failpoint::pass("finish_written").map_err(|error| StoreError::Failed(error.to_string()))?;
     Ok(true)
 }
 
