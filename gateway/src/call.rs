@@ -53,7 +53,10 @@ pub async fn call(gateway: &Arc<Gateway>, request: Request) -> Result<Reply, Unk
         }
     };
     let reply = gateway.redacted(reply);
-    failpoint::reach("replying");
+    match &reply {
+        Reply::Ask(_) => failpoint::reach("asking"),
+        _ => failpoint::reach("replying"),
+    }
     Ok(reply)
 }
 

@@ -1,5 +1,6 @@
 //! What the compiler does not keep: the walls between the parts, sizes, words, licences.
 
+mod features;
 mod licences;
 mod scan;
 
