@@ -85,7 +85,7 @@ pub(crate) async fn probe(
     args: Value,
     seen: Preflight,
 ) -> Probe {
-    let Ok(lease) = gateway.broker.lend_read(target) else { return Probe::Unknown };
+    let Ok(lease) = gateway.broker.lend_look(target, &tool.declaration) else { return Probe::Unknown };
     let (tool, deadline) = (Arc::clone(tool), lease.limits().deadline);
     // In a task of its own: a tool that panics has not found anything, and the call is still to be ended.
     let mut look = tokio::spawn(async move { tool.tool.probe(&args, &seen, &lease).await });

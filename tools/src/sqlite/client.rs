@@ -151,7 +151,9 @@ impl Site {
     fn require_write(&self) -> Result<(), ToolError> {
         match self.access {
             Access::Write => Ok(()),
-            Access::Read => Err(ToolError::refused(format!("the lease on `{}` is for looking only", self.name))),
+            Access::Read | Access::Trial => {
+                Err(ToolError::refused(format!("the lease on `{}` is for looking only", self.name)))
+            }
         }
     }
 
