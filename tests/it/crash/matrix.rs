@@ -241,7 +241,7 @@ impl Found {
         let of = |kind: &str| self.events.iter().filter(|event| *event == kind).count();
         let begun = self.calls - self.known;
         let agrees = match (self.ended.as_deref(), self.probe.as_deref()) {
-            (None, _) | (Some("untouched"), _) | (Some("uncertain"), Some("unchanged")) => self.world() == "as before",
+            (None | Some("untouched"), _) | (Some("uncertain"), Some("unchanged")) => self.world() == "as before",
             (Some("succeeded"), None) | (Some("uncertain"), Some("changed")) => self.world() == "changed",
             (Some("uncertain"), Some("unknown")) => true,
             _ => false,

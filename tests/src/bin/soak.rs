@@ -188,11 +188,11 @@ impl Client {
 
     /// Sessions of older revisions stay for a while when a client hangs up, so only clients of the newest do that.
     const fn is_legacy(&self) -> bool {
-        self.number % 4 == 0
+        self.number.is_multiple_of(4)
     }
 
     async fn agent(&self) -> Result<Agent> {
-        let person = if self.number % 3 == 0 { Person::declines() } else { Person::types(self.file()) };
+        let person = if self.number.is_multiple_of(3) { Person::declines() } else { Person::types(self.file()) };
         let era = if self.is_legacy() { Era::Legacy } else { Era::Modern };
         self.served.agent(era, person).await
     }
