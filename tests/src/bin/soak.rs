@@ -16,8 +16,8 @@ Many clients at one gateway for a long time.
 Usage: tests/soak [SECONDS] [CLIENTS]
 
 SECONDS is 600 and CLIENTS is 64 unless given. Prints a line every ten seconds, and at the end what was called and what
-it cost. Fails when memory or descriptors keep growing, when a call is not answered within a minute, when a call on
-record has no end, or when `mollyguard audit verify` finds something.
+it cost. Fails when memory or descriptors keep growing, when a call is not answered within a minute, when a part of the
+gateway panics, when a call on record has no end, or when `mollyguard audit verify` finds something.
 ";
 
 /// How much the gateway may grow after the first third of the time, whatever it was busy with then.
@@ -60,6 +60,10 @@ async fn soak(time: Duration, clients: u64) -> Result {
     println!("{}", counted(&tally));
     let rested = rests(&served, &first).await?;
     println!("at rest {rested}");
+    let log = served.stderr().text();
+    if log.contains("panicked at") {
+        return Err(format!("a part of the gateway broke:\n{log}").into());
+    }
     bounded(&samples)?;
     let served = Arc::into_inner(served).ok_or("a client still holds the gateway")?;
     if !served.terminate().await?.success() {
