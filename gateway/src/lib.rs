@@ -23,3 +23,4 @@ pub mod reply;
 mod steps;
 pub mod store;
 mod twins;
+mod unsettled;

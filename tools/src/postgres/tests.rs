@@ -3,6 +3,7 @@
 mod activity;
 mod check;
 #[path = "../../../tests/src/servers/postgres.rs"]
+#[expect(unreachable_pub, reason = "the file is public in another package")]
 mod cluster;
 mod describe;
 mod others;
