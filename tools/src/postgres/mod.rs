@@ -7,12 +7,21 @@ mod address;
 mod catalog;
 mod check;
 mod connect;
+mod involved;
+mod layout;
 mod params;
 mod pool;
+mod put_back;
 mod query;
+mod restore_rows;
+mod rows;
+mod sequences;
 mod session;
+mod trial;
 mod trouble;
 mod value;
+mod watch;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -53,7 +62,11 @@ impl Toolset for Postgres {
     }
 
     fn tools(&self) -> Vec<Arc<dyn Tool>> {
-        vec![Arc::new(Typed::new(query::PostgresQuery))]
+        vec![
+            Arc::new(Typed::new(query::PostgresQuery)),
+            Arc::new(Typed::new(write::PostgresWrite)),
+            Arc::new(Typed::new(restore_rows::PostgresRestoreRows)),
+        ]
     }
 
     fn settings(&self, table: toml::Table, _base: &Path) -> Result<Settings, SettingsError> {

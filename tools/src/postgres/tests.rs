@@ -4,3 +4,5 @@
 mod cluster;
 mod reads;
 mod world;
+mod write_faults;
+mod write_laws;
