@@ -94,6 +94,9 @@ pub(super) struct Server {
     pub version: i32,
     /// Who the session is.
     pub user: String,
+    /// Where the last checkpoint lies: it moves with every recovery from a crash, which may lose what was not written yet
+    /// and give its transactions' numbers to others.
+    pub checkpoint: String,
 }
 
 impl Server {
@@ -104,8 +107,9 @@ impl Server {
 }
 
 const WHO: &str = "SELECT s.system_identifier::text, d.datname::text, d.oid, \
-                   pg_catalog.current_setting('server_version_num')::int4, session_user::text \
-                   FROM pg_catalog.pg_control_system() s, pg_catalog.pg_database d \
+                   pg_catalog.current_setting('server_version_num')::int4, session_user::text, \
+                   c.checkpoint_lsn::text \
+                   FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c, pg_catalog.pg_database d \
                    WHERE d.datname = pg_catalog.current_database()";
 
 impl Session {
@@ -133,7 +137,14 @@ impl Session {
             Ok(lent) => lent.map_err(unreachable)?,
             Err(_) => return Err(unreachable(format!("no answer within {:?}", limits.deadline))),
         };
-        let nobody = Server { system: String::new(), database: String::new(), oid: 0, version: 0, user: String::new() };
+        let nobody = Server {
+            system: String::new(),
+            database: String::new(),
+            oid: 0,
+            version: 0,
+            user: String::new(),
+            checkpoint: String::new(),
+        };
         let busy = Arc::default();
         let mut session = Self { site, server: nobody, pool, lent: Some(lent), ends, busy };
         session.server = session.who().await?;
@@ -152,6 +163,7 @@ impl Session {
             oid: row.try_get(2).unwrap_or_default(),
             version: row.try_get(3).unwrap_or_default(),
             user: cell(4),
+            checkpoint: cell(5),
         })
     }
 
@@ -215,14 +227,23 @@ impl Session {
         if (&server.system, server.oid) != (&self.server.system, self.server.oid) {
             return None;
         }
+        let unbroken = server.checkpoint == self.server.checkpoint;
         let tx = self.begin(Mode::ReadOnly).await.ok()?;
         let text = transaction.to_owned();
-        let sql = "SELECT pg_catalog.pg_xact_status($1::text::xid8)::text";
-        let rows = tx.rows(sql, &[(&text, Type::TEXT)]).await.ok()?;
-        match rows.first()?.try_get::<_, Option<String>>(0).ok()??.as_str() {
-            "committed" => Some(true),
-            "aborted" => Some(false),
-            _ => None,
+        // A number that is yet to be given out is one that a crash has lost, unless this is a replica that lags behind.
+        let sql = "SELECT CASE WHEN pg_catalog.age($1::text::xid8::xid) > 0 \
+            THEN pg_catalog.pg_xact_status($1::text::xid8)::text \
+            WHEN NOT pg_catalog.pg_is_in_recovery() THEN 'aborted' END";
+        // Its server process may not have noticed yet that nobody is there any more.
+        const PAUSE: Duration = Duration::from_millis(50);
+        loop {
+            let rows = tx.rows(sql, &[(&text, Type::TEXT)]).await.ok()?;
+            match rows.first()?.try_get::<_, Option<String>>(0).ok()??.as_str() {
+                "committed" => return unbroken.then_some(true),
+                "aborted" => return Some(false),
+                "in progress" if tx.watch.left() > PAUSE => tokio::time::sleep(PAUSE).await,
+                _ => return None,
+            }
         }
     }
 }

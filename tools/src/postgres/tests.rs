@@ -6,3 +6,4 @@ mod reads;
 mod world;
 mod write_faults;
 mod write_laws;
+mod writes;

@@ -183,7 +183,7 @@ async fn nothing_beyond(tx: &Tx<'_>, touched: &Touched) -> Result<(), ToolError>
         Err(ToolError::refused(reason))
     };
     if !tx.rows(LOCKED, &[(&"AccessExclusiveLock" as _, Type::TEXT)]).await?.is_empty() {
-        return refuse("truncates or alters a table");
+        return refuse("truncates, creates or alters a table");
     }
     if touched.catalogue {
         return refuse("changes the schema or large objects");
