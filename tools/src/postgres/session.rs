@@ -82,7 +82,7 @@ pub(super) struct Session {
 }
 
 /// Which database answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Server {
     /// `system_identifier` of the cluster: made by `initdb`, kept by its replicas and physical copies.
     pub system: String,
@@ -94,9 +94,6 @@ pub(super) struct Server {
     pub version: i32,
     /// Who the session is.
     pub user: String,
-    /// Where the last checkpoint lies: it moves with every recovery from a crash, which may lose what was not written yet
-    /// and give its transactions' numbers to others.
-    pub checkpoint: String,
 }
 
 impl Server {
@@ -107,9 +104,8 @@ impl Server {
 }
 
 const WHO: &str = "SELECT s.system_identifier::text, d.datname::text, d.oid, \
-                   pg_catalog.current_setting('server_version_num')::int4, session_user::text, \
-                   c.checkpoint_lsn::text \
-                   FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c, pg_catalog.pg_database d \
+                   pg_catalog.current_setting('server_version_num')::int4, session_user::text \
+                   FROM pg_catalog.pg_control_system() s, pg_catalog.pg_database d \
                    WHERE d.datname = pg_catalog.current_database()";
 
 impl Session {
@@ -137,21 +133,24 @@ impl Session {
             Ok(lent) => lent.map_err(unreachable)?,
             Err(_) => return Err(unreachable(format!("no answer within {:?}", limits.deadline))),
         };
-        let nobody = Server {
-            system: String::new(),
-            database: String::new(),
-            oid: 0,
-            version: 0,
-            user: String::new(),
-            checkpoint: String::new(),
-        };
-        let busy = Arc::default();
-        let mut session = Self { site, server: nobody, pool, lent: Some(lent), ends, busy };
+        let mut session = Self { site, server: Server::default(), pool, lent: Some(lent), ends, busy: Arc::default() };
         session.server = session.who().await?;
         Ok(session)
     }
 
+    /// Which database answers on this connection: asked once, since a connection stays with the one it was opened to.
     async fn who(&mut self) -> Result<Server, ToolError> {
+        if let Some(known) = self.lent.as_ref().and_then(|lent| lent.connection.server.clone()) {
+            return Ok(known);
+        }
+        let server = self.ask_who().await?;
+        if let Some(lent) = &mut self.lent {
+            lent.connection.server = Some(server.clone());
+        }
+        Ok(server)
+    }
+
+    async fn ask_who(&mut self) -> Result<Server, ToolError> {
         let tx = self.begin(Mode::ReadOnly).await?;
         let rows = tx.rows(WHO, &[]).await?;
         tx.rollback().await?;
@@ -163,7 +162,6 @@ impl Session {
             oid: row.try_get(2).unwrap_or_default(),
             version: row.try_get(3).unwrap_or_default(),
             user: cell(4),
-            checkpoint: cell(5),
         })
     }
 
@@ -227,19 +225,22 @@ impl Session {
         if (&server.system, server.oid) != (&self.server.system, self.server.oid) {
             return None;
         }
-        let unbroken = server.checkpoint == self.server.checkpoint;
+        let (number, checkpoint) = transaction.split_once('@')?;
+        let (number, checkpoint) = (number.to_owned(), checkpoint.to_owned());
         let tx = self.begin(Mode::ReadOnly).await.ok()?;
-        let text = transaction.to_owned();
         // A number that is yet to be given out is one that a crash has lost, unless this is a replica that lags behind.
-        let sql = "SELECT CASE WHEN pg_catalog.age($1::text::xid8::xid) > 0 \
+        // Recovering from a crash ends with a checkpoint, and what was lost may be somebody else's number since.
+        let sql = "SELECT CASE WHEN pg_catalog.age($1::text::xid8::xid) OPERATOR(pg_catalog.>) 0 \
             THEN pg_catalog.pg_xact_status($1::text::xid8)::text \
-            WHEN NOT pg_catalog.pg_is_in_recovery() THEN 'aborted' END";
+            WHEN NOT pg_catalog.pg_is_in_recovery() THEN 'aborted' END, c.checkpoint_lsn::text OPERATOR(pg_catalog.=) $2 \
+            FROM pg_catalog.pg_control_checkpoint() c";
         // Its server process may not have noticed yet that nobody is there any more.
         const PAUSE: Duration = Duration::from_millis(50);
         loop {
-            let rows = tx.rows(sql, &[(&text, Type::TEXT)]).await.ok()?;
-            match rows.first()?.try_get::<_, Option<String>>(0).ok()??.as_str() {
-                "committed" => return unbroken.then_some(true),
+            let rows = tx.rows(sql, &[(&number, Type::TEXT), (&checkpoint, Type::TEXT)]).await.ok()?;
+            let row = rows.first()?;
+            match row.try_get::<_, Option<String>>(0).ok()??.as_str() {
+                "committed" => return row.try_get::<_, bool>(1).ok()?.then_some(true),
                 "aborted" => return Some(false),
                 "in progress" if tx.watch.left() > PAUSE => tokio::time::sleep(PAUSE).await,
                 _ => return None,
@@ -389,7 +390,9 @@ impl<'a> Tx<'a> {
 
     /// This transaction's id, for asking later what became of it.
     pub(super) async fn id(&self) -> Result<String, ToolError> {
-        self.value("SELECT pg_catalog.pg_current_xact_id()::text", &[]).await
+        let sql = "SELECT pg_catalog.concat(pg_catalog.pg_current_xact_id(), '@', checkpoint_lsn) \
+            FROM pg_catalog.pg_control_checkpoint()";
+        self.value(sql, &[]).await
     }
 
     /// Takes everything back.
