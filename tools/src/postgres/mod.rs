@@ -10,14 +10,23 @@ mod catalog;
 mod check;
 mod connect;
 mod describe;
+mod involved;
+mod layout;
 mod listing;
 mod params;
 mod pool;
+mod put_back;
 mod query;
+mod restore_rows;
+mod rows;
+mod sequences;
 mod session;
 mod terminate;
+mod trial;
 mod trouble;
 mod value;
+mod watch;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -59,9 +68,11 @@ impl Toolset for Postgres {
 
     fn tools(&self) -> Vec<Arc<dyn Tool>> {
         vec![
-            Arc::new(Typed::new(activity::PostgresActivity)),
             Arc::new(Typed::new(describe::PostgresDescribe)),
             Arc::new(Typed::new(query::PostgresQuery)),
+            Arc::new(Typed::new(activity::PostgresActivity)),
+            Arc::new(Typed::new(write::PostgresWrite)),
+            Arc::new(Typed::new(restore_rows::PostgresRestoreRows)),
             Arc::new(Typed::new(terminate::PostgresTerminate)),
         ]
     }

@@ -10,3 +10,6 @@ mod others;
 mod reads;
 mod terminate;
 mod world;
+mod write_faults;
+mod write_laws;
+mod writes;
