@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
+use axum::serve::ListenerExt as _;
 use mollyguard_tests::Result;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, ServerCapabilities, ServerConfig,
@@ -27,6 +28,10 @@ pub(crate) async fn serve(database: &str, kept: bool) -> Result {
     let service = StreamableHttpService::new(move || Ok(bare.clone()), Arc::<LocalSessionManager>::default(), config);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("bare on http://{}/mcp", listener.local_addr()?);
+    // As the gateway does: an event stream would otherwise wait for the client's delayed acknowledgement.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
     Ok(axum::serve(listener, Router::new().route_service("/mcp", service)).await?)
 }
 

@@ -115,7 +115,9 @@ impl Line {
         let mut params = json!({"name": "sqlite_query", "arguments": {"target": "fleet", "sql": SQL}});
         match era {
             Era::Stateless => {
-                head.push_str("MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: sqlite_query\r\n");
+                head.push_str(
+                    "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: sqlite_query\r\n",
+                );
                 params["_meta"] = mollyguard_tests::Raw::meta();
             }
             Era::Session => {

@@ -15,7 +15,9 @@ pub(crate) async fn measure() -> Result {
     let people: Vec<_> = (0..PEOPLE).map(|n| (format!("person{n}"), format!("token-{n:02}-of-the-bench"))).collect();
     let tokens: String = people
         .iter()
-        .map(|(user, token)| format!("[[http.tokens]]\nuser = \"{user}\"\ndigest = \"{}\"\n", Digest::of_bytes(token.as_bytes())))
+        .map(|(user, token)| {
+            format!("[[http.tokens]]\nuser = \"{user}\"\ndigest = \"{}\"\n", Digest::of_bytes(token.as_bytes()))
+        })
         .collect();
     let folder = crate::world(&tokens)?;
     let served = Served::start(crate::gateway(&folder)?).await?;
