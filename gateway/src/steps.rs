@@ -87,7 +87,7 @@ impl Gateway {
     }
 
     /// Records a refusal and hands it on; a refusal that cannot be recorded is one still.
-    async fn refused(
+    pub(crate) async fn refused(
         &self,
         request: &Request,
         errand: &Errand,
@@ -108,7 +108,8 @@ impl Gateway {
     }
 
     async fn try_look(&self, request: &Request, errand: &Errand) -> Result<Preflight, ToolError> {
-        let lease = self.lend_read(&errand.target)?;
+        let lease = self.broker.lend_look(&errand.target, &errand.tool.declaration);
+        let lease = lease.map_err(|error| ToolError::refused(error.to_string()))?;
         let deadline = lease.limits().deadline;
         let look = async {
             self.same_identity(&lease).await?;
@@ -124,13 +125,10 @@ impl Gateway {
         errand: &Errand,
         seen: &Preflight,
     ) -> Result<Outcome, ToolError> {
-        let lease = self.lend_read(&errand.target)?;
+        let lease = self.broker.lend_read(&errand.target);
+        let lease = lease.map_err(|error| ToolError::refused(error.to_string()))?;
         let read = errand.tool.tool.execute(&errand.args, seen, &lease);
         heeding(request, lease.limits().deadline, read).await.map_err(nothing_changed)
-    }
-
-    fn lend_read(&self, target: &str) -> Result<Lease, ToolError> {
-        self.broker.lend_read(target).map_err(|error| ToolError::refused(error.to_string()))
     }
 
     /// A pinned target must still be what it was pinned to: another database behind the name is refused.

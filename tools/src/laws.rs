@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::contract::{
-    Access, Audience, Cause, Configured, Declaration, Lease, Limits, Outcome, Preflight, Reversibility, Tool,
+    Access, Audience, Cause, Configured, Declaration, Lease, Limits, Outcome, Preflight, Reversibility, Secret, Tool,
     ToolError, Toolset,
 };
 
@@ -18,6 +18,11 @@ use crate::contract::{
 pub trait World: Send + Sync {
     /// The configured target.
     fn target(&self) -> Arc<Configured>;
+
+    /// The secret that opens it for this access, where it has one.
+    fn secret(&self, _access: Access) -> Option<Arc<Secret>> {
+        None
+    }
 
     /// How much one call may take in this world.
     fn limits(&self) -> Limits {
@@ -37,7 +42,12 @@ pub trait World: Send + Sync {
 pub type Broken = String;
 
 fn lend(world: &dyn World, access: Access) -> Lease {
-    Lease::new(access, world.target(), None, world.limits())
+    Lease::new(access, world.target(), world.secret(access), world.limits())
+}
+
+/// What a look is lent: a call that changes something may try it with the credential it would use.
+fn lend_look(world: &dyn World, tool: &dyn Tool) -> Lease {
+    lend(world, if tool.declaration().mutates() { Access::Trial } else { Access::Read })
 }
 
 fn find(toolset: &dyn Toolset, name: &str) -> Result<Arc<dyn Tool>, Broken> {
@@ -140,7 +150,7 @@ pub enum Ended {
 async fn look(world: &dyn World, tool: &dyn Tool, args: &Value) -> Result<Result<Preflight, ToolError>, Broken> {
     let name = &tool.declaration().name;
     let before = world.state().await;
-    let seen = tool.preflight(args, &lend(world, Access::Read)).await;
+    let seen = tool.preflight(args, &lend_look(world, tool)).await;
     let after = world.state().await;
     hold(before == after, || format!("the preflight of `{name}` changed {before} to {after}"))?;
     if let Err(ToolError::Uncertain { reason }) = &seen {
@@ -155,7 +165,7 @@ async fn look(world: &dyn World, tool: &dyn Tool, args: &Value) -> Result<Result
     hold(settled == preflight.reversibility, || {
         format!("`{name}` looked {:?} but its evidence proves {settled:?}", preflight.reversibility)
     })?;
-    let again = tool.preflight(args, &lend(world, Access::Read)).await.map_err(|error| error.to_string())?;
+    let again = tool.preflight(args, &lend_look(world, tool)).await.map_err(|error| error.to_string())?;
     hold(again.fingerprint == preflight.fingerprint, || format!("two looks of `{name}` at one state differ"))?;
     Ok(seen)
 }
@@ -191,7 +201,7 @@ async fn untouched(world: &dyn World, before: &Value, error: ToolError) -> Resul
 }
 
 async fn repeats_still(world: &dyn World, tool: &dyn Tool, args: &Value, after: &Value) -> Result<(), Broken> {
-    if let Ok(seen) = tool.preflight(args, &lend(world, Access::Read)).await {
+    if let Ok(seen) = tool.preflight(args, &lend_look(world, tool)).await {
         let _ended = tool.execute(args, &seen, &lend(world, Access::Write)).await;
     }
     let repeated = world.state().await;
@@ -222,7 +232,7 @@ async fn take_back(world: &dyn World, toolset: &dyn Toolset, outcome: &Outcome) 
     hold(plan.lossy.is_empty(), || format!("a reversible call loses {:?}", plan.lossy))?;
     let tool = find(toolset, &plan.tool)?;
     let seen = tool
-        .preflight(&plan.args, &lend(world, Access::Read))
+        .preflight(&plan.args, &lend_look(world, tool.as_ref()))
         .await
         .map_err(|error| format!("`{}` cannot look: {error}", plan.tool))?;
     hold(seen.fingerprint == plan.expects, || format!("`{}` finds another state than was left", plan.tool))?;
@@ -244,7 +254,7 @@ pub async fn refuses_when_moved(
     args: &Value,
 ) -> Result<bool, Broken> {
     let tool = find(toolset, tool)?;
-    let Ok(seen) = tool.preflight(args, &lend(world, Access::Read)).await else { return Ok(false) };
+    let Ok(seen) = tool.preflight(args, &lend_look(world, tool.as_ref())).await else { return Ok(false) };
     if !world.disturb(args).await {
         return Ok(false);
     }
@@ -269,10 +279,13 @@ pub async fn needs_a_write_lease(
     args: &Value,
 ) -> Result<(), Broken> {
     let tool = find(toolset, tool)?;
-    let Ok(seen) = tool.preflight(args, &lend(world, Access::Read)).await else { return Ok(()) };
+    let Ok(seen) = tool.preflight(args, &lend_look(world, tool.as_ref())).await else { return Ok(()) };
     let before = world.state().await;
-    let result = tool.execute(args, &seen, &lend(world, Access::Read)).await;
-    let after = world.state().await;
-    let name = &tool.declaration().name;
-    hold(result.is_err() && before == after, || format!("`{name}` changed something on a lease for looking"))
+    for access in [Access::Read, Access::Trial] {
+        let result = tool.execute(args, &seen, &lend(world, access)).await;
+        let after = world.state().await;
+        let name = &tool.declaration().name;
+        hold(result.is_err() && before == after, || format!("`{name}` changed something on a lease for looking"))?;
+    }
+    Ok(())
 }

@@ -4,8 +4,10 @@
 //! decides, asks, writes down, and only then calls [`contract::Tool::execute`].
 
 pub mod contract;
+pub mod failpoint;
 pub mod files;
 pub mod laws;
+pub mod postgres;
 pub mod sql;
 pub mod sqlite;
 pub mod text;
@@ -17,5 +19,5 @@ use contract::Toolset;
 /// Everything the gateway can do natively: one entry a toolset, in the order they are listed to clients.
 #[must_use]
 pub fn toolsets() -> Vec<Arc<dyn Toolset>> {
-    vec![Arc::new(sqlite::Sqlite::new()), Arc::new(files::Files::new())]
+    vec![Arc::new(sqlite::Sqlite::new()), Arc::new(postgres::Postgres::new()), Arc::new(files::Files::new())]
 }

@@ -39,6 +39,18 @@ fn shown_bytes(bytes: &[u8]) -> String {
     if plain { text } else { format!("\"{text}\"") }
 }
 
+/// A sentence of somebody else's: what cannot be seen is taken out, and it is cut after 400 characters.
+#[must_use]
+pub fn shown_sentence(text: &str) -> String {
+    const LONGEST_SENTENCE: usize = 400;
+    let mut shown: String =
+        text.chars().map(|c| if is_unseen(c) { ' ' } else { c }).take(LONGEST_SENTENCE + 1).collect();
+    if shown.chars().count() > LONGEST_SENTENCE {
+        shown = shown.chars().take(LONGEST_SENTENCE).chain(['…']).collect();
+    }
+    shown
+}
+
 struct Piece {
     text: String,
     plain: bool,

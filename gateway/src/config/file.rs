@@ -164,7 +164,9 @@ pub fn defaults_toml() -> String {
 # kind = a toolset of `mollyguard tools`
 # environment = the NAME of one
 # identity = what `mollyguard targets check` shows; another thing behind the name is refused
-# and the kind's own keys: `path` for sqlite; `root` and `backups` for files
+# secret = where its credential comes from, such as \"env:NAME\", for the kinds that take one
+# read_secret = the same for reads, which should have a credential that can do no more
+# and the kind's own keys: `path` for sqlite; `root` and `backups` for files; `connections` for postgres
 ";
     let defaults = toml::to_string_pretty(&Defaults::default()).unwrap_or_default();
     let defaults = defaults.replace("[gateway]\n", STATE).replace("[audit]\n", CHECKPOINT);
@@ -251,13 +253,20 @@ fn place_and_reason(text: &str, error: &toml::de::Error) -> String {
     let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
     let (line, column) =
         (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
-    let mut reason = error.message().trim_end().to_owned();
-    // serde: `invalid type: string "…", expected a sequence`.
-    if let Some((kind, rest)) = reason.split_once(": string \"") {
-        let expected = rest.rfind("\", ").and_then(|end| rest.get(end + 1..)).unwrap_or_default();
-        reason = format!("{kind}: a string{expected}");
-    }
+    let reason = without_value(error.message().trim_end());
     format!("line {line}, column {column}: {reason}")
+}
+
+/// serde says `invalid type: string "…", expected a sequence`, and of numbers and booleans alike, in backticks.
+fn without_value(reason: &str) -> String {
+    for (kind, quote) in [("string", '"'), ("integer", '`'), ("floating point", '`'), ("boolean", '`')] {
+        if let Some((wrong, rest)) = reason.split_once(&format!(": {kind} {quote}")) {
+            let expected = rest.rfind(&format!("{quote}, ")).and_then(|end| rest.get(end + 1..)).unwrap_or_default();
+            let article = if kind == "integer" { "an" } else { "a" };
+            return format!("{wrong}: {article} {kind}{expected}");
+        }
+    }
+    reason.to_owned()
 }
 
 fn state(reading: &Reading<'_>, configured: Option<&str>) -> Result<PathBuf, ConfigError> {
@@ -338,7 +347,7 @@ fn target(
         Some(other) => Err(reading.wrong(at(key), format!("must be a string, not {}", other.type_str()))),
     };
     let (kind, environment) = (text("kind")?, text("environment")?);
-    let (secret, identity) = (text("secret")?, text("identity")?);
+    let (secret, read_secret, identity) = (text("secret")?, text("read_secret")?, text("identity")?);
     let known = || toolsets.iter().map(|set| format!("`{}`", set.name())).collect::<Vec<_>>().join(", ");
     let kind = kind.ok_or_else(|| reading.wrong(at("kind"), format!("is missing; the kinds are {}", known())))?;
     let toolset = toolsets
@@ -351,13 +360,22 @@ fn target(
         let reason = format!("`{environment}` is not declared; add `[environments.{environment}]` with its tier");
         reading.wrong(at("environment"), reason)
     })?;
-    if secret.is_some() && toolset.tools().iter().all(|tool| tool.declaration().credential.is_none()) {
-        return Err(reading.wrong(at("secret"), format!("targets of kind `{kind}` take no secret")));
+    let takes_one = toolset.tools().iter().any(|tool| tool.declaration().credential.is_some());
+    match (&secret, &read_secret) {
+        (Some(_), _) | (_, Some(_)) if !takes_one => {
+            return Err(reading.wrong(at("secret"), format!("targets of kind `{kind}` take no secret")));
+        }
+        (None, _) if takes_one => {
+            let reason = "is missing: a reference such as `env:NAME` or `file:PATH`, never the secret itself";
+            return Err(reading.wrong(at("secret"), reason));
+        }
+        _ => {}
     }
     let secret = secret.map(|text| reading.secret(&at("secret"), &text)).transpose()?;
+    let read_secret = read_secret.map(|text| reading.secret(&at("read_secret"), &text)).transpose()?;
     let settings = toolset.settings(table, &reading.base).map_err(|error| {
         reading.wrong(error.key.as_deref().map_or_else(|| format!("targets.{name}"), at), error.reason)
     })?;
     let configured = Configured { name: name.to_owned(), kind, environment: environment.clone(), settings };
-    Ok(Target { configured: Arc::new(configured), secret, identity })
+    Ok(Target { configured: Arc::new(configured), secret, read_secret, identity })
 }

@@ -84,6 +84,8 @@ pub struct Target {
     pub configured: Arc<Configured>,
     /// Where its secret comes from.
     pub secret: Option<SecretSource>,
+    /// Where the secret comes from that reads use instead.
+    pub read_secret: Option<SecretSource>,
     /// The identity it was pinned to.
     pub identity: Option<String>,
 }

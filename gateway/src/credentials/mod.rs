@@ -7,7 +7,7 @@ mod source;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mollyguard_tools::contract::{Access, Configured, Lease, Limits, Secret};
+use mollyguard_tools::contract::{Access, Configured, Declaration, Lease, Limits, Secret};
 use uuid::Uuid;
 
 use crate::config::Config;
@@ -35,6 +35,7 @@ pub enum LendError {
 struct Held {
     configured: Arc<Configured>,
     secret: Option<Arc<Secret>>,
+    read_secret: Option<Arc<Secret>>,
     identity: Option<String>,
 }
 
@@ -54,9 +55,16 @@ impl Broker {
         let mut secrets = Vec::new();
         let mut targets = BTreeMap::new();
         for (name, target) in &config.targets {
-            let secret = target.secret.as_ref().map(SecretSource::fetch).transpose()?.map(Arc::new);
-            secrets.extend(secret.clone());
-            let held = Held { configured: Arc::clone(&target.configured), secret, identity: target.identity.clone() };
+            let fetch = |source: &Option<SecretSource>| {
+                source.as_ref().map(SecretSource::fetch).transpose().map(|secret| secret.map(Arc::new))
+            };
+            let (secret, read_secret) = (fetch(&target.secret)?, fetch(&target.read_secret)?);
+            for held in secret.iter().chain(&read_secret) {
+                secrets.extend(passwords(held.reveal()).map(|password| Arc::new(Secret::new(password))));
+                secrets.push(Arc::clone(held));
+            }
+            let (configured, identity) = (Arc::clone(&target.configured), target.identity.clone());
+            let held = Held { configured, secret, read_secret, identity };
             targets.insert(name.clone(), held);
         }
         for source in &config.redact {
@@ -75,15 +83,34 @@ impl Broker {
 
     fn lend(&self, name: &str, access: Access) -> Result<Lease, LendError> {
         let held = self.held(name)?;
-        Ok(Lease::new(access, Arc::clone(&held.configured), held.secret.clone(), self.limits))
+        let secret = match (access, &held.read_secret) {
+            (Access::Read, Some(secret)) => Some(secret),
+            _ => held.secret.as_ref(),
+        };
+        Ok(Lease::new(access, Arc::clone(&held.configured), secret.cloned(), self.limits))
     }
 
-    /// Lends access for looking.
+    /// Lends access for reading.
     ///
     /// # Errors
     /// There is no such target.
     pub fn lend_read(&self, target: &str) -> Result<Lease, LendError> {
         self.lend(target, Access::Read)
+    }
+
+    /// Lends access for the look of a call: for one that would change something, the credential it would use, since what
+    /// it may do and would do can only be tried with that. It cannot be kept: the tools refuse to change anything on it.
+    ///
+    /// # Errors
+    /// There is no such target.
+    pub fn lend_look(&self, target: &str, declaration: &Declaration) -> Result<Lease, LendError> {
+        self.lend(target, if declaration.mutates() { Access::Trial } else { Access::Read })
+    }
+
+    /// Whether reads of this target have a credential of their own.
+    #[must_use]
+    pub fn reads_apart(&self, target: &str) -> bool {
+        self.targets.get(target).is_some_and(|held| held.read_secret.is_some())
     }
 
     /// Lends access for changing, against the permit of policy for this very call.
@@ -120,5 +147,50 @@ impl Broker {
     #[must_use]
     pub const fn redactor(&self) -> &Redactor {
         &self.redactor
+    }
+}
+
+/// The password inside a connection URL, as it is written there and as it is meant: a server may repeat it without the rest.
+fn passwords(secret: &str) -> impl Iterator<Item = String> {
+    let authority = secret.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
+    let in_user = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
+    let in_query = secret.split(['?', '&']).find_map(|pair| pair.strip_prefix("password="));
+    let written = in_user.into_iter().chain(in_query).map(str::to_owned);
+    let all = written.flat_map(|password| [unescaped(&password), password]);
+    all.filter(|password| password.len() >= redact::SHORTEST).collect::<Vec<_>>().into_iter()
+}
+
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let code = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match (first, code.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_url_hides_its_password_too() {
+        let found = |url: &str| passwords(url).collect::<Vec<_>>();
+        assert_eq!(found("postgresql://anna:s3cret%21word@db:5432/x?y=z"), ["s3cret!word", "s3cret%21word"]);
+        assert_eq!(found("postgresql://db/x?password=an+other&user=a"), ["an+other", "an+other"]);
+        assert_eq!(found("postgresql://anna@db/x"), [""; 0]);
+        assert_eq!(found("a plain secret"), [""; 0]);
+        assert_eq!(found("postgresql://a:short@db/x"), [""; 0]);
     }
 }

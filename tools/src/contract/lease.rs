@@ -14,8 +14,10 @@ use super::{Environment, ToolError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
-    /// Looking.
+    /// Looking, with the credential for reading where the target has one of its own.
     Read,
+    /// Looking at what a change would do, with the credential for changing: what is tried is rolled back.
+    Trial,
     /// Changing.
     Write,
 }
@@ -142,7 +144,9 @@ impl Lease {
     pub fn require_write(&self) -> Result<(), ToolError> {
         match self.access {
             Access::Write => Ok(()),
-            Access::Read => Err(ToolError::refused(format!("the lease on `{}` is for looking only", self.target.name))),
+            Access::Read | Access::Trial => {
+                Err(ToolError::refused(format!("the lease on `{}` is for looking only", self.target.name)))
+            }
         }
     }
 

@@ -100,7 +100,7 @@ const POSTGRES: &[&str] = &[
     "jsonb_path_query_array", "jsonb_path_query_first", "jsonb_pretty", "jsonb_set", "jsonb_strip_nulls",
     "jsonb_typeof", "justify_days", "justify_hours", "justify_interval", "lcm", "least", "left", "lower_inc",
     "lower_inf", "lpad", "make_date", "make_interval", "make_time", "make_timestamp", "make_timestamptz", "md5",
-    "mode", "num_nonnulls", "num_nulls", "numrange", "obj_description", "overlay", "parse_ident", "percentile_cont",
+    "mode", "num_nonnulls", "num_nulls", "numrange", "obj_description", "overlay", "parse_ident", "point", "percentile_cont",
     "percentile_disc", "pg_column_size", "pg_database_size", "pg_encoding_to_char", "pg_get_constraintdef",
     "pg_get_expr", "pg_get_functiondef", "pg_get_indexdef", "pg_get_ruledef", "pg_get_serial_sequence",
     "pg_get_triggerdef", "pg_get_userbyid", "pg_get_viewdef", "pg_indexes_size", "pg_relation_size",
@@ -127,10 +127,14 @@ const POSTGRES_VOLATILE: &[&str] = &[
 
 #[rustfmt::skip]
 const POSTGRES_TYPES: &[&str] = &[
-    "bigint", "bit", "bool", "boolean", "bytea", "char", "character", "cidr", "date", "decimal", "double", "float",
-    "float4", "float8", "inet", "int", "int2", "int4", "int8", "integer", "interval", "json", "jsonb", "macaddr",
-    "money", "name", "numeric", "oid", "real", "regclass", "regtype", "smallint", "text", "time", "timestamp",
-    "timestamptz", "timetz", "uuid", "varbit", "varchar", "xml",
+    "aclitem", "bigint", "bit", "bool", "boolean", "box", "bpchar", "bytea", "char", "character", "cidr", "circle",
+    "date", "datemultirange", "daterange", "decimal", "double", "float", "float4", "float8", "inet", "int", "int2",
+    "int2vector", "int4", "int4multirange", "int4range", "int8", "int8multirange", "int8range", "integer", "interval",
+    "json", "jsonb", "jsonpath", "line", "lseg", "macaddr", "macaddr8", "money", "name", "numeric", "nummultirange",
+    "numrange", "oid", "oidvector", "path", "pg_lsn", "pg_snapshot", "point", "polygon", "real", "regclass",
+    "regcollation", "regconfig", "regdictionary", "regnamespace", "regoper", "regoperator", "regproc", "regprocedure",
+    "regrole", "regtype", "smallint", "text", "tid", "time", "timestamp", "timestamptz", "timetz", "tsmultirange",
+    "tsquery", "tsrange", "tstzmultirange", "tstzrange", "tsvector", "uuid", "varbit", "varchar", "xid", "xid8", "xml",
 ];
 
 #[rustfmt::skip]

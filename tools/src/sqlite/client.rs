@@ -16,6 +16,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::idle::{self, Files};
 use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError, blocking};
+use crate::failpoint;
 use crate::text::shown;
 
 /// One target's own settings.
@@ -171,7 +172,9 @@ impl Site {
     fn require_write(&self) -> Result<(), ToolError> {
         match self.access {
             Access::Write => Ok(()),
-            Access::Read => Err(ToolError::refused(format!("the lease on `{}` is for looking only", self.name))),
+            Access::Read | Access::Trial => {
+                Err(ToolError::refused(format!("the lease on `{}` is for looking only", self.name)))
+            }
         }
     }
 
@@ -243,12 +246,19 @@ impl Site {
         }
         let none: Option<fn() -> bool> = None;
         conn.progress_handler(0, none).map_err(|error| self.explain(&error))?;
-        let Err(error) = conn.execute_batch("COMMIT") else { return Ok(()) };
+        failpoint::pass("sqlite_commit").map_err(|error| ToolError::unavailable(error.to_string()))?;
+        let Err(error) = conn.execute_batch("COMMIT") else {
+            return failpoint::pass("sqlite_committed").map_err(|error| self.in_doubt(&error));
+        };
         let still_open = !conn.is_autocommit();
         if still_open && conn.execute_batch("ROLLBACK").is_ok() {
             return Err(self.explain(&error));
         }
-        Err(ToolError::uncertain(format!("committing to `{}` failed: {error}", self.name)))
+        Err(self.in_doubt(&error))
+    }
+
+    fn in_doubt(&self, error: &dyn std::error::Error) -> ToolError {
+        ToolError::uncertain(format!("committing to `{}` failed: {error}", self.name))
     }
 
     fn too_long(&self) -> ToolError {

@@ -9,6 +9,7 @@ mod drop_table;
 mod effects;
 mod idle;
 mod images;
+mod probe;
 mod purge_table;
 mod quarantine;
 mod query;

@@ -1,0 +1,433 @@
+//! A connection lent to one call, and the transactions it runs there. Everything waits no longer than the call's deadline;
+//! a call that is cut off stops its statement on the server.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Portal, Row, Statement, Transaction};
+
+use super::connect::{Connection, Meter};
+use super::pool::{Lent, Pool, Pools};
+use super::trouble;
+use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError};
+use crate::text::shown;
+
+/// One target's own settings, with its open connections.
+pub(super) struct Settings {
+    /// The most connections at once for one credential.
+    pub connections: usize,
+    /// Those that are open.
+    pub pools: Pools,
+}
+
+/// How long a change waits for somebody else's lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same for a look: nobody's work is to queue behind a question.
+const PATIENCE_OF_A_LOOK: Duration = Duration::from_secs(1);
+
+/// What a call works on and how much it may take.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    /// The configured target's name.
+    pub name: String,
+    /// Where that stands.
+    pub environment: Environment,
+    /// What the lease allows.
+    pub access: Access,
+    /// How much the call may take.
+    pub limits: Limits,
+}
+
+impl Site {
+    /// A thing in the database as a target: `path` below the configured target's name, `uid` the server's own id.
+    pub(super) fn target(&self, kind: &str, path: &str, uid: String) -> Target {
+        let path = if path.is_empty() { self.name.clone() } else { format!("{}/{path}", self.name) };
+        Target { kind: kind.into(), path, uid: Some(uid), environment: self.environment.clone() }
+    }
+
+    fn require_write(&self) -> Result<(), ToolError> {
+        match self.access {
+            Access::Write => Ok(()),
+            Access::Read | Access::Trial => {
+                Err(ToolError::refused(format!("the lease on `{}` is for looking only", self.name)))
+            }
+        }
+    }
+}
+
+/// What a transaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Reading one state of everything.
+    ReadOnly,
+    /// Trying a change out: it cannot be committed, and waits for locks only briefly.
+    Trial,
+    /// Changing.
+    Change,
+}
+
+/// A connection for one call.
+pub(super) struct Session {
+    /// What it works on.
+    pub site: Site,
+    /// The server, as it calls itself.
+    pub server: Server,
+    pool: Arc<Pool>,
+    lent: Option<Lent>,
+    ends: Instant,
+    busy: Arc<AtomicBool>,
+}
+
+/// Which database answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Server {
+    /// `system_identifier` of the cluster: made by `initdb`, kept by its replicas and physical copies.
+    pub system: String,
+    /// The database's name.
+    pub database: String,
+    /// The database's oid.
+    pub oid: u32,
+    /// `server_version_num`.
+    pub version: i32,
+    /// Who the session is.
+    pub user: String,
+}
+
+impl Server {
+    /// What a target is pinned to.
+    pub(super) fn identity(&self) -> String {
+        format!("pg:{}/{}", self.system, self.database)
+    }
+}
+
+const WHO: &str = "SELECT s.system_identifier::text, d.datname::text, d.oid, \
+                   pg_catalog.current_setting('server_version_num')::int4, session_user::text \
+                   FROM pg_catalog.pg_control_system() s, pg_catalog.pg_database d \
+                   WHERE d.datname = pg_catalog.current_database()";
+
+impl Session {
+    /// A clean connection to the lease's target.
+    ///
+    /// # Errors
+    /// `Untouched`: the credential is none, or the server cannot be reached in time.
+    pub(super) async fn open(lease: &Lease) -> Result<Self, ToolError> {
+        let (target, limits) = (lease.target(), *lease.limits());
+        let settings = lease.settings::<Settings>()?;
+        let site =
+            Site { name: target.name.clone(), environment: target.environment.clone(), access: lease.access(), limits };
+        let secret = lease.secret().ok_or_else(|| {
+            ToolError::unavailable(format!("there is no credential for `{}`", site.name))
+                .with_next(format!("set `secret` of `[targets.{}]`", site.name))
+        })?;
+        let pool = settings.pools.of(secret, settings.connections).map_err(|reason| {
+            ToolError::unavailable(format!("the secret of `{}` {reason}", site.name))
+                .with_next("correct what `secret` or `read_secret` of the target refers to")
+        })?;
+        let ends = Instant::now() + limits.deadline;
+        let unreachable =
+            |reason: String| ToolError::unavailable(format!("cannot connect to `{}`: {}", site.name, shown(&reason)));
+        let lent = match tokio::time::timeout_at(ends.into(), pool.get()).await {
+            Ok(lent) => lent.map_err(unreachable)?,
+            Err(_) => return Err(unreachable(format!("no answer within {:?}", limits.deadline))),
+        };
+        let mut session = Self { site, server: Server::default(), pool, lent: Some(lent), ends, busy: Arc::default() };
+        session.server = session.who().await?;
+        Ok(session)
+    }
+
+    /// Which database answers on this connection: asked once, since a connection stays with the one it was opened to.
+    async fn who(&mut self) -> Result<Server, ToolError> {
+        if let Some(known) = self.lent.as_ref().and_then(|lent| lent.connection.server.clone()) {
+            return Ok(known);
+        }
+        let server = self.ask_who().await?;
+        if let Some(lent) = &mut self.lent {
+            lent.connection.server = Some(server.clone());
+        }
+        Ok(server)
+    }
+
+    async fn ask_who(&mut self) -> Result<Server, ToolError> {
+        let tx = self.begin(Mode::ReadOnly).await?;
+        let rows = tx.rows(WHO, &[]).await?;
+        tx.rollback().await?;
+        let row = rows.first().ok_or_else(|| ToolError::unavailable("the server does not say who it is"))?;
+        let cell = |at| row.try_get::<_, String>(at).unwrap_or_default();
+        Ok(Server {
+            system: cell(0),
+            database: cell(1),
+            oid: row.try_get(2).unwrap_or_default(),
+            version: row.try_get(3).unwrap_or_default(),
+            user: cell(4),
+        })
+    }
+
+    /// Whether what is said to the server may be read or changed on the way.
+    pub(super) fn is_in_the_open(&self) -> bool {
+        self.pool.address.is_in_the_open()
+    }
+
+    /// The database as a target.
+    pub(super) fn database(&self) -> Target {
+        self.site.target("postgres_database", "", self.server.identity())
+    }
+
+    /// Which database this really is: a name is not an environment.
+    pub(super) fn whereabouts(&self) -> Evidence {
+        let what = format!(
+            "in database `{}` of cluster {} (PostgreSQL {}), configured as `{}`",
+            shown(&self.server.database),
+            shown(&self.server.system),
+            self.server.version / 10_000,
+            shown(&self.site.environment.name),
+        );
+        Evidence::seen(About::Boundary, what, "pg_control_system()")
+    }
+
+    /// Starts a transaction. What it is not ended with is rolled back.
+    ///
+    /// # Errors
+    /// `Untouched`: the server did not start one, or the lease does not allow a change.
+    pub(super) async fn begin(&mut self, mode: Mode) -> Result<Tx<'_>, ToolError> {
+        if mode == Mode::Change {
+            self.site.require_write()?;
+        }
+        let Self { site, lent, ends, busy, server, .. } = self;
+        let Some(lent) = lent else { return Err(ToolError::unavailable("the connection is gone")) };
+        let Connection { client, meter, .. } = &mut lent.connection;
+        let watch = Watch { site, ends: *ends, busy, meter };
+        let builder = client.build_transaction().read_only(mode == Mode::ReadOnly);
+        let builder = match mode {
+            Mode::ReadOnly => builder.isolation_level(tokio_postgres::IsolationLevel::RepeatableRead),
+            Mode::Trial | Mode::Change => builder,
+        };
+        let inner = watch.over(builder.start()).await?;
+        let tx = Tx { inner, mode, watch, server };
+        tx.run(&settings(mode, tx.watch.left())).await?;
+        Ok(tx)
+    }
+
+    /// Asks, on another connection, what became of a transaction whose COMMIT was not answered.
+    ///
+    /// Returns `None` where that cannot be told.
+    pub(super) async fn was_committed(&mut self, transaction: &str) -> Option<bool> {
+        // The old connection is of no use any more.
+        self.lent = None;
+        self.ends = Instant::now() + self.site.limits.deadline.min(Duration::from_secs(10));
+        self.busy.store(false, Ordering::Relaxed);
+        let lent = tokio::time::timeout_at(self.ends.into(), self.pool.get()).await.ok()?.ok()?;
+        self.lent = Some(lent);
+        let server = self.who().await.ok()?;
+        // Another server's transactions have the same numbers.
+        if (&server.system, server.oid) != (&self.server.system, self.server.oid) {
+            return None;
+        }
+        let tx = self.begin(Mode::ReadOnly).await.ok()?;
+        let text = transaction.to_owned();
+        let sql = "SELECT pg_catalog.pg_xact_status($1::text::xid8)::text";
+        let rows = tx.rows(sql, &[(&text, Type::TEXT)]).await.ok()?;
+        match rows.first()?.try_get::<_, Option<String>>(0).ok()??.as_str() {
+            "committed" => Some(true),
+            "aborted" => Some(false),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let Some(lent) = self.lent.take() else { return };
+        if self.busy.load(Ordering::Relaxed) {
+            // Cut off in the middle: the statement is stopped, and the connection closed with whatever it was doing.
+            lent.connection.cancel.clone().send();
+        } else if !lent.connection.client.is_closed() {
+            Arc::clone(&self.pool).give_back(lent);
+        }
+    }
+}
+
+/// What a transaction runs under. The text forms of values follow these, so they are set and not left to a role.
+fn settings(mode: Mode, left: Duration) -> String {
+    let locks = if mode == Mode::Change { PATIENCE } else { PATIENCE_OF_A_LOOK }.min(left).as_millis().max(1);
+    let left = left.as_millis().max(1);
+    format!(
+        "SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {locks}; \
+         SET LOCAL idle_in_transaction_session_timeout = {left}; SET LOCAL TimeZone = 'UTC'; \
+         SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL bytea_output = 'hex'; \
+         SET LOCAL extra_float_digits = 1; SET LOCAL xmlbinary = 'base64'; \
+         SET LOCAL standard_conforming_strings = on; SET LOCAL backslash_quote = safe_encoding"
+    )
+}
+
+/// Waits for the server no longer than the call may take.
+struct Watch<'a> {
+    site: &'a Site,
+    ends: Instant,
+    busy: &'a AtomicBool,
+    meter: &'a Meter,
+}
+
+impl Watch<'_> {
+    fn left(&self) -> Duration {
+        self.ends.saturating_duration_since(Instant::now())
+    }
+
+    async fn over<T>(&self, work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, ToolError> {
+        self.raw(work).await.map_err(|error| match error {
+            Some(_) if self.meter.is_full() => trouble::too_much(self.site),
+            Some(error) => trouble::explain(self.site, &error),
+            None => trouble::too_long(self.site),
+        })
+    }
+
+    /// `None` as the error: it took too long.
+    async fn raw<T>(
+        &self,
+        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Option<tokio_postgres::Error>> {
+        self.busy.store(true, Ordering::Relaxed);
+        let result = tokio::time::timeout_at(self.ends.into(), work).await;
+        match result {
+            Ok(done) => {
+                // A server that answers, even with an error, is at rest.
+                self.busy.store(false, Ordering::Relaxed);
+                done.map_err(Some)
+            }
+            Err(_) => Err(None),
+        }
+    }
+}
+
+/// A parameter with its type: statements with those need one round trip.
+pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// A running transaction.
+pub(super) struct Tx<'a> {
+    inner: Transaction<'a>,
+    mode: Mode,
+    watch: Watch<'a>,
+    /// The server it runs on.
+    pub server: &'a Server,
+}
+
+/// How a commit ended, where it did not succeed.
+pub(super) enum Unsure {
+    /// Nothing was changed.
+    No(ToolError),
+    /// The server's answer was lost after COMMIT was sent.
+    Lost(String),
+}
+
+impl<'a> Tx<'a> {
+    /// What the call works on.
+    pub(super) fn site(&self) -> &'a Site {
+        self.watch.site
+    }
+
+    /// Runs one of our own statements with typed parameters and gives all of its rows, by the extended protocol.
+    pub(super) async fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, ToolError> {
+        let params: Vec<_> = params.iter().map(|(value, kind)| (*value, kind.clone())).collect();
+        self.watch.over(self.inner.query_typed(sql, &params)).await
+    }
+
+    /// The single value of a statement of ours.
+    pub(super) async fn value<T>(&self, sql: &str, params: &[Param<'_>]) -> Result<T, ToolError>
+    where
+        T: for<'r> tokio_postgres::types::FromSql<'r>,
+    {
+        let rows = self.rows(sql, params).await?;
+        let row = rows.first().ok_or_else(|| ToolError::failed("the server gave no row where one is certain"))?;
+        row.try_get(0).map_err(|error| ToolError::failed(error.to_string()))
+    }
+
+    /// Runs statements of ours that give no rows, by the simple protocol. Never text from outside.
+    pub(super) async fn run(&self, sql: &str) -> Result<(), ToolError> {
+        self.watch.over(self.inner.batch_execute(sql)).await
+    }
+
+    /// Prepares a statement from outside: the extended protocol takes exactly one.
+    pub(super) async fn prepare(&self, sql: &str) -> Result<Statement, ToolError> {
+        self.watch.over(self.inner.prepare(sql)).await
+    }
+
+    /// Binds parameters to a prepared statement.
+    pub(super) async fn bind(
+        &self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Portal, ToolError> {
+        self.watch.over(self.inner.bind(statement, params)).await
+    }
+
+    /// The next rows of a bound statement, at most so many.
+    pub(super) async fn page(&self, portal: &Portal, most: i32) -> Result<Vec<Row>, ToolError> {
+        self.watch.over(self.inner.query_portal(portal, most)).await
+    }
+
+    /// Runs a prepared statement to its end and counts the rows it touched.
+    pub(super) async fn execute(
+        &self,
+        statement: &Statement,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, ToolError> {
+        self.watch.over(self.inner.execute(statement, params)).await
+    }
+
+    /// This transaction's id, for asking later what became of it.
+    pub(super) async fn id(&self) -> Result<String, ToolError> {
+        self.value("SELECT pg_catalog.pg_current_xact_id()::text", &[]).await
+    }
+
+    /// Takes everything back.
+    pub(super) async fn rollback(self) -> Result<(), ToolError> {
+        let Self { inner, watch, .. } = self;
+        watch.over(inner.rollback()).await
+    }
+
+    /// Keeps everything, telling "it did not happen" from "nobody knows". Use [`Session::was_committed`] on the latter.
+    pub(super) async fn commit(self) -> Result<(), Unsure> {
+        let Self { inner, watch, mode, .. } = self;
+        if mode != Mode::Change {
+            return Err(Unsure::No(ToolError::refused("what is only tried cannot be kept")));
+        }
+        if let Err(error) = watch.site.require_write() {
+            return Err(Unsure::No(error));
+        }
+        if watch.left().is_zero() {
+            return Err(Unsure::No(trouble::too_long(watch.site)));
+        }
+        match watch.raw(inner.commit()).await {
+            Ok(()) => Ok(()),
+            Err(Some(error)) if trouble::is_an_answer(&error) => Err(Unsure::No(trouble::explain(watch.site, &error))),
+            Err(Some(error)) => Err(Unsure::Lost(trouble::words(&error))),
+            Err(None) => Err(Unsure::Lost("no answer in time".into())),
+        }
+    }
+}
+
+impl Session {
+    /// What a commit's end means, after asking the server where its answer was lost. `transaction` is [`Tx::id`].
+    ///
+    /// # Errors
+    /// `Untouched` where it is certain that nothing was changed, `Uncertain` where nobody knows.
+    pub(super) async fn settle(&mut self, committed: Result<(), Unsure>, transaction: &str) -> Result<(), ToolError> {
+        let reason = match committed {
+            Ok(()) => return Ok(()),
+            Err(Unsure::No(error)) => return Err(error),
+            Err(Unsure::Lost(reason)) => reason,
+        };
+        let name = self.site.name.clone();
+        match self.was_committed(transaction).await {
+            Some(true) => Ok(()),
+            Some(false) => Err(ToolError::unavailable(format!(
+                "the connection to `{name}` broke ({reason}), and the server says the change was not kept"
+            ))),
+            None => Err(ToolError::uncertain(format!(
+                "the connection to `{name}` broke after COMMIT was sent ({reason}), and the server cannot be asked"
+            ))),
+        }
+    }
+}

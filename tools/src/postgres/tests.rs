@@ -1,0 +1,6 @@
+//! The toolset on a real server.
+
+#[path = "../../../tests/src/servers/postgres.rs"]
+mod cluster;
+mod reads;
+mod world;

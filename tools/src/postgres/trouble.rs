@@ -1,0 +1,77 @@
+//! What PostgreSQL says when something goes wrong, in the contract's words. Only for work that is not committed yet.
+//!
+//! The codes are those of <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+
+use tokio_postgres::Error;
+use tokio_postgres::error::{DbError, Severity};
+
+use super::connect::MOST_READ;
+use super::session::Site;
+use crate::contract::ToolError;
+use crate::text::{shown_sentence, size};
+
+/// The server stopped the call, or did not answer in time.
+pub(super) fn too_long(site: &Site) -> ToolError {
+    let seconds = site.limits.deadline.as_secs_f32();
+    ToolError::unavailable(format!("stopped on `{}`: it took longer than {seconds} s", site.name))
+        .with_next("narrow it down: a condition on an indexed column, a limit")
+}
+
+/// The server's answer is larger than a call may read.
+pub(super) fn too_much(site: &Site) -> ToolError {
+    ToolError::unavailable(format!("stopped on `{}`: its answer is larger than {}", site.name, size(MOST_READ)))
+        .with_next("ask for fewer columns or rows; `length(column)` and `left(column, 100)` keep values short")
+}
+
+/// Whether the server itself answered, and goes on: then it rolled back, and nothing was kept.
+pub(super) fn is_an_answer(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|said| {
+        let goes_on = said.parsed_severity() == Some(Severity::Error) || said.severity() == "ERROR";
+        // 08: connection exceptions, 57P: the server goes down, 58 and XX: it does not know itself any more.
+        let code = said.code().code();
+        goes_on && !["08", "57P", "58", "XX"].iter().any(|class| code.starts_with(class))
+    })
+}
+
+/// The server's words, or the connection's. Never the detail: it repeats rows.
+pub(super) fn words(error: &Error) -> String {
+    use std::error::Error as _;
+    match error.as_db_error() {
+        Some(said) => shown_sentence(said.message()),
+        None => error.source().map_or_else(|| error.to_string(), ToString::to_string),
+    }
+}
+
+/// The error of something that is not committed: nothing was changed.
+pub(super) fn explain(site: &Site, error: &Error) -> ToolError {
+    let name = &site.name;
+    let Some(said) = error.as_db_error() else {
+        return ToolError::unavailable(format!("the connection to `{name}` failed: {}", words(error)));
+    };
+    let text = words(error);
+    let code = said.code().code();
+    match code {
+        "57014" => too_long(site),
+        "55P03" | "40P01" => ToolError::unavailable(format!("`{name}` is locked by another session: {text}"))
+            .with_next("try again in a moment; `postgres_activity` shows who holds the lock"),
+        "40001" => {
+            ToolError::unavailable(format!("somebody else changed `{name}` meanwhile: {text}")).with_next("try again")
+        }
+        "25006" => ToolError::refused(format!("not a read: `{name}` says: {text}")),
+        "42501" => ToolError::failed(format!("the role may not do that on `{name}`: {text}"))
+            .with_next("a person who administers the database can grant it"),
+        "53300" => ToolError::unavailable(format!("`{name}` has no connection left: {text}")),
+        _ if ["08", "57P", "58", "XX", "53"].iter().any(|class| code.starts_with(class)) => {
+            ToolError::unavailable(format!("`{name}` failed: {text}"))
+        }
+        _ => hinted(ToolError::failed(format!("`{name}` says: {text}")), said),
+    }
+}
+
+fn hinted(error: ToolError, said: &DbError) -> ToolError {
+    match (said.hint(), said.code().code()) {
+        (Some(hint), _) => error.with_next(shown_sentence(hint)),
+        (None, "42P01" | "42703" | "3F000") => error.with_next("`postgres_describe` lists what there is"),
+        (None, _) => error,
+    }
+}
