@@ -21,6 +21,7 @@ use crate::registry::{Registry, RegistryError};
 use crate::reply::{About, ReasonCode, Refusal, Request};
 use crate::store::keys::KeyError;
 use crate::store::{Configured, OpenStore, SqliteStore, Store, StoreError};
+use crate::twins::Twins;
 use crate::unsettled::Unsettled;
 
 /// Everything a call needs.
@@ -40,6 +41,7 @@ pub struct Gateway {
     /// The toolsets the configuration was read with.
     pub toolsets: Vec<Arc<dyn Toolset>>,
     pub(crate) slots: Slots,
+    pub(crate) twins: Twins,
     /// Calls that have been written down and run on, whether or not their client still listens.
     pub(crate) running: TaskTracker,
     /// Calls whose end is not on record: their targets wait for it.
@@ -122,6 +124,7 @@ impl Gateway {
         Ok(Self {
             args_key: ArgsKey::open(&config.state)?,
             slots: Slots::new(config.concurrent_calls, config.waiting_calls),
+            twins: Twins::default(),
             running: TaskTracker::new(),
             unsettled: Unsettled::default(),
             closing: CancellationToken::new(),

@@ -178,10 +178,11 @@ impl Cluster {
 
     fn tell(&self, word: &str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        writeln!(state.keeper, "{word}").expect("the keeper listens");
+        let state = &mut *state;
+        let told = writeln!(state.keeper, "{word}");
         let mut answer = [0; 5];
-        let stdout = state._keeper.stdout.as_mut().expect("the keeper's output");
-        stdout.read_exact(&mut answer).expect("the keeper answers");
+        let done = state._keeper.stdout.as_mut().map(|stdout| stdout.read_exact(&mut answer));
+        assert!(told.is_ok() && matches!(done, Some(Ok(()))), "the keeper of the server is gone");
     }
 }
 

@@ -3,14 +3,19 @@
 //! A read runs in a read-only transaction that is always rolled back; a change is tried before it is shown, and what it
 //! destroys is kept wherever it fits.
 
+mod activity;
 mod address;
+mod anatomy;
 mod catalog;
 mod check;
 mod connect;
+mod describe;
+mod listing;
 mod params;
 mod pool;
 mod query;
 mod session;
+mod terminate;
 mod trouble;
 mod value;
 
@@ -53,7 +58,12 @@ impl Toolset for Postgres {
     }
 
     fn tools(&self) -> Vec<Arc<dyn Tool>> {
-        vec![Arc::new(Typed::new(query::PostgresQuery))]
+        vec![
+            Arc::new(Typed::new(activity::PostgresActivity)),
+            Arc::new(Typed::new(describe::PostgresDescribe)),
+            Arc::new(Typed::new(query::PostgresQuery)),
+            Arc::new(Typed::new(terminate::PostgresTerminate)),
+        ]
     }
 
     fn settings(&self, table: toml::Table, _base: &Path) -> Result<Settings, SettingsError> {

@@ -106,7 +106,7 @@ impl Server {
 const WHO: &str = "SELECT s.system_identifier::text, d.datname::text, d.oid, \
                    pg_catalog.current_setting('server_version_num')::int4, session_user::text \
                    FROM pg_catalog.pg_control_system() s, pg_catalog.pg_database d \
-                   WHERE d.datname = pg_catalog.current_database()";
+                   WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()";
 
 impl Session {
     /// A clean connection to the lease's target.
