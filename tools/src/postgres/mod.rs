@@ -7,6 +7,7 @@ mod address;
 mod catalog;
 mod check;
 mod connect;
+mod guard;
 mod params;
 mod pool;
 mod query;
