@@ -185,7 +185,7 @@ const FINDINGS: &str = "WITH RECURSIVE \
       JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace \
       WHERE o.oid >= 16384 AND NOT (o.oprowner IN (SELECT s.oid FROM super s) AND EXISTS (SELECT 1 FROM member m \
         WHERE m.classid = 'pg_catalog.pg_operator'::pg_catalog.regclass AND m.objid = o.oid))), \
-    written AS (SELECT w.s, w.n FROM pg_catalog.unnest($5::text[], $6::text[]) AS w (s, n)), \
+    written AS (SELECT w.s, w.n FROM ROWS FROM (pg_catalog.unnest($5), pg_catalog.unnest($6)) AS w (s, n)), \
     reach (oid) AS (SELECT c.oid FROM written w JOIN pg_catalog.pg_class c ON c.relname::text = w.n \
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
         WHERE c.oid >= 16384 AND (n.nspname::text = w.s OR w.s = '' AND n.oid IN (SELECT p.oid FROM path p)) \

@@ -2,5 +2,7 @@
 
 #[path = "../../../tests/src/servers/postgres.rs"]
 mod cluster;
+mod analyst;
+mod hostile;
 mod reads;
 mod world;
