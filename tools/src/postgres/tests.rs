@@ -1,8 +1,8 @@
 //! The toolset on a real server.
 
+mod analyst;
 #[path = "../../../tests/src/servers/postgres.rs"]
 mod cluster;
-mod analyst;
 mod hostile;
 mod reads;
 mod world;

@@ -180,7 +180,8 @@ fn parse(sql: &str, dialect: Dialect) -> Result<(Statement, Vec<TokenWithSpan>),
     if tokens.iter().filter(|token| nests(&token.token)).count() > MOST_PARTS {
         return Err(Refusal::Opaque(format!("more than {MOST_PARTS} names and operators")));
     }
-    let statements = Parser::new(syntax).with_tokens_with_locations(tokens.clone()).parse_statements();
+    let plain = if dialect == Dialect::Postgres { postgres::plainer(&tokens) } else { tokens.clone() };
+    let statements = Parser::new(syntax).with_tokens_with_locations(plain).parse_statements();
     let mut statements = statements.map_err(|error| Refusal::Unparsable(short(&error)))?;
     match statements.get(1) {
         Some(second) => Err(Refusal::Several(statements.len(), first_word(&second.to_string()))),
@@ -244,7 +245,9 @@ fn class_of(statement: &Statement, trust: Trust) -> Result<Class, Refusal> {
             }
         }
         Statement::ShowVariable { .. } if trust.dialect == Dialect::Postgres => Ok(Class::Read),
-        Statement::ShowTables { .. } | Statement::ShowColumns { .. } if trust.dialect == Dialect::MySql => Ok(Class::Read),
+        Statement::ShowTables { .. } | Statement::ShowColumns { .. } if trust.dialect == Dialect::MySql => {
+            Ok(Class::Read)
+        }
         other => Ok(schema_change(other).unwrap_or_else(|| Class::Other { what: first_word(&other.to_string()) })),
     }
 }

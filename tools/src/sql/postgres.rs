@@ -59,6 +59,39 @@ pub(super) fn uses(sql: &str, tokens: &[TokenWithSpan]) -> Result<Uses, Refusal>
     collect(&lexemes)
 }
 
+/// The tokens without PostgreSQL's syntax that the parser does not know and that changes no class: `TABLE t` is
+/// `SELECT * FROM t`; `BETWEEN SYMMETRIC` and a frame's `EXCLUDE TIES` are keywords only.
+pub(super) fn plainer(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
+    let written: Vec<&TokenWithSpan> = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
+    let is = |at: usize, word: &str| written.get(at).is_some_and(|t| is_keyword(&t.token, word));
+    let mut plain = Vec::new();
+    let mut at = 0;
+    while let Some(&token) = written.get(at) {
+        let frame_end = [["CURRENT", "ROW"], ["NO", "OTHERS"], ["TIES", ")"], ["GROUP", ")"]];
+        let excludes =
+            frame_end.iter().find(|[first, second]| is(at + 1, first) && (*second == ")" || is(at + 2, second)));
+        if at == 0 && is(at, "TABLE") {
+            let word = |text: &str| TokenWithSpan::new(Token::make_keyword(text), token.span);
+            plain.extend([word("SELECT"), TokenWithSpan::new(Token::Mul, token.span), word("FROM")]);
+        } else if let (true, Some([_, second])) = (is(at, "EXCLUDE"), excludes) {
+            let words = if *second == ")" { 1 } else { 2 };
+            if written.get(at + words + 1).is_some_and(|t| t.token == Token::RParen) {
+                at += words;
+            } else {
+                plain.push(token.clone());
+            }
+        } else if !(is(at, "SYMMETRIC") && at > 0 && is(at - 1, "BETWEEN")) {
+            plain.push(token.clone());
+        }
+        at += 1;
+    }
+    plain
+}
+
+fn is_keyword(token: &Token, keyword: &str) -> bool {
+    matches!(token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(keyword))
+}
+
 #[derive(PartialEq, Eq)]
 enum Shape {
     Word(String),
@@ -114,7 +147,8 @@ fn collect(lexemes: &[Lexeme]) -> Result<Uses, Refusal> {
                 if next == Some(&Lexeme::Mark('(')) && chain.len() == 1 {
                     uses.calls.insert(word.clone());
                     let listed = functions::extended(word, Dialect::Postgres).is_some();
-                    if !listed && !functions::built_in_type(word) {
+                    let samples = matches!(word.as_str(), "bernoulli" | "system");
+                    if !listed && !samples && !functions::built_in_type(word) {
                         uses.unlisted.insert(word.clone());
                     }
                 }
@@ -295,10 +329,7 @@ const fn is_part(c: char) -> bool {
 }
 
 const fn is_operator(c: char) -> bool {
-    matches!(
-        c,
-        '~' | '!' | '@' | '#' | '^' | '&' | '|' | '`' | '?' | '+' | '-' | '*' | '/' | '%' | '<' | '>' | '='
-    )
+    matches!(c, '~' | '!' | '@' | '#' | '^' | '&' | '|' | '`' | '?' | '+' | '-' | '*' | '/' | '%' | '<' | '>' | '=')
 }
 
 fn opaque<T>(what: &str) -> Result<T, Refusal> {

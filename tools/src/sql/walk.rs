@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     BinaryOperator, Expr, FromTable, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Insert,
-    ObjectName, ObjectNamePart, Query, Select, SetExpr, SqliteOnConflict, Statement, TableAlias, TableFactor, TableObject,
-    UnaryOperator, Value, Visit as _, Visitor, XmlTableColumnOption,
+    ObjectName, ObjectNamePart, Query, Select, SetExpr, SqliteOnConflict, Statement, TableAlias, TableFactor,
+    TableObject, UnaryOperator, Value, Visit as _, Visitor, XmlTableColumnOption,
 };
 
 use super::functions::{self, Effect};
@@ -121,7 +121,8 @@ impl Found {
 
     /// `AS t (a int, b other)` behind a function converts to the types it names.
     fn columns(&self, alias: Option<&TableAlias>) -> ControlFlow<Refusal> {
-        let mut types = alias.into_iter().flat_map(|alias| &alias.columns).filter_map(|column| column.data_type.as_ref());
+        let mut types =
+            alias.into_iter().flat_map(|alias| &alias.columns).filter_map(|column| column.data_type.as_ref());
         types.try_for_each(|data_type| cast(&data_type.to_string(), self.trust))
     }
 

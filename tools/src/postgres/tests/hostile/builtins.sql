@@ -244,8 +244,8 @@ SELECT * FROM t WHERE id BETWEEN pg_reload_conf()::int AND 5
 SELECT * FROM t WHERE name LIKE 'a' ESCAPE pg_reload_conf()::text
 VALUES (1), (pg_reload_conf()::int)
 SELECT 1 UNION ALL SELECT pg_reload_conf()::int
-SELECT * FROM XMLTABLE('/a' PASSING ('<a>' || pg_reload_conf()::text || '</a>')::xml COLUMNS b text PATH '.')
-SELECT * FROM XMLTABLE('/a' PASSING '<a/>'::xml COLUMNS b text PATH 'b' DEFAULT pg_reload_conf()::text)
+SELECT * FROM XMLTABLE('/a' PASSING (('<a>' || pg_reload_conf()::text || '</a>')::xml) COLUMNS b text PATH '.')
+SELECT * FROM XMLTABLE('/a' PASSING ('<a/>'::xml) COLUMNS b text PATH 'b' DEFAULT pg_reload_conf()::text)
 SELECT * FROM JSON_TABLE('{}', '$' COLUMNS (a int PATH '$.a' DEFAULT pg_reload_conf()::int ON EMPTY))
 SELECT xmlelement(name a, xmlattributes(pg_reload_conf() AS b))
 SELECT extract(epoch FROM pg_reload_conf()::text::timestamp)

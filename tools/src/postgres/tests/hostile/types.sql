@@ -38,7 +38,7 @@ SELECT json_populate_record(NULL::pair, '{"a": 1, "b": "x"}')
 SELECT * FROM json_populate_recordset(NULL::domains, '[{"id": 1, "d": "x"}]')
 SELECT * FROM json_to_record('{"b": "x"}') AS x(b checked)
 SELECT * FROM jsonb_to_recordset('[{"b": "x"}]') AS x(b public.checked)
-SELECT * FROM XMLTABLE('/a' PASSING '<a>x</a>'::xml COLUMNS b checked PATH '.')
+SELECT * FROM XMLTABLE('/a' PASSING ('<a>x</a>'::xml) COLUMNS b checked PATH '.')
 SELECT jsonb_populate_record(NULL::pair, '{"b": "x"}')
 SELECT 'y'::blunt
 SELECT COALESCE((SELECT b FROM blunts), 'y')
