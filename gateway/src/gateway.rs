@@ -21,6 +21,7 @@ use crate::registry::{Registry, RegistryError};
 use crate::reply::{About, ReasonCode, Refusal, Request};
 use crate::store::keys::KeyError;
 use crate::store::{Configured, OpenStore, SqliteStore, Store, StoreError};
+use crate::unsettled::Unsettled;
 
 /// Everything a call needs.
 pub struct Gateway {
@@ -41,6 +42,8 @@ pub struct Gateway {
     pub(crate) slots: Slots,
     /// Calls that have been written down and run on, whether or not their client still listens.
     pub(crate) running: TaskTracker,
+    /// Calls whose end is not on record: their targets wait for it.
+    pub(crate) unsettled: Unsettled,
     /// Set when the gateway closes: what could not be written down is tried once more, and no longer.
     pub(crate) closing: CancellationToken,
 }
@@ -120,6 +123,7 @@ impl Gateway {
             args_key: ArgsKey::open(&config.state)?,
             slots: Slots::new(config.concurrent_calls, config.waiting_calls),
             running: TaskTracker::new(),
+            unsettled: Unsettled::default(),
             closing: CancellationToken::new(),
             store: Arc::new(store),
             config: Arc::new(config),

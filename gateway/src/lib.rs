@@ -22,3 +22,4 @@ pub mod registry;
 pub mod reply;
 mod steps;
 pub mod store;
+mod unsettled;

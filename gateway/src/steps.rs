@@ -87,7 +87,7 @@ impl Gateway {
     }
 
     /// Records a refusal and hands it on; a refusal that cannot be recorded is one still.
-    async fn refused(
+    pub(crate) async fn refused(
         &self,
         request: &Request,
         errand: &Errand,

@@ -59,7 +59,10 @@ impl Broker {
                 source.as_ref().map(SecretSource::fetch).transpose().map(|secret| secret.map(Arc::new))
             };
             let (secret, read_secret) = (fetch(&target.secret)?, fetch(&target.read_secret)?);
-            secrets.extend(secret.iter().chain(&read_secret).cloned());
+            for held in secret.iter().chain(&read_secret) {
+                secrets.extend(passwords(held.reveal()).map(|password| Arc::new(Secret::new(password))));
+                secrets.push(Arc::clone(held));
+            }
             let (configured, identity) = (Arc::clone(&target.configured), target.identity.clone());
             let held = Held { configured, secret, read_secret, identity };
             targets.insert(name.clone(), held);
@@ -144,5 +147,50 @@ impl Broker {
     #[must_use]
     pub const fn redactor(&self) -> &Redactor {
         &self.redactor
+    }
+}
+
+/// The password inside a connection URL, as it is written there and as it is meant: a server may repeat it without the rest.
+fn passwords(secret: &str) -> impl Iterator<Item = String> {
+    let authority = secret.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
+    let in_user = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
+    let in_query = secret.split(['?', '&']).find_map(|pair| pair.strip_prefix("password="));
+    let written = in_user.into_iter().chain(in_query).map(str::to_owned);
+    let all = written.flat_map(|password| [unescaped(&password), password]);
+    all.filter(|password| password.len() >= redact::SHORTEST).collect::<Vec<_>>().into_iter()
+}
+
+fn unescaped(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let code = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match (first, code.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_url_hides_its_password_too() {
+        let found = |url: &str| passwords(url).collect::<Vec<_>>();
+        assert_eq!(found("postgresql://anna:s3cret%21word@db:5432/x?y=z"), ["s3cret!word", "s3cret%21word"]);
+        assert_eq!(found("postgresql://db/x?password=an+other&user=a"), ["an+other", "an+other"]);
+        assert_eq!(found("postgresql://anna@db/x"), [""; 0]);
+        assert_eq!(found("a plain secret"), [""; 0]);
+        assert_eq!(found("postgresql://a:short@db/x"), [""; 0]);
     }
 }

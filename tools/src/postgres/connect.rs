@@ -23,6 +23,7 @@ use tokio_postgres::{CancelToken, Client};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{Address, Roots, Verify};
+use super::session::Server;
 
 /// The most bytes one call reads from a server. Its answer to the agent is far smaller; a single value can be larger.
 pub(super) const MOST_READ: u64 = 64 << 20;
@@ -36,6 +37,8 @@ pub(super) struct Connection {
     pub client: Client,
     /// What stops a statement that runs on it.
     pub cancel: Cancel,
+    /// Which database answered, once that was asked.
+    pub server: Option<Server>,
     /// What it has read.
     pub meter: Meter,
     driver: AbortHandle,
@@ -71,7 +74,7 @@ impl Connection {
             }
         });
         let cancel = Cancel { token: client.cancel_token(), place, tls };
-        Ok(Self { client, cancel, meter, driver: driver.abort_handle() })
+        Ok(Self { client, cancel, server: None, meter, driver: driver.abort_handle() })
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) struct Session {
 }
 
 /// Which database answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Server {
     /// `system_identifier` of the cluster: made by `initdb`, kept by its replicas and physical copies.
     pub system: String,
@@ -133,14 +133,24 @@ impl Session {
             Ok(lent) => lent.map_err(unreachable)?,
             Err(_) => return Err(unreachable(format!("no answer within {:?}", limits.deadline))),
         };
-        let nobody = Server { system: String::new(), database: String::new(), oid: 0, version: 0, user: String::new() };
-        let busy = Arc::default();
-        let mut session = Self { site, server: nobody, pool, lent: Some(lent), ends, busy };
+        let mut session = Self { site, server: Server::default(), pool, lent: Some(lent), ends, busy: Arc::default() };
         session.server = session.who().await?;
         Ok(session)
     }
 
+    /// Which database answers on this connection: asked once, since a connection stays with the one it was opened to.
     async fn who(&mut self) -> Result<Server, ToolError> {
+        if let Some(known) = self.lent.as_ref().and_then(|lent| lent.connection.server.clone()) {
+            return Ok(known);
+        }
+        let server = self.ask_who().await?;
+        if let Some(lent) = &mut self.lent {
+            lent.connection.server = Some(server.clone());
+        }
+        Ok(server)
+    }
+
+    async fn ask_who(&mut self) -> Result<Server, ToolError> {
         let tx = self.begin(Mode::ReadOnly).await?;
         let rows = tx.rows(WHO, &[]).await?;
         tx.rollback().await?;

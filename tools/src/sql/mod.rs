@@ -181,8 +181,13 @@ fn parse(sql: &str, dialect: Dialect) -> Result<(Statement, Vec<TokenWithSpan>),
         return Err(Refusal::Opaque(format!("more than {MOST_PARTS} names and operators")));
     }
     let plain = if dialect == Dialect::Postgres { postgres::plainer(&tokens) } else { tokens.clone() };
-    let statements = Parser::new(syntax).with_tokens_with_locations(plain).parse_statements();
-    let mut statements = statements.map_err(|error| Refusal::Unparsable(short(&error)))?;
+    let mut parser = Parser::new(syntax).with_tokens_with_locations(plain);
+    let mut statements = parser.parse_statements().map_err(|error| Refusal::Unparsable(short(&error)))?;
+    // The parser takes an `END` for the end of a block around the statements and leaves all that follows unread. To
+    // SQLite and PostgreSQL it is a name like any other: `SELECT 1 END, writefile('x', 'y')`, `SELECT 1 END; DROP TABLE t`.
+    if parser.peek_token() != Token::EOF {
+        return Err(Refusal::Opaque("text behind an `END`".into()));
+    }
     match statements.get(1) {
         Some(second) => Err(Refusal::Several(statements.len(), first_word(&second.to_string()))),
         None => statements.pop().map(|statement| (statement, tokens)).ok_or(Refusal::Empty),

@@ -108,3 +108,5 @@ SELECT evil 'a'
 SELECT public.evil 'a'
 SELECT 'a'::"int4"; DELETE FROM t
 SELECT 1 WHERE 'a' ~ 'a' ~ pg_reload_conf()::text
+SELECT 1 END, pg_reload_conf()
+SELECT 1 END; DELETE FROM t
