@@ -180,7 +180,8 @@ const FINDINGS: &str = "WITH RECURSIVE \
     member AS MATERIALIZED (SELECT d.classid, d.objid FROM pg_catalog.pg_depend d \
       JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid \
       WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e' AND e.extname::text = ANY($7)), \
-    code AS MATERIALIZED (SELECT p.oid, p.proname, n.nspname, p.pronamespace, p.pronargs, p.pronargdefaults, p.proargtypes \
+    code AS MATERIALIZED (SELECT p.oid, p.proname, n.nspname, p.pronamespace, p.pronargs, p.pronargdefaults, \
+      CASE p.provariadic WHEN 0 THEN p.proargtypes[0] ELSE p.provariadic END AS takes \
       FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
       WHERE p.oid >= 16384 AND NOT (p.proowner IN (SELECT s.oid FROM super s) AND EXISTS (SELECT 1 FROM member m \
         WHERE m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND m.objid = p.oid))), \
@@ -243,10 +244,9 @@ const FINDINGS: &str = "WITH RECURSIVE \
       WHERE p.oid < 16384 AND p.proname::text = ANY($2) \
     UNION ALL SELECT 'foreign', rel.relname::text, rel.nspname::text, ''::text FROM rel WHERE rel.relkind = 'f' \
     UNION ALL SELECT 'attribute', c.proname::text, c.nspname::text, ''::text FROM code c \
-      JOIN pg_catalog.pg_type t ON t.oid = c.proargtypes[0] \
+      JOIN pg_catalog.pg_type t ON t.oid = c.takes \
       WHERE c.proname::text = ANY($3) AND c.pronamespace IN (SELECT p.oid FROM path p) \
         AND c.pronargs - c.pronargdefaults <= 1 AND t.typtype IN ('c', 'p', 'd') \
-        AND (t.typtype <> 'c' OR t.oid IN (SELECT k.oid FROM kinds k)) \
     UNION ALL SELECT 'operator', o.oprname::text, o.nspname::text, ''::text FROM operator o \
       WHERE o.oprname::text = ANY($4) AND o.oprnamespace IN (SELECT p.oid FROM path p) \
     UNION ALL SELECT 'cast', c.proname::text, ''::text, ''::text FROM pg_catalog.pg_cast k JOIN code c ON c.oid = k.castfunc \
