@@ -86,7 +86,12 @@ pub(super) struct Column {
 /// `Untouched`: there is none, or the name cannot be read.
 pub(super) async fn relation(tx: &Tx<'_>, name: &str) -> Result<Relation, ToolError> {
     let text = name.to_owned();
-    let rows = tx.rows(&format!("{RELATION} WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)::oid"), &[(&text, Type::TEXT)]).await?;
+    let rows = tx
+        .rows(
+            &format!("{RELATION} WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)::oid"),
+            &[(&text, Type::TEXT)],
+        )
+        .await?;
     match rows.first() {
         Some(row) => read(row),
         None => Err(missing(tx, name).await),

@@ -10,6 +10,7 @@ mod catalog;
 mod check;
 mod connect;
 mod describe;
+mod guard;
 mod involved;
 mod layout;
 mod listing;

@@ -9,13 +9,14 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
 use super::CREDENTIAL;
+use super::guard;
 use super::params::{self, Text};
 use super::session::{Mode, Session, Tx};
 use super::value::{self, Json};
 use crate::contract::{
     Audience, BlastRadius, Digest, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
 };
-use crate::sql::{Class, Dialect, classify};
+use crate::sql::{Class, Uses, examine};
 
 pub(super) struct PostgresQuery;
 
@@ -89,9 +90,11 @@ impl TypedTool for PostgresQuery {
     }
 
     async fn run(&self, args: &Args, _seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        only_a_read(&args.sql)?;
+        let uses = only_a_read(&args.sql)?;
         let mut session = Session::open(lease).await?;
         let tx = session.begin(Mode::ReadOnly).await?;
+        // Before the statement is as much as analysed: that already converts literals, and runs a domain's CHECK for a row.
+        guard::check(&tx, &uses).await?;
         let most = args.limit.unwrap_or(u64::MAX).min(lease.limits().output_rows);
         let output = answer(&tx, &args.sql, &args.params, most).await?;
         tx.rollback().await?;
@@ -114,17 +117,23 @@ pub(super) fn read_preflight(session: &Session, asked: &Value, verb: &str) -> Pr
     }
 }
 
-fn only_a_read(sql: &str) -> Result<(), ToolError> {
+/// Refuses what is no read as far as its text tells; what it names is for [`guard::check`].
+pub(super) fn only_a_read(sql: &str) -> Result<Uses, ToolError> {
     let refuse = |what: String, next: &str| Err(ToolError::refused(format!("not a read: {what}")).with_next(next));
-    match classify(sql, Dialect::Postgres) {
-        Ok(Class::Read) => Ok(()),
-        Ok(Class::Write(write)) => refuse(format!("it would {} rows", write.verb.as_str()), "use `postgres_write`"),
-        Ok(Class::Schema { what, .. }) if what.starts_with("DROP") => {
+    let (class, uses) = match examine(sql) {
+        Ok(examined) => examined,
+        Err(refusal) => {
+            return refuse(refusal.to_string(), "send exactly one SELECT that calls built-in functions only");
+        }
+    };
+    match class {
+        Class::Read => Ok(uses),
+        Class::Write(write) => refuse(format!("it would {} rows", write.verb.as_str()), "use `postgres_write`"),
+        Class::Schema { what, .. } if what.starts_with("DROP") => {
             refuse(what.into(), "use `postgres_drop`: it moves the thing into a quarantine and can be undone")
         }
-        Ok(Class::Schema { what, .. }) => refuse(what.into(), "use `postgres_alter` for additions"),
-        Ok(Class::Other { what }) => refuse(what, "send one SELECT"),
-        Err(refusal) => refuse(refusal.to_string(), "send exactly one SELECT that calls built-in functions only"),
+        Class::Schema { what, .. } => refuse(what.into(), "use `postgres_alter` for additions"),
+        Class::Other { what } => refuse(what, "send one SELECT"),
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! The lists are laid out by hand: one name a line would be six hundred lines.
 
+mod postgres;
+
 use super::Dialect;
 
 /// What calling a listed function means. None of them changes anything.
@@ -29,7 +31,7 @@ pub(super) fn effect(name: &str, dialect: Dialect) -> Option<Effect> {
             }
             (SQLITE, SQLITE_VOLATILE)
         }
-        Dialect::Postgres => (POSTGRES, POSTGRES_VOLATILE),
+        Dialect::Postgres => (postgres::STEADY, postgres::VOLATILE),
         Dialect::MySql => (MYSQL, MYSQL_VOLATILE),
     };
     if STANDARD.contains(&name) || lists.0.contains(&name) {
@@ -38,12 +40,19 @@ pub(super) fn effect(name: &str, dialect: Dialect) -> Option<Effect> {
     lists.1.contains(&name).then_some(Effect::Volatile)
 }
 
+/// The same, with the functions of well-known extensions: only for a text whose names are looked up in the catalogue
+/// before it runs, because anybody can define a function of such a name.
+pub(super) fn extended(name: &str, dialect: Dialect) -> Option<Effect> {
+    let extension = dialect == Dialect::Postgres && postgres::EXTENSIONS.contains(&name);
+    effect(name, dialect).or(extension.then_some(Effect::Volatile))
+}
+
 /// Whether a PostgreSQL cast to this type, as the parser prints it, runs only built-in code.
 pub(super) fn built_in_type(printed: &str) -> bool {
     let lower = printed.to_ascii_lowercase();
     let bare = lower.trim_end_matches("[]");
     let word = bare.split(['(', ' ']).next().unwrap_or_default();
-    !bare.contains('.') && POSTGRES_TYPES.contains(&word)
+    !bare.contains('.') && postgres::TYPES.contains(&word)
 }
 
 /// In every dialect.
@@ -78,63 +87,6 @@ const SQLITE: &[&str] = &[
 const SQLITE_VOLATILE: &[&str] = &[
     "changes", "current_date", "current_time", "current_timestamp", "last_insert_rowid", "random", "randomblob",
     "sqlite_compileoption_get", "sqlite_compileoption_used", "sqlite_source_id", "sqlite_version", "total_changes",
-];
-
-/// Built-in, in `pg_catalog`, and without effect: catalogue and text, number, date, array, JSON and range functions.
-#[rustfmt::skip]
-const POSTGRES: &[&str] = &[
-    "age", "array_agg", "array_append", "array_cat", "array_dims", "array_length", "array_lower", "array_ndims",
-    "array_position", "array_positions", "array_prepend", "array_remove", "array_replace", "array_to_json",
-    "array_to_string", "array_upper", "ascii", "bit_and", "bit_length", "bit_or", "bool_and", "bool_or", "btrim",
-    "cardinality", "cbrt", "char_length", "character_length", "chr", "col_description", "convert_from",
-    "convert_to", "corr", "covar_pop", "covar_samp", "date", "date_bin", "date_part", "date_trunc", "decode", "div",
-    "encode", "every", "extract", "format", "format_type", "gcd", "generate_series", "generate_subscripts",
-    "get_byte", "greatest", "has_column_privilege", "has_database_privilege", "has_schema_privilege",
-    "has_table_privilege", "host", "initcap", "isempty", "isfinite", "json_agg", "json_array_elements",
-    "json_array_elements_text", "json_array_length", "json_build_array", "json_build_object", "json_each",
-    "json_each_text", "json_extract_path", "json_extract_path_text", "json_object", "json_object_agg",
-    "json_object_keys", "json_strip_nulls", "json_typeof", "jsonb_agg", "jsonb_array_elements",
-    "jsonb_array_elements_text", "jsonb_array_length", "jsonb_build_array", "jsonb_build_object", "jsonb_each",
-    "jsonb_each_text", "jsonb_extract_path", "jsonb_extract_path_text", "jsonb_insert", "jsonb_object",
-    "jsonb_object_agg", "jsonb_object_keys", "jsonb_path_exists", "jsonb_path_match", "jsonb_path_query",
-    "jsonb_path_query_array", "jsonb_path_query_first", "jsonb_pretty", "jsonb_set", "jsonb_strip_nulls",
-    "jsonb_typeof", "justify_days", "justify_hours", "justify_interval", "lcm", "least", "left", "lower_inc",
-    "lower_inf", "lpad", "make_date", "make_interval", "make_time", "make_timestamp", "make_timestamptz", "md5",
-    "mode", "num_nonnulls", "num_nulls", "numrange", "obj_description", "overlay", "parse_ident", "point", "percentile_cont",
-    "percentile_disc", "pg_column_size", "pg_database_size", "pg_encoding_to_char", "pg_get_constraintdef",
-    "pg_get_expr", "pg_get_functiondef", "pg_get_indexdef", "pg_get_ruledef", "pg_get_serial_sequence",
-    "pg_get_triggerdef", "pg_get_userbyid", "pg_get_viewdef", "pg_indexes_size", "pg_relation_size",
-    "pg_size_bytes", "pg_size_pretty", "pg_table_is_visible", "pg_table_size", "pg_total_relation_size",
-    "pg_typeof", "position", "quote_ident", "quote_literal", "quote_nullable", "range_agg", "regexp_count",
-    "regexp_instr", "regexp_like", "regexp_match", "regexp_matches", "regexp_replace", "regexp_split_to_array",
-    "regexp_split_to_table", "regexp_substr", "regr_slope", "repeat", "reverse", "right", "row_to_json", "rpad",
-    "scale", "sha256", "split_part", "starts_with", "stddev", "stddev_pop", "stddev_samp", "string_agg",
-    "string_to_array", "string_to_table", "strpos", "to_ascii", "to_char", "to_date", "to_hex", "to_json",
-    "to_jsonb", "to_number", "to_regclass", "to_regtype", "to_timestamp", "to_tsquery", "to_tsvector", "translate",
-    "trunc", "ts_headline", "ts_rank", "tsrange", "tstzrange", "daterange", "int4range", "int8range", "unnest",
-    "upper_inc", "upper_inf", "var_pop", "var_samp", "variance", "websearch_to_tsquery", "plainto_tsquery",
-    "phraseto_tsquery", "width_bucket",
-];
-
-#[rustfmt::skip]
-const POSTGRES_VOLATILE: &[&str] = &[
-    "clock_timestamp", "current_catalog", "current_database", "current_date", "current_role", "current_schema",
-    "current_schemas", "current_time", "current_timestamp", "current_user", "gen_random_uuid", "inet_server_addr",
-    "inet_server_port", "localtime", "localtimestamp", "now", "pg_backend_pid", "pg_is_in_recovery",
-    "pg_postmaster_start_time", "random", "session_user", "statement_timestamp", "timeofday",
-    "transaction_timestamp", "user", "uuidv4", "uuidv7", "version",
-];
-
-#[rustfmt::skip]
-const POSTGRES_TYPES: &[&str] = &[
-    "aclitem", "bigint", "bit", "bool", "boolean", "box", "bpchar", "bytea", "char", "character", "cidr", "circle",
-    "date", "datemultirange", "daterange", "decimal", "double", "float", "float4", "float8", "inet", "int", "int2",
-    "int2vector", "int4", "int4multirange", "int4range", "int8", "int8multirange", "int8range", "integer", "interval",
-    "json", "jsonb", "jsonpath", "line", "lseg", "macaddr", "macaddr8", "money", "name", "numeric", "nummultirange",
-    "numrange", "oid", "oidvector", "path", "pg_lsn", "pg_snapshot", "point", "polygon", "real", "regclass",
-    "regcollation", "regconfig", "regdictionary", "regnamespace", "regoper", "regoperator", "regproc", "regprocedure",
-    "regrole", "regtype", "smallint", "text", "tid", "time", "timestamp", "timestamptz", "timetz", "tsmultirange",
-    "tsquery", "tsrange", "tstzmultirange", "tstzrange", "tsvector", "uuid", "varbit", "varchar", "xid", "xid8", "xml",
 ];
 
 #[rustfmt::skip]

@@ -4,6 +4,7 @@
 //! several and decides nothing by itself; a toolset also opens its target for reading only.
 
 mod functions;
+mod postgres;
 mod walk;
 
 #[cfg(test)]
@@ -12,7 +13,9 @@ mod tests;
 use sqlparser::ast::{ObjectName, ObjectNamePart, ObjectType, Statement};
 use sqlparser::dialect::{Dialect as Syntax, MySqlDialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
-use sqlparser::tokenizer::{Token, Tokenizer};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+
+pub use postgres::Uses;
 
 /// Whose SQL a statement is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +130,40 @@ const MOST_PARTS: usize = 4_000;
 /// # Errors
 /// Why it has no class: empty, several statements, a parse error, an unknown function.
 pub fn classify(sql: &str, dialect: Dialect) -> Result<Class, Refusal> {
+    let (statement, tokens) = parse(sql, dialect)?;
+    if dialect == Dialect::Postgres {
+        postgres::uses(sql, &tokens)?;
+    }
+    class_of(&statement, Trust::text_alone(dialect))
+}
+
+/// The class of a PostgreSQL statement together with every name it writes. The class holds only once the catalogue was asked
+/// about those names: user-defined types, operators by name and the functions of well-known extensions are let through.
+///
+/// # Errors
+/// As for [`classify`].
+pub fn examine(sql: &str) -> Result<(Class, Uses), Refusal> {
+    let (statement, tokens) = parse(sql, Dialect::Postgres)?;
+    let uses = postgres::uses(sql, &tokens)?;
+    let class = class_of(&statement, Trust { dialect: Dialect::Postgres, catalogue: true })?;
+    Ok((class, uses))
+}
+
+/// What a class is told from.
+#[derive(Clone, Copy, Debug)]
+struct Trust {
+    dialect: Dialect,
+    /// Names that the text leaves open are looked up before the statement runs.
+    catalogue: bool,
+}
+
+impl Trust {
+    const fn text_alone(dialect: Dialect) -> Self {
+        Self { dialect, catalogue: false }
+    }
+}
+
+fn parse(sql: &str, dialect: Dialect) -> Result<(Statement, Vec<TokenWithSpan>), Refusal> {
     if sql.len() > LONGEST {
         return Err(Refusal::Opaque(format!("{} bytes of text", sql.len())));
     }
@@ -143,17 +180,17 @@ pub fn classify(sql: &str, dialect: Dialect) -> Result<Class, Refusal> {
     if tokens.iter().filter(|token| nests(&token.token)).count() > MOST_PARTS {
         return Err(Refusal::Opaque(format!("more than {MOST_PARTS} names and operators")));
     }
-    let mut parser = Parser::new(syntax).with_tokens_with_locations(tokens);
-    let statements = parser.parse_statements().map_err(|error| Refusal::Unparsable(short(&error)))?;
+    let plain = if dialect == Dialect::Postgres { postgres::plainer(&tokens) } else { tokens.clone() };
+    let mut parser = Parser::new(syntax).with_tokens_with_locations(plain);
+    let mut statements = parser.parse_statements().map_err(|error| Refusal::Unparsable(short(&error)))?;
     // The parser takes an `END` for the end of a block around the statements and leaves all that follows unread. To
     // SQLite and PostgreSQL it is a name like any other: `SELECT 1 END, writefile('x', 'y')`, `SELECT 1 END; DROP TABLE t`.
     if parser.peek_token() != Token::EOF {
         return Err(Refusal::Opaque("text behind an `END`".into()));
     }
-    match statements.as_slice() {
-        [] => Err(Refusal::Empty),
-        [statement] => class_of(statement, dialect),
-        [_, second, ..] => Err(Refusal::Several(statements.len(), first_word(&second.to_string()))),
+    match statements.get(1) {
+        Some(second) => Err(Refusal::Several(statements.len(), first_word(&second.to_string()))),
+        None => statements.pop().map(|statement| (statement, tokens)).ok_or(Refusal::Empty),
     }
 }
 
@@ -192,29 +229,30 @@ fn hidden_text(sql: &str, dialect: Dialect) -> Option<&'static str> {
     let has = |needle: &str| sql.to_ascii_lowercase().contains(needle);
     match dialect {
         Dialect::MySql if has("/*!") || has("/*m!") => Some("an executable comment"),
-        Dialect::Postgres if has("u&\"") => Some("a name in Unicode escapes"),
         Dialect::Sqlite | Dialect::Postgres | Dialect::MySql => None,
     }
 }
 
-fn class_of(statement: &Statement, dialect: Dialect) -> Result<Class, Refusal> {
+fn class_of(statement: &Statement, trust: Trust) -> Result<Class, Refusal> {
     match statement {
         Statement::Query(_)
         | Statement::Insert(_)
         | Statement::Update(_)
         | Statement::Delete(_)
-        | Statement::Merge(_) => walk::class_of(statement, dialect),
+        | Statement::Merge(_) => walk::class_of(statement, trust),
         Statement::Explain { statement: inner, analyze, options, describe_alias: _, .. } => {
             // An option list may say ANALYZE in several spellings, so any list counts as one.
             let runs = *analyze || options.as_ref().is_some_and(|options| !options.is_empty());
-            match class_of(inner, dialect)? {
+            match class_of(inner, trust)? {
                 Class::Read => Ok(Class::Read),
                 class if runs => Ok(class),
                 _ => Ok(Class::Other { what: "EXPLAIN of a statement that is not a read".into() }),
             }
         }
-        Statement::ShowVariable { .. } if dialect == Dialect::Postgres => Ok(Class::Read),
-        Statement::ShowTables { .. } | Statement::ShowColumns { .. } if dialect == Dialect::MySql => Ok(Class::Read),
+        Statement::ShowVariable { .. } if trust.dialect == Dialect::Postgres => Ok(Class::Read),
+        Statement::ShowTables { .. } | Statement::ShowColumns { .. } if trust.dialect == Dialect::MySql => {
+            Ok(Class::Read)
+        }
         other => Ok(schema_change(other).unwrap_or_else(|| Class::Other { what: first_word(&other.to_string()) })),
     }
 }

@@ -262,3 +262,35 @@ fn depth_and_length_are_bounded() {
     }
     assert!(read(&format!("VALUES (0){}", ",(1)".repeat(100_000)), Dialect::Sqlite));
 }
+
+#[test]
+fn a_write_is_never_shown_as_less() {
+    let tables = |sql: &str| (write(sql, Dialect::Postgres).verb, write(sql, Dialect::Postgres).tables);
+    let both = "WITH d AS (DELETE FROM a RETURNING *) INSERT INTO b SELECT * FROM d";
+    assert_eq!(tables(both), (Verb::Insert, vec!["b".into(), "a".into()]));
+    let read = "WITH d AS (DELETE FROM a RETURNING *), u AS (UPDATE c SET x = 1 RETURNING 1) SELECT * FROM d";
+    assert_eq!(tables(read), (Verb::Delete, vec!["a".into(), "c".into()]));
+    for sql in [
+        "INSERT INTO t VALUES (nextval('s'))",
+        "UPDATE t SET a = pg_reload_conf()",
+        "DELETE FROM t RETURNING lo_unlink(id)",
+        "INSERT INTO t VALUES ('x'::evil)",
+        "INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET a = pg_notify('a', 'b')",
+        "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED AND pg_reload_conf() THEN DELETE",
+    ] {
+        assert!(classify(sql, Dialect::Postgres).is_err(), "{sql}");
+    }
+}
+
+#[test]
+fn the_server_and_the_parser_read_the_same_text() {
+    for sql in
+        ["SELECT E'a'\n'b\\'', f() --'", "SELECT $1$ , f(), $1$", "SELECT $😀$ ' $😀$, f() --'", "SELECT 'a' 'b'"]
+    {
+        assert!(examine(sql).is_err(), "{sql}");
+    }
+    let (class, uses) = examine("SELECT lower(n), a<->b FROM \"S\".t WHERE n = 'x'::mood").unwrap();
+    assert_eq!(class, Class::Read);
+    assert!(uses.calls.contains("lower") && uses.operators.contains("<->"));
+    assert!(uses.dotted.contains(&vec!["S".into(), "t".into()]) && uses.dotted.contains(&vec!["mood".into()]));
+}

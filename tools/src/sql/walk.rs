@@ -4,17 +4,17 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     BinaryOperator, Expr, FromTable, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Insert,
-    ObjectName, ObjectNamePart, Query, Select, SqliteOnConflict, Statement, TableFactor, TableObject, UnaryOperator,
-    Value, Visit as _, Visitor,
+    ObjectName, ObjectNamePart, Query, Select, SetExpr, SqliteOnConflict, Statement, TableAlias, TableFactor,
+    TableObject, UnaryOperator, Value, Visit as _, Visitor, XmlTableColumnOption,
 };
 
 use super::functions::{self, Effect};
-use super::{Class, Dialect, Refusal, Verb, Write, first_word, last_part};
+use super::{Class, Dialect, Refusal, Trust, Verb, Write, first_word, last_part};
 
 /// The class of a statement that is a query or a change of rows.
-pub(super) fn class_of(statement: &Statement, dialect: Dialect) -> Result<Class, Refusal> {
+pub(super) fn class_of(statement: &Statement, trust: Trust) -> Result<Class, Refusal> {
     let mut found =
-        Found { dialect, writes: Vec::new(), replaces: false, volatile: Vec::new(), into: false, locks: false };
+        Found { trust, writes: Vec::new(), replaces: false, volatile: Vec::new(), into: false, locks: false };
     if let ControlFlow::Break(refusal) = statement.visit(&mut found) {
         return Err(refusal);
     }
@@ -23,6 +23,11 @@ pub(super) fn class_of(statement: &Statement, dialect: Dialect) -> Result<Class,
     }
     if found.writes.is_empty() {
         return Ok(if found.locks { Class::Other { what: "a row lock".into() } } else { Class::Read });
+    }
+    let outermost = outermost(statement).and_then(|main| found.writes.iter().position(|(verb, _)| *verb == main));
+    if let Some(at) = outermost {
+        let main = found.writes.remove(at);
+        found.writes.insert(0, main);
     }
     let verb = found.writes[0].0;
     let mut tables = Vec::new();
@@ -34,8 +39,25 @@ pub(super) fn class_of(statement: &Statement, dialect: Dialect) -> Result<Class,
     Ok(Class::Write(Write { verb, tables, replaces: found.replaces, volatile: found.volatile }))
 }
 
+/// What the statement itself does, below its common table expressions.
+fn outermost(statement: &Statement) -> Option<Verb> {
+    match statement {
+        Statement::Insert(_) => Some(Verb::Insert),
+        Statement::Update(_) => Some(Verb::Update),
+        Statement::Delete(_) => Some(Verb::Delete),
+        Statement::Merge(_) => Some(Verb::Merge),
+        Statement::Query(query) => match query.body.as_ref() {
+            SetExpr::Insert(inner) | SetExpr::Update(inner) | SetExpr::Delete(inner) | SetExpr::Merge(inner) => {
+                outermost(inner)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 struct Found {
-    dialect: Dialect,
+    trust: Trust,
     writes: Vec<(Verb, String)>,
     replaces: bool,
     volatile: Vec<String>,
@@ -68,10 +90,11 @@ impl Found {
 
     fn call(&mut self, name: &ObjectName, args: Args<'_>) -> ControlFlow<Refusal> {
         let shown = name.to_string();
-        let Some(plain) = function_name(name, self.dialect) else {
+        let Some(plain) = function_name(name, self.trust.dialect) else {
             return ControlFlow::Break(Refusal::Function(shown));
         };
-        match functions::effect(&plain, self.dialect) {
+        let effect = if self.trust.catalogue { functions::extended } else { functions::effect };
+        match effect(&plain, self.trust.dialect) {
             Some(Effect::Steady) => {}
             Some(Effect::Volatile) => self.volatile.push(format!("{plain}()")),
             Some(Effect::Clock { time_at }) => {
@@ -82,6 +105,25 @@ impl Found {
             None => return ControlFlow::Break(Refusal::Function(shown)),
         }
         ControlFlow::Continue(())
+    }
+
+    /// Built-in operators change nothing; which ones are built in is for the catalogue to say. `OPERATOR(schema.=)` of another
+    /// schema than PostgreSQL's own is refused before.
+    fn operator(&self, operator: &BinaryOperator) -> ControlFlow<Refusal> {
+        match operator {
+            BinaryOperator::Custom(_) if !self.trust.catalogue => opaque("an operator by name"),
+            BinaryOperator::Assignment => opaque("an assignment in an expression"),
+            // REGEXP and MATCH call functions that only an extension or a full-text table defines; SQLite then refuses
+            // them itself, and neither changes anything.
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    /// `AS t (a int, b other)` behind a function converts to the types it names.
+    fn columns(&self, alias: Option<&TableAlias>) -> ControlFlow<Refusal> {
+        let mut types =
+            alias.into_iter().flat_map(|alias| &alias.columns).filter_map(|column| column.data_type.as_ref());
+        types.try_for_each(|data_type| cast(&data_type.to_string(), self.trust))
     }
 
     fn function(&mut self, function: &Function) -> ControlFlow<Refusal> {
@@ -156,7 +198,7 @@ impl Visitor for Found {
 
     fn pre_visit_ident(&mut self, ident: &Ident) -> ControlFlow<Refusal> {
         // PostgreSQL reads `evil 'x'` as a literal of the type `evil`, the parser as a column with an alias.
-        if self.dialect == Dialect::Postgres && ident.quote_style == Some('\'') {
+        if self.trust.dialect == Dialect::Postgres && ident.quote_style == Some('\'') {
             return opaque("a name in single quotes");
         }
         ControlFlow::Continue(())
@@ -172,14 +214,26 @@ impl Visitor for Found {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Refusal> {
         match factor {
-            TableFactor::Table { name, args: Some(args), .. } => self.call(name, Args(&args.args)),
-            TableFactor::Table { name, args: None, .. } => plain_table(name, self.dialect),
-            TableFactor::Function { name, args, .. } => self.call(name, Args(args)),
+            TableFactor::Table { name, args: Some(args), alias, .. } => {
+                self.columns(alias.as_ref())?;
+                self.call(name, Args(&args.args))
+            }
+            TableFactor::Table { name, args: None, .. } => plain_table(name, self.trust.dialect),
+            TableFactor::Function { name, args, alias, .. } => {
+                self.columns(alias.as_ref())?;
+                self.call(name, Args(args))
+            }
             TableFactor::Derived { .. } | TableFactor::NestedJoin { .. } | TableFactor::UNNEST { .. } => {
                 ControlFlow::Continue(())
             }
             // The expression itself is visited, and a function in it judged.
             TableFactor::TableFunction { .. } => ControlFlow::Continue(()),
+            TableFactor::XmlTable { columns, .. } if self.trust.dialect == Dialect::Postgres => {
+                columns.iter().try_for_each(|column| match &column.option {
+                    XmlTableColumnOption::NamedInfo { r#type, .. } => cast(&r#type.to_string(), self.trust),
+                    XmlTableColumnOption::ForOrdinality => ControlFlow::Continue(()),
+                })
+            }
             _ => opaque("a kind of table that is not known"),
         }
     }
@@ -187,26 +241,22 @@ impl Visitor for Found {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Refusal> {
         match expr {
             Expr::Function(function) => self.function(function),
-            Expr::BinaryOp { op, .. } => match op {
-                BinaryOperator::PGCustomBinaryOperator(_) | BinaryOperator::Custom(_) => opaque("an operator by name"),
-                BinaryOperator::Assignment => opaque("an assignment in an expression"),
-                // REGEXP and MATCH call functions that only an extension or a full-text table defines; SQLite then
-                // refuses them itself, and neither changes anything.
-                _ => ControlFlow::Continue(()),
-            },
+            Expr::BinaryOp { op, .. } => self.operator(op),
+            Expr::AnyOp { compare_op, .. } | Expr::AllOp { compare_op, .. } => self.operator(compare_op),
             Expr::UnaryOp { op, .. } => match op {
                 UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not | UnaryOperator::BitwiseNot => {
                     ControlFlow::Continue(())
                 }
-                UnaryOperator::PGAbs | UnaryOperator::PGSquareRoot | UnaryOperator::PGCubeRoot => {
-                    ControlFlow::Continue(())
-                }
+                _ if self.trust.dialect == Dialect::Postgres => ControlFlow::Continue(()),
                 _ => opaque("an operator that is not known"),
             },
-            Expr::Cast { data_type, .. } | Expr::Convert { data_type: Some(data_type), .. } => {
-                cast(&data_type.to_string(), self.dialect)
+            Expr::Convert { .. } if self.trust.dialect == Dialect::Postgres => {
+                opaque("an expression of another dialect")
             }
-            Expr::TypedString(typed) => cast(&typed.data_type.to_string(), self.dialect),
+            Expr::Cast { data_type, .. } | Expr::Convert { data_type: Some(data_type), .. } => {
+                cast(&data_type.to_string(), self.trust)
+            }
+            Expr::TypedString(typed) => cast(&typed.data_type.to_string(), self.trust),
             Expr::Lambda(_) | Expr::Struct { .. } | Expr::Dictionary(_) | Expr::Map(_) | Expr::Prior(_) => {
                 opaque("an expression of another dialect")
             }
@@ -217,8 +267,8 @@ impl Visitor for Found {
 
 /// A cast runs the type's input function, so only built-in types are casts whose effect is known. SQLite has no types of
 /// that sort: any name is an affinity.
-fn cast(data_type: &str, dialect: Dialect) -> ControlFlow<Refusal> {
-    if dialect != Dialect::Postgres || functions::built_in_type(data_type) {
+fn cast(data_type: &str, trust: Trust) -> ControlFlow<Refusal> {
+    if trust.catalogue || trust.dialect != Dialect::Postgres || functions::built_in_type(data_type) {
         return ControlFlow::Continue(());
     }
     opaque("a cast to a type that is not built in")
