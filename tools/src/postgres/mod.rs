@@ -7,11 +7,21 @@ mod address;
 mod catalog;
 mod check;
 mod connect;
+mod copies;
+mod dependents;
+mod drop;
 mod params;
 mod pool;
+mod purge;
+mod quarantine;
 mod query;
+mod restore_dropped;
+mod restore_truncated;
 mod session;
+mod shape;
+mod subject;
 mod trouble;
+mod truncate;
 mod value;
 
 #[cfg(test)]
@@ -53,7 +63,14 @@ impl Toolset for Postgres {
     }
 
     fn tools(&self) -> Vec<Arc<dyn Tool>> {
-        vec![Arc::new(Typed::new(query::PostgresQuery))]
+        vec![
+            Arc::new(Typed::new(query::PostgresQuery)),
+            Arc::new(Typed::new(drop::PostgresDrop)),
+            Arc::new(Typed::new(restore_dropped::PostgresRestoreDropped)),
+            Arc::new(Typed::new(purge::PostgresPurge)),
+            Arc::new(Typed::new(truncate::PostgresTruncate)),
+            Arc::new(Typed::new(restore_truncated::PostgresRestoreTruncated)),
+        ]
     }
 
     fn settings(&self, table: toml::Table, _base: &Path) -> Result<Settings, SettingsError> {

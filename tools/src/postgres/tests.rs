@@ -3,4 +3,7 @@
 #[path = "../../../tests/src/servers/postgres.rs"]
 mod cluster;
 mod reads;
+mod schema_accidents;
+mod schema_laws;
+mod schema_world;
 mod world;
