@@ -149,7 +149,10 @@ async fn in_quarantine(seen: &Preflight, lease: &Lease) -> Result<Option<bool>, 
 /// Finds the thing again and locks it, and refuses when it is not what was looked at.
 pub(super) async fn locked(tx: &Tx<'_>, named: &Named<'_>, seen: &Preflight) -> Result<Subject, ToolError> {
     let first = subject::find(tx, named).await?;
-    shape::lock(tx, first.relations()).await?;
+    // A schema is renamed or, when it is empty, removed: no row in it is at stake, and its tables may be somebody else's.
+    if !matches!(first, Subject::Schema(..)) {
+        shape::lock(tx, first.relations()).await?;
+    }
     // What waited for the lock may have found another thing behind the name.
     let quoted = match &first {
         Subject::Relation(all) => all.first().map(Relation::quoted),

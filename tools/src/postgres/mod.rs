@@ -4,12 +4,15 @@
 //! destroys is kept wherever it fits.
 
 mod address;
+mod alter;
 mod catalog;
 mod check;
 mod connect;
 mod copies;
+mod ddl;
 mod dependents;
 mod drop;
+mod inverse;
 mod params;
 mod pool;
 mod purge;
@@ -22,6 +25,7 @@ mod shape;
 mod subject;
 mod trouble;
 mod truncate;
+mod unalter;
 mod value;
 
 #[cfg(test)]
@@ -70,6 +74,8 @@ impl Toolset for Postgres {
             Arc::new(Typed::new(purge::PostgresPurge)),
             Arc::new(Typed::new(truncate::PostgresTruncate)),
             Arc::new(Typed::new(restore_truncated::PostgresRestoreTruncated)),
+            Arc::new(Typed::new(alter::PostgresAlter)),
+            Arc::new(Typed::new(unalter::PostgresUnalter)),
         ]
     }
 

@@ -43,7 +43,8 @@ const SHAPE: &str = "\
     FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1) \
     UNION ALL SELECT pg_catalog.jsonb_build_array('column', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, \
         a.attnotnull, a.attidentity, a.attgenerated, a.attcollation, a.attacl::text, a.attoptions::text, a.attstorage, \
-        a.attislocal, a.attinhcount, a.attisdropped, a.attfdwoptions::text, d.adbin::text)::text \
+        a.attislocal, a.attinhcount, a.attisdropped, a.attfdwoptions::text, \
+        pg_catalog.regexp_replace(d.adbin::text, ':location -?[0-9]+', '', 'g'))::text \
     FROM pg_catalog.pg_attribute a \
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
     WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.attisdropped \

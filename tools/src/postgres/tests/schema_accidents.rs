@@ -37,7 +37,7 @@ const BOOKINGS: &str = "CREATE TABLE bookings (id int PRIMARY KEY, guest text); 
     CREATE TABLE bills (id int PRIMARY KEY, booking int REFERENCES bookings); INSERT INTO bills VALUES (1, 1); \
     CREATE VIEW guests AS SELECT guest FROM bookings";
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_is_to_be_destroyed_is_offered_the_quarantine() {
     let ground = Ground::roles(BOOKINGS);
     let args = json!({ "object": "table", "name": "bookings" });
@@ -53,7 +53,7 @@ async fn a_table_that_is_to_be_destroyed_is_offered_the_quarantine() {
     assert_eq!(ground.sql("SELECT count(*) FROM bookings").trim(), "120");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_hangs_on_a_dropped_table_is_told_and_keeps_working() {
     let ground = Ground::roles(BOOKINGS);
     let args = json!({ "object": "table", "name": "bookings" });
@@ -74,7 +74,7 @@ async fn what_hangs_on_a_dropped_table_is_told_and_keeps_working() {
     ground.cluster.try_sql(&stranger, &ground.database, "SELECT 1 FROM mollyguard_trash.dropped").unwrap_err();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_of_one_name_do_not_collide() {
     let ground = Ground::roles("CREATE TABLE bookings (id serial PRIMARY KEY, v text UNIQUE)");
     let args = json!({ "object": "table", "name": "bookings" });
@@ -96,7 +96,7 @@ async fn tables_of_one_name_do_not_collide() {
     assert_eq!(cause(undo(&ground, &second).await), Cause::Refused);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_that_hang_together_come_back_in_any_order() {
     let ground = Ground::roles(BOOKINGS);
     let before = dump(&ground);
@@ -109,7 +109,7 @@ async fn tables_that_hang_together_come_back_in_any_order() {
     assert_eq!(dump(&ground), before);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_means_the_table_that_was_looked_at() {
     let ground = Ground::roles("CREATE SCHEMA a; CREATE TABLE public.t (v int); INSERT INTO t VALUES (1)");
     let role = ground.role.clone();
@@ -129,7 +129,7 @@ async fn a_name_means_the_table_that_was_looked_at() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_was_replaced_is_not_dropped() {
     let ground = Ground::roles("CREATE TABLE t (v int)");
     let args = json!({ "object": "table", "name": "t" });
@@ -145,7 +145,7 @@ async fn a_table_that_was_replaced_is_not_dropped() {
     assert_eq!(cause(execute(&ground, "postgres_drop", args, &seen).await), Cause::NotFound);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_is_not_waited_for_long_and_nothing_is_changed() {
     let ground = Ground::roles(BOOKINGS);
     let args = json!({ "object": "table", "name": "bills" });
@@ -165,7 +165,7 @@ async fn a_lock_is_not_waited_for_long_and_nothing_is_changed() {
     connection.abort();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_came_since_is_not_mixed_with_what_was() {
     let ground = Ground::roles(
         "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY, need text NOT NULL); \
@@ -189,7 +189,7 @@ async fn what_came_since_is_not_mixed_with_what_was() {
     assert_eq!(ground.sql("SELECT need FROM t").trim(), "a");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_that_would_not_come_back_are_called_lost() {
     let mut ground = Ground::roles(
         "CREATE TABLE t (v text); INSERT INTO t SELECT 'x' FROM generate_series(1, 50); \
@@ -215,7 +215,7 @@ async fn rows_that_would_not_come_back_are_called_lost() {
     assert_eq!(ground.sql("SELECT count(*) FROM t").trim(), "0");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn purging_the_quarantine_destroys_recovery() {
     let ground = Ground::roles("CREATE TABLE t (v int); INSERT INTO t VALUES (1)");
     let dropped = ground.call("postgres_drop", json!({ "object": "table", "name": "t" })).await.unwrap();
@@ -229,7 +229,7 @@ async fn purging_the_quarantine_destroys_recovery() {
     ground.look("postgres_purge", json!({ "object": "table", "name": "mollyguard_trash.dropped" })).await.unwrap_err();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_role_that_may_not_is_told_why() {
     let ground = Ground::roles("CREATE TABLE mine (v int)");
     ground.sql("CREATE TABLE theirs (v int); CREATE SCHEMA closed");
@@ -238,7 +238,7 @@ async fn a_role_that_may_not_is_told_why() {
         (json!({ "object": "schema", "name": "closed" }), "postgres"),
         (json!({ "object": "table", "name": "pg_catalog.pg_class" }), "server"),
         (json!({ "object": "database", "name": "postgres" }), "postgres"),
-        (json!({ "object": "table", "name": "no such" }), "no"),
+        (json!({ "object": "table", "name": "\"no such\"" }), "there is no relation"),
     ] {
         let error = ground.look("postgres_drop", args.clone()).await.unwrap_err();
         assert!(error.to_string().contains(word), "{args}: {error}");
@@ -248,7 +248,7 @@ async fn a_role_that_may_not_is_told_why() {
     assert!(error.to_string().contains("quarantine"), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_look_tells_whether_a_lost_call_took_effect() {
     let ground = Ground::roles("CREATE TABLE t (v int, w int); CREATE SCHEMA s");
     for args in [
@@ -264,4 +264,48 @@ async fn a_look_tells_whether_a_lost_call_took_effect() {
         assert_eq!(tool.probe(&args, &seen, &lease).await, Probe::Changed, "{args}");
         undo(&ground, &outcome).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_written_into_an_addition_is_not_destroyed() {
+    let ground = Ground::roles("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
+    let role = ground.role.clone();
+    let own = |sql: &str| ground.cluster.try_sql(&role, &ground.database, sql).unwrap();
+    let column = ground.call("postgres_alter", json!({ "sql": "ALTER TABLE t ADD COLUMN v text" })).await.unwrap();
+    let table = ground.call("postgres_alter", json!({ "sql": "CREATE TABLE n (v text)" })).await.unwrap();
+    own("UPDATE t SET v = 'kept'; INSERT INTO n VALUES ('kept')");
+    let before = dump(&ground);
+    assert_eq!(cause(undo(&ground, &column).await), Cause::Changed);
+    assert_eq!(cause(undo(&ground, &table).await), Cause::Changed);
+    assert_eq!(dump(&ground), before);
+    own("UPDATE t SET v = NULL; DELETE FROM n; CREATE INDEX ON n (v)");
+    undo(&ground, &column).await.unwrap();
+    // What hangs on it since was never agreed to.
+    assert_eq!(cause(undo(&ground, &table).await), Cause::Changed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_addition_is_sent_elsewhere() {
+    let ground = Ground::roles("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1)");
+    let before = dump(&ground);
+    for (sql, word) in [
+        ("DROP TABLE t", "drops"),
+        ("ALTER TABLE t DROP COLUMN v", "drops"),
+        ("ALTER TABLE t ADD COLUMN w int, DROP CONSTRAINT t_pkey", "drops"),
+        ("TRUNCATE t", "empties"),
+        ("DELETE FROM t", "rows"),
+        ("SELECT 1", "reads"),
+        ("CREATE TABLE u (); DROP TABLE t", "2 statements"),
+        ("CREATE OR REPLACE VIEW w AS SELECT 1", "not offered"),
+        ("CREATE INDEX CONCURRENTLY ON t (v)", "CONCURRENTLY"),
+        ("GRANT ALL ON t TO PUBLIC", "not offered"),
+        ("CREATE TABLE u AS SELECT * FROM t", ""),
+        ("CREATE TEMPORARY TABLE u ()", "not offered"),
+        ("CREATE TABLE t (v int)", "exists"),
+        ("ALTER TABLE pg_catalog.pg_class ADD COLUMN v int", "server"),
+    ] {
+        let error = ground.look("postgres_alter", json!({ "sql": sql })).await.unwrap_err();
+        assert!(error.to_string().contains(word), "{sql}: {error}");
+    }
+    assert_eq!(dump(&ground), before);
 }

@@ -30,13 +30,19 @@ impl World for Ground {
 
     async fn disturb(&self, args: &Value) -> bool {
         let Some(name) = args["name"].as_str().or(args["table"].as_str()) else { return false };
+        let other = ground_word();
         let sql = match args["object"].as_str() {
-            Some("database") => format!("ALTER DATABASE \"{name}\" CONNECTION LIMIT 7"),
-            Some("schema") => format!("CREATE TABLE \"{name}\".came_in ()"),
-            _ => format!("COMMENT ON {} {name} IS 'moved'", self.kind_of(name)),
+            Some("database") => format!("COMMENT ON DATABASE \"{name}\" IS '{other}'"),
+            Some("schema") => format!("CREATE TABLE \"{}\".\"{other}\" ()", name.replace('"', "\"\"")),
+            _ => format!("COMMENT ON {} {name} IS '{other}'", self.kind_of(name)),
         };
         self.cluster.try_sql("postgres", &self.database, &sql).is_ok()
     }
+}
+
+/// A word that was never used before.
+fn ground_word() -> String {
+    uuid::Uuid::now_v7().to_string()
 }
 
 impl Ground {
