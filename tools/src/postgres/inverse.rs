@@ -83,7 +83,8 @@ impl Before {
             if before.not_null != column.not_null {
                 steps.push(Step::NotNull { table, number, not_null: before.not_null });
             }
-            if before.default != column.default {
+            // What generates a column follows the names of others by itself, and is no default to set.
+            if before.default != column.default && before.generated.is_none() {
                 steps.push(Step::Default { table, number, default: before.default.clone() });
             }
             if before.name != column.name {
