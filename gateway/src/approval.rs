@@ -224,6 +224,9 @@ async fn weigh(
         Standing::Spent { call } => {
             return no(ReasonCode::ConfirmationSpent, format!("the approval was used already, by call `{call}`"));
         }
+        Standing::Refused { how } if how == "timeout" => {
+            return no(ReasonCode::ConfirmationExpired, format!("the question expired at {}", confirmation.expires_at));
+        }
         Standing::Refused { how } => {
             return no(ReasonCode::ConfirmationDeclined, format!("the question was answered already: {how}"));
         }
@@ -238,7 +241,12 @@ async fn weigh(
         }
         Matches::Exactly => {}
     }
-    if confirmation.expires_at <= now() {
+    if !confirmation.is_in_time(now()) {
+        // Written down, so that it stays expired whatever becomes of the clock.
+        let (subject, by) =
+            (gateway.subject(id, &request.principal, facts.tool, facts.args, seen), "mollyguard".to_owned());
+        let channel = request.channel.unwrap_or(Channel::InputRequired);
+        gateway.store.answer(subject, confirmation.id, Answer::Timeout, channel, by, None).await?;
         return no(ReasonCode::ConfirmationExpired, format!("the question expired at {}", confirmation.expires_at));
     }
     let channel = request.channel.unwrap_or(Channel::InputRequired);

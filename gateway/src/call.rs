@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mollyguard_tools::contract::{Outcome, Preflight, Probe, ToolError, UndoPlan};
+use mollyguard_tools::failpoint;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -21,6 +22,7 @@ use crate::recovery;
 use crate::registry::Entry;
 use crate::reply::{About, Receipt, Refusal, Reply, Request, Stage, UndoHint, UnknownTool};
 use crate::store::{Ending, Intent, Start, Store, StoreError, Unfinished};
+use crate::unsettled;
 
 /// The first wait before an end that could not be written down is tried again, and the longest.
 const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
@@ -50,7 +52,12 @@ pub async fn call(gateway: &Arc<Gateway>, request: Request) -> Result<Reply, Unk
             Reply::Refused(refusal)
         }
     };
-    Ok(gateway.redacted(reply))
+    let reply = gateway.redacted(reply);
+    match &reply {
+        Reply::Ask(_) => failpoint::reach("asking"),
+        _ => failpoint::reach("replying"),
+    }
+    Ok(reply)
 }
 
 async fn answer(gateway: &Arc<Gateway>, entry: &Entry, request: &Request) -> Result<Reply, Box<Refusal>> {
@@ -71,9 +78,13 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
 
     // Hopeless whatever is found, and whoever blesses it? Then the target is not even looked at.
     gateway.could_allow(id, request, &errand).await?;
+    if declaration.mutates() {
+        settled_before(gateway, id, request, &errand).await?;
+    }
 
     let _stage = request.stage.send(Stage::Looking);
     let seen = gateway.look(id, request, &errand).await?;
+    failpoint::reach("looked");
     let reversibility = seen.settle(declaration);
 
     let facts = CallFacts {
@@ -117,6 +128,7 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
         }
         Decision::Deny { because } => return Err(gateway.deny(id, request, &errand, Some(&seen), because).await),
     };
+    failpoint::reach("decided");
     let confirmation = approval.map(|approval| approval.confirmation);
     let mut about = About::seen(id, if confirmation.is_some() { "confirmed" } else { "allow" }, reversibility, &seen);
     about.policies = gateway.policies.words(permit.policies());
@@ -148,6 +160,7 @@ async fn read(
 ) -> Result<Reply, Box<Refusal>> {
     let _stage = request.stage.send(Stage::Executing);
     let result = gateway.read(request, errand, seen).await;
+    failpoint::reach("executed");
     let subject = gateway.subject(about.id, &request.principal, &errand.tool.declaration.name, &errand.args, seen);
     let event = AuditEvent::Read {
         policies: permit.policies().to_vec(),
@@ -155,9 +168,25 @@ async fn read(
     };
     // No record, no answer: what was read is not handed out unrecorded.
     gateway.store.record(subject, event).await.map_err(|error| Refusal::of_store(&error, about.clone()))?;
+    failpoint::reach("recorded");
     match result {
         Ok(outcome) => Ok(Reply::Done(Box::new(Receipt { output: outcome.output, about }))),
         Err(error) => Err(Box::new(Refusal::of_tool(&error, about))),
+    }
+}
+
+/// Lets a change go on only when whatever changed its target before has its end on record, as far as this process can
+/// know: asked before the look, so that nobody is asked about a change that could not begin.
+async fn settled_before(gateway: &Gateway, id: Uuid, request: &Request, errand: &Errand) -> Result<(), Box<Refusal>> {
+    let about = || About::unseen(id, errand.tool.declaration.reversibility);
+    let caught_up = recovery::catch_up(gateway, &errand.target).await;
+    caught_up.map_err(|error| Refusal::of_store(&error, about()))?;
+    match gateway.unsettled.on(&errand.target) {
+        None => Ok(()),
+        Some(call) => {
+            let refusal = unsettled::must_wait(&errand.target, call, about());
+            Err(gateway.refused(request, errand, None, refusal).await)
+        }
     }
 }
 
@@ -187,13 +216,21 @@ struct Run {
 impl Run {
     /// Steps 7 to 10: write down, execute, write down, reply.
     async fn finished(mut self) -> Result<Reply, Box<Refusal>> {
+        // Asked again: meanwhile a person may have thought long, and another call's end been lost.
+        let mutates = self.errand.tool.declaration.mutates();
+        if let Some(call) = self.gateway.unsettled.on(&self.errand.target).filter(|_| mutates) {
+            return Err(Box::new(unsettled::must_wait(&self.errand.target, call, self.about)));
+        }
         let start = self.start();
+        failpoint::reach("beginning");
         let intent = match self.gateway.store.begin(start).await {
             Ok(intent) => intent,
             Err(error) => return Err(Box::new(Refusal::of_store(&error, self.about))),
         };
+        failpoint::reach("begun");
         let _stage = self.request.stage.send(Stage::Executing);
         let result = self.execute().await;
+        failpoint::reach("executed");
         let (result, probe) = self.settled(result).await;
         let _stage = self.request.stage.send(Stage::Recording);
         self.finish(intent, result, probe).await
@@ -229,6 +266,7 @@ impl Run {
         // The tool keeps its own deadline and knows what it has done; this one only ends the waiting for a tool that
         // does not come back.
         let patience = lease.limits().deadline * 2;
+        failpoint::reach("executing");
         // In a task of its own: a tool that panics ends its call, but not the writing down of that.
         let (errand, seen) = (Arc::clone(&self.errand), Arc::clone(&self.seen));
         let mut task = tokio::spawn(async move { errand.tool.tool.execute(&errand.args, &seen, &lease).await });
@@ -264,7 +302,9 @@ impl Run {
         let note = note.map(|reason| self.gateway.broker.redactor().text(reason).into_owned());
         self.about.undo = undo.as_ref().map(|plan: &UndoPlan| UndoHint::new(self.about.id, plan));
         let ending = Ending { end, undo, note, probe };
+        failpoint::reach("finishing");
         let written = self.gateway.store.finish(intent, ending).await;
+        failpoint::reach("finished");
         let about = self.about.clone();
         let reply = match (result, &written) {
             (Ok(outcome), Ok(())) => Ok(Reply::Done(Box::new(Receipt { output: outcome.output, about }))),
@@ -272,27 +312,42 @@ impl Run {
             (Err(error), _) => Err(Box::new(Refusal::of_tool(&error, about))),
         };
         if let Err(unfinished) = written {
-            let (store, closing) = (Arc::clone(&self.gateway.store), self.gateway.closing.clone());
-            self.gateway.running.spawn(write_later(store, closing, unfinished, WAITS));
+            self.keep_trying(unfinished);
         }
         reply
     }
+
+    /// Keeps other changes off the target until the end is written down.
+    fn keep_trying(&self, unfinished: Box<Unfinished>) {
+        let (call, gateway) = (unfinished.intent.call(), Arc::clone(&self.gateway));
+        if self.errand.tool.declaration.mutates() {
+            gateway.unsettled.unwritten(call, &self.errand.target);
+        }
+        self.gateway.running.spawn(async move {
+            let (store, closing) = (Arc::clone(&gateway.store), gateway.closing.clone());
+            if write_later(store, closing, unfinished, WAITS).await {
+                gateway.unsettled.settled(call);
+            }
+        });
+    }
 }
 
-/// Goes on trying to write down how a call ended, ever less often, until it is written or the gateway closes.
+/// Goes on trying to write down how a call ended, ever less often, until it is written or the gateway closes. Whether the
+/// call has an end on record now.
 async fn write_later(
     store: Arc<dyn Store>,
     closing: CancellationToken,
     mut unfinished: Box<Unfinished>,
     [mut wait, longest]: [Duration; 2],
-) {
+) -> bool {
     let mut last = false;
     loop {
         let Unfinished { intent, ending, error } = *unfinished;
         let call = intent.call();
         tracing::error!(%call, %error, "a call ended and its end is not written down yet");
-        if last || matches!(error, StoreError::AlreadyEnded(_)) {
-            return;
+        let ended = matches!(error, StoreError::AlreadyEnded(_));
+        if last || ended {
+            return ended;
         }
         last = tokio::select! {
             () = tokio::time::sleep(wait) => false,
@@ -301,7 +356,7 @@ async fn write_later(
         match store.finish(intent, ending).await {
             Ok(()) => {
                 tracing::info!(%call, "the end of the call is written down now");
-                return;
+                return true;
             }
             Err(again) => unfinished = again,
         }

@@ -21,6 +21,8 @@ use crate::registry::{Registry, RegistryError};
 use crate::reply::{About, ReasonCode, Refusal, Request};
 use crate::store::keys::KeyError;
 use crate::store::{Configured, OpenStore, SqliteStore, Store, StoreError};
+use crate::twins::Twins;
+use crate::unsettled::Unsettled;
 
 /// Everything a call needs.
 pub struct Gateway {
@@ -39,8 +41,11 @@ pub struct Gateway {
     /// The toolsets the configuration was read with.
     pub toolsets: Vec<Arc<dyn Toolset>>,
     pub(crate) slots: Slots,
+    pub(crate) twins: Twins,
     /// Calls that have been written down and run on, whether or not their client still listens.
     pub(crate) running: TaskTracker,
+    /// Calls whose end is not on record: their targets wait for it.
+    pub(crate) unsettled: Unsettled,
     /// Set when the gateway closes: what could not be written down is tried once more, and no longer.
     pub(crate) closing: CancellationToken,
 }
@@ -119,7 +124,9 @@ impl Gateway {
         Ok(Self {
             args_key: ArgsKey::open(&config.state)?,
             slots: Slots::new(config.concurrent_calls, config.waiting_calls),
+            twins: Twins::default(),
             running: TaskTracker::new(),
+            unsettled: Unsettled::default(),
             closing: CancellationToken::new(),
             store: Arc::new(store),
             config: Arc::new(config),

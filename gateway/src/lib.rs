@@ -22,3 +22,5 @@ pub mod registry;
 pub mod reply;
 mod steps;
 pub mod store;
+mod twins;
+mod unsettled;

@@ -1,17 +1,19 @@
 //! Calls that started and were never seen to finish: their process was killed between the two records. They are looked at,
-//! marked uncertain with what the look found, and never repeated.
+//! marked uncertain with what the look found, and never repeated. Until then nothing else changes their targets.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use mollyguard_tools::contract::{Preflight, Probe};
+use mollyguard_tools::failpoint;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::End;
 use crate::gateway::Gateway;
 use crate::registry::Registered;
-use crate::store::{Ending, StoreError};
+use crate::store::{Ending, StoreError, StoredCall};
+use crate::unsettled::Why;
 
 /// How often a running gateway looks for calls that another process left unfinished.
 const EVERY: Duration = Duration::from_secs(60);
@@ -21,8 +23,11 @@ const EVERY: Duration = Duration::from_secs(60);
 /// # Errors
 /// The store failed, for one call at least; the others are settled.
 pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
+    // One at a time: whoever waited finds settled what the other one settled.
+    let _turn = gateway.unsettled.settling.lock().await;
     let (mut settled, mut failed) = (Vec::new(), None);
-    for call in gateway.store.unfinished().await? {
+    for call in find(gateway).await? {
+        failpoint::reach("settling");
         let tool = gateway.registry.native(&call.tool);
         let probe = match tool {
             Some(tool) => probe(gateway, tool, &call.target, call.args, call.preflight).await,
@@ -31,11 +36,13 @@ pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
         let note = noted("the gateway stopped while it ran", probe);
         let ending = Ending { end: End::Uncertain, undo: None, note: Some(note.clone()), probe: Some(probe) };
         match gateway.store.settle(call.id, ending).await {
-            Ok(true) => {
-                tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{note}");
-                settled.push(call.id);
+            Ok(done) => {
+                gateway.unsettled.settled(call.id);
+                if done {
+                    tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{note}");
+                    settled.push(call.id);
+                }
             }
-            Ok(false) => {}
             // One that cannot be settled does not keep the others from it.
             Err(error) => {
                 tracing::error!(call = %call.id, %error, "an unfinished call could not be settled");
@@ -44,6 +51,30 @@ pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
         }
     }
     failed.map_or(Ok(settled), Err)
+}
+
+/// The unfinished calls whose process is gone; from now on, their targets wait for them.
+async fn find(gateway: &Gateway) -> Result<Vec<StoredCall>, StoreError> {
+    let found = gateway.store.unfinished().await?;
+    gateway.unsettled.found(&found);
+    Ok(found)
+}
+
+/// Sees to it, before a change of a target is even looked at, that the calls of processes gone before this one began are
+/// settled there. Asks the store once in a process's life, and later only where something is left to settle.
+///
+/// # Errors
+/// The store cannot be asked. What it could not settle is told by [`crate::unsettled::Unsettled::on`].
+pub(crate) async fn catch_up(gateway: &Gateway, target: &str) -> Result<(), StoreError> {
+    if !gateway.unsettled.has_looked() {
+        find(gateway).await?;
+    }
+    if matches!(gateway.unsettled.on(target), Some((_, Why::CutOff)))
+        && let Err(error) = settle(gateway).await
+    {
+        tracing::error!(%error, target, "unfinished calls could not be settled before a change");
+    }
+    Ok(())
 }
 
 /// Lets a tool look at what became of a call of its, within the deadline.

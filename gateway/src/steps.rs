@@ -87,7 +87,7 @@ impl Gateway {
     }
 
     /// Records a refusal and hands it on; a refusal that cannot be recorded is one still.
-    async fn refused(
+    pub(crate) async fn refused(
         &self,
         request: &Request,
         errand: &Errand,
@@ -113,6 +113,7 @@ impl Gateway {
         let deadline = lease.limits().deadline;
         let look = async {
             self.same_identity(&lease).await?;
+            self.no_twin(&lease, &errand.tool.declaration).await?;
             errand.tool.tool.preflight(&errand.args, &lease).await
         };
         heeding(request, deadline, look).await.map_err(nothing_changed)

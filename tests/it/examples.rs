@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use mollyguard_tests::servers::postgres::Cluster;
 use mollyguard_tests::{Agent, Era, Person, Result, mollyguard, root, within};
 use rusqlite::{Connection, OpenFlags};
 use serde::Deserialize;
@@ -16,6 +17,16 @@ use tokio::process::Command;
 #[serde(deny_unknown_fields)]
 struct Session {
     call: Vec<Call>,
+    /// It needs a PostgreSQL server.
+    postgres: Option<Server>,
+}
+
+/// What a session needs of a server.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Server {
+    /// Environment variables of the gateway: URLs with `SERVER` in place of the address.
+    urls: BTreeMap<String, String>,
 }
 
 /// One call of a session, or the undoing of the one before.
@@ -88,8 +99,57 @@ fn a_session_with_a_key_nobody_knows_is_refused() {
     assert!(toml::from_str::<Session>(text).is_err_and(|error| error.to_string().contains("unknown field `row`")));
 }
 
+/// Where an example plays: a copy of its folder, set up, and the server it needs.
+struct Stage {
+    folder: tempfile::TempDir,
+    cluster: Option<Cluster>,
+    env: BTreeMap<String, String>,
+}
+
+impl Stage {
+    async fn set(example: &Path, session: &Session) -> Result<Self> {
+        let cluster = session.postgres.as_ref().map(|_| Cluster::start("")).transpose()?;
+        let (mut env, mut setup) = (BTreeMap::new(), BTreeMap::new());
+        if let (Some(cluster), Some(server)) = (&cluster, &session.postgres) {
+            let address = format!("127.0.0.1:{}", cluster.port);
+            env = server.urls.iter().map(|(name, url)| (name.clone(), url.replace("SERVER", &address))).collect();
+            let path = std::env::var("PATH")?;
+            setup.insert("PATH".to_owned(), format!("{}:{path}", cluster.programs.display()));
+            setup.insert("PGHOST".to_owned(), "127.0.0.1".to_owned());
+            setup.insert("PGPORT".to_owned(), cluster.port.to_string());
+            setup.insert("PGUSER".to_owned(), "postgres".to_owned());
+        }
+        Ok(Self { folder: copy(example, &setup).await?, cluster, env })
+    }
+
+    fn command(&self, args: &[&str]) -> Result<Command> {
+        let mut command = Command::new(mollyguard()?);
+        command.arg("--config").arg(self.folder.path().join("mollyguard.toml")).args(args).envs(&self.env);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        Ok(command)
+    }
+
+    /// Counts the rows of `target.table` behind the gateway's back.
+    fn rows(&self, place: &str) -> Result<u64> {
+        let config: toml::Table = toml::from_str(&fs::read_to_string(self.folder.path().join("mollyguard.toml"))?)?;
+        let (target, table) = place.split_once('.').ok_or("`rows` counts `target.table`")?;
+        let (target, count) = (&config["targets"][target], format!("SELECT count(*) FROM \"{table}\""));
+        if let Some(cluster) = &self.cluster {
+            let secret = target["secret"].as_str().and_then(|secret| secret.strip_prefix("env:"));
+            let url = secret.and_then(|name| self.env.get(name)).ok_or("a database has a URL")?;
+            let database = url.rsplit('/').next().unwrap_or_default();
+            return Ok(cluster.sql(database, &count).trim().parse()?);
+        }
+        let path = target["path"].as_str().ok_or("a database has a path")?;
+        let path = self.folder.path().join(path);
+        let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let rows: i64 = database.query_row(&count, [], |row| row.get(0))?;
+        Ok(u64::try_from(rows)?)
+    }
+}
+
 /// An example in a temporary folder, set up.
-async fn copy(example: &Path) -> Result<tempfile::TempDir> {
+async fn copy(example: &Path, env: &BTreeMap<String, String>) -> Result<tempfile::TempDir> {
     let dir = tempfile::TempDir::with_prefix("mollyguard-example-")?;
     let copied = Command::new("cp").arg("-a").arg(example.join(".")).arg(dir.path()).status().await?;
     assert!(copied.success());
@@ -101,35 +161,29 @@ async fn copy(example: &Path) -> Result<tempfile::TempDir> {
     }
     let setup = dir.path().join("setup.sh");
     if setup.is_file() {
-        let output = within("setup.sh", Command::new(&setup).output()).await??;
+        let output = within("setup.sh", Command::new(&setup).envs(env).output()).await??;
         assert!(output.status.success(), "{}: {}", setup.display(), String::from_utf8_lossy(&output.stderr));
     }
     Ok(dir)
-}
-
-fn serve(folder: &Path) -> Result<Command> {
-    let mut command = Command::new(mollyguard()?);
-    command.arg("--config").arg(folder.join("mollyguard.toml")).arg("serve").kill_on_drop(true);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    Ok(command)
 }
 
 #[tokio::test]
 async fn every_example_plays_as_its_session_says_in_both_eras() -> Result {
     for example in examples()? {
         for era in Era::BOTH {
-            let folder = copy(&example).await?;
-            play(&session(&example)?, folder.path(), era).await?;
-            let mut verify = Command::new(mollyguard()?);
-            verify.arg("--config").arg(folder.path().join("mollyguard.toml")).args(["audit", "verify"]);
-            let verified = verify.output().await?;
-            assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+            let session = session(&example)?;
+            let stage = Stage::set(&example, &session).await?;
+            play(&session, &stage, era).await?;
+            for args in [&["audit", "verify"][..], &["targets", "check"]] {
+                let ran = stage.command(args)?.output().await?;
+                assert!(ran.status.success(), "{args:?}: {}", String::from_utf8_lossy(&ran.stdout));
+            }
         }
     }
     Ok(())
 }
 
-async fn play(session: &Session, folder: &Path, era: Era) -> Result {
+async fn play(session: &Session, stage: &Stage, era: Era) -> Result {
     let mut last = String::new();
     for call in &session.call {
         // A process each: what a call needs of the ones before is in the state directory.
@@ -137,7 +191,7 @@ async fn play(session: &Session, folder: &Path, era: Era) -> Result {
             Some("decline") | None => Person::declines(),
             Some(typed) => Person::types(typed),
         };
-        let agent = Agent::over_stdio(serve(folder)?, era, person).await?;
+        let agent = Agent::over_stdio(stage.command(&["serve"])?, era, person).await?;
         let (tool, arguments) = match &call.tool {
             Some(tool) => (tool.as_str(), json!(call.arguments)),
             None => ("undo_call", json!({"call_id": last})),
@@ -160,23 +214,18 @@ async fn play(session: &Session, folder: &Path, era: Era) -> Result {
             assert_eq!(reply.structured()[field], serde_json::to_value(expected)?, "\"{says}\": `{field}`");
         }
         agent.close().await?;
-        look(call, folder)?;
+        look(call, stage)?;
     }
     Ok(())
 }
 
 /// Looks at databases and files behind the gateway's back.
-fn look(call: &Call, folder: &Path) -> Result {
-    let config: toml::Table = toml::from_str(&fs::read_to_string(folder.join("mollyguard.toml"))?)?;
+fn look(call: &Call, stage: &Stage) -> Result {
     for (place, expected) in &call.rows {
-        let (target, table) = place.split_once('.').ok_or("`rows` counts `target.table`")?;
-        let path = config["targets"][target]["path"].as_str().ok_or("a database has a path")?;
-        let database = Connection::open_with_flags(folder.join(path), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let rows: i64 = database.query_row(&format!("SELECT count(*) FROM \"{table}\""), [], |row| row.get(0))?;
-        assert_eq!(u64::try_from(rows)?, *expected, "\"{}\": rows of {place}", call.says);
+        assert_eq!(stage.rows(place)?, *expected, "\"{}\": rows of {place}", call.says);
     }
     for (path, expected) in &call.files {
-        assert_eq!(folder.join(path).exists(), *expected, "\"{}\": `{path}`", call.says);
+        assert_eq!(stage.folder.path().join(path).exists(), *expected, "\"{}\": `{path}`", call.says);
     }
     Ok(())
 }
@@ -184,7 +233,7 @@ fn look(call: &Call, folder: &Path) -> Result {
 /// What a README tells the reader to type works.
 #[tokio::test]
 async fn the_commands_of_the_quickstart_work() -> Result {
-    let folder = copy(&root().join("examples/quickstart")).await?;
+    let folder = copy(&root().join("examples/quickstart"), &BTreeMap::new()).await?;
     let readme = fs::read_to_string(folder.path().join("README.md"))?;
     let commands = readme.lines().filter_map(|line| line.strip_prefix("    mollyguard "));
     let mut ran = 0;

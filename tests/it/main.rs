@@ -11,6 +11,7 @@ mod examples;
 mod harness;
 mod inspector;
 mod policies;
+mod postgres;
 mod record;
 mod sdk;
 mod secrets;

@@ -114,11 +114,11 @@ async fn without_a_place_to_write_nothing_runs() -> Result {
 }
 
 /// A tmpfs mounted for a test, and unmounted after it.
-struct Mounted<'a>(&'a Path);
+pub(crate) struct Mounted<'a>(&'a Path);
 
 impl<'a> Mounted<'a> {
     /// `None` where the test may not mount.
-    fn new(path: &'a Path, options: &str) -> Result<Option<Self>> {
+    pub(crate) fn new(path: &'a Path, options: &str) -> Result<Option<Self>> {
         fs::create_dir_all(path)?;
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(path).output()?;
         Ok(mounted.status.success().then_some(Self(path)))

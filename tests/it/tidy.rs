@@ -1,5 +1,6 @@
 //! What the compiler does not keep: the walls between the parts, sizes, words, licences.
 
+mod features;
 mod licences;
 mod scan;
 
@@ -256,7 +257,7 @@ fn nothing_speaks_of_how_it_was_made() -> Result {
 #[test]
 fn scripts_can_be_run() -> Result {
     use std::os::unix::fs::PermissionsExt as _;
-    for script in ["tests/run", ".ci/run"] {
+    for script in ["tests/run", "tests/soak", ".ci/run"] {
         let path: PathBuf = root().join(script);
         let mode = fs::metadata(&path).map_err(|error| format!("`{script}`: {error}"))?.permissions().mode();
         assert!(mode & 0o111 == 0o111, "`{script}` should be executable");

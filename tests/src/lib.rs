@@ -24,6 +24,7 @@ mod person;
 mod raw;
 mod reply;
 mod served;
+pub mod servers;
 mod tap;
 mod world;
 

@@ -4,6 +4,7 @@
 //! decides, asks, writes down, and only then calls [`contract::Tool::execute`].
 
 pub mod contract;
+pub mod failpoint;
 pub mod files;
 pub mod laws;
 pub mod postgres;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Subcommand;
-use mollyguard_tools::contract::TargetReport;
+use mollyguard_tools::contract::{TargetReport, Toolset};
 use serde::Serialize;
 
 use super::paint::Paint;
@@ -47,7 +47,7 @@ impl Targets {
                 None => "the configuration has no targets".to_owned(),
             }));
         }
-        same_thing_twice(&mut lines);
+        same_thing_twice(&gateway, &mut lines);
         let sound = lines.iter().all(|line| line.ok);
         if json {
             print_json(&lines)?;
@@ -78,26 +78,63 @@ async fn check(gateway: &Gateway, name: &str) -> Line {
     line.kind.clone_from(&target.kind);
     line.environment = format!("{} ({})", target.environment.name, target.environment.tier.as_str());
     let Some(toolset) = gateway.toolsets.iter().find(|toolset| toolset.name() == target.kind) else { return line };
-    match toolset.check(&lease).await {
-        Ok(report) => {
-            if let Some(pinned) = gateway.broker.identity(name).filter(|pinned| *pinned != report.identity) {
-                line.problems.push(format!("is pinned to `{pinned}`, but `{}` answers", report.identity));
-            }
-            line.ok = line.problems.is_empty();
-            line.report = Some(report);
+    let mut report = match toolset.check(&lease).await {
+        Ok(report) => report,
+        Err(error) => {
+            line.problems.push(error.to_string());
+            return line;
         }
-        Err(error) => line.problems.push(error.to_string()),
+    };
+    if gateway.broker.reads_apart(name)
+        && let Some(problem) = check_changes(gateway, toolset.as_ref(), name, &mut report).await
+    {
+        line.problems.push(problem);
     }
+    if let Some(pinned) = gateway.broker.identity(name).filter(|pinned| *pinned != report.identity) {
+        line.problems.push(format!("is pinned to `{pinned}`, but `{}` answers", report.identity));
+    }
+    line.ok = line.problems.is_empty();
+    line.report = Some(report);
     line
 }
 
+/// Adds what the credential for changes finds to what that for reads found. They must open the same thing.
+async fn check_changes(
+    gateway: &Gateway,
+    toolset: &dyn Toolset,
+    name: &str,
+    report: &mut TargetReport,
+) -> Option<String> {
+    let lease = match gateway.broker.lend_trial(name) {
+        Ok(lease) => lease,
+        Err(error) => return Some(error.to_string()),
+    };
+    let changes = match toolset.check(&lease).await {
+        Ok(changes) => changes,
+        Err(error) => return Some(format!("with `secret`, for changes: {error}")),
+    };
+    if changes.identity != report.identity {
+        return Some(format!(
+            "`read_secret` opens `{}`, but `secret` opens `{}`: what is looked at would not be what is changed",
+            report.identity, changes.identity
+        ));
+    }
+    report.summary = format!("reads: {}; changes: {}", report.summary, changes.summary);
+    let more = changes.warnings.into_iter().filter(|warning| !report.warnings.contains(warning));
+    report.warnings.extend(more.collect::<Vec<_>>());
+    None
+}
+
 /// One thing under two names in two environments: a call on the one would change the other.
-fn same_thing_twice(lines: &mut [Line]) {
+fn same_thing_twice(gateway: &Gateway, lines: &mut [Line]) {
     for one in 0..lines.len() {
         for other in 0..lines.len() {
             let (Some(a), Some(b)) = (&lines[one].report, &lines[other].report) else { continue };
             if one != other && a.identity == b.identity && lines[one].environment != lines[other].environment {
-                let problem = format!("is the same as `{}` in {}", lines[other].target, lines[other].environment);
+                // A file is itself; what is reached over a network can be a copy that answers the same.
+                let remote = gateway.broker.lend_trial(&lines[one].target).is_ok_and(|lease| lease.secret().is_some());
+                let copy = if remote { ", or a physical copy of it: changes are refused" } else { "" };
+                let problem = format!("is the same as `{}` in {}{copy}", lines[other].target, lines[other].environment);
                 lines[one].ok = false;
                 lines[one].problems.push(problem);
             }

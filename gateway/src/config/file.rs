@@ -253,13 +253,20 @@ fn place_and_reason(text: &str, error: &toml::de::Error) -> String {
     let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
     let (line, column) =
         (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
-    let mut reason = error.message().trim_end().to_owned();
-    // serde: `invalid type: string "…", expected a sequence`.
-    if let Some((kind, rest)) = reason.split_once(": string \"") {
-        let expected = rest.rfind("\", ").and_then(|end| rest.get(end + 1..)).unwrap_or_default();
-        reason = format!("{kind}: a string{expected}");
-    }
+    let reason = without_value(error.message().trim_end());
     format!("line {line}, column {column}: {reason}")
+}
+
+/// serde says `invalid type: string "…", expected a sequence`, and of numbers and booleans alike, in backticks.
+fn without_value(reason: &str) -> String {
+    for (kind, quote) in [("string", '"'), ("integer", '`'), ("floating point", '`'), ("boolean", '`')] {
+        if let Some((wrong, rest)) = reason.split_once(&format!(": {kind} {quote}")) {
+            let expected = rest.rfind(&format!("{quote}, ")).and_then(|end| rest.get(end + 1..)).unwrap_or_default();
+            let article = if kind == "integer" { "an" } else { "a" };
+            return format!("{wrong}: {article} {kind}{expected}");
+        }
+    }
+    reason.to_owned()
 }
 
 fn state(reading: &Reading<'_>, configured: Option<&str>) -> Result<PathBuf, ConfigError> {

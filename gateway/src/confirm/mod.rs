@@ -111,6 +111,18 @@ pub struct Confirmation {
     pub expires_at: Timestamp,
 }
 
+/// Clocks are corrected by a little all the time: a question asked this much later than now is no sign of a clock set back.
+const CORRECTED: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
+
+impl Confirmation {
+    /// Whether a yes at this moment is worth something. Before the question was asked it is not: the clock was set back,
+    /// and nobody knows how long ago that was.
+    #[must_use]
+    pub fn is_in_time(&self, now: Timestamp) -> bool {
+        now < self.expires_at && self.asked_at.saturating_sub(CORRECTED).is_ok_and(|since| now >= since)
+    }
+}
+
 /// By which way an answer came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -107,6 +107,14 @@ impl Broker {
         self.lend(target, if declaration.mutates() { Access::Trial } else { Access::Read })
     }
 
+    /// Lends access for looking with the credential that changes would use.
+    ///
+    /// # Errors
+    /// There is no such target.
+    pub fn lend_trial(&self, target: &str) -> Result<Lease, LendError> {
+        self.lend(target, Access::Trial)
+    }
+
     /// Whether reads of this target have a credential of their own.
     #[must_use]
     pub fn reads_apart(&self, target: &str) -> bool {

@@ -36,6 +36,8 @@ pub use auth::{Token, TokenError, Tokens};
 pub use http::serve_http_over;
 pub use http::{Access, Http, HttpError, may_listen, serve_http};
 pub use limits::Limits;
+#[doc(hidden)]
+pub use seal::{Bound, Sealed};
 pub use seal::{Seal, SealError};
 #[doc(hidden)]
 pub use server::Server;

@@ -37,24 +37,24 @@ pub enum SealError {
 /// What is sealed.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Sealed {
+pub struct Sealed {
     /// The confirmation that was asked for.
-    pub(super) confirmation: Uuid,
+    pub confirmation: Uuid,
     /// The form's one field.
-    pub(super) field: String,
+    pub field: String,
     /// When the confirmation expires.
-    pub(super) until: Timestamp,
+    pub until: Timestamp,
 }
 
 /// The call a seal is bound to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bound<'a> {
+pub struct Bound<'a> {
     /// The caller.
-    pub(super) principal: &'a Principal,
+    pub principal: &'a Principal,
     /// The tool.
-    pub(super) tool: &'a str,
+    pub tool: &'a str,
     /// Its arguments.
-    pub(super) args: &'a Value,
+    pub args: &'a Value,
 }
 
 impl Bound<'_> {
@@ -76,7 +76,10 @@ impl Seal {
     }
 
     /// Seals until some time after the confirmation expires. That it expires is the store's doing, too.
-    pub(super) fn close(&self, sealed: &Sealed, bound: &Bound<'_>) -> Result<String, SealError> {
+    ///
+    /// # Errors
+    /// The content cannot be written.
+    pub fn close(&self, sealed: &Sealed, bound: &Bound<'_>) -> Result<String, SealError> {
         let aad = bound.bytes();
         let options = SealOptions::new().associated_data(&aad).ttl(left(sealed.until) + LATE);
         self.0.seal_json_with(sealed, &options).map_err(|_| SealError::Content)
@@ -84,7 +87,8 @@ impl Seal {
 
     /// What was sealed for this very call, if it is ours and whole. Whether the question has expired is for the store to
     /// say, which also tells the person so.
-    pub(super) fn open(&self, state: &str, bound: &Bound<'_>) -> Option<Sealed> {
+    #[must_use]
+    pub fn open(&self, state: &str, bound: &Bound<'_>) -> Option<Sealed> {
         self.0.open_json_with(state, &bound.bytes()).ok()
     }
 }

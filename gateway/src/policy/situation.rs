@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use mollyguard_tools::contract::{BlastRadius, Declaration, Environment, Reversibility, Scope, Target, Tier};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use super::Facts;
@@ -28,6 +29,7 @@ pub struct Situation {
     /// What the environment is worth.
     pub tier: Tier,
     /// How many different environments the call's targets lie in, all of that tier.
+    #[serde(deserialize_with = "few")]
     pub environments: u32,
     /// The settled reversibility; the declared one where it is left out.
     pub reversibility: Option<Reversibility>,
@@ -65,6 +67,17 @@ impl Default for Situation {
             truncated: false,
         }
     }
+}
+
+/// Each becomes a target that is decided on.
+const MOST_ENVIRONMENTS: u32 = 100;
+
+fn few<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let count = u32::deserialize(deserializer)?;
+    if count > MOST_ENVIRONMENTS {
+        return Err(D::Error::custom(format!("a case has at most {MOST_ENVIRONMENTS} environments")));
+    }
+    Ok(count)
 }
 
 impl Situation {

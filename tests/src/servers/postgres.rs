@@ -5,6 +5,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -83,6 +84,8 @@ impl Cluster {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // A runner that ends a test ends its whole process group; the keeper is to outlive it and stop the server.
+            .process_group(0)
             .spawn()?;
         let (stdin, stdout) = (keeper.stdin.take(), keeper.stdout.take());
         let (Some(stdin), Some(stdout)) = (stdin, stdout) else { return Err(io::Error::other("no pipes")) };
@@ -178,10 +181,11 @@ impl Cluster {
 
     fn tell(&self, word: &str) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        writeln!(state.keeper, "{word}").expect("the keeper listens");
+        let state = &mut *state;
+        let told = writeln!(state.keeper, "{word}");
         let mut answer = [0; 5];
-        let stdout = state._keeper.stdout.as_mut().expect("the keeper's output");
-        stdout.read_exact(&mut answer).expect("the keeper answers");
+        let done = state._keeper.stdout.as_mut().map(|stdout| stdout.read_exact(&mut answer));
+        assert!(told.is_ok() && matches!(done, Some(Ok(()))), "the keeper of the server is gone");
     }
 }
 

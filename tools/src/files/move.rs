@@ -21,6 +21,7 @@ use super::walk::{survey, survey_to};
 use crate::contract::{
     Audience, Digest, Done, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError, TypedTool, UndoPlan,
 };
+use crate::failpoint;
 
 const NAME: &str = "files_move";
 
@@ -169,7 +170,8 @@ pub(super) fn carry(root: &Root, way: &Way, rename: Rename) -> Result<(), ToolEr
     let (shown, place) = (way.from.rel.shown(), way.to.rel.shown());
     // A way around a missing kind of rename takes several steps, and may have ended between them.
     let arrived = || !matches!(way.to.stat(), Ok(None));
-    rename(from.0, from.1, to.0, to.1).map_err(|error| match error.kind() {
+    let renamed = failpoint::pass("files_rename").and_then(|()| rename(from.0, from.1, to.0, to.1));
+    renamed.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => ToolError::changed(format!("something came to be at {place} meanwhile")),
         _ if arrived() => {
             ToolError::uncertain(format!("moving {shown} to {place} stopped half way, and it may be at both: {error}"))
@@ -180,6 +182,7 @@ pub(super) fn carry(root: &Root, way: &Way, rename: Rename) -> Result<(), ToolEr
         }
         _ => io_error(&shown, &error),
     })?;
+    failpoint::reach("files_renamed");
     let moved = survey(root, &way.to);
     if moved.as_ref().is_ok_and(|moved| moved.as_ref().map(|found| found.print) == Some(way.found.print)) {
         // The new name first, so that it is never without one.

@@ -18,6 +18,7 @@ use crate::contract::{
     About, Alternative, Audience, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, Target,
     ToolError, TypedTool,
 };
+use crate::failpoint;
 use crate::text::{moment, shown};
 
 /// Removes for good.
@@ -243,6 +244,7 @@ fn remove(entry: &Entry, shown: &str, found: &Found, back: impl Fn() -> Result<(
             entry.id
         ))
     };
+    failpoint::reach("files_remove");
     match trash::remove(&entry.place) {
         Ok(_) => entry.discard_for_good().map_err(|error| {
             ToolError::uncertain(format!("{shown} is gone, but may be back after a power cut: the disk says {error}"))

@@ -14,8 +14,8 @@ use super::tally::Found;
 use super::trash::{Entry, Held, lock, parse_id, swap};
 use super::walk::survey;
 use crate::contract::{
-    About, Audience, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
-    UndoPlan,
+    About, Audience, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError,
+    TypedTool, UndoPlan,
 };
 
 const NAME: &str = "files_restore";
@@ -169,5 +169,19 @@ impl TypedTool for Restore {
             Ok(Done { output, undo: Some(plan(&target, &sides.place, &id, held.swapped())) })
         })
         .await
+    }
+
+    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
+        let Ok((rel, id)) = parsed(args) else { return Probe::Unknown };
+        let before = seen.fingerprint;
+        let look = work(lease, move |root| {
+            let now = sides(root, &rel, &id)?;
+            Ok(match now.fingerprint() {
+                now if now == before => Probe::Unchanged,
+                _ if fingerprint(&now.place, now.held().swapped()) == before => Probe::Changed,
+                _ => Probe::Unknown,
+            })
+        });
+        look.await.unwrap_or(Probe::Unknown)
     }
 }

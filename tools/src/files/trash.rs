@@ -18,6 +18,7 @@ use super::rel::{Rel, TRASH};
 use super::tally::{Found, Tally};
 use super::walk::{names_in, survey, survey_as};
 use crate::contract::{Digest, Timestamp, ToolError, now};
+use crate::failpoint;
 use crate::text::shown;
 
 const ITEM: &str = "item";
@@ -247,7 +248,7 @@ fn swap_with(root: &Root, place: &Place, entry: &Entry, held: Held) -> Result<()
     };
     let holds_what_it_held =
         || entry.survey(root, &place.rel).is_ok_and(|kept| kept.map(|found| found.print) == held.kept);
-    step(place, entry, held).map_err(|error| match error.kind() {
+    failpoint::pass("files_rename").and_then(|()| step(place, entry, held)).map_err(|error| match error.kind() {
         // A way around a missing kind of rename takes several steps, and may have ended between them.
         _ if !holds_what_it_held() => stuck(&format!("stopped half way: {error}")),
         io::ErrorKind::CrossesDevices => {
@@ -258,6 +259,7 @@ fn swap_with(root: &Root, place: &Place, entry: &Entry, held: Held) -> Result<()
         io::ErrorKind::NotFound => ToolError::changed(format!("{shown} is gone")),
         _ => io_error(&shown, &error),
     })?;
+    failpoint::reach("files_renamed");
     let moved = prints(root, place, entry);
     if moved.as_ref().is_ok_and(|moved| *moved == held.swapped()) {
         let (here, kept) = (&place.dir, &entry.place.dir);

@@ -26,6 +26,7 @@ use crate::contract::{
     About, Alternative, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Probe, Promise,
     Reversibility, Scope, Target, ToolError, TypedTool,
 };
+use crate::failpoint;
 use crate::text::{shown, size};
 
 const KEPT: &str = "prior_state_kept";
@@ -237,6 +238,7 @@ impl Plan {
             error
         };
         self.stage(&entry).map_err(|error| clean_up(io_error(&self.rel.shown(), &error)))?;
+        failpoint::reach("files_staged");
         let staged = entry.survey(root, &self.top.rel).map_err(clean_up)?.map(|found| found.print);
         let held = Held { here: self.found.as_ref().map(|found| found.print), kept: staged };
         swap(root, &self.top, &id, held).map_err(|error| match error {

@@ -86,7 +86,12 @@ pub(super) struct Column {
 /// `Untouched`: there is none, or the name cannot be read.
 pub(super) async fn relation(tx: &Tx<'_>, name: &str) -> Result<Relation, ToolError> {
     let text = name.to_owned();
-    let rows = tx.rows(&format!("{RELATION} WHERE c.oid = pg_catalog.to_regclass($1)"), &[(&text, Type::TEXT)]).await?;
+    let rows = tx
+        .rows(
+            &format!("{RELATION} WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)::oid"),
+            &[(&text, Type::TEXT)],
+        )
+        .await?;
     match rows.first() {
         Some(row) => read(row),
         None => Err(missing(tx, name).await),
@@ -98,14 +103,15 @@ pub(super) async fn relation(tx: &Tx<'_>, name: &str) -> Result<Relation, ToolEr
 /// # Errors
 /// `Untouched`: there is none.
 pub(super) async fn relation_of(tx: &Tx<'_>, oid: u32) -> Result<Relation, ToolError> {
-    let rows = tx.rows(&format!("{RELATION} WHERE c.oid = $1"), &[(&oid, Type::OID)]).await?;
+    let rows = tx.rows(&format!("{RELATION} WHERE c.oid OPERATOR(pg_catalog.=) $1"), &[(&oid, Type::OID)]).await?;
     let row = rows.first().ok_or_else(|| ToolError::not_found(format!("there is no relation with the id {oid}")))?;
     read(row)
 }
 
 const RELATION: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, \
     pg_catalog.pg_get_userbyid(c.relowner)::text, c.relpersistence::text \
-    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n \
+    ON n.oid OPERATOR(pg_catalog.=) c.relnamespace";
 
 fn read(row: &Row) -> Result<Relation, ToolError> {
     Ok(Relation {

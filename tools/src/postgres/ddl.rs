@@ -89,12 +89,11 @@ fn change(statement: &Statement) -> Result<Change, ToolError> {
         Statement::CreateSequence { temporary: false, if_not_exists: false, name, owned_by: None, .. } => {
             Change::Relation { name: named(name).ok_or_else(not_offered)?, word: "SEQUENCE", alone: true }
         }
-        Statement::CreateType { name, representation: Some(kind) } => match kind {
-            UserDefinedTypeRepresentation::Enum { .. } | UserDefinedTypeRepresentation::Composite { .. } => {
-                Change::Type(named(name).ok_or_else(not_offered)?)
-            }
-            _ => return Err(not_offered()),
-        },
+        Statement::CreateType {
+            name,
+            representation:
+                Some(UserDefinedTypeRepresentation::Enum { .. } | UserDefinedTypeRepresentation::Composite { .. }),
+        } => Change::Type(named(name).ok_or_else(not_offered)?),
         Statement::CreateIndex(index) => {
             if index.concurrently {
                 return Err(ToolError::refused("CONCURRENTLY cannot be taken back half way, so it is not offered")

@@ -3,30 +3,44 @@
 //! A read runs in a read-only transaction that is always rolled back; a change is tried before it is shown, and what it
 //! destroys is kept wherever it fits.
 
+mod activity;
 mod address;
 mod alter;
+mod anatomy;
 mod catalog;
 mod check;
 mod connect;
 mod copies;
 mod ddl;
 mod dependents;
+mod describe;
 mod drop;
 mod inverse;
+mod involved;
+mod layout;
+mod listing;
 mod params;
 mod pool;
 mod purge;
+mod put_back;
 mod quarantine;
 mod query;
 mod restore_dropped;
+mod restore_rows;
 mod restore_truncated;
+mod rows;
+mod sequences;
 mod session;
 mod shape;
 mod subject;
+mod terminate;
+mod trial;
 mod trouble;
 mod truncate;
 mod unalter;
 mod value;
+mod watch;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -68,7 +82,11 @@ impl Toolset for Postgres {
 
     fn tools(&self) -> Vec<Arc<dyn Tool>> {
         vec![
+            Arc::new(Typed::new(describe::PostgresDescribe)),
             Arc::new(Typed::new(query::PostgresQuery)),
+            Arc::new(Typed::new(activity::PostgresActivity)),
+            Arc::new(Typed::new(write::PostgresWrite)),
+            Arc::new(Typed::new(restore_rows::PostgresRestoreRows)),
             Arc::new(Typed::new(drop::PostgresDrop)),
             Arc::new(Typed::new(restore_dropped::PostgresRestoreDropped)),
             Arc::new(Typed::new(purge::PostgresPurge)),
@@ -76,6 +94,7 @@ impl Toolset for Postgres {
             Arc::new(Typed::new(restore_truncated::PostgresRestoreTruncated)),
             Arc::new(Typed::new(alter::PostgresAlter)),
             Arc::new(Typed::new(unalter::PostgresUnalter)),
+            Arc::new(Typed::new(terminate::PostgresTerminate)),
         ]
     }
 

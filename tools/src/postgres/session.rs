@@ -106,7 +106,7 @@ impl Server {
 const WHO: &str = "SELECT s.system_identifier::text, d.datname::text, d.oid, \
                    pg_catalog.current_setting('server_version_num')::int4, session_user::text \
                    FROM pg_catalog.pg_control_system() s, pg_catalog.pg_database d \
-                   WHERE d.datname = pg_catalog.current_database()";
+                   WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()";
 
 impl Session {
     /// A clean connection to the lease's target.
@@ -225,14 +225,26 @@ impl Session {
         if (&server.system, server.oid) != (&self.server.system, self.server.oid) {
             return None;
         }
+        let (number, checkpoint) = transaction.split_once('@')?;
+        let (number, checkpoint) = (number.to_owned(), checkpoint.to_owned());
         let tx = self.begin(Mode::ReadOnly).await.ok()?;
-        let text = transaction.to_owned();
-        let sql = "SELECT pg_catalog.pg_xact_status($1::text::xid8)::text";
-        let rows = tx.rows(sql, &[(&text, Type::TEXT)]).await.ok()?;
-        match rows.first()?.try_get::<_, Option<String>>(0).ok()??.as_str() {
-            "committed" => Some(true),
-            "aborted" => Some(false),
-            _ => None,
+        // A number that is yet to be given out is one that a crash has lost, unless this is a replica that lags behind.
+        // Recovering from a crash ends with a checkpoint, and what was lost may be somebody else's number since.
+        let sql = "SELECT CASE WHEN pg_catalog.age($1::text::xid8::xid) OPERATOR(pg_catalog.>) 0 \
+            THEN pg_catalog.pg_xact_status($1::text::xid8)::text \
+            WHEN NOT pg_catalog.pg_is_in_recovery() THEN 'aborted' END, c.checkpoint_lsn::text OPERATOR(pg_catalog.=) $2 \
+            FROM pg_catalog.pg_control_checkpoint() c";
+        // Its server process may not have noticed yet that nobody is there any more.
+        const PAUSE: Duration = Duration::from_millis(50);
+        loop {
+            let rows = tx.rows(sql, &[(&number, Type::TEXT), (&checkpoint, Type::TEXT)]).await.ok()?;
+            let row = rows.first()?;
+            match row.try_get::<_, Option<String>>(0).ok()??.as_str() {
+                "committed" => return row.try_get::<_, bool>(1).ok()?.then_some(true),
+                "aborted" => return Some(false),
+                "in progress" if tx.watch.left() > PAUSE => tokio::time::sleep(PAUSE).await,
+                _ => return None,
+            }
         }
     }
 }
@@ -378,7 +390,9 @@ impl<'a> Tx<'a> {
 
     /// This transaction's id, for asking later what became of it.
     pub(super) async fn id(&self) -> Result<String, ToolError> {
-        self.value("SELECT pg_catalog.pg_current_xact_id()::text", &[]).await
+        let sql = "SELECT pg_catalog.concat(pg_catalog.pg_current_xact_id(), '@', checkpoint_lsn) \
+            FROM pg_catalog.pg_control_checkpoint()";
+        self.value(sql, &[]).await
     }
 
     /// Takes everything back.

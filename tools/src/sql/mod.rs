@@ -143,8 +143,13 @@ pub fn classify(sql: &str, dialect: Dialect) -> Result<Class, Refusal> {
     if tokens.iter().filter(|token| nests(&token.token)).count() > MOST_PARTS {
         return Err(Refusal::Opaque(format!("more than {MOST_PARTS} names and operators")));
     }
-    let statements = Parser::new(syntax).with_tokens_with_locations(tokens).parse_statements();
-    let statements = statements.map_err(|error| Refusal::Unparsable(short(&error)))?;
+    let mut parser = Parser::new(syntax).with_tokens_with_locations(tokens);
+    let statements = parser.parse_statements().map_err(|error| Refusal::Unparsable(short(&error)))?;
+    // The parser takes an `END` for the end of a block around the statements and leaves all that follows unread. To
+    // SQLite and PostgreSQL it is a name like any other: `SELECT 1 END, writefile('x', 'y')`, `SELECT 1 END; DROP TABLE t`.
+    if parser.peek_token() != Token::EOF {
+        return Err(Refusal::Opaque("text behind an `END`".into()));
+    }
     match statements.as_slice() {
         [] => Err(Refusal::Empty),
         [statement] => class_of(statement, dialect),

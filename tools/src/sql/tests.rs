@@ -238,6 +238,17 @@ fn a_second_statement_is_named_by_its_keyword_only() {
 }
 
 #[test]
+fn nothing_stands_unread_behind_an_end() {
+    for tail in ["", ";", "; DELETE FROM t", ", writefile('x', 'y')", " FROM pragma_wal_checkpoint", " DELETE FROM t"] {
+        for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
+            let sql = format!("SELECT 1 END{tail}");
+            assert!(matches!(classify(&sql, dialect), Err(Refusal::Opaque(_))), "{dialect:?}: {sql}");
+        }
+    }
+    assert!(read("SELECT CASE WHEN a THEN 1 END AS \"end\" FROM t", Dialect::Sqlite));
+}
+
+#[test]
 fn depth_and_length_are_bounded() {
     let deep = format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000));
     assert!(matches!(classify(&deep, Dialect::Sqlite), Err(Refusal::Unparsable(_))));

@@ -15,6 +15,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError, blocking};
+use crate::failpoint;
 use crate::text::shown;
 
 /// One target's own settings.
@@ -218,12 +219,19 @@ impl Site {
         }
         let none: Option<fn() -> bool> = None;
         conn.progress_handler(0, none).map_err(|error| self.explain(&error))?;
-        let Err(error) = conn.execute_batch("COMMIT") else { return Ok(()) };
+        failpoint::pass("sqlite_commit").map_err(|error| ToolError::unavailable(error.to_string()))?;
+        let Err(error) = conn.execute_batch("COMMIT") else {
+            return failpoint::pass("sqlite_committed").map_err(|error| self.in_doubt(&error));
+        };
         let still_open = !conn.is_autocommit();
         if still_open && conn.execute_batch("ROLLBACK").is_ok() {
             return Err(self.explain(&error));
         }
-        Err(ToolError::uncertain(format!("committing to `{}` failed: {error}", self.name)))
+        Err(self.in_doubt(&error))
+    }
+
+    fn in_doubt(&self, error: &dyn std::error::Error) -> ToolError {
+        ToolError::uncertain(format!("committing to `{}` failed: {error}", self.name))
     }
 
     fn too_long(&self) -> ToolError {

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::client::{Site, work};
+use super::probe::{find_out, gone, is_newer};
 use super::quarantine::{self, Contents};
 use super::restore_table;
 use super::schema::{self, Table};
 use super::text;
 use crate::contract::{
-    About, Audience, BlastRadius, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError,
+    About, Audience, BlastRadius, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError,
     TypedTool, UndoPlan,
 };
 use crate::text::{count, grouped, shown};
@@ -96,6 +97,15 @@ impl TypedTool for SqliteDropTable {
             site.commit(&mut conn)?;
             let output = Output { dropped: table.name, quarantine_id: kept.id, quarantined_as: kept.trash };
             Ok(Done { output, undo: Some(undo) })
+        })
+        .await
+    }
+
+    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
+        let (again, name) = (self.look(args, lease).await, args.table.clone());
+        let looked = seen.evidence.first().map(|evidence| evidence.at);
+        find_out(again, seen, lease, move |conn| {
+            Ok(gone(conn, &name)?.is_some_and(|kept| kept.iter().any(|kept| is_newer(kept, looked))))
         })
         .await
     }

@@ -8,6 +8,7 @@ mod describe;
 mod drop_table;
 mod effects;
 mod images;
+mod probe;
 mod purge_table;
 mod quarantine;
 mod query;

@@ -8,11 +8,13 @@ use serde_json::json;
 
 use super::client::{Site, work};
 use super::drop_table;
+use super::probe::{find_out, gone};
 use super::quarantine::{self, Kept};
 use super::schema::{self, TRASH, Table};
 use super::text::quote;
 use crate::contract::{
-    About, Alternative, Audience, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
+    About, Alternative, Audience, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError,
+    TypedTool,
 };
 use crate::text::shown;
 
@@ -109,6 +111,11 @@ impl TypedTool for SqlitePurgeTable {
             Ok(Done::read(Output { purged: table.name, rows: contents.rows }))
         })
         .await
+    }
+
+    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
+        let (again, name) = (self.look(args, lease).await, args.table.clone());
+        find_out(again, seen, lease, move |conn| Ok(gone(conn, &name)?.is_some_and(|kept| kept.is_empty()))).await
     }
 }
 

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::client::{Site, work};
+use super::probe::find_out;
 use super::quarantine::{self, Kept};
 use super::schema;
 use crate::contract::{
-    About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError,
-    TypedTool, UndoPlan,
+    About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
+    ToolError, TypedTool, UndoPlan,
 };
 use crate::text::{count, shown};
 
@@ -104,6 +105,18 @@ impl TypedTool for SqliteRestoreTable {
             };
             site.commit(&mut conn)?;
             Ok(Done { output: Output { restored: kept.name }, undo: Some(undo) })
+        })
+        .await
+    }
+
+    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
+        let (again, id) = (self.look(args, lease).await, args.id.clone());
+        // The look found the name free, and only bringing back or purging takes an id off the quarantine's list.
+        let name =
+            seen.targets.first().and_then(|target| target.path.split_once('/')).map(|(_, table)| table.to_owned());
+        find_out(again, seen, lease, move |conn| {
+            let there = name.map(|name| schema::find(conn, &name)).transpose()?.flatten().is_some();
+            Ok(there && quarantine::kept(conn)?.iter().all(|kept| kept.id != id))
         })
         .await
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mollyguard_tools::contract::{Digest, Timestamp, now};
+use mollyguard_tools::failpoint;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use uuid::Uuid;
 
@@ -90,6 +91,7 @@ pub(super) fn begin(writing: &mut Writing<'_>, start: Start) -> Result<Uuid, Sto
     }
     insert(writing.connection, &row)?;
     writing.append(subject, event)?;
+    failpoint::pass("begin_written").map_err(|error| StoreError::Failed(error.to_string()))?;
     Ok(call)
 }
 
@@ -118,7 +120,7 @@ fn spend(writing: &Writing<'_>, id: Uuid, call: Uuid, subject: &Subject, at: Tim
         Standing::Refused { how } => return refuse(format!("it was refused ({how})")),
         Standing::Spent { call } => return refuse(format!("it was used already, by call `{call}`")),
     }
-    if confirmation.expires_at <= at {
+    if !confirmation.is_in_time(at) {
         return refuse(format!("it expired at {}", confirmation.expires_at));
     }
     if subject.tool.as_ref() != Some(&confirmation.tool) {
@@ -215,6 +217,7 @@ pub(super) fn end(writing: &mut Writing<'_>, call: Uuid, ending: &Ending) -> Res
             CallRow::find(writing.connection, undone, writing.seals)?.ok_or(StoreError::NotFound("call", undone))?;
         writing.append(original.subject()?, AuditEvent::Undone { by: call })?;
     }
+    failpoint::pass("finish_written").map_err(|error| StoreError::Failed(error.to_string()))?;
     Ok(true)
 }
 
@@ -266,7 +269,7 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
     let sufficient = given.approval.is_some();
     let standing = match given.approval {
         // A no may come late; a yes may not.
-        Some(_) if confirmation.expires_at <= now() => return refuse("it has expired"),
+        Some(_) if !confirmation.is_in_time(now()) => return refuse("it has expired"),
         Some(approval) if approval.confirmation != id => return refuse("the approval is of another confirmation"),
         Some(_) if !matches!(given.answer, Answer::Accept { .. }) => return refuse("the answer is not a yes"),
         Some(approval) => Standing::Approved { approval },

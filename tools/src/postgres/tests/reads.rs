@@ -3,8 +3,6 @@
 use serde_json::{Value, json};
 
 use super::world::Ground;
-use crate::contract::{Access, Toolset as _};
-use crate::postgres::Postgres;
 
 async fn rows(ground: &Ground, sql: &str, params: Value) -> Value {
     ground.call("postgres_query", json!({ "sql": sql, "params": params })).await.unwrap().output["rows"].clone()
@@ -86,19 +84,4 @@ async fn rows_and_bytes_are_capped_honestly() {
     let error = ground.call("postgres_query", json!({"sql": "SELECT repeat('x', 100000000)"})).await.unwrap_err();
     assert!(error.to_string().contains("larger than"), "{error}");
     assert_eq!(rows(&ground, "SELECT 1", json!([])).await, json!([[1]]), "the next call has a connection again");
-}
-
-#[tokio::test]
-async fn a_report_tells_what_the_role_could_do() {
-    let ground = Ground::superuser("CREATE TABLE t (id int)");
-    let report = Postgres::new().check(&ground.lend(Access::Read)).await.unwrap();
-    assert!(report.identity.starts_with("pg:") && report.identity.ends_with(&format!("/{}", ground.database)));
-    assert!(report.warnings.iter().any(|warning| warning.contains("is a superuser")), "{report:?}");
-    let ground = Ground::roles("CREATE TABLE t (id int)");
-    let report = Postgres::new().check(&ground.lend(Access::Read)).await.unwrap();
-    assert!(report.warnings.is_empty(), "{report:?}");
-    let mut owner = Ground::roles("CREATE TABLE t (id int)");
-    owner.reader = owner.role.clone();
-    let report = Postgres::new().check(&owner.lend(Access::Read)).await.unwrap();
-    assert!(report.warnings.iter().any(|warning| warning.contains("owns 1 relation")), "{report:?}");
 }

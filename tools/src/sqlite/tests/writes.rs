@@ -163,6 +163,28 @@ async fn a_reader_that_does_not_let_go_leaves_a_write_undone() {
 }
 
 #[tokio::test]
+async fn a_probe_tells_where_a_table_went() {
+    let world = Database::new(SHOP);
+    let (read, write) = (world.lend(Access::Read), world.lend(Access::Write));
+    let payments = json!({ "target": "shop", "table": "payments" });
+    let mut call = ("sqlite_drop_table".to_owned(), payments.clone());
+    // Dropped, brought back, and purged: each time the same table.
+    for undone in [true, false] {
+        let (tool, args) = (find(&call.0), call.1.clone());
+        let seen = world.look(&call.0, &args).await.unwrap();
+        assert_eq!(tool.probe(&args, &seen, &read).await, Probe::Unchanged, "{}", call.0);
+        let outcome = tool.execute(&args, &seen, &write).await.unwrap();
+        assert_eq!(tool.probe(&args, &seen, &read).await, Probe::Changed, "{}", call.0);
+        let plan = outcome.undo.unwrap();
+        call = if undone { (plan.tool, plan.args) } else { ("sqlite_purge_table".to_owned(), payments.clone()) };
+    }
+    let tool = find("sqlite_purge_table");
+    let seen = world.look("sqlite_purge_table", &payments).await.unwrap();
+    tool.execute(&payments, &seen, &write).await.unwrap();
+    assert_eq!(tool.probe(&payments, &seen, &read).await, Probe::Changed);
+}
+
+#[tokio::test]
 async fn a_probe_tells_whether_a_call_took_effect() {
     let world = Database::new(SHOP);
     let tool = find("sqlite_write");

@@ -1,6 +1,13 @@
 //! Crashes: a killed gateway loses no record and repeats no change; one that is told to leave, or whose client hangs up,
 //! finishes what it has written down.
 
+mod faults;
+mod files;
+mod matrix;
+mod shim;
+mod sqlite;
+mod waiting;
+
 use mollyguard_tests::{Agent, Era, Person, Result, World, until};
 use serde_json::{Value, json};
 

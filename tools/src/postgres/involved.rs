@@ -1,0 +1,128 @@
+//! What a statement may reach: the tables it names, what foreign keys, partitions and triggers lead to from there, and the
+//! sequences on the way. A superset, found before the statement runs.
+
+use std::collections::BTreeSet;
+
+use tokio_postgres::types::Type;
+
+use super::catalog::cell;
+use super::layout::is_unsteady;
+use super::session::Tx;
+use crate::contract::ToolError;
+use crate::sql::Verb;
+
+/// What may be reached.
+#[derive(Debug, Default)]
+pub(super) struct Involved {
+    /// The tables and views.
+    pub tables: BTreeSet<u32>,
+    /// The functions of triggers and defaults.
+    functions: BTreeSet<u32>,
+    /// The sequences that may be drawn from.
+    pub sequences: Vec<u32>,
+    /// A trigger on the way gives another value each time.
+    pub unsteady: bool,
+    /// Why a try could reach outside of the transaction.
+    pub outside: Option<String>,
+}
+
+/// Partitions and children below, parents above; the tables a foreign key's action changes; what triggers' functions name.
+const TABLES: &str = "SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE i.inhparent = ANY ($1) \
+    UNION SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = ANY ($1) \
+    UNION SELECT k.conrelid FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.confrelid = ANY ($1) \
+      AND (k.confdeltype::text IN ('c', 'n', 'd') OR k.confupdtype::text IN ('c', 'n', 'd')) \
+    UNION SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace, \
+      pg_catalog.pg_proc p WHERE p.oid = ANY ($2) AND c.relkind IN ('r', 'p', 'v', 'f') \
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') \
+      AND pg_catalog.strpos(pg_catalog.lower(p.prosrc), pg_catalog.lower(c.relname::text)) > 0";
+
+/// The functions of triggers, of defaults, and those that such functions name.
+const FUNCTIONS: &str = "SELECT t.tgfoid FROM pg_catalog.pg_trigger t WHERE t.tgrelid = ANY ($1) AND NOT t.tgisinternal \
+      AND t.tgenabled::text IN ('O', 'A') \
+    UNION SELECT d.refobjid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attrdef a ON a.oid = d.objid \
+      WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND a.adrelid = ANY ($1) \
+      AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+    UNION SELECT f.oid FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace, \
+      pg_catalog.pg_proc p WHERE p.oid = ANY ($2) AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
+      AND pg_catalog.strpos(pg_catalog.lower(p.prosrc), pg_catalog.lower(f.proname::text)) > 0";
+
+const TEXTS: &str = "SELECT p.proname::text, l.lanname::text, p.prosrc, l.lanpltrusted FROM pg_catalog.pg_proc p \
+    JOIN pg_catalog.pg_language l ON l.oid = p.prolang WHERE p.oid = ANY ($1)";
+
+/// Those of the columns, those that defaults draw from, those that functions name; or all there are.
+const SEQUENCES: &str = "SELECT s.oid FROM pg_catalog.pg_class s WHERE s.relkind = 'S' AND ($3 OR EXISTS (\
+      SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+      AND d.objid = s.oid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY ($1) \
+      AND d.deptype::text IN ('a', 'i')) OR EXISTS (\
+      SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attrdef a ON a.oid = d.objid \
+      WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND a.adrelid = ANY ($1) \
+      AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = s.oid) OR EXISTS (\
+      SELECT FROM pg_catalog.pg_proc p WHERE p.oid = ANY ($2) \
+      AND pg_catalog.strpos(pg_catalog.lower(p.prosrc), pg_catalog.lower(s.relname::text)) > 0))";
+
+/// What no rollback takes back.
+const OUTSIDE: [&str; 7] =
+    ["dblink", "http_get", "http_post", "pg_background", "lo_export", "to program", "pg_file_write"];
+
+/// What a statement that names these tables may reach.
+pub(super) async fn involved(tx: &Tx<'_>, named: &[u32], verb: Verb, sql: &str) -> Result<Involved, ToolError> {
+    let mut found = Involved { tables: named.iter().copied().collect(), ..Involved::default() };
+    loop {
+        let size = (found.tables.len(), found.functions.len());
+        let (tables, functions): (Vec<u32>, Vec<u32>) =
+            (found.tables.iter().copied().collect(), found.functions.iter().copied().collect());
+        let params = [(&tables as _, Type::OID_ARRAY), (&functions as _, Type::OID_ARRAY)];
+        for row in &tx.rows(FUNCTIONS, &params).await? {
+            found.functions.insert(cell(row, 0)?);
+        }
+        for row in &tx.rows(TABLES, &params).await? {
+            found.tables.insert(cell(row, 0)?);
+        }
+        if size == (found.tables.len(), found.functions.len()) {
+            break;
+        }
+    }
+    let opaque = found.read(tx).await?;
+    // What only deletes, or sets columns to what is written, evaluates no default.
+    let defaults = sql.to_ascii_lowercase().contains("default") || sets_default(tx, &found).await?;
+    let draws = matches!(verb, Verb::Insert | Verb::Merge) || !found.functions.is_empty() || defaults;
+    if draws {
+        let (tables, functions): (Vec<u32>, Vec<u32>) =
+            (found.tables.iter().copied().collect(), found.functions.iter().copied().collect());
+        let params = [(&tables as _, Type::OID_ARRAY), (&functions as _, Type::OID_ARRAY), (&opaque as _, Type::BOOL)];
+        for row in &tx.rows(SEQUENCES, &params).await? {
+            found.sequences.push(cell(row, 0)?);
+        }
+    }
+    Ok(found)
+}
+
+async fn sets_default(tx: &Tx<'_>, found: &Involved) -> Result<bool, ToolError> {
+    let tables: Vec<u32> = found.tables.iter().copied().collect();
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.confrelid = ANY ($1) \
+        AND 'd' IN (k.confdeltype::text, k.confupdtype::text))";
+    tx.value(sql, &[(&tables as _, Type::OID_ARRAY)]).await
+}
+
+impl Involved {
+    /// Reads the functions' texts; whether one of them could draw from any sequence.
+    async fn read(&mut self, tx: &Tx<'_>) -> Result<bool, ToolError> {
+        let functions: Vec<u32> = self.functions.iter().copied().collect();
+        let mut opaque = false;
+        for row in &tx.rows(TEXTS, &[(&functions as _, Type::OID_ARRAY)]).await? {
+            let (name, language, text): (String, String, String) = (cell(row, 0)?, cell(row, 1)?, cell(row, 2)?);
+            let text = text.to_ascii_lowercase();
+            let known = ["sql", "plpgsql", "internal"].contains(&language.as_str());
+            opaque |= !known || text.contains("execute");
+            self.unsteady |= !known || is_unsteady(&text);
+            let trusted: bool = cell(row, 3)?;
+            let reaches = OUTSIDE.iter().find(|word| text.contains(*word));
+            if let Some(word) = reaches {
+                self.outside = Some(format!("the function `{name}` on the way uses `{}`", word.trim()));
+            } else if !trusted && !known && language != "c" {
+                self.outside = Some(format!("the function `{name}` on the way is written in `{language}`"));
+            }
+        }
+        Ok(opaque)
+    }
+}

@@ -1,0 +1,195 @@
+//! `postgres_restore_rows`: puts rows back as they were before a write. Reached through the journal only.
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::CREDENTIAL;
+use super::put_back::{self, Paths};
+use super::rows::{Images, RowImage};
+use super::sequences::{self, SequenceImage};
+use super::session::{Mode, Server, Session, Tx};
+use super::watch;
+use crate::contract::{
+    About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
+    Target, ToolError, TypedTool, UndoPlan,
+};
+use crate::text::{count, grouped, shown};
+
+pub(super) struct PostgresRestoreRows;
+
+/// What to put back.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Args {
+    /// The configured database.
+    target: String,
+    /// The rows as they are to be.
+    rows: Images,
+    /// Where the sequences stood when the rows were changed: one is put back only where it still stands there.
+    left: Vec<SequenceImage>,
+}
+
+/// What was put back.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    /// Rows put back, those taken away again included.
+    rows_restored: u64,
+}
+
+#[async_trait]
+impl TypedTool for PostgresRestoreRows {
+    type Args = Args;
+    type Output = Output;
+
+    fn promise(&self) -> Promise {
+        Promise {
+            name: "postgres_restore_rows",
+            kind: "postgres",
+            title: "Put rows of a PostgreSQL database back",
+            description: "Puts rows back exactly as they were before a change, without running triggers, and only if \
+                          nothing else changes by it. The other half of postgres_write.",
+            reversibility: Reversibility::Reversible,
+            softened_by: Vec::new(),
+            scope: Scope::Resource,
+            idempotent: true,
+            open_world: false,
+            credential: CREDENTIAL,
+            audience: Audience::Undo,
+        }
+    }
+
+    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
+        let mut session = Session::open(lease).await?;
+        let (database, whereabouts) = (session.database(), session.whereabouts());
+        let tx = session.begin(Mode::ReadOnly).await?;
+        let looked = current(&tx, &args.rows).await.map(|now| preflight(&tx, args, &now, database, whereabouts));
+        tx.rollback().await?;
+        looked
+    }
+
+    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
+        let mut session = Session::open(lease).await?;
+        let tx = session.begin(Mode::Change).await?;
+        let (id, undo) = match restore(&tx, args, seen).await {
+            Ok(done) => done,
+            Err(error) => {
+                tx.rollback().await.ok();
+                return Err(error);
+            }
+        };
+        let committed = tx.commit().await;
+        session.settle(committed, &id).await?;
+        let rows_restored = args.rows.tables.iter().map(|table| table.rows.len() as u64).sum();
+        Ok(Done { output: Output { rows_restored }, undo: Some(undo) })
+    }
+
+    async fn probe(&self, _args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
+        probe(seen, lease).await
+    }
+}
+
+/// Puts everything back in this transaction; its id, and how to take that back.
+async fn restore(tx: &Tx<'_>, args: &Args, seen: &Preflight) -> Result<(String, UndoPlan), ToolError> {
+    let id = watch::settle(tx).await?;
+    let paths = Paths::of(tx).await?;
+    paths.own(tx).await?;
+    let layouts = put_back::tables(tx, &args.rows).await?;
+    let held: Vec<u32> = args.rows.sequences.iter().map(|sequence| sequence.oid).collect();
+    let held = sequences::hold(tx, &held).await?.unwrap_or_default();
+    let mut now = put_back::now(tx, &layouts, &Images { sequences: Vec::new(), ..args.rows.clone() }).await?;
+    if fingerprint(tx.server, &now) != seen.fingerprint {
+        return Err(ToolError::changed("the rows are no longer as they were left"));
+    }
+    // One that somebody has drawn from since stays where it is: setting it back would give values out twice.
+    now.sequences = held.into_iter().filter(|sequence| args.left.contains(sequence)).collect();
+    let mut then = args.rows.clone();
+    then.sequences.retain(|kept| now.sequences.iter().any(|sequence| sequence.oid == kept.oid));
+    if let Err(reason) = put_back::put_back(tx, &paths, &layouts, &then).await? {
+        return Err(ToolError::refused(format!("the rows cannot be put back: {reason}"))
+            .with_next("what was changed since stands in the way: take that back first"));
+    }
+    let undo = plan(tx.server, &args.target, &now, &then)?;
+    Ok((id, undo))
+}
+
+async fn current(tx: &Tx<'_>, images: &Images) -> Result<Images, ToolError> {
+    Paths::of(tx).await?.own(tx).await?;
+    let layouts = put_back::tables(tx, images).await?;
+    put_back::now(tx, &layouts, &Images { sequences: Vec::new(), ..images.clone() }).await
+}
+
+/// Tells from the images a look kept whether the call they belong to took effect.
+pub(super) async fn probe(seen: &Preflight, lease: &Lease) -> Probe {
+    let kept = seen.pre_image.clone().and_then(|kept| serde_json::from_value::<Kept>(kept).ok());
+    // Without images there is nothing to compare.
+    let Some(kept) = kept else { return Probe::Unknown };
+    let Ok(mut session) = Session::open(lease).await else { return Probe::Unknown };
+    let Ok(tx) = session.begin(Mode::ReadOnly).await else { return Probe::Unknown };
+    let now = current(&tx, &kept.before).await;
+    let _ended = tx.rollback().await;
+    match now {
+        Ok(now) if kept.before.tables == kept.after.tables || now.tables.is_empty() => Probe::Unknown,
+        Ok(now) if now.tables == kept.before.tables => Probe::Unchanged,
+        Ok(now) if now.tables == kept.after.tables => Probe::Changed,
+        Ok(_) | Err(_) => Probe::Unknown,
+    }
+}
+
+/// What a look keeps with the record of the start.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// The rows as they were.
+    before: Images,
+    /// The rows as the call would leave them.
+    after: Images,
+}
+
+fn preflight(tx: &Tx<'_>, args: &Args, now: &Images, database: Target, whereabouts: Evidence) -> Preflight {
+    let mut targets = Vec::new();
+    let mut blast_radius = BlastRadius::one(Scope::Resource);
+    let differs = |(now, then): &(&RowImage, &RowImage)| now.row != then.row;
+    let mut parts = Vec::new();
+    for (now, then) in now.tables.iter().zip(&args.rows.tables) {
+        let name = format!("{}.{}", then.schema, then.table);
+        let uid = format!("{}#{}", tx.server.identity(), then.oid);
+        targets.push(tx.site().target("postgres_table", &name, uid));
+        let rows = now.rows.iter().zip(&then.rows).filter(differs).count() as u64;
+        parts.push(format!("{} of {}.{}", grouped(rows), shown(&then.schema), shown(&then.table)));
+        blast_radius.parts.insert(name, rows);
+    }
+    if targets.is_empty() {
+        targets.push(database);
+    }
+    let rows: u64 = blast_radius.parts.values().sum();
+    blast_radius.resources = targets.len() as u64;
+    blast_radius.rows = Some(rows);
+    blast_radius.bytes = Some(now.weight());
+    let of = if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) };
+    let kept = Evidence::seen(About::Undo, "the rows as they are now are kept for undoing", "the tables");
+    Preflight {
+        targets,
+        blast_radius,
+        reversibility: Reversibility::Reversible,
+        destroys_recovery: false,
+        evidence: vec![whereabouts, kept],
+        alternative: None,
+        fingerprint: fingerprint(tx.server, now),
+        summary: format!("put back {}{of}", count(rows, "row")),
+        pre_image: Some(json!({ "before": now, "after": args.rows })),
+    }
+}
+
+fn fingerprint(server: &Server, now: &Images) -> Digest {
+    // A sequence moves with every draw of anybody: it is no reason to refuse.
+    Digest::of(&json!({ "in": server.identity(), "rows": now.tables }))
+}
+
+/// The plan that puts `was` back where things are as `is`.
+pub(super) fn plan(server: &Server, target: &str, was: &Images, is: &Images) -> Result<UndoPlan, ToolError> {
+    let args = Args { target: target.to_owned(), rows: was.clone(), left: is.sequences.clone() };
+    let args = serde_json::to_value(args).map_err(|error| ToolError::failed(error.to_string()))?;
+    let expects = fingerprint(server, is);
+    Ok(UndoPlan { tool: "postgres_restore_rows".into(), args, expects, until: None, lossy: Vec::new() })
+}

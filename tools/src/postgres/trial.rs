@@ -1,0 +1,309 @@
+//! Runs one row-changing statement in a transaction and finds out what it changes, within bounds. A look does the same as a
+//! change and rolls it back; it also tries to put the rows back, for only that shows that it can be done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use tokio_postgres::Statement;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::catalog::cell;
+use super::involved::{self, Involved};
+use super::layout::{self, Layout};
+use super::params::{self, Text};
+use super::put_back::{self, Paths};
+use super::query;
+use super::rows::{Images, RowImage, TableImage};
+use super::sequences::{self, SequenceImage};
+use super::session::Tx;
+use super::value;
+use super::watch::{Counts, Found, Touched, Watch};
+use crate::contract::{Digest, ToolError};
+use crate::sql::Write;
+use crate::text::{shown, size};
+
+/// What is to be run.
+pub(super) struct Asked<'a> {
+    pub sql: &'a str,
+    pub params: &'a [Value],
+    pub write: &'a Write,
+}
+
+/// What a statement changed, or why it was not tried out.
+pub(super) struct Effects {
+    /// The tables the statement names.
+    pub named: Vec<Layout>,
+    /// Rows by table, as the server counts them.
+    pub counts: Vec<(Layout, Counts)>,
+    /// The changed rows as they were and as they are now; `None` where they cannot be kept or put back.
+    pub images: Option<(Images, Images)>,
+    /// Why not.
+    pub obstacles: Vec<String>,
+    /// What else a person should know.
+    pub notes: Vec<String>,
+    /// The rows of a RETURNING clause.
+    pub returned: Option<query::Output>,
+    /// Why it was not tried out.
+    pub untried: Option<String>,
+    /// Digest of what it changed.
+    pub fingerprint: Digest,
+}
+
+/// How a run ended.
+pub(super) enum Ran {
+    Done(Box<Effects>),
+    /// It touched tables that nobody watched: they are to be watched from the start.
+    Again(Vec<u32>),
+}
+
+/// Runs it in this transaction. `prove` is for a look: everything is rolled back after it.
+pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], prove: bool) -> Result<Ran, ToolError> {
+    let paths = Paths::of(tx).await?;
+    let statement = tx.prepare(asked.sql).await?;
+    let given = params::of_call(asked.params, statement.params())?;
+    readable(&statement)?;
+    paths.own(tx).await?;
+    let named = named(tx, asked.write).await?;
+    let roots: Vec<u32> = named.iter().map(|layout| layout.oid).chain(also.iter().copied()).collect();
+    let reach = involved::involved(tx, &roots, asked.write.verb, asked.sql).await?;
+    if let Some(reason) = &reach.outside {
+        return Err(ToolError::refused(format!("not run: {reason}, which no rollback takes back")));
+    }
+    let tables: Vec<u32> = reach.tables.iter().copied().collect();
+    let layouts = layout::layouts(tx, &tables).await?;
+    let held = match sequences::hold(tx, &reach.sequences).await? {
+        Ok(held) => held,
+        Err(reason) if prove => return Ok(Ran::Done(Box::new(untried(tx, asked, named, reason)))),
+        Err(reason) => {
+            let returned = perform(tx, &paths, asked, &statement, &given, None).await?.0;
+            return Ok(Ran::Done(Box::new(Effects { returned, ..untried(tx, asked, named, reason) })));
+        }
+    };
+    let watch = Watch::begin(tx, layouts).await?;
+    let (returned, touched) = perform(tx, &paths, asked, &statement, &given, Some(watch)).await?;
+    let touched = touched.ok_or_else(|| ToolError::failed("nobody watched"))?;
+    nothing_beyond(tx, &touched).await?;
+    let unknown: Vec<u32> = touched.unwatched.iter().filter(|oid| !tables.contains(oid)).copied().collect();
+    if !unknown.is_empty() {
+        return Ok(Ran::Again(unknown));
+    }
+    let now = sequences::again(tx, &held).await?;
+    let gathering = Gathering { tx, reach: &reach, touched, named, was: held, is: now };
+    let mut effects = gathering.effects().await?;
+    effects.returned = returned;
+    if let (true, Some((was, _))) = (prove, &effects.images)
+        && let Err(reason) = proven(tx, &paths, was).await?
+    {
+        effects.obstacles.push(format!("putting the rows back was tried, and failed: {reason}"));
+        effects.images = None;
+    }
+    Ok(Ran::Done(Box::new(effects)))
+}
+
+async fn proven(tx: &Tx<'_>, paths: &Paths, was: &Images) -> Result<Result<(), String>, ToolError> {
+    let layouts = match put_back::tables(tx, was).await {
+        Ok(layouts) => layouts,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    put_back::put_back(tx, paths, &layouts, was).await
+}
+
+/// RETURNING can show what has a decoder.
+fn readable(statement: &Statement) -> Result<(), ToolError> {
+    match statement.columns().iter().find(|column| !value::is_known(column.type_())) {
+        None => Ok(()),
+        Some(column) => {
+            let reason = format!("RETURNING cannot show `{}` of type {}", shown(column.name()), column.type_().name());
+            Err(ToolError::refused(reason).with_next(format!("write `{}::text`", shown(column.name()))))
+        }
+    }
+}
+
+/// The tables the statement changes, as the server read it: it has locked them for writing.
+async fn named(tx: &Tx<'_>, write: &Write) -> Result<Vec<Layout>, ToolError> {
+    let mut oids: Vec<u32> = Vec::new();
+    for row in &tx.rows(LOCKED, &[(&"RowExclusiveLock" as _, Type::TEXT)]).await? {
+        oids.push(cell(row, 0)?);
+    }
+    let mut layouts = layout::layouts(tx, &oids).await?;
+    // The outermost first: its name is the one a person types.
+    let outermost = write.tables.first().map(|name| name.to_ascii_lowercase());
+    layouts.sort_by_key(|layout| outermost.as_ref() != Some(&layout.name.to_ascii_lowercase()));
+    for layout in &layouts {
+        let name = layout.shown();
+        if layout.oid < 16_384 || layout.schema.starts_with("mollyguard_") {
+            let reason = format!("{name} is not for writing: it belongs to PostgreSQL or to the quarantine");
+            return Err(ToolError::refused(reason));
+        }
+        if layout.kind == 'f' {
+            return Err(ToolError::refused(format!("{name} is a foreign table: its rows are on another server")));
+        }
+    }
+    match layouts.is_empty() {
+        true => Err(ToolError::refused("the statement changes no table")),
+        false => Ok(layouts),
+    }
+}
+
+const LOCKED: &str = "SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c \
+    ON c.oid = l.relation WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.mode = $1 \
+    AND c.relkind IN ('r', 'p', 'v', 'f', 'm') ORDER BY 1";
+
+/// Runs the statement under the role's search path, with everything that was put off to the commit.
+async fn perform(
+    tx: &Tx<'_>,
+    paths: &Paths,
+    asked: &Asked<'_>,
+    statement: &Statement,
+    given: &[Text],
+    watch: Option<Watch>,
+) -> Result<(Option<query::Output>, Option<Touched>), ToolError> {
+    paths.role(tx).await?;
+    let returned = match statement.columns().is_empty() {
+        true => {
+            let given: Vec<&(dyn ToSql + Sync)> = given.iter().map(|text| text as _).collect();
+            tx.execute(statement, &given).await?;
+            None
+        }
+        false => Some(query::answer(tx, asked.sql, asked.params, tx.site().limits.output_rows).await?),
+    };
+    tx.run("SET CONSTRAINTS ALL IMMEDIATE").await?;
+    paths.own(tx).await?;
+    let touched = match watch {
+        Some(watch) => Some(watch.end(tx).await?),
+        None => None,
+    };
+    Ok((returned, touched))
+}
+
+/// Refuses what changes more than rows.
+async fn nothing_beyond(tx: &Tx<'_>, touched: &Touched) -> Result<(), ToolError> {
+    let refuse = |what: &str| {
+        let reason = format!("not run: a trigger on the way {what}, which is no change of rows");
+        Err(ToolError::refused(reason))
+    };
+    if !tx.rows(LOCKED, &[(&"AccessExclusiveLock" as _, Type::TEXT)]).await?.is_empty() {
+        return refuse("truncates, creates or alters a table");
+    }
+    if touched.catalogue {
+        return refuse("changes the schema or large objects");
+    }
+    let foreign = "SELECT count(*) FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c ON c.oid = l.relation \
+        WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.mode = 'RowExclusiveLock' AND c.relkind = 'f'";
+    match tx.value::<i64>(foreign, &[]).await? {
+        0 => Ok(()),
+        _ => refuse("writes to a foreign table"),
+    }
+}
+
+fn untried(tx: &Tx<'_>, asked: &Asked<'_>, named: Vec<Layout>, reason: String) -> Effects {
+    let tables: Vec<_> = named
+        .iter()
+        .map(|layout| {
+            let columns: Vec<_> = layout.columns.iter().map(|column| json!([column.name, column.kind])).collect();
+            json!([layout.oid, layout.schema, layout.name, columns, layout.triggers.len()])
+        })
+        .collect();
+    let seen = json!({ "in": tx.server.identity(), "sql": asked.sql, "params": asked.params, "tables": tables });
+    Effects {
+        named,
+        counts: Vec::new(),
+        images: None,
+        obstacles: Vec::new(),
+        notes: Vec::new(),
+        returned: None,
+        untried: Some(reason),
+        fingerprint: Digest::of(&seen),
+    }
+}
+
+/// Turning what was touched into what is told, kept and bound.
+struct Gathering<'a, 'tx> {
+    tx: &'a Tx<'tx>,
+    reach: &'a Involved,
+    touched: Touched,
+    named: Vec<Layout>,
+    was: Vec<SequenceImage>,
+    is: Vec<SequenceImage>,
+}
+
+impl Gathering<'_, '_> {
+    async fn effects(self) -> Result<Effects, ToolError> {
+        let Self { tx, reach, touched, named, was, is } = self;
+        let mut obstacles = touched.obstacles.clone();
+        let mut counts = Vec::new();
+        let touched_tables: Vec<u32> = touched.counts.keys().copied().collect();
+        for layout in layout::layouts(tx, &touched_tables).await? {
+            obstacles.extend(layout.obstacle());
+            let of = touched.counts.get(&layout.oid).copied().unwrap_or_default();
+            counts.push((layout, of));
+        }
+        let mut images = (Images::default(), Images::default());
+        (images.0.sequences, images.1.sequences) = was.iter().cloned().zip(is).filter(|(was, is)| was != is).unzip();
+        let digests: BTreeMap<u32, Value> =
+            touched.found.iter().map(|found| (found.layout.oid, digest(found, reach.unsteady))).collect();
+        for found in touched.found {
+            let Found { layout, was, is } = found;
+            let (was, is): (Vec<RowImage>, Vec<RowImage>) =
+                was.into_iter().zip(is).filter(|(was, is)| was != is).unzip();
+            if !was.is_empty() {
+                images.0.tables.push(TableImage::of(&layout, was));
+                images.1.tables.push(TableImage::of(&layout, is));
+            }
+        }
+        let (weight, most) = (images.0.weight() + images.1.weight(), tx.site().limits.undo_bytes);
+        if weight > most {
+            obstacles.push(format!(
+                "the rows before and after take {}, more than the {} kept",
+                size(weight),
+                size(most)
+            ));
+        }
+        let mut notes = Vec::new();
+        let held: BTreeSet<u32> = was.iter().map(|sequence| sequence.oid).collect();
+        for row in &tx.rows(DRAWN, &[]).await? {
+            let (oid, name): (u32, String) = (cell(row, 0)?, cell(row, 1)?);
+            if !held.contains(&oid) {
+                obstacles.push(format!("it draws from the sequence {}, which could not be foreseen", shown(&name)));
+            }
+        }
+        if reach.unsteady {
+            notes.push("a trigger on the way may give other values each time, so new values may differ".into());
+        }
+        let parts: Vec<Value> = counts
+            .iter()
+            .map(|(layout, of)| json!([layout.oid, of.inserted, of.updated, of.deleted, digests.get(&layout.oid)]))
+            .collect();
+        let fingerprint = Digest::of(&json!({ "in": tx.server.identity(), "tables": parts }));
+        let images = obstacles.is_empty().then_some(images);
+        Ok(Effects { named, counts, images, obstacles, notes, returned: None, untried: None, fingerprint })
+    }
+}
+
+const DRAWN: &str = "SELECT DISTINCT c.oid, c.relname::text FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c \
+    ON c.oid = l.relation WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND c.relkind = 'S' \
+    AND l.mode = 'RowExclusiveLock' ORDER BY 1";
+
+/// The rows as they were, and as they would be. A new row's number counts from its sequence, so that somebody else's
+/// insert does not move it, and what the clock or chance decides is left out.
+fn digest(found: &Found, unsteady: bool) -> Value {
+    let stored: Vec<_> = found.layout.stored().collect();
+    let mut before = Vec::new();
+    let mut after: Vec<Digest> = Vec::new();
+    for (was, is) in found.was.iter().zip(&found.is) {
+        if was.row.is_some() {
+            before.push(json!([was.key, was.row]));
+        }
+        if unsteady {
+            continue;
+        }
+        let new = was.row.is_none();
+        let row = is.row.as_ref().map(|row| {
+            let steady = stored.iter().zip(row).filter(|(field, _)| !(new && field.unsteady));
+            steady.map(|(_, value)| value).collect::<Vec<_>>()
+        });
+        after.push(Digest::of(&json!([(!new).then_some(&is.key), row])));
+    }
+    after.sort();
+    json!([Digest::of(&before), Digest::of(&after)])
+}

@@ -1,0 +1,311 @@
+//! `postgres_write`: one INSERT, UPDATE, DELETE or MERGE, shown row by row before it runs and taken back row by row after.
+//!
+//! The fingerprint covers the changed rows as they were and as they would be; rows the statement does not touch do not
+//! move it. Beyond what can be kept it covers how many rows change in which tables. A statement that cannot be tried out
+//! has the fingerprint of its text and of the tables it names.
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::CREDENTIAL;
+use super::query;
+use super::restore_rows;
+use super::session::{Mode, Session, Tx};
+use super::trial::{self, Asked, Effects, Ran};
+use super::watch;
+use crate::contract::{
+    About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
+    Target, ToolError, TypedTool,
+};
+use crate::sql::{Class, Dialect, Verb, Write, classify};
+use crate::text::{count, grouped, size};
+
+/// The condition that makes a write reversible.
+const FITS: &str = "prior_state_fits_journal";
+
+/// How often a try starts anew because a trigger wrote to a table that nobody could foresee.
+const TRIES: usize = 4;
+
+const TRY: &str = "a try in a transaction";
+
+pub(super) struct PostgresWrite;
+
+/// What to change.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Args {
+    /// The configured database.
+    target: String,
+    /// Exactly one INSERT, UPDATE, DELETE or MERGE.
+    sql: String,
+    /// The values of `$1`, `$2` … in order, as JSON; numbers, text and timestamps may be strings.
+    #[serde(default)]
+    params: Vec<Value>,
+}
+
+/// What was changed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    /// Rows changed, triggers and foreign keys included.
+    rows_changed: u64,
+    /// By table.
+    tables: Vec<Changed>,
+    /// The rows of a RETURNING clause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    returned: Option<query::Output>,
+}
+
+/// What was changed in one table.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Changed {
+    table: String,
+    inserted: u64,
+    updated: u64,
+    deleted: u64,
+}
+
+#[async_trait]
+impl TypedTool for PostgresWrite {
+    type Args = Args;
+    type Output = Output;
+
+    fn promise(&self) -> Promise {
+        Promise {
+            name: "postgres_write",
+            kind: "postgres",
+            title: "Change rows of a PostgreSQL database",
+            description: "Runs exactly one INSERT, UPDATE, DELETE or MERGE. It is first tried out and rolled back to find \
+                          every row it would change, cascades and triggers included; where the rows as they were fit the \
+                          journal the call can be undone exactly. Write values out instead of now() or random(). To \
+                          remove a table use postgres_drop.",
+            reversibility: Reversibility::Irreversible,
+            softened_by: vec![Condition {
+                name: FITS.into(),
+                to: Reversibility::Reversible,
+                means:
+                    "every changed row is known as it was before, all of them fit the journal, and a try has put them \
+                        back"
+                        .into(),
+            }],
+            scope: Scope::Resource,
+            idempotent: false,
+            open_world: false,
+            credential: CREDENTIAL,
+            audience: Audience::Agents,
+        }
+    }
+
+    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
+        let write = only_a_write(&args.sql)?;
+        let asked = Asked { sql: &args.sql, params: &args.params, write: &write };
+        let mut session = Session::open(lease).await?;
+        let whereabouts = session.whereabouts();
+        let mut also = Vec::new();
+        for _ in 0..TRIES {
+            let tx = session.begin(Mode::Trial).await?;
+            let looked = match tried(&tx, &asked, &also, true).await {
+                Ok((_, Ran::Done(effects))) => preflight(&tx, &write, &effects, whereabouts.clone()).map(Ok),
+                Ok((_, Ran::Again(more))) => Ok(Err(more)),
+                Err(error) => Err(error),
+            };
+            tx.rollback().await?;
+            match looked? {
+                Ok(preflight) => return Ok(preflight),
+                Err(more) => also.extend(more),
+            }
+        }
+        Err(never_the_same())
+    }
+
+    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
+        let write = only_a_write(&args.sql)?;
+        let asked = Asked { sql: &args.sql, params: &args.params, write: &write };
+        let mut session = Session::open(lease).await?;
+        let mut also = Vec::new();
+        for _ in 0..TRIES {
+            let tx = session.begin(Mode::Change).await?;
+            let (id, effects) = match tried(&tx, &asked, &also, false).await {
+                Ok((id, Ran::Done(effects))) => (id, effects),
+                Ok((_, Ran::Again(more))) => {
+                    also.extend(more);
+                    tx.rollback().await?;
+                    continue;
+                }
+                Err(error) => {
+                    tx.rollback().await.ok();
+                    return Err(error);
+                }
+            };
+            if effects.fingerprint != seen.fingerprint {
+                tx.rollback().await?;
+                return Err(ToolError::changed("the rows this would change are no longer those that were looked at"));
+            }
+            let reversible = seen.reversibility == Reversibility::Reversible;
+            let undo = match &effects.images {
+                Some((was, is)) if reversible => Some(restore_rows::plan(tx.server, &args.target, was, is)?),
+                None if reversible => {
+                    tx.rollback().await?;
+                    return Err(ToolError::changed("the rows as they are can no longer be kept for undoing"));
+                }
+                _ => None,
+            };
+            let committed = tx.commit().await;
+            session.settle(committed, &id).await?;
+            return Ok(Done { output: output(*effects), undo });
+        }
+        Err(never_the_same())
+    }
+
+    async fn probe(&self, _args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
+        restore_rows::probe(seen, lease).await
+    }
+}
+
+/// Runs it, and the transaction's id.
+async fn tried(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], prove: bool) -> Result<(String, Ran), ToolError> {
+    let id = watch::settle(tx).await?;
+    Ok((id, trial::run(tx, asked, also, prove).await?))
+}
+
+fn never_the_same() -> ToolError {
+    ToolError::refused("not run: its triggers write to other tables each time, so nobody can say what it would change")
+}
+
+/// The statement's class, or why this tool does not run it.
+fn only_a_write(sql: &str) -> Result<Write, ToolError> {
+    let class = classify(sql, Dialect::Postgres).map_err(|refusal| {
+        ToolError::refused(format!("not run: {refusal}")).with_next("send exactly one INSERT, UPDATE, DELETE or MERGE")
+    })?;
+    let write = match class {
+        Class::Write(write) => write,
+        Class::Read => return Err(ToolError::refused("it only reads").with_next("use `postgres_query`")),
+        Class::Schema { what, .. } if what.starts_with("DROP") => {
+            return Err(ToolError::refused(format!("not run: a {what} is no change of rows"))
+                .with_next("use `postgres_drop`: it moves the thing into a quarantine and can be undone"));
+        }
+        Class::Schema { what: "TRUNCATE", .. } => {
+            return Err(ToolError::refused("not run: a TRUNCATE empties tables as a whole")
+                .with_next("use `postgres_truncate`"));
+        }
+        Class::Schema { what, .. } => {
+            return Err(ToolError::refused(format!("not run: a {what} changes the schema, not rows"))
+                .with_next("use `postgres_alter` for additions"));
+        }
+        Class::Other { what } => return Err(ToolError::refused(format!("not run: {what} is no change of rows"))),
+    };
+    match write.volatile.first() {
+        None => Ok(write),
+        Some(call) => {
+            let reason =
+                format!("not run: `{call}` gives another value each time, so what is shown would not be what is done");
+            Err(ToolError::refused(reason).with_next("pass the value itself, such as '2026-01-31 12:00:00Z'"))
+        }
+    }
+}
+
+fn preflight(tx: &Tx<'_>, write: &Write, effects: &Effects, whereabouts: Evidence) -> Result<Preflight, ToolError> {
+    let named: Vec<u32> = effects.named.iter().map(|layout| layout.oid).collect();
+    let others = effects.counts.iter().map(|(layout, _)| layout).filter(|layout| !named.contains(&layout.oid));
+    let targets: Vec<Target> = effects.named.iter().chain(others).map(|layout| layout.target(tx)).collect();
+    let mut blast_radius = BlastRadius::one(Scope::Resource);
+    blast_radius.resources = targets.len() as u64;
+    blast_radius.parts = effects
+        .counts
+        .iter()
+        .map(|(layout, counts)| (format!("{}.{}", layout.schema, layout.name), counts.all()))
+        .collect();
+    let mut evidence = vec![whereabouts];
+    let seen = |about, what: &str| Evidence::seen(about, what, TRY);
+    evidence.extend(effects.notes.iter().map(|note| seen(About::State, note)));
+    if let Some(reason) = &effects.untried {
+        let what = format!("it was not tried out: {reason}; nobody can say how many rows it changes");
+        evidence.push(Evidence::seen(About::Undo, what, "pg_depend"));
+        blast_radius.truncated = true;
+    } else {
+        blast_radius.rows = Some(blast_radius.parts.values().sum());
+    }
+    let (reversibility, pre_image) = match &effects.images {
+        Some((was, is)) => {
+            blast_radius.bytes = Some(was.weight());
+            let what = format!(
+                "the changed rows, before and after, fit the journal with {}, and a try has put them back",
+                size(was.weight() + is.weight())
+            );
+            evidence.push(seen(About::Undo, &what).proving(FITS));
+            for (was, is) in was.sequences.iter().zip(&is.sequences) {
+                let what = format!(
+                    "the sequence {} moves from {} to {}; undoing sets it back unless somebody else drew from it",
+                    crate::text::shown(&was.name),
+                    was.last,
+                    is.last
+                );
+                evidence.push(seen(About::State, &what));
+            }
+            (Reversibility::Reversible, Some(json!({ "before": was, "after": is })))
+        }
+        None => {
+            let lines = effects.obstacles.iter().map(|obstacle| format!("cannot be taken back: {obstacle}"));
+            evidence.extend(lines.map(|line| seen(About::Undo, &line)));
+            (Reversibility::Irreversible, None)
+        }
+    };
+    Ok(Preflight {
+        targets,
+        blast_radius,
+        reversibility,
+        destroys_recovery: false,
+        evidence,
+        alternative: None,
+        fingerprint: effects.fingerprint,
+        summary: summary(write, effects),
+        pre_image,
+    })
+}
+
+/// `delete 3 rows of public.bookings (and 5 of public.payments by cascade or trigger)`.
+fn summary(write: &Write, effects: &Effects) -> String {
+    let name = effects.named.first().map_or_else(String::new, super::layout::Layout::shown);
+    if effects.untried.is_some() {
+        return format!("{} rows of {name}, not tried out", write.verb.as_str());
+    }
+    // Rows of a partitioned table, or of a view, are counted where they lie.
+    let (mut direct, mut also) = (0, Vec::new());
+    for (layout, counts) in &effects.counts {
+        let of_verb = match write.verb {
+            Verb::Delete => counts.deleted,
+            Verb::Update => counts.updated,
+            Verb::Insert => counts.inserted,
+            Verb::Merge => counts.all(),
+        };
+        let is_named = effects.named.first().is_some_and(|named| named.oid == layout.oid);
+        let rest = if is_named { counts.all() - of_verb } else { counts.all() };
+        if is_named {
+            direct = of_verb;
+        }
+        if rest > 0 {
+            also.push(format!("{} of {}", grouped(rest), layout.shown()));
+        }
+    }
+    let mut text = format!("{} {} of {name}", write.verb.as_str(), count(direct, "row"));
+    if !also.is_empty() {
+        text.push_str(&format!(" (and {} by cascade, partition or trigger)", also.join(", ")));
+    }
+    text
+}
+
+fn output(effects: Effects) -> Output {
+    let tables: Vec<Changed> = effects
+        .counts
+        .iter()
+        .map(|(layout, counts)| Changed {
+            table: format!("{}.{}", layout.schema, layout.name),
+            inserted: counts.inserted,
+            updated: counts.updated,
+            deleted: counts.deleted,
+        })
+        .collect();
+    let rows_changed = effects.counts.iter().map(|(_, counts)| counts.all()).sum();
+    Output { rows_changed, tables, returned: effects.returned }
+}
