@@ -2,6 +2,7 @@
 //! sees the request: rmcp neither authenticates nor ties a session to who opened it.
 
 mod guard;
+mod plain;
 mod serve;
 
 use std::net::SocketAddr;
@@ -127,7 +128,7 @@ fn router<H: ServerHandler + Clone>(
     let sessions = Arc::new(sessions);
 
     let mut config = StreamableHttpServerConfig::default()
-        // Only 2026-07-28 gets plain replies; older revisions need their stream to be asked on.
+        // For 2026-07-28; what older revisions get is made plain in `plain.rs`, where their stream is not needed.
         .with_json_response(true)
         .with_cancellation_token(end)
         .with_max_request_body_bytes(settings.limits.body_bytes)

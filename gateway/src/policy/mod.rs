@@ -4,6 +4,7 @@ mod analysis;
 mod cases;
 mod cube;
 mod explain;
+mod known;
 mod load;
 mod request;
 mod schema;
@@ -25,7 +26,8 @@ pub use explain::{Check, Explanation, Rung, check, decisions_table, explain};
 pub use load::{LoadError, Problem, SourceFile, SourceFiles, Sources};
 pub use situation::Situation;
 
-use request::{Prepared, RequestError, configured};
+use known::Known;
+use request::{Asked, Prepared, RequestError, configured};
 use schema::Vocabulary;
 
 /// Named where no policy permits.
@@ -127,6 +129,10 @@ pub struct Policies {
     authorizer: Authorizer,
     /// No policy tells things within one configured target apart, so one of them stands for all.
     targets_alike: bool,
+    /// Calls that need no approval, and the policies that permit them.
+    allowed: Known<Vec<String>>,
+    /// Findings with which a call is not hopeless.
+    hopeful: Known<()>,
 }
 
 /// What the files came to.
@@ -205,7 +211,8 @@ impl Policies {
     ) -> Result<Self, LoadError> {
         let loaded = load::load(files, declarations)?;
         let targets_alike = !loaded.policies.values().any(|words| words.names_resource);
-        Ok(Self { loaded, ceiling, authorizer: Authorizer::new(), targets_alike })
+        let (allowed, hopeful) = Default::default();
+        Ok(Self { loaded, ceiling, authorizer: Authorizer::new(), targets_alike, allowed, hopeful })
     }
 
     /// Digest of the policies and schema in force; part of every approval.
@@ -235,14 +242,24 @@ impl Policies {
     /// Decides one call on the facts.
     #[must_use]
     pub fn decide(&self, facts: &Facts<'_>) -> Decision {
-        let prepared = match self.prepare(facts) {
+        let permit = |policies| Permit { call: facts.call, tool: facts.declaration.name.to_string(), policies };
+        let asked = self.asked(facts);
+        if facts.approval.is_none()
+            && let Some(policies) = self.allowed.find(&asked)
+        {
+            return Decision::Allow(permit(policies));
+        }
+        let prepared = match Prepared::new(&self.loaded.vocabulary, &asked) {
             Ok(prepared) => prepared,
             Err(error) => return Decision::Deny { because: vec![closed(&error)] },
         };
         let now = self.verdicts(&prepared, facts.approval);
         if now.pass() {
-            let policies = now.permitted_by.into_iter().collect();
-            return Decision::Allow(Permit { call: facts.call, tool: facts.declaration.name.to_string(), policies });
+            let policies: Vec<_> = now.permitted_by.into_iter().collect();
+            if facts.approval.is_none() {
+                self.allowed.keep(asked, policies.clone());
+            }
+            return Decision::Allow(permit(policies));
         }
         if !now.failed.is_empty() {
             return Decision::Deny { because: now.failed };
@@ -272,7 +289,11 @@ impl Policies {
         let mut hopeless = None;
         for possible in situation::possible_findings(declaration, target) {
             let facts = possible.facts(principal, declaration, Some(self.ceiling));
-            let prepared = match self.prepare(&facts) {
+            let asked = self.asked(&facts);
+            if self.hopeful.find(&asked).is_some() {
+                return Ok(());
+            }
+            let prepared = match Prepared::new(&self.loaded.vocabulary, &asked) {
                 Ok(prepared) => prepared,
                 Err(error) => return Err(vec![closed(&error)]),
             };
@@ -283,13 +304,21 @@ impl Policies {
                     Some(need) if !self.ceiling.covers(&need) => self.beyond_ceiling(because, need),
                     _ => because,
                 }),
-                None => return Ok(()),
+                None => {
+                    self.hopeful.keep(asked, ());
+                    return Ok(());
+                }
             };
         }
         hopeless.map_or(Ok(()), Err)
     }
 
     fn prepare<'a>(&'a self, facts: &Facts<'_>) -> Result<Prepared<'a>, RequestError> {
+        Prepared::new(&self.loaded.vocabulary, &self.asked(facts))
+    }
+
+    /// What the policies would see.
+    fn asked(&self, facts: &Facts<'_>) -> Asked {
         let mut targets: Vec<_> = facts.targets.iter().collect();
         if self.targets_alike {
             let mut seen = BTreeSet::new();
@@ -297,7 +326,7 @@ impl Policies {
                 seen.insert((configured(target), target.environment.name.as_str(), target.environment.tier))
             });
         }
-        Prepared::new(&self.loaded.vocabulary, facts, &targets)
+        Asked::of(facts, &targets)
     }
 
     /// The weakest rung above `given` that every target passes on.

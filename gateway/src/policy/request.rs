@@ -4,12 +4,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression as Value};
-use mollyguard_tools::contract::{Target, Tier};
+use mollyguard_tools::contract::{Reversibility, Scope, Target, Tier};
 
 use super::Facts;
 use super::schema::{Vocabulary, uid};
 use crate::confirm::Need;
-use crate::identity::Principal;
 
 /// Why facts cannot be put to the policies. The call is then refused.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +19,70 @@ pub(super) enum RequestError {
     NoTarget,
     #[error("the facts do not fit the schema: {0}")]
     Unfit(String),
+}
+
+/// All that the policies see of a call, but for an approval: two calls of which this is the same are decided the same way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Asked {
+    user: String,
+    roles: Vec<String>,
+    tool: String,
+    toolset: String,
+    targets: Vec<Place>,
+    reversibility: Reversibility,
+    tier: Tier,
+    scope: Scope,
+    destroys_recovery: bool,
+    environments: u64,
+    resources: u64,
+    dependents: u64,
+    truncated: bool,
+    rows: Option<u64>,
+    bytes: Option<u64>,
+}
+
+/// What the policies see of a target.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    kind: String,
+    path: String,
+    name: String,
+    target: String,
+    environment: String,
+    tier: Tier,
+}
+
+impl Asked {
+    /// `targets` are those of the facts that can be decided differently; the rest of the facts speaks of all of them.
+    pub(super) fn of(facts: &Facts<'_>, targets: &[&Target]) -> Self {
+        let radius = facts.blast_radius;
+        let environments: BTreeSet<_> = facts.targets.iter().map(|target| target.environment.name.as_str()).collect();
+        let place = |target: &&Target| Place {
+            kind: target.kind.clone(),
+            path: target.path.clone(),
+            name: target.name().to_owned(),
+            target: configured(target).to_owned(),
+            environment: target.environment.name.clone(),
+            tier: target.environment.tier,
+        };
+        Self {
+            user: facts.principal.user.clone(),
+            roles: facts.principal.roles.clone(),
+            tool: facts.declaration.name.to_string(),
+            toolset: facts.declaration.kind.to_string(),
+            targets: targets.iter().map(place).collect(),
+            reversibility: facts.reversibility,
+            tier: worst_tier(facts.targets),
+            scope: radius.scope,
+            destroys_recovery: facts.destroys_recovery,
+            environments: environments.len() as u64,
+            resources: radius.resources,
+            dependents: radius.dependents,
+            truncated: radius.truncated,
+            rows: radius.rows,
+            bytes: radius.bytes,
+        }
+    }
 }
 
 /// One call's facts, ready to be decided with any approval.
@@ -33,25 +96,22 @@ pub(super) struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// `targets` are those of the facts that can be decided differently; the rest of the facts speaks of all of them.
-    pub(super) fn new(
-        vocabulary: &'a Vocabulary,
-        facts: &Facts<'_>,
-        targets: &[&Target],
-    ) -> Result<Self, RequestError> {
-        if targets.is_empty() {
+    /// Of nothing but what is asked, so that nothing else can have a say.
+    pub(super) fn new(vocabulary: &'a Vocabulary, asked: &Asked) -> Result<Self, RequestError> {
+        if asked.targets.is_empty() {
             return Err(RequestError::NoTarget);
         }
-        let tool = facts.declaration.name.as_ref();
-        let action = vocabulary.actions.get(tool).ok_or_else(|| RequestError::UnknownTool(tool.to_owned()))?;
-        let principal = user(vocabulary, facts.principal)?;
-        let resources = targets.iter().map(|target| resource(vocabulary, &principal, target)).collect::<Result<_, _>>();
+        let action =
+            vocabulary.actions.get(&asked.tool).ok_or_else(|| RequestError::UnknownTool(asked.tool.clone()))?;
+        let principal = user(vocabulary, asked)?;
+        let places = asked.targets.iter();
+        let resources = places.map(|place| resource(vocabulary, &principal, place)).collect::<Result<_, _>>();
         Ok(Self {
             vocabulary,
             principal: principal.uid(),
             action: action.clone(),
             resources: resources?,
-            call: call(facts)?,
+            call: call(asked)?,
         })
     }
 
@@ -86,50 +146,44 @@ pub(super) fn worst_tier(targets: &[Target]) -> Tier {
     targets.iter().map(|target| target.environment.tier).max().unwrap_or(Tier::Production)
 }
 
-fn user(vocabulary: &Vocabulary, principal: &Principal) -> Result<Entity, RequestError> {
-    let attributes = HashMap::from([("name".to_owned(), Value::new_string(principal.user.clone()))]);
-    let roles: HashSet<_> = principal.roles.iter().map(|role| uid(&vocabulary.types.role, role)).collect();
-    Entity::new(uid(&vocabulary.types.user, &principal.user), attributes, roles).map_err(unfit)
+fn user(vocabulary: &Vocabulary, asked: &Asked) -> Result<Entity, RequestError> {
+    let attributes = HashMap::from([("name".to_owned(), Value::new_string(asked.user.clone()))]);
+    let roles: HashSet<_> = asked.roles.iter().map(|role| uid(&vocabulary.types.role, role)).collect();
+    Entity::new(uid(&vocabulary.types.user, &asked.user), attributes, roles).map_err(unfit)
 }
 
-fn resource(
-    vocabulary: &Vocabulary,
-    principal: &Entity,
-    target: &Target,
-) -> Result<(EntityUid, Entities), RequestError> {
+fn resource(vocabulary: &Vocabulary, principal: &Entity, place: &Place) -> Result<(EntityUid, Entities), RequestError> {
     let attributes = [
-        ("kind", target.kind.as_str()),
-        ("path", target.path.as_str()),
-        ("name", target.name()),
-        ("target", configured(target)),
-        ("environment", target.environment.name.as_str()),
-        ("tier", target.environment.tier.as_str()),
+        ("kind", place.kind.as_str()),
+        ("path", place.path.as_str()),
+        ("name", place.name.as_str()),
+        ("target", place.target.as_str()),
+        ("environment", place.environment.as_str()),
+        ("tier", place.tier.as_str()),
     ];
     let attributes = attributes.map(|(name, text)| (name.to_owned(), Value::new_string(text.to_owned())));
-    let id = uid(&vocabulary.types.target, &target.path);
+    let id = uid(&vocabulary.types.target, &place.path);
     let entity = Entity::new(id.clone(), HashMap::from(attributes), HashSet::new()).map_err(unfit)?;
     let entities = Entities::from_entities([principal.clone(), entity], Some(&vocabulary.schema)).map_err(unfit)?;
     Ok((id, entities))
 }
 
-fn call(facts: &Facts<'_>) -> Result<Value, RequestError> {
-    let radius = facts.blast_radius;
-    let environments: BTreeSet<_> = facts.targets.iter().map(|target| target.environment.name.as_str()).collect();
+fn call(asked: &Asked) -> Result<Value, RequestError> {
     let text = |text: &str| Value::new_string(text.to_owned());
     let mut fields = vec![
-        ("tool", text(&facts.declaration.name)),
-        ("toolset", text(&facts.declaration.kind)),
-        ("reversibility", text(facts.reversibility.as_str())),
-        ("tier", text(worst_tier(facts.targets).as_str())),
-        ("scope", text(radius.scope.as_str())),
-        ("destroys_recovery", Value::new_bool(facts.destroys_recovery)),
-        ("environments", count(environments.len() as u64)),
-        ("resources", count(radius.resources)),
-        ("dependents", count(radius.dependents)),
-        ("truncated", Value::new_bool(radius.truncated)),
+        ("tool", text(&asked.tool)),
+        ("toolset", text(&asked.toolset)),
+        ("reversibility", text(asked.reversibility.as_str())),
+        ("tier", text(asked.tier.as_str())),
+        ("scope", text(asked.scope.as_str())),
+        ("destroys_recovery", Value::new_bool(asked.destroys_recovery)),
+        ("environments", count(asked.environments)),
+        ("resources", count(asked.resources)),
+        ("dependents", count(asked.dependents)),
+        ("truncated", Value::new_bool(asked.truncated)),
     ];
-    fields.extend(radius.rows.map(|rows| ("rows", count(rows))));
-    fields.extend(radius.bytes.map(|bytes| ("bytes", count(bytes))));
+    fields.extend(asked.rows.map(|rows| ("rows", count(rows))));
+    fields.extend(asked.bytes.map(|bytes| ("bytes", count(bytes))));
     Value::new_record(fields.into_iter().map(|(name, value)| (name.to_owned(), value))).map_err(unfit)
 }
 

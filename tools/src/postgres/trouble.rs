@@ -7,7 +7,7 @@ use tokio_postgres::error::{DbError, Severity};
 
 use super::connect::MOST_READ;
 use super::session::Site;
-use crate::contract::ToolError;
+use crate::contract::{Access, ToolError};
 use crate::text::{shown_sentence, size};
 
 /// The server stopped the call, or did not answer in time.
@@ -54,9 +54,11 @@ pub(super) fn explain(site: &Site, error: &Error) -> ToolError {
         "57014" => too_long(site),
         "55P03" | "40P01" => ToolError::unavailable(format!("`{name}` is locked by another session: {text}"))
             .with_next("try again in a moment; `postgres_activity` shows who holds the lock"),
-        "40001" => {
-            ToolError::unavailable(format!("somebody else changed `{name}` meanwhile: {text}")).with_next("try again")
+        // On a replica a read can end so as well, and then nothing was looked at before.
+        "40001" if site.access == Access::Write => {
+            ToolError::changed(format!("somebody else changed `{name}` meanwhile: {text}")).with_next("try again")
         }
+        "40001" => ToolError::unavailable(format!("`{name}` moved on meanwhile: {text}")).with_next("try again"),
         "25006" => ToolError::refused(format!("not a read: `{name}` says: {text}")),
         "42501" => ToolError::failed(format!("the role may not do that on `{name}`: {text}"))
             .with_next("a person who administers the database can grant it"),

@@ -14,6 +14,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::idle::{self, Files};
 use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError, blocking};
 use crate::failpoint;
 use crate::text::shown;
@@ -49,7 +50,9 @@ where
     let (name, environment, access) = (target.name.clone(), target.environment.clone(), lease.access());
     let stop = Stop { hung_up: Arc::default(), at: Instant::now() + limits.deadline, deadline: limits.deadline };
     let _hang_up = HangUp(Arc::clone(&stop.hung_up));
-    blocking(move || job(&Site::find(name, environment, access, &path, limits, stop)?)).await
+    let done = blocking(move || job(&Site::find(name, environment, access, &path, limits, stop)?)).await;
+    idle::close_in_time();
+    done
 }
 
 /// Sets the flag when dropped: when the future that waits for the work is.
@@ -130,6 +133,24 @@ impl Site {
         Ok(conn)
     }
 
+    /// A connection for one read, perhaps one that was used before. [`Site::keep`] takes it back.
+    pub(super) fn reader(&self) -> Result<(Connection, Option<Files>), ToolError> {
+        if let Some((mut conn, files)) = idle::take(&self.path, &self.uid) {
+            self.attend(&mut conn).map_err(|error| self.explain(&error))?;
+            return Ok((conn, Some(files)));
+        }
+        let conn = self.open_to_read()?;
+        let files = Files::of(&self.path).ok().filter(|files| files.uid() == self.uid);
+        Ok((conn, files))
+    }
+
+    /// Keeps a connection whose read went well for the next one.
+    pub(super) fn keep(&self, conn: Connection, files: Option<Files>) {
+        if let Some(files) = files {
+            idle::keep(&self.path, files, conn);
+        }
+    }
+
     /// A connection that can, with foreign keys enforced, for a lease that allows it.
     pub(super) fn open_to_write(&self) -> Result<Connection, ToolError> {
         self.require_write()?;
@@ -158,6 +179,7 @@ impl Site {
     }
 
     fn open_writable(&self) -> Result<Connection, ToolError> {
+        idle::close(&self.path);
         let conn = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // SQLite falls back to reading when the file's permissions say so.
         if conn.is_readonly(rusqlite::MAIN_DB).map_err(|error| self.explain(&error))? {
@@ -182,16 +204,21 @@ impl Site {
     }
 
     fn harden(&self, mut conn: Connection) -> rusqlite::Result<Connection> {
-        conn.busy_timeout(PATIENCE.min(self.limits.deadline))?;
+        self.attend(&mut conn)?;
         conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
         conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-        let stop = self.stop.clone();
-        conn.progress_handler(STEPS, Some(move || stop.now()))?;
         // Reads the first page: what is no database says so here.
         conn.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
         Ok(conn)
+    }
+
+    /// This call's patience, and what stops it.
+    fn attend(&self, conn: &mut Connection) -> rusqlite::Result<()> {
+        conn.busy_timeout(PATIENCE.min(self.limits.deadline))?;
+        let stop = self.stop.clone();
+        conn.progress_handler(STEPS, Some(move || stop.now()))
     }
 
     /// As the usual stop, but also when `also` says so, which is asked every `steps` steps of SQLite's machine.

@@ -7,6 +7,7 @@ mod client;
 mod describe;
 mod drop_table;
 mod effects;
+mod idle;
 mod images;
 mod probe;
 mod purge_table;

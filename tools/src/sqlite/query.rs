@@ -4,6 +4,7 @@
 //! A sort too large for SQLite's cache goes to a temporary file, which SQLite deletes as soon as it has opened it: the
 //! deadline bounds it. Sorting in memory instead would be bounded by nothing else, and would cost the gateway itself.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -114,7 +115,26 @@ pub(super) fn read_preflight(site: &Site, asked: &Value, verb: &str) -> Prefligh
     }
 }
 
+/// The texts last found to be reads, so that a text is classified once and not for the look and the run. What a text is
+/// depends on nothing but the text.
+static READS: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+const READS_KEPT: usize = 32;
+const LONGEST_KEPT: usize = 4096;
+
 fn only_a_read(sql: &str) -> Result<(), ToolError> {
+    if READS.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|known| known == sql) {
+        return Ok(());
+    }
+    classified_as_read(sql)?;
+    if sql.len() <= LONGEST_KEPT {
+        let mut reads = READS.lock().unwrap_or_else(PoisonError::into_inner);
+        reads.truncate(READS_KEPT - 1);
+        reads.push_front(sql.to_owned());
+    }
+    Ok(())
+}
+
+fn classified_as_read(sql: &str) -> Result<(), ToolError> {
     let refuse = |what: String, next: &str| Err(ToolError::refused(format!("not a read: {what}")).with_next(next));
     match classify(sql, Dialect::Sqlite) {
         Ok(Class::Read) => Ok(()),
@@ -134,7 +154,7 @@ fn only_a_read(sql: &str) -> Result<(), ToolError> {
 }
 
 pub(super) fn answer(site: &Site, sql: &str, most: u64) -> Result<Output, ToolError> {
-    let mut conn = site.open_to_read()?;
+    let (mut conn, files) = site.reader()?;
     let denied = Arc::new(Mutex::new(None));
     let noting = Arc::clone(&denied);
     let statement = sql.to_owned();
@@ -151,7 +171,10 @@ pub(super) fn answer(site: &Site, sql: &str, most: u64) -> Result<Output, ToolEr
     conn.authorizer(none).map_err(|error| site.explain(&error))?;
     let said = denied.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (result, said) {
-        (Ok(output), _) => Ok(output),
+        (Ok(output), _) => {
+            site.keep(conn, files);
+            Ok(output)
+        }
         (Err(_), Some(what)) => Err(ToolError::refused(format!("not a read: {what}"))),
         (Err(Failed::Refused(reason)), None) => Err(ToolError::refused(reason)),
         (Err(Failed::Sqlite(error)), None) => Err(advise(site, &conn, &error)),

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use super::super::auth::bearer;
 use super::super::limits::{Buckets, Limits, peer_key};
 use super::Access;
+use super::plain::plain;
 use crate::identity::Principal;
 
 /// Names the session of an older revision.
@@ -149,15 +150,16 @@ async fn pass(guard: &Guard, request: Request, next: Next) -> Result<Response, R
     head.extensions.insert(principal);
     let request = Request::from_parts(head, Body::from(bytes));
     if opens_session {
-        return guard.open_session(request, person, next).await;
+        return Ok(plain(guard.open_session(request, person, next).await?).await);
     }
+    let is_of_session = request.method() == Method::POST && request.headers().contains_key(SESSION);
     let closes_session = request.method() == Method::DELETE;
     let mut response = next.run(request).await;
     // rmcp answers 202, which the Python SDK (2.3) reports as a session that could not be ended.
     if closes_session && response.status() == StatusCode::ACCEPTED {
         *response.status_mut() = StatusCode::NO_CONTENT;
     }
-    Ok(response)
+    Ok(if is_of_session { plain(response).await } else { response })
 }
 
 /// Whether this body asks for a session. One that names its method twice does not parse here, and counts as one that may.

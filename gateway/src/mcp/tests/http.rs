@@ -61,14 +61,17 @@ impl Got {
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("not json: {text:?}"))
     }
 
-    /// The next message of an event stream.
+    /// The next message of an event stream, or the one that is the whole body.
     async fn event(&mut self) -> Value {
         loop {
             let mut line = String::new();
             let read = timeout(PATIENCE, self.rest.read_line(&mut line)).await.unwrap().unwrap();
             assert_ne!(read, 0, "the stream ended");
-            if let Some(Ok(message)) = line.trim_end().strip_prefix("data: ").map(serde_json::from_str) {
-                return message;
+            let line = line.trim_end();
+            match serde_json::from_str(line.strip_prefix("data: ").unwrap_or(line)) {
+                // Chunks say how long they are on lines of their own.
+                Ok(message @ Value::Object(_)) => return message,
+                Ok(_) | Err(_) => {}
             }
         }
     }
@@ -325,6 +328,27 @@ async fn a_session_is_its_owners() {
     let headers = [("Authorization", "Bearer open sesame"), ("Mcp-Session-Id", session.as_str())];
     assert_eq!(site.send("DELETE", &headers, "").await.status, 204);
     assert_eq!(site.within(&session, "open sesame", &call(3, "ok")).await.status, 404);
+}
+
+#[tokio::test]
+async fn only_a_call_that_asks_or_reports_gets_a_stream_in_a_session() {
+    let fake = Arc::new(Fake::new());
+    let site = site(&fake, tokens(), Limits::default()).await;
+    let opened = site.open("open sesame").await;
+    assert_eq!(opened.header("content-type"), Some("application/json"));
+    let session = opened.header("mcp-session-id").unwrap().to_owned();
+    assert_eq!(opened.json().await["result"]["protocolVersion"], "2025-11-25");
+    let plain = site.within(&session, "open sesame", &call(2, "ok")).await;
+    assert_eq!(plain.header("content-type"), Some("application/json"));
+    let reply = plain.json().await;
+    assert_eq!((&reply["id"], &reply["result"]["isError"]), (&json!(2), &json!(false)));
+    let mut asked = site.within(&session, "open sesame", &call(3, "ask")).await;
+    assert_eq!(asked.header("content-type"), Some("text/event-stream"));
+    let question = asked.event().await;
+    assert_eq!(question["method"], "elicitation/create");
+    let answer = json!({"jsonrpc": "2.0", "id": question["id"], "result": {"action": "decline"}});
+    assert_eq!(site.within(&session, "open sesame", &answer).await.status, 202);
+    assert_eq!(asked.event().await["id"], 3);
 }
 
 #[tokio::test]

@@ -236,6 +236,10 @@ async fn what_waits_together_is_committed_together() {
     store.record(subject(Uuid::now_v7()), a_read()).await.unwrap();
     assert_eq!(store.health().durable_commits, health.durable_commits, "a read does not wait for the disk");
     assert_eq!(store.health().commits, health.commits + 1);
+
+    ran(store.as_ref(), start(), End::Succeeded).await;
+    let ran = store.health().durable_commits - health.durable_commits;
+    assert_eq!(ran, 2, "a call that changes something waits for the disk once before it and once after");
 }
 
 #[tokio::test]

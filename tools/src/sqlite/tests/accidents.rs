@@ -39,6 +39,35 @@ async fn a_drop_of_staging_on_production_shows_where_and_how_much_and_can_be_tak
 }
 
 #[tokio::test]
+async fn a_read_after_a_read_sees_the_file_that_stands_there_now() {
+    for mode in ["WAL", "DELETE"] {
+        let holding = |n: u8| {
+            Database::new(&format!("PRAGMA journal_mode = {mode}; CREATE TABLE t(n); INSERT INTO t VALUES ({n})"))
+        };
+        let world = holding(1);
+        let found = async || {
+            let (_, outcome) = world.call("sqlite_query", &sql("SELECT n FROM t")).await.unwrap();
+            outcome.output["rows"][0][0].clone()
+        };
+        assert_eq!(found().await, 1);
+        world.open().execute_batch("UPDATE t SET n = 2").unwrap();
+        assert_eq!(found().await, 2, "another process wrote");
+        world.open().execute_batch("DROP TABLE t; CREATE TABLE t(m, n); INSERT INTO t VALUES (0, 3)").unwrap();
+        assert_eq!(found().await, 3, "another process changed the schema");
+        std::fs::rename(&holding(4).path, &world.path).unwrap();
+        for beside in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(world.path.with_file_name(format!("fleet.db{beside}")));
+        }
+        assert_eq!(found().await, 4, "another file took its place");
+        assert_eq!(found().await, 4);
+        if mode == "DELETE" {
+            std::fs::copy(&holding(5).path, &world.path).unwrap();
+            assert_eq!(found().await, 5, "the file was written over");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_commit_and_drop_is_no_read() {
     let world = Database::new(SHOP);
     let before = world.state().await;

@@ -1,0 +1,196 @@
+//! The load generator: raw HTTP/1.1 over kept-alive connections, one thread, the same bytes for every server.
+
+use std::time::{Duration, Instant};
+
+use mollyguard_tests::Result;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use crate::{FOUND, SQL};
+
+/// The revisions that are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Era {
+    /// 2026-07-28: every request by itself.
+    Stateless,
+    /// 2025-11-25: a session for each connection.
+    Session,
+}
+
+impl Era {
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Stateless => "MCP 2026-07-28, stateless",
+            Self::Session => "MCP 2025-11-25, in sessions",
+        }
+    }
+}
+
+/// Connections to one server.
+pub(crate) struct Load {
+    url: String,
+    era: Era,
+    token: Option<String>,
+    lines: Vec<Line>,
+}
+
+/// What a turn came to.
+#[derive(Clone)]
+pub(crate) struct Round {
+    pub(crate) times: Vec<Duration>,
+    pub(crate) took: Duration,
+}
+
+/// One connection; in the older era with its session.
+struct Line {
+    stream: TcpStream,
+    session: Option<String>,
+    request: Vec<u8>,
+    got: Vec<u8>,
+}
+
+impl Load {
+    pub(crate) async fn open(url: &str, era: Era) -> Result<Self> {
+        let mut load = Self { url: url.to_owned(), era, token: None, lines: Vec::new() };
+        load.grow(1).await?;
+        Ok(load)
+    }
+
+    /// The same for the holder of a token.
+    pub(crate) async fn open_as(url: &str, era: Era, token: &str) -> Result<Self> {
+        let mut load = Self { url: url.to_owned(), era, token: Some(token.to_owned()), lines: Vec::new() };
+        load.grow(1).await?;
+        Ok(load)
+    }
+
+    /// Opens connections until there are so many.
+    pub(crate) async fn grow(&mut self, lines: usize) -> Result {
+        while self.lines.len() < lines {
+            self.lines.push(Line::open(&self.url, self.era, self.token.as_deref()).await?);
+        }
+        Ok(())
+    }
+
+    /// Makes `calls` calls, so many at a time.
+    pub(crate) async fn round(&mut self, in_flight: usize, calls: usize) -> Result<Round> {
+        self.grow(in_flight).await?;
+        let start = Instant::now();
+        let mut running = JoinSet::new();
+        for mut line in self.lines.drain(..in_flight) {
+            running.spawn(async move {
+                let mut times = Vec::with_capacity(calls / in_flight);
+                for _ in 0..calls / in_flight {
+                    let start = Instant::now();
+                    line.call().await?;
+                    times.push(start.elapsed());
+                }
+                Result::Ok((line, times))
+            });
+        }
+        let mut times = Vec::with_capacity(calls);
+        while let Some(done) = running.join_next().await {
+            let (line, of_line) = done??;
+            self.lines.push(line);
+            times.extend(of_line);
+        }
+        Ok(Round { times, took: start.elapsed() })
+    }
+}
+
+impl Line {
+    async fn open(url: &str, era: Era, token: Option<&str>) -> Result<Self> {
+        let authority = url.strip_prefix("http://").and_then(|rest| rest.split('/').next()).ok_or("not an URL")?;
+        let stream = TcpStream::connect(authority).await?;
+        stream.set_nodelay(true)?;
+        let mut line = Self { stream, session: None, request: Vec::new(), got: Vec::new() };
+        let mut head = format!(
+            "POST /mcp HTTP/1.1\r\nHost: {authority}\r\nContent-Type: application/json\r\n\
+             Accept: application/json, text/event-stream\r\n"
+        );
+        if let Some(token) = token {
+            head.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        }
+        let mut params = json!({"name": "sqlite_query", "arguments": {"target": "fleet", "sql": SQL}});
+        match era {
+            Era::Stateless => {
+                head.push_str(
+                    "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: sqlite_query\r\n",
+                );
+                params["_meta"] = mollyguard_tests::Raw::meta();
+            }
+            Era::Session => {
+                line.shake_hands(&head).await?;
+                let session = line.session.as_deref().ok_or("no session")?;
+                head.push_str(&format!("MCP-Protocol-Version: 2025-11-25\r\nMcp-Session-Id: {session}\r\n"));
+            }
+        }
+        line.request = message(&head, &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}));
+        Ok(line)
+    }
+
+    async fn shake_hands(&mut self, head: &str) -> Result {
+        let params = json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}},
+            "clientInfo": {"name": "load", "version": "0"}});
+        let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
+        let (headers, _) = self.exchange(&message(head, &initialize)).await?;
+        self.session = header(&headers, "mcp-session-id").map(str::to_owned);
+        let session = self.session.as_deref().ok_or("no session was opened")?;
+        let head = format!("{head}Mcp-Session-Id: {session}\r\nMCP-Protocol-Version: 2025-11-25\r\n");
+        let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+        self.exchange(&message(&head, &initialized)).await.map(|_| ())
+    }
+
+    async fn call(&mut self) -> Result {
+        let request = std::mem::take(&mut self.request);
+        let (headers, body) = self.exchange(&request).await?;
+        self.request = request;
+        let ran = headers.starts_with("http/1.1 200") && body.contains(FOUND) && !body.contains("\"isError\":true");
+        if ran { Ok(()) } else { Err(format!("the call did not run:\n{headers}\n{body}").into()) }
+    }
+
+    /// One request and its whole answer.
+    async fn exchange(&mut self, request: &[u8]) -> Result<(String, String)> {
+        self.stream.write_all(request).await?;
+        self.got.clear();
+        let head = loop {
+            if let Some(at) = find(&self.got, b"\r\n\r\n") {
+                break at + 4;
+            }
+            self.more().await?;
+        };
+        let headers = String::from_utf8_lossy(&self.got[..head]).to_ascii_lowercase();
+        if header(&headers, "transfer-encoding").is_some() {
+            while !self.got.ends_with(b"0\r\n\r\n") {
+                self.more().await?;
+            }
+        } else {
+            let length: usize = header(&headers, "content-length").unwrap_or("0").parse()?;
+            while self.got.len() < head + length {
+                self.more().await?;
+            }
+        }
+        Ok((headers, String::from_utf8_lossy(&self.got[head..]).into_owned()))
+    }
+
+    async fn more(&mut self) -> Result {
+        match self.stream.read_buf(&mut self.got).await? {
+            0 => Err("the server closed the connection".into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn message(head: &str, body: &Value) -> Vec<u8> {
+    let body = body.to_string();
+    format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+fn header<'a>(headers: &'a str, name: &str) -> Option<&'a str> {
+    headers.lines().find_map(|line| line.split_once(": ").filter(|(found, _)| *found == name).map(|(_, value)| value))
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}
