@@ -5,26 +5,40 @@
 
 mod activity;
 mod address;
+mod alter;
 mod anatomy;
 mod catalog;
 mod check;
 mod connect;
+mod copies;
+mod ddl;
+mod dependents;
 mod describe;
+mod drop;
 mod guard;
+mod inverse;
 mod involved;
 mod layout;
 mod listing;
 mod params;
 mod pool;
+mod purge;
 mod put_back;
+mod quarantine;
 mod query;
+mod restore_dropped;
 mod restore_rows;
+mod restore_truncated;
 mod rows;
 mod sequences;
 mod session;
+mod shape;
+mod subject;
 mod terminate;
 mod trial;
 mod trouble;
+mod truncate;
+mod unalter;
 mod value;
 mod watch;
 mod write;
@@ -74,6 +88,13 @@ impl Toolset for Postgres {
             Arc::new(Typed::new(activity::PostgresActivity)),
             Arc::new(Typed::new(write::PostgresWrite)),
             Arc::new(Typed::new(restore_rows::PostgresRestoreRows)),
+            Arc::new(Typed::new(drop::PostgresDrop)),
+            Arc::new(Typed::new(restore_dropped::PostgresRestoreDropped)),
+            Arc::new(Typed::new(purge::PostgresPurge)),
+            Arc::new(Typed::new(truncate::PostgresTruncate)),
+            Arc::new(Typed::new(restore_truncated::PostgresRestoreTruncated)),
+            Arc::new(Typed::new(alter::PostgresAlter)),
+            Arc::new(Typed::new(unalter::PostgresUnalter)),
             Arc::new(Typed::new(terminate::PostgresTerminate)),
         ]
     }

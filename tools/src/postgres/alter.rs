@@ -1,0 +1,353 @@
+//! `postgres_alter`: one change of schema that adds or alters. Its inverse is derived from what it really changed.
+
+use std::borrow::Cow;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio_postgres::types::Type;
+
+use super::CREDENTIAL;
+use super::catalog::{self, Relation, cell};
+use super::ddl::{self, Change, Fate};
+use super::inverse::{self, Before, Step};
+use super::session::{Mode, Session, Tx};
+use super::{quarantine, shape, subject};
+use crate::contract::{
+    About, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope,
+    ToolError, TypedTool, UndoPlan,
+};
+use crate::text::{count, shown, size};
+
+pub(super) struct PostgresAlter;
+
+/// What has to be so for a change of schema to be undone exactly.
+const EXACT: &str = "inverse_is_exact";
+
+/// What to change.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Args {
+    /// The configured database.
+    target: String,
+    /// Exactly one statement: CREATE SCHEMA, TABLE, VIEW, SEQUENCE, TYPE, INDEX, or ALTER TABLE.
+    sql: String,
+}
+
+/// What was changed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    /// How many steps take it back; none where it cannot be taken back.
+    inverse_steps: u64,
+}
+
+#[async_trait]
+impl TypedTool for PostgresAlter {
+    type Args = Args;
+    type Output = Output;
+
+    fn promise(&self) -> Promise {
+        Promise {
+            name: "postgres_alter",
+            kind: "postgres",
+            title: "Add to a schema or alter a table",
+            description: "Runs exactly one CREATE SCHEMA, TABLE, VIEW, SEQUENCE, TYPE or INDEX, or one ALTER TABLE that drops \
+                          nothing. What only adds, renames, or changes defaults and NOT NULL can be undone exactly. To drop \
+                          something use postgres_drop.",
+            reversibility: Reversibility::Irreversible,
+            softened_by: vec![Condition {
+                name: Cow::Borrowed(EXACT),
+                to: Reversibility::Reversible,
+                means: Cow::Borrowed("the statement only adds, renames, or changes defaults and NOT NULL of one table"),
+            }],
+            scope: Scope::Resource,
+            idempotent: false,
+            open_world: false,
+            credential: CREDENTIAL,
+            audience: Audience::Agents,
+        }
+    }
+
+    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
+        let change = ddl::read(&args.sql)?;
+        let mut session = Session::open(lease).await?;
+        let whereabouts = session.whereabouts();
+        let database = session.database();
+        let tx = session.begin(Mode::Trial).await?;
+        let state = State::find(&tx, &change, &args.sql).await?;
+        let mut preflight = state.preflight(&tx, &change, database).await?;
+        preflight.evidence.insert(0, whereabouts);
+        if matches!(change, Change::Schema(_) | Change::Type(_) | Change::Relation { alone: true, .. }) {
+            shape::soften(&tx, &state.path).await?;
+            let statement = tx.prepare(&args.sql).await?;
+            tx.execute(&statement, &[]).await?;
+            preflight.evidence.push(Evidence::seen(About::State, "it was tried and rolled back", "a transaction"));
+        }
+        tx.rollback().await?;
+        Ok(preflight)
+    }
+
+    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
+        let change = ddl::read(&args.sql)?;
+        let mut session = Session::open(lease).await?;
+        let tx = session.begin(Mode::Change).await?;
+        let first = State::find(&tx, &change, &args.sql).await?;
+        shape::soften(&tx, &first.path).await?;
+        if let Some(relation) = first.relation {
+            let how = if matches!(change, Change::Index(_)) { "SHARE" } else { "ACCESS EXCLUSIVE" };
+            tx.run(&format!("LOCK TABLE ONLY {} IN {how} MODE", relation.quoted())).await?;
+        }
+        // What waited for the lock may find another table behind the name.
+        let state = State::find(&tx, &change, &args.sql).await?;
+        if state.fingerprint != seen.fingerprint {
+            return Err(ToolError::changed("what this changes is no longer as it was looked at"));
+        }
+        let steps = state.apply(&tx, &change, &args.sql).await?;
+        let undo = match state.exact {
+            Err(_) => None,
+            Ok(()) => Some(UndoPlan {
+                tool: "postgres_unalter".into(),
+                args: json!({ "target": args.target, "steps": steps, "was": state.before.as_ref().map(|b| b.shape),
+                              "sql": args.sql }),
+                expects: inverse::left(&tx, &steps).await?,
+                until: None,
+                lossy: Vec::new(),
+            }),
+        };
+        let id = tx.id().await?;
+        let committed = tx.commit().await;
+        session.settle(committed, &id).await?;
+        let inverse_steps = if undo.is_some() { steps.len() as u64 } else { 0 };
+        Ok(Done { output: Output { inverse_steps }, undo })
+    }
+}
+
+/// The call that makes the same change again, after it was taken back.
+pub(super) async fn again(tx: &Tx<'_>, target: &str, sql: &str) -> Result<UndoPlan, ToolError> {
+    let expects = State::find(tx, &ddl::read(sql)?, sql).await?.fingerprint;
+    let args = json!({ "target": target, "sql": sql });
+    Ok(UndoPlan { tool: "postgres_alter".into(), args, expects, until: None, lossy: Vec::new() })
+}
+
+/// What a change finds.
+struct State {
+    /// The role's own search path, which the statement runs under.
+    path: String,
+    /// The table it alters or indexes.
+    relation: Option<Relation>,
+    before: Option<Before>,
+    bytes: u64,
+    estimate: u64,
+    /// Or why it cannot be undone.
+    exact: Result<(), &'static str>,
+    fingerprint: Digest,
+}
+
+impl State {
+    async fn find(tx: &Tx<'_>, change: &Change, sql: &str) -> Result<Self, ToolError> {
+        let relation = match change {
+            Change::Index(name) | Change::Table { name, .. } => Some(catalog::relation(tx, name).await?),
+            Change::Schema(_) | Change::Relation { .. } | Change::Type(_) => None,
+        };
+        let path = shape::harden(tx).await?;
+        let mut state = Self {
+            path,
+            relation,
+            before: None,
+            bytes: 0,
+            estimate: 0,
+            exact: Ok(()),
+            fingerprint: Digest::of(&json!([sql])),
+        };
+        if let Some(relation) = state.relation.clone() {
+            alterable(tx, &relation).await?;
+            let before = Before::of(tx, relation.oid).await?;
+            let rows = tx.rows(SIZE, &[(&relation.oid, Type::OID)]).await?;
+            let row = rows.first().ok_or_else(|| ToolError::changed("the table is gone"))?;
+            state.bytes = cell::<i64>(row, 0)?.unsigned_abs();
+            state.estimate = cell::<i64>(row, 1)?.unsigned_abs();
+            let kin: bool = cell(row, 2)?;
+            let one = shape::contents(tx, std::slice::from_ref(&relation), 0).await?;
+            let empty = !one.truncated && relation.kind == 'r';
+            state.exact = exact(change, kin || relation.kind != 'r', empty);
+            if tx.server.version >= 180_000 && matches!(change, Change::Table { .. }) {
+                state.exact = Err("this version names the constraints behind NOT NULL");
+            }
+            state.fingerprint = Digest::of(&json!([
+                sql,
+                relation.oid,
+                relation.schema,
+                relation.name,
+                before.shape,
+                state.exact.is_ok()
+            ]));
+            state.before = Some(before);
+        }
+        Ok(state)
+    }
+
+    async fn preflight(
+        &self,
+        tx: &Tx<'_>,
+        change: &Change,
+        database: crate::contract::Target,
+    ) -> Result<Preflight, ToolError> {
+        let mut blast_radius = BlastRadius::one(Scope::Resource);
+        let mut evidence = Vec::new();
+        if let Some(relation) = &self.relation {
+            blast_radius.bytes = Some(self.bytes);
+            let what =
+                format!("{} holds about {}, {}", relation.shown(), count(self.estimate, "row"), size(self.bytes));
+            evidence.push(Evidence::seen(About::State, what, "pg_class"));
+            evidence.push(Evidence::seen(About::State, locks(change), "the statement"));
+        }
+        let (reversibility, undo) = match self.exact {
+            Ok(()) => {
+                let what = "it is taken back by its inverse, as long as nothing was written into what it adds";
+                (Reversibility::Reversible, Evidence::seen(About::Undo, what, "the statement").proving(EXACT))
+            }
+            Err(why) => {
+                let what = format!("it cannot be taken back: {why}");
+                (Reversibility::Irreversible, Evidence::seen(About::Undo, what, "the statement"))
+            }
+        };
+        evidence.push(undo);
+        let target = self.relation.as_ref().map_or(database, |relation| relation.target(tx));
+        Ok(Preflight {
+            targets: vec![target],
+            blast_radius,
+            reversibility,
+            destroys_recovery: false,
+            evidence,
+            alternative: None,
+            fingerprint: self.fingerprint,
+            summary: summary(change, self.relation.as_ref()),
+            pre_image: None,
+        })
+    }
+
+    /// Runs the statement and finds out what it changed.
+    async fn apply(&self, tx: &Tx<'_>, change: &Change, sql: &str) -> Result<Vec<Step>, ToolError> {
+        shape::soften(tx, &self.path).await?;
+        let statement = tx.prepare(sql).await?;
+        tx.execute(&statement, &[]).await?;
+        let made = match change {
+            Change::Schema(name) => {
+                let oid = new(
+                    tx,
+                    "SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = $1::text::pg_catalog.name \
+                               AND n.xmin = pg_catalog.pg_current_xact_id()::xid",
+                    name,
+                )
+                .await?;
+                vec![Step::Schema { oid }]
+            }
+            Change::Relation { name, .. } => {
+                let oid = new(
+                    tx,
+                    "SELECT c.oid FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1) \
+                               AND c.xmin = pg_catalog.pg_current_xact_id()::xid",
+                    name,
+                )
+                .await?;
+                vec![Step::Relation { oid }]
+            }
+            Change::Type(name) => {
+                let oid = new(
+                    tx,
+                    "SELECT t.oid FROM pg_catalog.pg_type t WHERE t.oid = pg_catalog.to_regtype($1) \
+                               AND t.xmin = pg_catalog.pg_current_xact_id()::xid",
+                    name,
+                )
+                .await?;
+                vec![Step::Type { oid }]
+            }
+            Change::Index(_) => {
+                let table = self.relation.as_ref().map_or(0, |relation| relation.oid).to_string();
+                let oid = new(
+                    tx,
+                    "SELECT i.indexrelid FROM pg_catalog.pg_index i WHERE i.indrelid = $1::text::oid \
+                               AND i.xmin = pg_catalog.pg_current_xact_id()::xid",
+                    &table,
+                )
+                .await?;
+                vec![Step::Relation { oid }]
+            }
+            Change::Table { .. } => Vec::new(),
+        };
+        shape::harden(tx).await?;
+        let (Change::Table { .. }, Some(before)) = (change, &self.before) else { return Ok(made) };
+        let oid = self.relation.as_ref().map_or(0, |relation| relation.oid);
+        let after = Before::of(tx, oid).await?;
+        let steps = before.steps(&after);
+        if steps.is_empty() && self.exact.is_ok() {
+            return Err(ToolError::refused("it changes nothing on the table that was looked at, so it was taken back"));
+        }
+        Ok(steps)
+    }
+}
+
+/// The id of the one thing that this transaction made.
+async fn new(tx: &Tx<'_>, sql: &str, name: &str) -> Result<u32, ToolError> {
+    let name = name.to_owned();
+    let rows = tx.rows(sql, &[(&name, Type::TEXT)]).await?;
+    match rows.as_slice() {
+        [row] => cell(row, 0),
+        _ => Err(ToolError::changed("it made something else than its text says, so it was taken back")),
+    }
+}
+
+const SIZE: &str = "SELECT pg_catalog.pg_total_relation_size(c.oid), greatest(c.reltuples, 0)::int8, \
+    EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE c.oid IN (h.inhrelid, h.inhparent)) \
+    FROM pg_catalog.pg_class c WHERE c.oid = $1";
+
+async fn alterable(tx: &Tx<'_>, relation: &Relation) -> Result<(), ToolError> {
+    let shown_name = relation.shown();
+    if !matches!(relation.kind, 'r' | 'p' | 'm') {
+        return Err(ToolError::refused(format!("{shown_name} is a {}, not a table", relation.word())));
+    }
+    if subject::is_of_the_server(&relation.schema) || relation.persistence == 't' {
+        return Err(ToolError::refused(format!("{shown_name} belongs to the server, or to one session alone")));
+    }
+    if relation.schema == quarantine::TRASH || quarantine::id_in(&relation.schema).is_some() {
+        return Err(ToolError::refused(format!("{shown_name} belongs to the quarantine")));
+    }
+    let sql = "SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE') FROM pg_catalog.pg_class c WHERE c.oid = $1";
+    match tx.value::<bool>(sql, &[(&relation.oid, Type::OID)]).await? {
+        true => Ok(()),
+        false => Err(subject::foreign_owner(tx, &shown_name, &relation.owner)),
+    }
+}
+
+/// Whether the inverse is exact, or why not.
+fn exact(change: &Change, kin: bool, empty: bool) -> Result<(), &'static str> {
+    match change {
+        Change::Table { fate: Fate::Final, .. } => Err("no exact inverse of it is known"),
+        Change::Table { fate: Fate::WhileEmpty, .. } if !empty => Err("it computes values for the rows that are there"),
+        Change::Table { .. } | Change::Index(_) if kin => Err("it reaches into partitions or tables that inherit"),
+        _ => Ok(()),
+    }
+}
+
+fn locks(change: &Change) -> String {
+    match change {
+        Change::Index(_) => "SHARE lock: nobody writes to the table until the index is built".into(),
+        Change::Table { rewrites, .. } => {
+            let rewrites = if *rewrites { "; it may write the whole table anew" } else { "" };
+            format!("ACCESS EXCLUSIVE lock: nobody reads or writes the table meanwhile{rewrites}")
+        }
+        _ => "it locks nothing that exists".into(),
+    }
+}
+
+fn summary(change: &Change, relation: Option<&Relation>) -> String {
+    let table = relation.map(Relation::shown).unwrap_or_default();
+    match change {
+        Change::Schema(name) => format!("create the schema {}", shown(name)),
+        Change::Relation { name, word, .. } => format!("create the {} {}", word.to_ascii_lowercase(), shown(name)),
+        Change::Type(name) => format!("create the type {}", shown(name)),
+        Change::Index(_) => format!("create an index on {table}"),
+        Change::Table { .. } => format!("alter the table {table}"),
+    }
+}

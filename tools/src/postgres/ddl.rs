@@ -1,0 +1,186 @@
+//! One change of schema, told from its text: what it adds or alters, and whether its inverse can be derived.
+
+use sqlparser::ast::{
+    AlterColumnOperation, AlterTableOperation, ColumnOption, Expr, ObjectName, SchemaName, Statement,
+    UserDefinedTypeRepresentation, Value,
+};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+
+use super::catalog::quote;
+use crate::contract::ToolError;
+use crate::sql::{Class, Dialect, classify};
+
+/// What a statement does to the schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It makes a schema of this name.
+    Schema(String),
+    /// It makes a table, view or sequence, named as SQL. Nothing that exists is locked if `alone`.
+    Relation { name: String, word: &'static str, alone: bool },
+    /// It makes a type, named as SQL.
+    Type(String),
+    /// It makes an index on a table, named as SQL.
+    Index(String),
+    /// It alters a table, named as SQL.
+    Table { name: String, fate: Fate, rewrites: bool },
+}
+
+/// Whether what is done to a table can be undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Always.
+    Exact,
+    /// While the table is empty: it computes values for the rows that are there.
+    WhileEmpty,
+    /// No inverse is known.
+    Final,
+}
+
+/// Reads a statement, or says why it is not run.
+pub(super) fn read(sql: &str) -> Result<Change, ToolError> {
+    let refused = |reason: String| ToolError::refused(reason);
+    match classify(sql, Dialect::Postgres).map_err(|refusal| refused(refusal.to_string()))? {
+        Class::Read => return Err(refused("it only reads".into()).with_next("use `postgres_query`")),
+        Class::Write(_) => return Err(refused("it changes rows".into()).with_next("use `postgres_write`")),
+        Class::Schema { .. } | Class::Other { .. } => {}
+    }
+    let statements =
+        Parser::parse_sql(&PostgreSqlDialect {}, sql).map_err(|_| refused("it cannot be parsed".into()))?;
+    match statements.as_slice() {
+        [statement] => change(statement),
+        _ => Err(refused("one call runs exactly one statement".into())),
+    }
+}
+
+fn change(statement: &Statement) -> Result<Change, ToolError> {
+    let not_offered = || {
+        ToolError::refused("this change of schema is not offered").with_next(
+            "there are CREATE SCHEMA, TABLE, VIEW, SEQUENCE, TYPE, INDEX (without OR REPLACE, IF NOT EXISTS, TEMPORARY, AS \
+             SELECT) and ALTER TABLE",
+        )
+    };
+    Ok(match statement {
+        Statement::Drop { .. } | Statement::DropTrigger(_) | Statement::DropFunction(_) => return Err(drop_instead()),
+        Statement::Truncate(_) => {
+            return Err(ToolError::refused("it empties a table").with_next("use `postgres_truncate`"));
+        }
+        Statement::CreateSchema {
+            schema_name: SchemaName::Simple(name),
+            if_not_exists: false,
+            or_replace: false,
+            ..
+        } => Change::Schema(plain(name).ok_or_else(not_offered)?),
+        Statement::CreateTable(table) => {
+            let odd = table.or_replace || table.temporary || table.if_not_exists || table.query.is_some();
+            if odd || table.like.is_some() || table.external {
+                return Err(not_offered());
+            }
+            let text = statement.to_string().to_ascii_lowercase();
+            let alone = table.inherits.is_none() && table.partition_of.is_none() && !text.contains("references");
+            Change::Relation { name: named(&table.name).ok_or_else(not_offered)?, word: "TABLE", alone }
+        }
+        Statement::CreateView(view) => {
+            if view.or_replace || view.materialized || view.temporary || view.if_not_exists {
+                return Err(not_offered());
+            }
+            Change::Relation { name: named(&view.name).ok_or_else(not_offered)?, word: "VIEW", alone: true }
+        }
+        Statement::CreateSequence { temporary: false, if_not_exists: false, name, owned_by: None, .. } => {
+            Change::Relation { name: named(name).ok_or_else(not_offered)?, word: "SEQUENCE", alone: true }
+        }
+        Statement::CreateType {
+            name,
+            representation:
+                Some(UserDefinedTypeRepresentation::Enum { .. } | UserDefinedTypeRepresentation::Composite { .. }),
+        } => Change::Type(named(name).ok_or_else(not_offered)?),
+        Statement::CreateIndex(index) => {
+            if index.concurrently {
+                return Err(ToolError::refused("CONCURRENTLY cannot be taken back half way, so it is not offered")
+                    .with_next("leave CONCURRENTLY out; writes to the table then wait until the index is built"));
+            }
+            if index.if_not_exists {
+                return Err(not_offered());
+            }
+            Change::Index(named(&index.table_name).ok_or_else(not_offered)?)
+        }
+        Statement::AlterTable(alter) => {
+            let name = named(&alter.name).ok_or_else(not_offered)?;
+            let (mut fate, mut rewrites) = (Fate::Exact, false);
+            for operation in &alter.operations {
+                let (one, rewriting) = operation_of(operation)?;
+                rewrites |= rewriting;
+                fate = match (fate, one) {
+                    (Fate::Final, _) | (_, Fate::Final) => Fate::Final,
+                    (Fate::WhileEmpty, _) | (_, Fate::WhileEmpty) => Fate::WhileEmpty,
+                    _ => Fate::Exact,
+                };
+            }
+            Change::Table { name, fate, rewrites }
+        }
+        _ => return Err(not_offered()),
+    })
+}
+
+fn drop_instead() -> ToolError {
+    ToolError::refused("it drops something")
+        .with_next("use `postgres_drop`, which can be undone, or `postgres_purge` to destroy it for good")
+}
+
+/// What one operation means, and whether it may write the whole table anew.
+fn operation_of(operation: &AlterTableOperation) -> Result<(Fate, bool), ToolError> {
+    use AlterTableOperation as Op;
+    if operation.to_string().to_ascii_uppercase().starts_with("DROP") {
+        return Err(drop_instead());
+    }
+    Ok(match operation {
+        Op::AddColumn { if_not_exists: false, column_def, .. } => {
+            let computes = column_def.options.iter().any(|option| match &option.option {
+                ColumnOption::Null | ColumnOption::NotNull | ColumnOption::Comment(_) | ColumnOption::Check(_) => false,
+                ColumnOption::Default(value) => !is_null(value),
+                ColumnOption::Unique(_) | ColumnOption::PrimaryKey(_) | ColumnOption::ForeignKey(_) => false,
+                _ => true,
+            });
+            let serial = column_def.data_type.to_string().to_ascii_lowercase().contains("serial");
+            (if computes || serial { Fate::WhileEmpty } else { Fate::Exact }, computes || serial)
+        }
+        Op::AddConstraint { .. } | Op::RenameColumn { .. } | Op::RenameTable { .. } | Op::RenameConstraint { .. } => {
+            (Fate::Exact, false)
+        }
+        Op::AlterColumn { op, .. } => match op {
+            AlterColumnOperation::SetNotNull | AlterColumnOperation::DropNotNull => (Fate::Exact, false),
+            AlterColumnOperation::SetDefault { .. } | AlterColumnOperation::DropDefault => (Fate::Exact, false),
+            _ => (Fate::Final, true),
+        },
+        _ => (Fate::Final, true),
+    })
+}
+
+fn is_null(value: &Expr) -> bool {
+    matches!(value, Expr::Value(value) if value.value == Value::Null)
+}
+
+/// A dotted name as SQL, each part quoted.
+fn named(name: &ObjectName) -> Option<String> {
+    let parts: Option<Vec<String>> = name
+        .0
+        .iter()
+        .map(|part| {
+            let ident = part.as_ident()?;
+            Some(quote(&folded(&ident.value, ident.quote_style.is_some())))
+        })
+        .collect();
+    parts.map(|parts| parts.join("."))
+}
+
+/// The only part of a name, without quotes.
+fn plain(name: &ObjectName) -> Option<String> {
+    let [part] = name.0.as_slice() else { return None };
+    let ident = part.as_ident()?;
+    Some(folded(&ident.value, ident.quote_style.is_some()))
+}
+
+/// PostgreSQL folds the letters of ASCII in a name without quotes, and no others where the encoding is UTF-8.
+fn folded(name: &str, quoted: bool) -> String {
+    if quoted { name.to_owned() } else { name.to_ascii_lowercase() }
+}

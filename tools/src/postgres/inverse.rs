@@ -1,0 +1,242 @@
+//! The inverse of a change of schema, derived from what it really changed: the difference of a table before and after, or
+//! the id of what came to be.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio_postgres::types::Type;
+
+use super::catalog::{self, Relation, cell, quote};
+use super::session::Tx;
+use super::shape;
+use crate::contract::{Digest, ToolError};
+
+/// One step back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Step {
+    /// Remove a schema that was made.
+    Schema { oid: u32 },
+    /// Remove a table, view, sequence or index that was made.
+    Relation { oid: u32 },
+    /// Remove a type that was made.
+    Type { oid: u32 },
+    /// Give a table its name again.
+    Name { table: u32, name: String },
+    /// Remove a constraint that was added, or give it its name again.
+    Constraint { table: u32, oid: u32, name: Option<String> },
+    /// Give a column its name again.
+    Column { table: u32, number: i16, name: String },
+    /// Let a column be NULL or not, as before.
+    NotNull { table: u32, number: i16, not_null: bool },
+    /// Give a column its default again.
+    Default { table: u32, number: i16, default: Option<String> },
+    /// Remove a column that was added.
+    Added { table: u32, number: i16 },
+}
+
+/// A table as far as its changes can be taken back.
+#[derive(Clone, Debug)]
+pub(super) struct Before {
+    relation: Relation,
+    columns: Vec<catalog::Column>,
+    constraints: Vec<(u32, String)>,
+    /// Its whole definition, for telling that it is back.
+    pub shape: Digest,
+}
+
+impl Before {
+    pub(super) async fn of(tx: &Tx<'_>, oid: u32) -> Result<Self, ToolError> {
+        let sql = "SELECT k.oid, k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = $1 \
+                   AND k.contype <> 't' ORDER BY k.oid";
+        let mut constraints = Vec::new();
+        for row in tx.rows(sql, &[(&oid, Type::OID)]).await? {
+            constraints.push((cell(&row, 0)?, cell(&row, 1)?));
+        }
+        let relation = catalog::relation_of(tx, oid).await?;
+        let columns = catalog::columns(tx, oid).await?;
+        Ok(Self { relation, columns, constraints, shape: shape::shape(tx, &[oid]).await? })
+    }
+
+    /// The steps from `after` back to this, in the order they are taken.
+    pub(super) fn steps(&self, after: &Self) -> Vec<Step> {
+        let table = self.relation.oid;
+        let mut steps = Vec::new();
+        if self.relation.name != after.relation.name {
+            steps.push(Step::Name { table, name: self.relation.name.clone() });
+        }
+        let column_of = |number: i16| self.columns.iter().find(|before| before.number == number);
+        let added: Vec<i16> =
+            after.columns.iter().map(|column| column.number).filter(|number| column_of(*number).is_none()).collect();
+        for (oid, name) in &after.constraints {
+            match self.constraints.iter().find(|(before, _)| before == oid) {
+                None => steps.push(Step::Constraint { table, oid: *oid, name: None }),
+                Some((_, before)) if before != name => {
+                    steps.push(Step::Constraint { table, oid: *oid, name: Some(before.clone()) });
+                }
+                Some(_) => {}
+            }
+        }
+        for column in &after.columns {
+            let Some(before) = column_of(column.number) else { continue };
+            let number = column.number;
+            if before.not_null != column.not_null {
+                steps.push(Step::NotNull { table, number, not_null: before.not_null });
+            }
+            // What generates a column follows the names of others by itself, and is no default to set.
+            if before.default != column.default && before.generated.is_none() {
+                steps.push(Step::Default { table, number, default: before.default.clone() });
+            }
+            if before.name != column.name {
+                steps.push(Step::Column { table, number, name: before.name.clone() });
+            }
+        }
+        steps.extend(added.into_iter().map(|number| Step::Added { table, number }));
+        steps
+    }
+}
+
+impl Step {
+    /// The relation it is about.
+    pub(super) fn relation(&self) -> Option<u32> {
+        match self {
+            Self::Schema { .. } | Self::Type { .. } => None,
+            Self::Relation { oid } => Some(*oid),
+            Self::Name { table, .. }
+            | Self::Constraint { table, .. }
+            | Self::Column { table, .. }
+            | Self::NotNull { table, .. }
+            | Self::Default { table, .. }
+            | Self::Added { table, .. } => Some(*table),
+        }
+    }
+
+    /// What must be as it was left before the step is taken: destroying rows or values is no way back.
+    pub(super) async fn left(&self, tx: &Tx<'_>) -> Result<Value, ToolError> {
+        match self {
+            Self::Schema { oid } => {
+                let name = name_in(tx, "pg_namespace", "nspname", *oid).await?;
+                Ok(json!([oid, name]))
+            }
+            Self::Type { oid } => {
+                let sql = "SELECT pg_catalog.jsonb_build_array(t.typname, t.typowner, t.typacl::text, (SELECT \
+                    pg_catalog.jsonb_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e \
+                    WHERE e.enumtypid = t.oid))::text FROM pg_catalog.pg_type t WHERE t.oid = $1";
+                let rows = tx.rows(sql, &[(oid, Type::OID)]).await?;
+                let row = rows.first().ok_or_else(|| ToolError::changed("the type is gone"))?;
+                Ok(json!([oid, cell::<String>(row, 0)?]))
+            }
+            Self::Relation { oid } => {
+                let relation = catalog::relation_of(tx, *oid).await?;
+                let held = shape::contents(tx, std::slice::from_ref(&relation), 0).await?;
+                if held.truncated {
+                    return Err(ToolError::changed(format!("{} holds rows now", relation.shown()))
+                        .with_next("use `postgres_drop`, which keeps them"));
+                }
+                Ok(json!([relation.schema, relation.name, held.digest]))
+            }
+            Self::Added { table, number } => {
+                let relation = catalog::relation_of(tx, *table).await?;
+                let name = column_name(tx, *table, *number).await?;
+                let sql = format!(
+                    "SELECT EXISTS (SELECT FROM {} AS t WHERE t.{} IS NOT NULL)",
+                    relation.quoted(),
+                    quote(&name)
+                );
+                if tx.value::<bool>(&sql, &[]).await? {
+                    let what = format!("the column {name:?} of {} holds values now", relation.shown());
+                    return Err(ToolError::changed(what).with_next("use `postgres_drop`, which keeps them"));
+                }
+                Ok(json!(name))
+            }
+            _ => Ok(Value::Null),
+        }
+    }
+
+    /// Takes the step.
+    pub(super) async fn take(&self, tx: &Tx<'_>) -> Result<(), ToolError> {
+        let sql = match self {
+            Self::Schema { oid } => {
+                format!("DROP SCHEMA {} RESTRICT", quote(&name_in(tx, "pg_namespace", "nspname", *oid).await?))
+            }
+            Self::Type { oid } => {
+                let sql = "SELECT pg_catalog.format_type($1, NULL)";
+                format!("DROP TYPE {} RESTRICT", tx.value::<String>(sql, &[(oid, Type::OID)]).await?)
+            }
+            Self::Relation { oid } => {
+                let relation = catalog::relation_of(tx, *oid).await?;
+                let word = match relation.kind {
+                    'v' => "VIEW",
+                    'S' => "SEQUENCE",
+                    'i' | 'I' => "INDEX",
+                    _ => "TABLE",
+                };
+                format!("DROP {word} {} RESTRICT", relation.quoted())
+            }
+            _ => self.alteration(tx).await?,
+        };
+        // The default is the server's own text of an expression: one statement, by the extended protocol.
+        let statement = tx.prepare(&sql).await?;
+        tx.execute(&statement, &[]).await?;
+        Ok(())
+    }
+
+    async fn alteration(&self, tx: &Tx<'_>) -> Result<String, ToolError> {
+        let table = catalog::relation_of(tx, self.relation().unwrap_or_default()).await?.quoted();
+        let change = match self {
+            Self::Name { name, .. } => format!("RENAME TO {}", quote(name)),
+            Self::Constraint { oid, name, .. } => {
+                let now = quote(&name_in(tx, "pg_constraint", "conname", *oid).await?);
+                match name {
+                    None => format!("DROP CONSTRAINT {now} RESTRICT"),
+                    Some(name) => format!("RENAME CONSTRAINT {now} TO {}", quote(name)),
+                }
+            }
+            Self::Column { table, number, name } => {
+                format!("RENAME COLUMN {} TO {}", quote(&column_name(tx, *table, *number).await?), quote(name))
+            }
+            Self::NotNull { table, number, not_null } => {
+                let (column, how) = (column_name(tx, *table, *number).await?, if *not_null { "SET" } else { "DROP" });
+                format!("ALTER COLUMN {} {how} NOT NULL", quote(&column))
+            }
+            Self::Default { table, number, default } => {
+                let column = quote(&column_name(tx, *table, *number).await?);
+                match default {
+                    Some(default) => format!("ALTER COLUMN {column} SET DEFAULT {default}"),
+                    None => format!("ALTER COLUMN {column} DROP DEFAULT"),
+                }
+            }
+            Self::Added { table, number } => {
+                format!("DROP COLUMN {} RESTRICT", quote(&column_name(tx, *table, *number).await?))
+            }
+            Self::Schema { .. } | Self::Relation { .. } | Self::Type { .. } => {
+                return Err(ToolError::refused("not a change of a table"));
+            }
+        };
+        Ok(format!("ALTER TABLE {table} {change}"))
+    }
+}
+
+async fn name_in(tx: &Tx<'_>, catalogue: &str, column: &str, oid: u32) -> Result<String, ToolError> {
+    let sql = format!("SELECT x.{column}::text FROM pg_catalog.{catalogue} x WHERE x.oid = $1");
+    let rows = tx.rows(&sql, &[(&oid, Type::OID)]).await?;
+    let row = rows.first().ok_or_else(|| ToolError::changed("what was made is gone already"))?;
+    cell(row, 0)
+}
+
+async fn column_name(tx: &Tx<'_>, table: u32, number: i16) -> Result<String, ToolError> {
+    let columns = catalog::columns(tx, table).await?;
+    let column = columns.into_iter().find(|column| column.number == number);
+    column.map(|column| column.name).ok_or_else(|| ToolError::changed("the column is gone already"))
+}
+
+/// Moves when anything that the steps would take back was touched since.
+pub(super) async fn left(tx: &Tx<'_>, steps: &[Step]) -> Result<Digest, ToolError> {
+    let mut seen = Vec::new();
+    let mut oids: Vec<u32> = steps.iter().filter_map(Step::relation).collect();
+    oids.dedup();
+    for step in steps {
+        seen.push(json!([step, step.left(tx).await?]));
+    }
+    Ok(Digest::of(&json!({ "steps": seen, "shape": shape::shape(tx, &oids).await? })))
+}
