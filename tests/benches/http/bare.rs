@@ -71,7 +71,7 @@ fn open(database: &Path) -> rusqlite::Result<Connection> {
 
 fn answer(connection: &Connection, sql: &str) -> rusqlite::Result<Value> {
     let mut statement = connection.prepare_cached(sql)?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut found = statement.query([])?;
     let mut rows = Vec::new();
     while let Some(row) = found.next()? {

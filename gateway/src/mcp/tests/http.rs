@@ -68,10 +68,9 @@ impl Got {
             let read = timeout(PATIENCE, self.rest.read_line(&mut line)).await.unwrap().unwrap();
             assert_ne!(read, 0, "the stream ended");
             let line = line.trim_end();
-            match serde_json::from_str(line.strip_prefix("data: ").unwrap_or(line)) {
-                // Chunks say how long they are on lines of their own.
-                Ok(message @ Value::Object(_)) => return message,
-                Ok(_) | Err(_) => {}
+            // Chunks say how long they are on lines of their own.
+            if let Ok(message @ Value::Object(_)) = serde_json::from_str(line.strip_prefix("data: ").unwrap_or(line)) {
+                return message;
             }
         }
     }
