@@ -23,12 +23,11 @@ SELECT format('ALTER TABLE %I.%I OWNER TO %I', schemaname, tablename, :'writer')
     WHERE schemaname = 'public' AND tableowner <> :'writer' \gexec
 GRANT USAGE, CREATE ON SCHEMA public TO :"writer";
 
--- The quarantine: dropped tables are moved into it. It is the writer's, who therefore needs no CREATE on the database.
-SELECT format('CREATE SCHEMA mollyguard_trash AUTHORIZATION %I', :'writer')
-    WHERE NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'mollyguard_trash') \gexec
+-- The quarantine: each dropped table moves into a closed schema of its own, which the writer makes then.
+SELECT format('GRANT CREATE ON DATABASE %I TO %I', current_database(), :'writer') \gexec
 
 -- The reader reads what is there and what the writer will make, and sees what other sessions do. It owns nothing.
-GRANT USAGE ON SCHEMA public, mollyguard_trash TO :"reader";
+GRANT USAGE ON SCHEMA public TO :"reader";
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO :"reader";
 ALTER DEFAULT PRIVILEGES FOR ROLE :"writer" GRANT SELECT ON TABLES TO :"reader";
 GRANT pg_read_all_stats TO :"reader";

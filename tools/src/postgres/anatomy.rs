@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;
 
 use super::catalog::Relation;
-use super::listing::{QUARANTINE, Room};
+use super::listing::Room;
+use super::quarantine::TRASH;
 use super::session::Tx;
 use crate::contract::ToolError;
 
@@ -145,7 +146,7 @@ pub(super) async fn of(tx: &Tx<'_>, relation: &Relation, room: &mut Room) -> Res
         name: relation.name.clone(),
         kind: relation.word().to_owned(),
         owner: relation.owner.clone(),
-        quarantined: relation.schema == QUARANTINE,
+        quarantined: relation.schema.starts_with(TRASH),
         head: room.first(tx, HEAD, oid).await?.ok_or_else(gone)?,
         columns: room.list(tx, COLUMNS, oid).await?,
         primary_key: room.list::<Named>(tx, PRIMARY_KEY, oid).await?.into_iter().map(|key| key.name).collect(),

@@ -89,8 +89,8 @@ fn changes(may: &May, role: &str, what: &What) -> Vec<String> {
     }
     if !may.quarantine {
         warnings.push(format!(
-            "the role `{role}` that changes may not make the quarantine: create the schema `mollyguard_trash` for it, or grant \
-             it CREATE on the database"
+            "the role `{role}` that changes may not make the quarantine: grant it CREATE on the database, and let it own the \
+             schema `mollyguard_trash` where there is one"
         ));
     }
     warnings
@@ -135,7 +135,7 @@ struct What {
 const WHAT: &str = "SELECT pg_catalog.current_setting('server_version') AS version, \
     (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
      WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' \
-     AND n.nspname <> 'mollyguard_trash') AS tables, \
+     AND n.nspname NOT LIKE 'mollyguard\\_trash%') AS tables, \
     pg_catalog.pg_database_size(pg_catalog.current_database()) AS bytes, pg_catalog.pg_is_in_recovery() AS replica, \
     pg_catalog.current_setting('fsync')::bool AS fsync, \
     pg_catalog.current_setting('full_page_writes')::bool AS full_page_writes, \
@@ -144,7 +144,8 @@ const WHAT: &str = "SELECT pg_catalog.current_setting('server_version') AS versi
     FROM (SELECT pg_catalog.count(*) AS number, COALESCE(pg_catalog.sum(c.relpages), 0)::int8 \
       * pg_catalog.current_setting('block_size')::int8 AS bytes \
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname = 'mollyguard_trash') AS kept";
+     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname LIKE 'mollyguard\\_trash%' \
+     AND NOT (n.nspname = 'mollyguard_trash' AND c.relname = 'dropped')) AS kept";
 
 #[derive(Serialize, Deserialize)]
 struct Power {
@@ -182,10 +183,10 @@ const MAY: &str = "SELECT me.rolsuper AS superuser, \
     pg_catalog.count(*) FILTER (WHERE pg_catalog.pg_has_role(t.relowner, 'USAGE')) AS owned_tables, \
     pg_catalog.count(*) FILTER (WHERE pg_catalog.has_schema_privilege(t.relnamespace, 'USAGE') \
      AND pg_catalog.has_table_privilege(t.oid, 'INSERT, UPDATE, DELETE')) AS changeable, \
-    CASE WHEN pg_catalog.to_regnamespace('mollyguard_trash') IS NULL \
-     THEN pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') \
-     ELSE pg_catalog.has_schema_privilege('mollyguard_trash', 'CREATE, USAGE') END AS quarantine \
+    (pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') \
+     AND COALESCE((SELECT pg_catalog.pg_has_role(q.nspowner, 'USAGE') FROM pg_catalog.pg_namespace q \
+      WHERE q.nspname = 'mollyguard_trash'), true)) AS quarantine \
     FROM pg_catalog.pg_roles me LEFT JOIN (SELECT c.oid, c.relowner, c.relnamespace FROM pg_catalog.pg_class c \
      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') \
-     AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'mollyguard_trash') AS t ON true \
+     AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT LIKE 'mollyguard\\_trash%') AS t ON true \
     WHERE me.rolname = current_user GROUP BY me.rolsuper";

@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 use super::CREDENTIAL;
 use super::anatomy::{self, TableOut};
 use super::catalog::{self, quote};
-use super::listing::{QUARANTINE, Room, plain_path};
+use super::listing::{Room, plain_path};
 use super::query::read_preflight;
 use super::session::{Mode, Session, Tx};
 use crate::contract::{Audience, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool};
@@ -43,7 +43,7 @@ pub(super) struct Output {
     relations: Vec<RelationOut>,
     /// The relation that `table` names.
     table: Option<Box<TableOut>>,
-    /// Dropped relations that can still be brought back: they lie in the schema `mollyguard_trash`.
+    /// Dropped relations that can still be brought back: they lie in schemas whose names start with `mollyguard_trash`.
     quarantine: Vec<KeptOut>,
     /// There is more than this.
     truncated: bool,
@@ -149,8 +149,9 @@ async fn all(tx: &Tx<'_>, schema: Option<&str>) -> Result<Output, ToolError> {
     }
     let sql = format!("{LOCKED} SELECT n.nspname AS schema, c.relname AS name, {FACTS} ({ORDINARY}) ORDER BY 1, 2");
     let relations = room.list(tx, &sql, &[(&name, Type::TEXT)]).await?;
-    let sql = format!("{LOCKED} SELECT c.relname AS quarantined_as, {FACTS} n.nspname = $1 ORDER BY 1");
-    let quarantine = room.list(tx, &sql, &[(&QUARANTINE, Type::TEXT)]).await?;
+    let sql =
+        format!("{LOCKED} SELECT n.nspname || '.' || c.relname AS quarantined_as, {FACTS} {QUARANTINED} ORDER BY 1");
+    let quarantine = room.list(tx, &sql, &[]).await?;
     Ok(Output { schemas, relations, table: None, quarantine, truncated: room.truncated })
 }
 
@@ -162,11 +163,15 @@ const SCHEMAS: &str = "SELECT n.nspname AS name, pg_catalog.pg_get_userbyid(n.ns
     pg_catalog.has_schema_privilege(n.oid, 'CREATE') AS creatable, \
     pg_catalog.left(pg_catalog.obj_description(n.oid, 'pg_namespace'), 1000) AS comment \
     FROM pg_catalog.pg_namespace n WHERE CASE WHEN $1 IS NOT NULL THEN n.nspname = $1 \
-    ELSE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'mollyguard_trash' END \
+    ELSE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT LIKE 'mollyguard\\_trash%' END \
     ORDER BY n.nspname";
 
 const ORDINARY: &str = "CASE WHEN $1 IS NOT NULL THEN n.nspname = $1 \
-    ELSE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' END AND n.nspname <> 'mollyguard_trash'";
+    ELSE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' END AND n.nspname NOT LIKE 'mollyguard\\_trash%'";
+
+/// The quarantine without its own list.
+const QUARANTINED: &str = "n.nspname LIKE 'mollyguard\\_trash%' \
+    AND NOT (n.nspname = 'mollyguard_trash' AND c.relname = 'dropped')";
 
 /// Asking for the size of these would wait for the lock.
 const LOCKED: &str = "WITH locked AS MATERIALIZED (SELECT l.relation FROM pg_catalog.pg_locks l \

@@ -7,9 +7,6 @@ use super::catalog::cell;
 use super::session::{Param, Tx};
 use crate::contract::ToolError;
 
-/// The schema that dropped relations are moved into.
-pub(super) const QUARANTINE: &str = "mollyguard_trash";
-
 /// What our own sessions call themselves.
 pub(super) const OURSELVES: &str = "mollyguard";
 

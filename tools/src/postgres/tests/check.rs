@@ -60,7 +60,7 @@ async fn what_will_be_refused_to_the_changing_role_is_told() {
     assert_eq!(about_roles(&found).len(), 2, "{found:?}");
     ground.sql(&format!("ALTER DATABASE {} OWNER TO postgres", ground.database));
     warns(&report(&ground, Access::Trial).await, "may not make the quarantine");
-    ground.sql(&format!("CREATE SCHEMA mollyguard_trash AUTHORIZATION {}", ground.role));
+    ground.sql(&format!("GRANT CREATE ON DATABASE {} TO {}", ground.database, ground.role));
     assert_eq!(about_roles(&report(&ground, Access::Trial).await).len(), 2);
 }
 

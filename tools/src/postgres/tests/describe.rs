@@ -53,7 +53,7 @@ async fn everything_is_listed_and_the_quarantine_apart() {
     assert_eq!(events["kind"], "partitioned table");
     let bytes: i64 = ground.sql("SELECT pg_total_relation_size('events_2026')").trim().parse().unwrap();
     assert_eq!(events["bytes"], json!(bytes), "with its partitions");
-    assert_eq!(each(&found["quarantine"], "quarantined_as"), ["gone"]);
+    assert_eq!(each(&found["quarantine"], "quarantined_as"), ["mollyguard_trash.gone"]);
     assert_eq!(found["truncated"], false);
 
     let sales = describe(&ground, json!({"schema": "sales"})).await;
