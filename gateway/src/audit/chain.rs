@@ -34,7 +34,7 @@ fn digest_of_fields(mut record: Value) -> Digest {
     if let Some(fields) = record.as_object_mut() {
         fields.remove("digest");
     }
-    Digest::of(&record)
+    Digest::of_value(&record)
 }
 
 /// The last record of a stream.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::Value;
+use serde_json::{Number, Value};
 use sha2::{Digest as _, Sha256};
 
 /// Integers beyond this lose digits in RFC 8785, which writes every number as an IEEE 754 double.
@@ -20,9 +20,15 @@ impl Digest {
     #[must_use]
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Self {
         match serde_json::to_value(value) {
-            Ok(value) => Self::of_bytes(canonical_json(&value).as_bytes()),
+            Ok(value) => Self::of_value(&value),
             Err(error) => Self::of_bytes(format!("not json: {error}").as_bytes()),
         }
+    }
+
+    /// The digest of JSON's canonical form (RFC 8785).
+    #[must_use]
+    pub fn of_value(value: &Value) -> Self {
+        Self::of_bytes(canonical_json(value).as_bytes())
     }
 
     /// The digest of bytes as they are.
@@ -84,64 +90,165 @@ impl<'de> Deserialize<'de> for Digest {
 /// canonical JSON itself has no line breaks, so no other value has the same text.
 #[must_use]
 pub fn canonical_json(value: &Value) -> String {
-    let mut big = Vec::new();
-    let plain = without_big_integers(value, &mut String::new(), &mut big);
-    let mut text = jcs(&plain);
+    let mut canonical = Canonical { text: String::with_capacity(512), place: String::new(), big: Vec::new() };
+    canonical.write(value);
+    let Canonical { mut text, big, .. } = canonical;
     if !big.is_empty() {
         text.push('\n');
-        text.push_str(&jcs(&Value::from(big)));
+        text.push_str(&Value::from(big).to_string());
     }
     text
 }
 
-fn jcs(value: &Value) -> String {
-    // A `Value` always serialises: its keys are strings and its numbers are finite.
-    serde_json_canonicalizer::to_string(value).unwrap_or_else(|error| format!("not json: {error}"))
+/// Written here rather than by the canonicalizer, which takes several passes: this is in the way of every call, more than
+/// once. Only doubles, whose shortest digits are an art of their own, are left to it.
+struct Canonical {
+    text: String,
+    /// The JSON Pointer (RFC 6901) of the value being written.
+    place: String,
+    /// The places of integers beyond [`EXACT`].
+    big: Vec<String>,
 }
 
-fn without_big_integers(value: &Value, place: &mut String, big: &mut Vec<String>) -> Value {
-    match value {
-        Value::Number(number) => {
-            let exact = number.as_u64().is_some_and(|n| n <= EXACT)
-                || number.as_i64().is_some_and(|n| n.unsigned_abs() <= EXACT)
-                || number.is_f64();
-            if exact {
-                return value.clone();
+impl Canonical {
+    fn write(&mut self, value: &Value) {
+        match value {
+            Value::Null => self.text.push_str("null"),
+            Value::Bool(value) => self.text.push_str(if *value { "true" } else { "false" }),
+            Value::Number(number) => self.number(number),
+            Value::String(text) => self.string(text),
+            Value::Array(items) => {
+                self.text.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        self.text.push(',');
+                    }
+                    self.below(&index.to_string(), item);
+                }
+                self.text.push(']');
             }
-            big.push(place.clone());
-            Value::String(number.to_string())
+            Value::Object(fields) => {
+                let mut sorted: Vec<_> = fields.iter().collect();
+                // RFC 8785, section 3.2.3: by UTF-16 code units. Those of ASCII are its bytes.
+                sorted.sort_unstable_by(|(one, _), (other, _)| match one.is_ascii() && other.is_ascii() {
+                    true => one.cmp(other),
+                    false => one.encode_utf16().cmp(other.encode_utf16()),
+                });
+                self.text.push('{');
+                for (at, (key, item)) in sorted.into_iter().enumerate() {
+                    if at > 0 {
+                        self.text.push(',');
+                    }
+                    self.string(key);
+                    self.text.push(':');
+                    self.below(key, item);
+                }
+                self.text.push('}');
+            }
         }
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| step(place, &index.to_string(), |place| without_big_integers(item, place, big)))
-            .collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(key, item)| {
-                let escaped = key.replace('~', "~0").replace('/', "~1");
-                (key.clone(), step(place, &escaped, |place| without_big_integers(item, place, big)))
-            })
-            .collect(),
-        other => other.clone(),
     }
-}
 
-/// Runs `walk` with one more segment on the JSON Pointer (RFC 6901) and takes it off again.
-fn step(place: &mut String, segment: &str, walk: impl FnOnce(&mut String) -> Value) -> Value {
-    let before = place.len();
-    place.push('/');
-    place.push_str(segment);
-    let walked = walk(place);
-    place.truncate(before);
-    walked
+    /// Writes a value one segment further down.
+    fn below(&mut self, segment: &str, value: &Value) {
+        let before = self.place.len();
+        self.place.push('/');
+        for c in segment.chars() {
+            match c {
+                '~' => self.place.push_str("~0"),
+                '/' => self.place.push_str("~1"),
+                c => self.place.push(c),
+            }
+        }
+        self.write(value);
+        self.place.truncate(before);
+    }
+
+    fn number(&mut self, number: &Number) {
+        let exact =
+            number.as_u64().is_some_and(|n| n <= EXACT) || number.as_i64().is_some_and(|n| n.unsigned_abs() <= EXACT);
+        if exact {
+            self.text.push_str(&number.to_string());
+        } else if number.is_f64() {
+            // A number of a `Value` is finite, and always has a text.
+            let text = serde_json_canonicalizer::to_string(number);
+            self.text.push_str(&text.unwrap_or_else(|error| format!("not json: {error}")));
+        } else {
+            self.big.push(self.place.clone());
+            self.string(&number.to_string());
+        }
+    }
+
+    /// Escaped as RFC 8785 wants it, section 3.2.2.2: only what must be, and that as short as it can be.
+    fn string(&mut self, text: &str) {
+        self.text.push('"');
+        let mut from = 0;
+        for (at, byte) in text.bytes().enumerate() {
+            let escape = match byte {
+                b'"' => "\\\"",
+                b'\\' => "\\\\",
+                0x08 => "\\b",
+                0x09 => "\\t",
+                0x0a => "\\n",
+                0x0c => "\\f",
+                0x0d => "\\r",
+                0..0x20 => "",
+                _ => continue,
+            };
+            self.text.push_str(&text[from..at]);
+            match escape {
+                "" => self.text.push_str(&format!("\\u{byte:04x}")),
+                escape => self.text.push_str(escape),
+            }
+            from = at + 1;
+        }
+        self.text.push_str(&text[from..]);
+        self.text.push('"');
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let text = prop_oneof![
+            "[ -~]{0,6}",
+            "[\\x00-\\x1f\"\\\\/~]{0,6}",
+            any::<String>(),
+            "[\u{e000}-\u{ffff}\u{1f600}]{0,3}"
+        ];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            (-9_007_199_254_740_991_i64..=9_007_199_254_740_991).prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            text.clone().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::vec((text.clone(), inner), 0..6)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_what_the_canonicalizer_writes(value in any_json()) {
+            prop_assert_eq!(canonical_json(&value), serde_json_canonicalizer::to_string(&value).unwrap());
+        }
+    }
+
+    #[test]
+    fn the_order_of_keys_does_not_matter_to_big_integers_either() {
+        let one: Value = serde_json::from_str(r#"{"b":9007199254740993,"a":[18446744073709551615]}"#).unwrap();
+        let two: Value = serde_json::from_str(r#"{"a":[18446744073709551615],"b":9007199254740993}"#).unwrap();
+        assert_eq!(canonical_json(&one), canonical_json(&two));
+    }
 
     #[test]
     fn key_order_and_spelling_of_numbers_do_not_matter() {
