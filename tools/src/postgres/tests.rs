@@ -3,6 +3,7 @@
 mod analyst;
 #[path = "../../../tests/src/servers/postgres.rs"]
 mod cluster;
+mod generator;
 mod hostile;
 mod reads;
 mod world;
