@@ -171,6 +171,10 @@ impl State {
             let one = shape::contents(tx, std::slice::from_ref(&relation), 0).await?;
             let empty = !one.truncated && relation.kind == 'r';
             state.exact = exact(change, kin || relation.kind != 'r', empty);
+            if ddl::runs_others_code(sql) {
+                state.exact =
+                    Err("it runs a function, operator or cast that is not built in, and that may change anything");
+            }
             if tx.server.version >= 180_000 && matches!(change, Change::Table { .. }) {
                 state.exact = Err("this version names the constraints behind NOT NULL");
             }

@@ -1,15 +1,17 @@
 //! One change of schema, told from its text: what it adds or alters, and whether its inverse can be derived.
 
+use std::ops::ControlFlow;
+
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTableOperation, ColumnOption, Expr, ObjectName, SchemaName, Statement,
-    UserDefinedTypeRepresentation, Value,
+    AlterColumnOperation, AlterTableOperation, BinaryOperator, ColumnOption, DataType, Expr, ObjectName, SchemaName,
+    Statement, UserDefinedTypeRepresentation, Value, visit_expressions,
 };
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 
 use super::catalog::quote;
 use crate::contract::ToolError;
-use crate::sql::{Class, Dialect, classify};
+use crate::sql::{Class, Dialect, classify, is_known_function};
 
 /// What a statement does to the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,26 @@ pub(super) fn read(sql: &str) -> Result<Change, ToolError> {
         [statement] => change(statement),
         _ => Err(refused("one call runs exactly one statement".into())),
     }
+}
+
+/// Whether a statement computes with more than what is built in: checking rows or building an index then runs somebody's
+/// code, and nobody can say what else that changes.
+pub(super) fn runs_others_code(sql: &str) -> bool {
+    let Ok(statements) = Parser::parse_sql(&PostgreSqlDialect {}, sql) else { return true };
+    let found = visit_expressions(&statements, |expr| {
+        let known = match expr {
+            Expr::Function(function) => {
+                let name = function.name.to_string();
+                let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
+                is_known_function(&name.to_ascii_lowercase(), Dialect::Postgres)
+            }
+            Expr::BinaryOp { op: BinaryOperator::PGCustomBinaryOperator(_) | BinaryOperator::Custom(_), .. } => false,
+            Expr::Cast { data_type, .. } => !matches!(data_type, DataType::Custom(..)),
+            _ => true,
+        };
+        if known { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    found.is_break()
 }
 
 fn change(statement: &Statement) -> Result<Change, ToolError> {

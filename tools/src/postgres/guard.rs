@@ -173,7 +173,8 @@ async fn reasons_for_caution(tx: &Tx<'_>) -> Result<Vec<String>, ToolError> {
 }
 
 /// Built-in objects have ids below 16384, whatever schema they lie in. Views, policies, indexes, checks, partition keys and
-/// statistics run their functions with the reader's rights, the last four while the statement is planned.
+/// statistics run their functions with the reader's rights, the last four while the statement is planned. Casts between
+/// built-in types and operator classes for them run wherever such values are, named or not.
 const FINDINGS: &str = "WITH RECURSIVE \
     path AS (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname::text = ANY(pg_catalog.current_schemas(true)::text[])), \
     super AS (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolsuper), \
@@ -220,7 +221,9 @@ const FINDINGS: &str = "WITH RECURSIVE \
         UNION ALL SELECT t.typelem FROM pg_catalog.pg_type t WHERE t.oid = kinds.oid \
         UNION ALL SELECT a.atttypid FROM pg_catalog.pg_type t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid \
           WHERE t.oid = kinds.oid AND a.attnum > 0 \
-        UNION ALL SELECT g.rngsubtype FROM pg_catalog.pg_range g WHERE kinds.oid IN (g.rngtypid, g.rngmultitypid) \
+        UNION ALL SELECT t.typarray FROM pg_catalog.pg_type t WHERE t.oid = kinds.oid \
+        UNION ALL SELECT pg_catalog.unnest(ARRAY[g.rngsubtype, g.rngtypid, g.rngmultitypid]) FROM pg_catalog.pg_range g \
+          WHERE kinds.oid IN (g.rngtypid, g.rngmultitypid) \
       ) next ON true WHERE next.oid >= 16384), \
     policy AS (SELECT p.oid, p.polname, p.polqual, p.polrelid, rel.nspname, rel.relname FROM pg_catalog.pg_policy p \
       JOIN rel ON rel.oid = p.polrelid WHERE rel.relrowsecurity AND p.polcmd IN ('r', '*') \
@@ -251,6 +254,13 @@ const FINDINGS: &str = "WITH RECURSIVE \
       WHERE o.oprname::text = ANY($4) AND o.oprnamespace IN (SELECT p.oid FROM path p) \
     UNION ALL SELECT 'cast', c.proname::text, ''::text, ''::text FROM pg_catalog.pg_cast k JOIN code c ON c.oid = k.castfunc \
       WHERE k.castsource IN (SELECT s.oid FROM kinds s) OR k.casttarget IN (SELECT s.oid FROM kinds s) \
+        OR k.castsource < 16384 AND k.casttarget < 16384 \
+    UNION ALL SELECT 'code', c.nspname::text || '.' || c.proname::text, 'an operator class'::text, ''::text \
+      FROM pg_catalog.pg_amproc a JOIN code c ON c.oid = a.amproc \
+      WHERE a.amproclefttype < 16384 OR a.amproclefttype IN (SELECT s.oid FROM kinds s) \
+    UNION ALL SELECT 'operator', o.oprname::text, o.nspname::text, ''::text \
+      FROM pg_catalog.pg_amop a JOIN operator o ON o.oid = a.amopopr \
+      WHERE a.amoplefttype < 16384 OR a.amoplefttype IN (SELECT s.oid FROM kinds s) \
     UNION ALL SELECT 'type', t.typname::text, n.nspname::text, ''::text FROM kinds JOIN pg_catalog.pg_type t ON t.oid = kinds.oid \
       JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
       WHERE t.oid >= 16384 AND t.typtype = 'b' AND t.typelem = 0 AND NOT (t.typowner IN (SELECT s.oid FROM super s) \

@@ -134,6 +134,13 @@ async fn types_and_casts_of_somebody() {
 }
 
 #[tokio::test]
+async fn casts_and_comparisons_of_built_in_types() {
+    scene_changes_nothing("casts").await;
+    scene_changes_nothing("arrays").await;
+    scene_changes_nothing("comparisons").await;
+}
+
+#[tokio::test]
 async fn relations_that_run_code() {
     scene_changes_nothing("relations").await;
 }

@@ -309,3 +309,23 @@ async fn what_is_no_addition_is_sent_elsewhere() {
     }
     assert_eq!(dump(&ground), before);
 }
+
+#[tokio::test]
+async fn an_addition_that_runs_somebodys_code_cannot_be_taken_back() {
+    let ground = Ground::roles(
+        "CREATE TABLE t (id int8 PRIMARY KEY); INSERT INTO t VALUES (1); CREATE TABLE log (at text); \
+         CREATE FUNCTION seen(int8) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 0'; \
+         CREATE FUNCTION noted(int8) RETURNS boolean LANGUAGE plpgsql AS \
+           $$BEGIN INSERT INTO log VALUES ('ran'); RETURN true; END$$",
+    );
+    for (sql, class) in [
+        ("ALTER TABLE t ADD CHECK (noted(id))", Reversibility::Irreversible),
+        ("CREATE INDEX ON t (seen(id))", Reversibility::Irreversible),
+        ("ALTER TABLE t ADD CHECK (id > 0 AND abs(id) < 100)", Reversibility::Reversible),
+        ("CREATE INDEX ON t (abs(id), (id::text))", Reversibility::Reversible),
+    ] {
+        let seen = ground.look("postgres_alter", json!({ "sql": sql })).await.unwrap();
+        assert_eq!(seen.reversibility, class, "{sql}: {:?}", seen.evidence);
+        assert_eq!(ground.sql("SELECT count(*) FROM log").trim(), "0", "the look ran it");
+    }
+}

@@ -42,8 +42,17 @@ impl Ground {
         Self::of(script, &owner, &reader)
     }
 
+    /// A database of a server of its own, used as the superuser.
+    pub(super) fn alone() -> Self {
+        let cluster = Cluster::start("").unwrap_or_else(|error| panic!("PostgreSQL does not start: {error}"));
+        Self::on(Box::leak(Box::new(cluster)), "", "postgres", "postgres")
+    }
+
     fn of(script: &str, role: &str, reader: &str) -> Self {
-        let cluster = Cluster::shared();
+        Self::on(Cluster::shared(), script, role, reader)
+    }
+
+    fn on(cluster: &'static Cluster, script: &str, role: &str, reader: &str) -> Self {
         let database = cluster.database();
         if role != "postgres" {
             cluster.sql("postgres", &format!("ALTER DATABASE {database} OWNER TO {role}"));

@@ -1,0 +1,26 @@
+-- Things that act, each leaving something else behind every time.
+CREATE TABLE plain (id int4 PRIMARY KEY, name text);
+INSERT INTO plain VALUES (1, 'one'), (2, 'two'), (3, 'three');
+CREATE TABLE doomed (id serial PRIMARY KEY, name text);
+INSERT INTO doomed (name) SELECT 'row' FROM generate_series(1, 600);
+CREATE TABLE lockable (id int4 PRIMARY KEY);
+INSERT INTO lockable VALUES (1), (2);
+CREATE SEQUENCE counter;
+CREATE FUNCTION act_program() RETURNS int4 LANGUAGE plpgsql VOLATILE RIGHTS AS $$ BEGIN COPY (SELECT 1) TO PROGRAM 'echo x >> hit_program'; RETURN 1; END $$;
+CREATE FUNCTION act_path() RETURNS int4 LANGUAGE plpgsql VOLATILE RIGHTS AS $$ BEGIN COPY (SELECT repeat('x', (random() * 100000)::int4)) TO 'FOLDER/data/hit_path'; RETURN 1; END $$;
+CREATE FUNCTION act_row() RETURNS int4 LANGUAGE sql VOLATILE RIGHTS AS $$ INSERT INTO public.doomed (name) VALUES ('planted') RETURNING id $$;
+CREATE FUNCTION act_stable() RETURNS int4 LANGUAGE plpgsql STABLE RIGHTS AS $$ BEGIN RETURN public.act_program(); END $$;
+CREATE FUNCTION act_immutable(int4) RETURNS int4 LANGUAGE plpgsql IMMUTABLE RIGHTS AS $$ BEGIN RETURN public.act_program(); END $$;
+CREATE FUNCTION act_operator(int4, int4) RETURNS int4 LANGUAGE plpgsql VOLATILE RIGHTS AS $$ BEGIN RETURN public.act_program(); END $$;
+CREATE OPERATOR @#@ (FUNCTION = act_operator, LEFTARG = int4, RIGHTARG = int4);
+CREATE TYPE mood AS ENUM ('fine', 'bad');
+CREATE FUNCTION act_cast(mood) RETURNS money LANGUAGE plpgsql VOLATILE RIGHTS AS $$ BEGIN RETURN public.act_program()::money; END $$;
+CREATE CAST (mood AS money) WITH FUNCTION act_cast(mood) AS IMPLICIT;
+CREATE VIEW acting AS SELECT act_row() AS one;
+CREATE VIEW taking AS SELECT pg_catalog.nextval('public.counter'::pg_catalog.regclass) AS one;
+CREATE FUNCTION act_check(text) RETURNS bool LANGUAGE plpgsql VOLATILE RIGHTS AS $$ BEGIN RETURN public.act_program() = 1; END $$;
+CREATE DOMAIN checked AS text CHECK (act_check(VALUE));
+CREATE FUNCTION act_attribute(plain) RETURNS int4 LANGUAGE plpgsql VOLATILE RIGHTS AS $$ BEGIN RETURN public.act_program(); END $$;
+CREATE FUNCTION lower(varchar) RETURNS text LANGUAGE plpgsql VOLATILE RIGHTS AS $$ BEGIN RETURN public.act_program()::text; END $$;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC;
+GRANT ALL ON SEQUENCE counter TO PUBLIC;
