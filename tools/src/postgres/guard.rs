@@ -184,7 +184,8 @@ const FINDINGS: &str = "WITH RECURSIVE \
     code AS MATERIALIZED (SELECT p.oid, p.proname, n.nspname, p.pronamespace, p.pronargs, p.pronargdefaults, \
       CASE p.provariadic WHEN 0 THEN p.proargtypes[0] ELSE p.provariadic END AS takes \
       FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
-      WHERE p.oid >= 16384 AND NOT (p.proowner IN (SELECT s.oid FROM super s) AND EXISTS (SELECT 1 FROM member m \
+      WHERE p.oid >= 16384 AND NOT (p.prolang = 12 AND p.prosrc ~ '^(multi)?range_constructor[0-3]$') \
+        AND NOT (p.proowner IN (SELECT s.oid FROM super s) AND EXISTS (SELECT 1 FROM member m \
         WHERE m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND m.objid = p.oid))), \
     operator AS MATERIALIZED (SELECT o.oid, o.oprname, n.nspname, o.oprnamespace FROM pg_catalog.pg_operator o \
       JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace \
@@ -292,6 +293,7 @@ const CAUTION: &str = "WITH mine AS (SELECT r.oid, r.rolname, r.rolsuper, r.rolr
       FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
       JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
       WHERE p.oid >= 16384 AND (p.prosecdef OR NOT l.lanpltrusted) \
+        AND NOT (p.prolang = 12 AND p.prosrc ~ '^(multi)?range_constructor[0-3]$') \
         AND p.prorettype NOT IN ('pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype) \
         AND NOT (p.proowner IN (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolsuper) \
           AND EXISTS (SELECT 1 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid \
