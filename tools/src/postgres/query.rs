@@ -140,16 +140,30 @@ pub(super) fn only_a_read(sql: &str) -> Result<Uses, ToolError> {
 /// Runs a read and keeps its rows, at most so many and so many bytes of them.
 pub(super) async fn answer(tx: &Tx<'_>, sql: &str, given: &[Value], most: u64) -> Result<Output, ToolError> {
     let mut statement = tx.prepare(sql).await?;
-    let columns: Vec<ColumnOut> = statement
-        .columns()
-        .iter()
-        .map(|column| ColumnOut { name: column.name().to_owned(), kind: column.type_().name().to_owned() })
-        .collect();
+    let columns = columns(&statement);
     if let Some(asked) = as_text(sql, &statement) {
         statement = tx.prepare(&asked).await?;
     }
     let params = params::of_call(given, statement.params())?;
     collect(tx, &statement, &params, columns, most).await
+}
+
+/// What a change gives back by its RETURNING clause: every column of it has a decoder.
+pub(super) async fn returned(
+    tx: &Tx<'_>,
+    statement: &Statement,
+    params: &[Text],
+    most: u64,
+) -> Result<Output, ToolError> {
+    collect(tx, statement, params, columns(statement), most).await
+}
+
+fn columns(statement: &Statement) -> Vec<ColumnOut> {
+    let out = |column: &tokio_postgres::Column| ColumnOut {
+        name: column.name().to_owned(),
+        kind: column.type_().name().to_owned(),
+    };
+    statement.columns().iter().map(out).collect()
 }
 
 /// The same rows with every column as text whose type has no decoder here; `None` where there is no such column.

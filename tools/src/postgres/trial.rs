@@ -75,12 +75,12 @@ pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], prove: boo
         Ok(held) => held,
         Err(reason) if prove => return Ok(Ran::Done(Box::new(untried(tx, asked, named, reason)))),
         Err(reason) => {
-            let returned = perform(tx, &paths, asked, &statement, &given, None).await?.0;
+            let returned = perform(tx, &paths, &statement, &given, None).await?.0;
             return Ok(Ran::Done(Box::new(Effects { returned, ..untried(tx, asked, named, reason) })));
         }
     };
     let watch = Watch::begin(tx, layouts).await?;
-    let (returned, touched) = perform(tx, &paths, asked, &statement, &given, Some(watch)).await?;
+    let (returned, touched) = perform(tx, &paths, &statement, &given, Some(watch)).await?;
     let touched = touched.ok_or_else(|| ToolError::failed("nobody watched"))?;
     nothing_beyond(tx, &touched).await?;
     let unknown: Vec<u32> = touched.unwatched.iter().filter(|oid| !tables.contains(oid)).copied().collect();
@@ -153,7 +153,6 @@ const LOCKED: &str = "SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l JOIN
 async fn perform(
     tx: &Tx<'_>,
     paths: &Paths,
-    asked: &Asked<'_>,
     statement: &Statement,
     given: &[Text],
     watch: Option<Watch>,
@@ -165,7 +164,7 @@ async fn perform(
             tx.execute(statement, &given).await?;
             None
         }
-        false => Some(query::answer(tx, asked.sql, asked.params, tx.site().limits.output_rows).await?),
+        false => Some(query::returned(tx, statement, given, tx.site().limits.output_rows).await?),
     };
     tx.run("SET CONSTRAINTS ALL IMMEDIATE").await?;
     paths.own(tx).await?;
