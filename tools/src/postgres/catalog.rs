@@ -5,12 +5,8 @@ use tokio_postgres::types::{FromSql, Type};
 
 use super::session::Tx;
 use crate::contract::{Target, ToolError};
+pub(super) use crate::sql::quote;
 use crate::text::shown;
-
-/// A name as SQL: in double quotes, whatever it holds.
-pub(super) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
 
 /// A table, view, sequence or index.
 #[derive(Clone, Debug, PartialEq, Eq)]

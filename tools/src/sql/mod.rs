@@ -125,6 +125,12 @@ const LONGEST: usize = 1 << 20;
 /// as deep as it is long, and walking that would exhaust the stack. SQLite's own limit is a depth of 1,000.
 const MOST_PARTS: usize = 4_000;
 
+/// A name as SQL of SQLite and PostgreSQL: in double quotes, whatever it holds.
+#[must_use]
+pub fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 /// What a statement would do, told from its text.
 ///
 /// # Errors

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+pub(super) use crate::sql::quote;
+
 /// A name or word in SQL text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name {
@@ -111,11 +113,6 @@ pub(super) fn volatile(sql: &str) -> bool {
         let lower = name.text.to_ascii_lowercase();
         (name.quote.is_none() && WORDS.contains(&lower.as_str())) || (name.called && CALLS.contains(&lower.as_str()))
     })
-}
-
-/// A name as SQL: in double quotes, whatever it holds.
-pub(super) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The text with the name at `at` replaced by another, quoted.
