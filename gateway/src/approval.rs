@@ -7,13 +7,13 @@ use uuid::Uuid;
 
 use crate::confirm::{
     Answer, Approval, Asked, Assurance, CallFacts, Channel, Confirmation, Matches, Need, Standing, digest_of_call,
-    matches, render, typed_name,
+    matches, render, strength, typed_name,
 };
 use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::policy::Because;
 use crate::reply::{self, About, Answered, Pending, ReasonCode, Refusal, Reply, Request};
-use crate::store::StoreError;
+use crate::store::{Given, StoreError};
 
 /// The most characters of what was typed that are written down.
 const TYPED_CHARS: usize = 120;
@@ -124,7 +124,7 @@ pub(crate) async fn brought(
     request: &Request,
     facts: &CallFacts<'_>,
     seen: &Preflight,
-) -> Result<Option<Approval>, Box<Refusal>> {
+) -> Result<Option<Approved>, Box<Refusal>> {
     let Some(answered) = &request.answered else { return Ok(None) };
     let weighed = weigh(gateway, id, request, answered, facts, seen).await;
     let mut about = About::seen(id, "deny", seen.reversibility, seen);
@@ -190,14 +190,14 @@ pub(crate) async fn given_meanwhile(
     request: &Request,
     facts: &CallFacts<'_>,
     seen: &Preflight,
-) -> Result<Option<Approval>, Box<Refusal>> {
+) -> Result<Option<Approved>, Box<Refusal>> {
     if request.channel.is_some() || request.answered.is_some() {
         return Ok(None);
     }
     let waiting = gateway.store.pending(facts.request(), facts.state()).await;
     match waiting.map_err(|error| Refusal::of_store(&error, About::seen(id, "deny", seen.reversibility, seen)))? {
-        Some((confirmation, Standing::Approved { approval })) if matches(&confirmation, facts) == Matches::Exactly => {
-            Ok(Some(approval))
+        Some((confirmation, Standing::Approved { approvals })) if matches(&confirmation, facts) == Matches::Exactly => {
+            Ok(Approved::of(&confirmation, &approvals))
         }
         _ => Ok(None),
     }
@@ -212,7 +212,7 @@ async fn weigh(
     answered: &Answered,
     facts: &CallFacts<'_>,
     seen: &Preflight,
-) -> Result<Approval, Unusable> {
+) -> Result<Approved, Unusable> {
     let found = gateway.store.confirmation(answered.confirmation).await?;
     let Some((confirmation, standing)) = found else {
         return no(ReasonCode::ConfirmationInvalid, "the answer belongs to nothing this gateway asked");
@@ -224,13 +224,13 @@ async fn weigh(
         Standing::Spent { call } => {
             return no(ReasonCode::ConfirmationSpent, format!("the approval was used already, by call `{call}`"));
         }
-        Standing::Refused { how } if how == "timeout" => {
+        Standing::Refused { how, .. } if how == "timeout" => {
             return no(ReasonCode::ConfirmationExpired, format!("the question expired at {}", confirmation.expires_at));
         }
-        Standing::Refused { how } => {
+        Standing::Refused { how, .. } => {
             return no(ReasonCode::ConfirmationDeclined, format!("the question was answered already: {how}"));
         }
-        Standing::Open | Standing::Approved { .. } => {}
+        Standing::Open { .. } | Standing::Approved { .. } => {}
     }
     match matches(&confirmation, facts) {
         Matches::OtherCall => {
@@ -246,24 +246,27 @@ async fn weigh(
         let (subject, by) =
             (gateway.subject(id, &request.principal, facts.tool, facts.args, seen), "mollyguard".to_owned());
         let channel = request.channel.unwrap_or(Channel::InputRequired);
-        gateway.store.answer(subject, confirmation.id, Answer::Timeout, channel, by, None).await?;
+        let given = Given::by(by, confirmation.id, Answer::Timeout, channel, None);
+        gateway.store.answer(subject, given).await?;
         return no(ReasonCode::ConfirmationExpired, format!("the question expired at {}", confirmation.expires_at));
     }
     let channel = request.channel.unwrap_or(Channel::InputRequired);
     let verdict = verdict(&confirmation, answered, &request.principal.user, channel);
-    if let Standing::Approved { approval } = standing {
+    if let Standing::Approved { approvals } = standing {
         // Approved elsewhere meanwhile. Silence here leaves that standing; a no here takes it back.
         let silent = matches!(answered.answer, Answer::Timeout | Answer::Failed);
-        if silent || verdict.is_ok() {
-            return Ok(approval);
+        if let Some(approved) = Approved::of(&confirmation, &approvals).filter(|_| silent || verdict.is_ok()) {
+            return Ok(approved);
         }
     }
     let subject = gateway.subject(id, &request.principal, facts.tool, facts.args, seen);
     let approval = verdict.as_ref().ok().cloned();
     let by = request.principal.user.clone();
     let answer = for_the_record(gateway, &answered.answer);
-    gateway.store.answer(subject, confirmation.id, answer, channel, by, approval).await?;
-    verdict.map_err(|(code, message)| Unusable::No(code, message))
+    gateway.store.answer(subject, Given::by(by, confirmation.id, answer, channel, approval)).await?;
+    let given = verdict.map_err(|(code, message)| Unusable::No(code, message))?;
+    let approved = Approved::of(&confirmation, &[given]);
+    approved.ok_or_else(|| Unusable::No(ReasonCode::ConfirmationRequired, "other people must say yes, too".to_owned()))
 }
 
 /// What is written down of an answer: a secret typed by mistake, or a novel, is not.
@@ -290,6 +293,7 @@ pub(crate) fn verdict(
         Answer::Accept { typed: Some(typed) } if typed == wanted => Ok(Approval {
             confirmation: confirmation.id,
             approver: approver.to_owned(),
+            operator: None,
             // An answer in the client or on a terminal proves no more than that the name was typed.
             assurance: confirmation.need.assurance.min(Assurance::Typed),
             channel,
@@ -311,10 +315,16 @@ pub(crate) fn verdict(
     }
 }
 
-impl Approval {
-    /// What it proves, as policies weigh it.
-    #[must_use]
-    pub const fn strength(&self) -> Need {
-        Need { assurance: self.assurance, approvers: 1 }
+/// A confirmation that as many people have approved as it needs.
+pub(crate) struct Approved {
+    pub(crate) confirmation: Uuid,
+    /// What their yeses prove together, as policies weigh it.
+    pub(crate) strength: Need,
+}
+
+impl Approved {
+    fn of(confirmation: &Confirmation, approvals: &[Approval]) -> Option<Self> {
+        let strength = strength(approvals, &confirmation.principal)?;
+        strength.covers(&confirmation.need).then_some(Self { confirmation: confirmation.id, strength })
     }
 }

@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::approval;
+use crate::approval::{self, Approved};
 use crate::audit::{AuditEvent, End, Subject};
-use crate::confirm::{Approval, CallFacts};
+use crate::confirm::CallFacts;
 use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::own::{self, Own};
@@ -100,7 +100,7 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
     let mut approval = approval::brought(gateway, id, request, &facts, &seen).await?;
 
     let _stage = request.stage.send(Stage::Deciding);
-    let decide = |approval: Option<&Approval>| {
+    let decide = |approval: Option<&Approved>| {
         gateway.policies.decide(&Facts {
             call: id,
             principal: &request.principal,
@@ -109,7 +109,7 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
             reversibility,
             blast_radius: &seen.blast_radius,
             destroys_recovery: seen.destroys_recovery,
-            approval: approval.map(Approval::strength),
+            approval: approval.map(|approved| approved.strength),
         })
     };
     let mut decision = decide(approval.as_ref());

@@ -230,8 +230,8 @@ async fn confirmation(gateway: &Gateway, request: &Request, about: About) -> Res
     let state = match standing {
         Standing::Spent { .. } => "spent",
         Standing::Refused { .. } => "refused",
-        Standing::Open | Standing::Approved { .. } if expired => "expired",
-        Standing::Open => "open",
+        Standing::Open { .. } | Standing::Approved { .. } if expired => "expired",
+        Standing::Open { .. } => "open",
         Standing::Approved { .. } => "approved",
     };
     Ok(json!({

@@ -50,7 +50,7 @@ pub(crate) struct Ledger {
     undone: HashMap<Uuid, (Place, Uuid)>,
     asked: HashMap<Uuid, Asked>,
     /// Where a sufficient yes was given, and where a no: which may take a yes back, from another stream as well.
-    approved: HashMap<Uuid, Place>,
+    approved: HashMap<Uuid, Vec<Place>>,
     refused: HashMap<Uuid, Place>,
     spent: HashMap<Uuid, Uuid>,
 }
@@ -76,11 +76,15 @@ impl Ledger {
                 self.asked.insert(*confirmation, Asked { place, text: *text, need: *need }).is_some()
             }
             (AuditEvent::Answered { confirmation, sufficient, .. }, _) => {
-                let answers = if *sufficient { &mut self.approved } else { &mut self.refused };
-                answers.insert(*confirmation, place).is_some()
+                if *sufficient {
+                    self.approved.entry(*confirmation).or_default().push(place);
+                    false
+                } else {
+                    self.refused.insert(*confirmation, place).is_some()
+                }
             }
             (AuditEvent::Started { .. } | AuditEvent::Finished { .. } | AuditEvent::Undone { .. }, None) => true,
-            (AuditEvent::Read { .. } | AuditEvent::Denied { .. } | AuditEvent::Configured { .. }, _) => false,
+            _ => false,
         };
         if twice {
             report.found(Wrong::Misplaced, Some(place), "the record says what can be said only once, or of no call");
@@ -124,14 +128,15 @@ impl Ledger {
             let what = format!("confirmation `{id}` is stored otherwise than its record says it was asked");
             report.found(Wrong::Table, Some(asked.place), what);
         }
-        let (approved, refused) = (self.approved.remove(&id), self.refused.remove(&id));
-        let place = refused.or(approved);
-        let told = (approved.is_some(), refused.is_some(), self.spent.get(&id).copied());
+        let (approved, refused) = (self.approved.remove(&id).unwrap_or_default(), self.refused.remove(&id));
+        let place = refused.or(approved.last().copied());
+        let told = (approved.len(), refused.is_some(), self.spent.get(&id).copied());
+        let enough = approved.len() >= usize::try_from(row.need.approvers).unwrap_or(usize::MAX);
         let holds = match standing {
-            Standing::Open => told == (false, false, None),
-            Standing::Approved { .. } => told == (true, false, None),
+            Standing::Open { approvals } => told == (approvals.len(), false, None),
+            Standing::Approved { approvals } => enough && told == (approvals.len(), false, None),
             Standing::Refused { .. } => refused.is_some() && told.2.is_none(),
-            Standing::Spent { call } => told == (true, false, Some(*call)),
+            Standing::Spent { call } => enough && (told.1, told.2) == (false, Some(*call)),
         };
         if !holds {
             let what = format!("confirmation `{id}` is stored with another answer or use than the records say");
@@ -154,7 +159,9 @@ impl Ledger {
         for (confirmation, asked) in self.asked {
             gone.push((asked.place, format!("confirmation `{confirmation}` was asked, but is not stored")));
         }
-        for (confirmation, place) in self.approved.into_iter().chain(self.refused) {
+        let approved =
+            self.approved.into_iter().flat_map(|(id, places)| places.into_iter().map(move |place| (id, place)));
+        for (confirmation, place) in approved.chain(self.refused) {
             gone.push((place, format!("confirmation `{confirmation}` was answered, but is not stored")));
         }
         gone.sort();

@@ -6,6 +6,8 @@ use uuid::Uuid;
 
 use crate::confirm::{Answer, Channel, Need};
 use crate::identity::Principal;
+use crate::operators::webauthn::Assertion;
+use crate::operators::{Means, Passkey};
 use crate::policy::Because;
 
 /// How a call ended.
@@ -62,6 +64,8 @@ pub enum AuditEvent {
         need: Need,
         /// Digest of the text shown.
         text: Digest,
+        /// Digest of the whole call: what a yes is bound to, and the challenge a passkey signs.
+        call: Digest,
         /// The way it was asked; `None` when the client has none.
         channel: Option<Channel>,
     },
@@ -71,12 +75,68 @@ pub enum AuditEvent {
         confirmation: Uuid,
         /// The answer. What was typed is kept: it is a target's name or a failed guess at it.
         answer: Answer,
-        /// Whether it is a sufficient yes.
+        /// Whether it is a yes as strong as was asked for. Where several people are needed, one of theirs.
         sufficient: bool,
         /// The way it came.
         channel: Channel,
         /// Who answered, as far as the channel proves it.
         by: String,
+        /// The enrolled person that is, where the channel knows one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        operator: Option<Uuid>,
+        /// What their passkey signed: proves offline which call it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assertion: Option<Box<Assertion>>,
+    },
+    /// Somebody tried to answer, and what they showed does not hold. The question stays open.
+    Rejected {
+        /// The confirmation.
+        confirmation: Uuid,
+        /// The way it came.
+        channel: Channel,
+        /// Who it claims to be, where it claims that.
+        operator: Option<Uuid>,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A one-time code for enrolling somebody was made.
+    Invited {
+        /// The invitation.
+        invitation: Uuid,
+        /// The name they will have.
+        name: String,
+        /// Who invites them; `None` for the first, whom the owner of the gateway invites.
+        by: Option<Uuid>,
+    },
+    /// Somebody who may answer was enrolled, or has another passkey.
+    Enrolled {
+        /// Who.
+        operator: Uuid,
+        /// Their name.
+        name: String,
+        /// The invitation they used; `None` for another passkey of somebody who is enrolled.
+        invitation: Option<Uuid>,
+        /// The passkey; `None` for somebody who answers with a code.
+        passkey: Option<Box<Passkey>>,
+    },
+    /// Somebody may not answer any more.
+    Removed {
+        /// Who.
+        operator: Uuid,
+        /// Who removed them; `None` for the owner of the gateway.
+        by: Option<Uuid>,
+    },
+    /// An enrolled person opened a session of the page.
+    SignedIn {
+        /// Who.
+        operator: Uuid,
+        /// With what.
+        means: Means,
+    },
+    /// They closed it.
+    SignedOut {
+        /// Who.
+        operator: Uuid,
     },
     /// The call is about to run.
     Started {

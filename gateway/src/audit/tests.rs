@@ -16,9 +16,10 @@ use uuid::Uuid;
 
 use super::chain::genesis;
 use super::*;
+
 use crate::confirm::{Answer, Channel};
 use crate::store::laws::{approved, ask, question, ran, start, subject};
-use crate::store::{OpenStore, SqliteStore, Start, Store};
+use crate::store::{Given, OpenStore, SqliteStore, Start, Store};
 
 const FILES: [&str; 3] = ["mollyguard.db", "args.key", "audit.key"];
 
@@ -59,11 +60,11 @@ async fn fill(store: &SqliteStore) {
     let refused = question(Duration::from_secs(600));
     ask(store, &refused).await;
     let about = subject(Uuid::now_v7());
-    store.answer(about, refused.id, Answer::Decline, Channel::Terminal, "ada".into(), None).await.unwrap();
+    store.answer(about, Given::by("ada".into(), refused.id, Answer::Decline, Channel::Terminal, None)).await.unwrap();
     approved(store).await;
     let taken_back = approved(store).await;
     let about = subject(Uuid::now_v7());
-    store.answer(about, taken_back, Answer::Decline, Channel::Terminal, "ada".into(), None).await.unwrap();
+    store.answer(about, Given::by("ada".into(), taken_back, Answer::Decline, Channel::Terminal, None)).await.unwrap();
     let read = AuditEvent::Read { policies: vec!["reads-are-free — é".into()], failed: None };
     store.record(subject(Uuid::now_v7()), read).await.unwrap();
     let denied = AuditEvent::Denied { reason_code: "denied".into(), because: Vec::new() };

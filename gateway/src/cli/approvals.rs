@@ -10,9 +10,10 @@ use super::paint::Paint;
 use super::{Done, Failure, open, print, print_json, terminal};
 use crate::approval::verdict;
 use crate::audit::Subject;
-use crate::confirm::{Answer, Channel, Confirmation, Standing};
+use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
 use crate::gateway::Gateway;
 use crate::reply::Answered;
+use crate::store::Given;
 
 /// What to do with the questions.
 #[derive(Debug, Subcommand)]
@@ -77,7 +78,7 @@ async fn find(gateway: &Gateway, id: Uuid) -> Result<(Confirmation, Standing), F
 
 async fn still_open(gateway: &Gateway, id: Uuid) -> Result<(Confirmation, Standing), Failure> {
     let (confirmation, standing) = find(gateway, id).await?;
-    if matches!(standing, Standing::Open) && confirmation.expires_at > now() {
+    if matches!(standing, Standing::Open { .. }) && confirmation.expires_at > now() {
         return Ok((confirmation, standing));
     }
     Err(Failure::found(format!("it cannot be answered any more: {}", state(&confirmation, &standing))))
@@ -98,7 +99,8 @@ async fn answered(gateway: &Gateway, confirmation: &Confirmation, answer: Answer
         Err((code, why)) => (None, Err((code, why))),
     };
     let by = gateway.config.user.clone();
-    let written = gateway.store.answer(subject, confirmation.id, answer.clone(), Channel::Terminal, by, approval).await;
+    let given = Given::by(by, confirmation.id, answer.clone(), Channel::Terminal, approval);
+    let written = gateway.store.answer(subject, given).await;
     written.map_err(Failure::found)?;
     gateway.close().await.map_err(Failure::usage)?;
     match (outcome, answer) {
@@ -111,15 +113,21 @@ async fn answered(gateway: &Gateway, confirmation: &Confirmation, answer: Answer
 fn state(confirmation: &Confirmation, standing: &Standing) -> String {
     match standing {
         Standing::Spent { call } => format!("used by call {call}"),
-        Standing::Refused { how } => format!("answered: {how}"),
-        Standing::Open | Standing::Approved { .. } if confirmation.expires_at <= now() => {
+        Standing::Refused { how, by, .. } => format!("answered: {how}, by {by}"),
+        Standing::Open { .. } | Standing::Approved { .. } if confirmation.expires_at <= now() => {
             format!("expired at {}", confirmation.expires_at)
         }
-        Standing::Open => format!("open until {}", confirmation.expires_at),
-        Standing::Approved { approval } => {
-            format!("approved by {} at {}, not used yet", approval.approver, approval.at)
+        Standing::Open { approvals } if approvals.is_empty() => format!("open until {}", confirmation.expires_at),
+        Standing::Open { approvals } => {
+            format!("open until {}; approved so far by {}", confirmation.expires_at, approvers(approvals))
         }
+        Standing::Approved { approvals } => format!("approved by {}, not used yet", approvers(approvals)),
     }
+}
+
+fn approvers(approvals: &[Approval]) -> String {
+    let each = approvals.iter().map(|approval| format!("{} at {}", approval.approver, approval.at));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 fn list(open: &[Confirmation]) -> String {

@@ -60,24 +60,47 @@ pub struct Need {
     pub assurance: Assurance,
     /// By how many different people.
     pub approvers: u32,
+    /// How many of them must be somebody else than the person the call is made for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub others: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape serde asks for")]
+const fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 impl Need {
     /// What an answer inside the client can prove at most, and so all an installation without other channels can.
-    pub const IN_CLIENT: Self = Self { assurance: Assurance::Typed, approvers: 1 };
+    pub const IN_CLIENT: Self = Self::of(Assurance::Typed, 1);
+
+    /// So strong, by so many people, of whom one may be the person the call is made for.
+    #[must_use]
+    pub const fn of(assurance: Assurance, approvers: u32) -> Self {
+        Self { assurance, approvers, others: approvers.saturating_sub(1) }
+    }
+
+    /// The same by people who are all somebody else.
+    #[must_use]
+    pub const fn by_others(self) -> Self {
+        Self { others: self.approvers, ..self }
+    }
 
     /// Whether an approval of this strength is enough for `need`.
     #[must_use]
     pub const fn covers(&self, need: &Self) -> bool {
-        self.assurance.rank() >= need.assurance.rank() && self.approvers >= need.approvers
+        self.assurance.rank() >= need.assurance.rank() && self.approvers >= need.approvers && self.others >= need.others
     }
 }
 
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.approvers {
-            1 => write!(f, "{}", self.assurance.as_str()),
-            n => write!(f, "{} by {n} people", self.assurance.as_str()),
+        let assurance = self.assurance.as_str();
+        match (self.approvers, self.others) {
+            (1, 0) => write!(f, "{assurance}"),
+            (1, _) => write!(f, "{assurance} by somebody else"),
+            (n, others) if others < n => write!(f, "{assurance} by {n} people"),
+            (n, _) => write!(f, "{assurance} by {n} other people"),
         }
     }
 }
@@ -133,6 +156,8 @@ pub enum Channel {
     InputRequired,
     /// The terminal of `mollyguard` itself.
     Terminal,
+    /// The gateway's own page.
+    Page,
 }
 
 /// What a person (or a client in their name) did with a question.
@@ -161,6 +186,9 @@ pub struct Approval {
     pub confirmation: Uuid,
     /// Who said yes, as far as the channel proves it.
     pub approver: String,
+    /// The enrolled person that is, where the channel knows one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<Uuid>,
     /// How strongly it proves a person.
     pub assurance: Assurance,
     /// By which way it came.
@@ -169,25 +197,64 @@ pub struct Approval {
     pub at: Timestamp,
 }
 
+impl Approval {
+    /// Whether two yeses are one person's.
+    #[must_use]
+    pub fn is_same_person(&self, other: &Self) -> bool {
+        match (self.operator, other.operator) {
+            (Some(one), Some(two)) => one == two,
+            _ => self.approver == other.approver,
+        }
+    }
+}
+
+/// What these yeses prove together to a call made for this person, as policies weigh it: as strong as the weakest of them.
+#[must_use]
+pub fn strength(approvals: &[Approval], principal: &Principal) -> Option<Need> {
+    let assurance = approvals.iter().map(|approval| approval.assurance).min()?;
+    let different =
+        |(n, approval): &(usize, &Approval)| !approvals.iter().take(*n).any(|earlier| earlier.is_same_person(approval));
+    let people: Vec<_> = approvals.iter().enumerate().filter(different).map(|(_, approval)| approval).collect();
+    let others = people.iter().filter(|approval| approval.approver != principal.user).count();
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Some(Need { assurance, approvers: count(people.len()), others: count(others) })
+}
+
 /// What became of a confirmation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum Standing {
-    /// Nobody answered yet. Past `expires_at` this reads as expired.
-    Open,
+    /// Not enough people have answered yet. Past `expires_at` this reads as expired.
+    Open {
+        /// Those who said yes so far.
+        #[serde(default)]
+        approvals: Vec<Approval>,
+    },
     /// Approved and not yet used.
     Approved {
-        /// The yes.
-        approval: Approval,
+        /// The yeses.
+        approvals: Vec<Approval>,
     },
     /// Answered with anything but a sufficient yes.
     Refused {
         /// What the answer was: `declined`, `cancelled`, `mismatch`, `timeout`, `failed`.
         how: String,
+        /// Who answered, as far as the channel proves it.
+        by: String,
+        /// When.
+        at: Timestamp,
     },
     /// Used by a call.
     Spent {
         /// That call.
         call: Uuid,
     },
+}
+
+impl Standing {
+    /// Nobody has answered yet.
+    #[must_use]
+    pub const fn unanswered() -> Self {
+        Self::Open { approvals: Vec::new() }
+    }
 }

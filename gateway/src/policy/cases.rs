@@ -99,6 +99,15 @@ struct Given {
     assurance: Assurance,
     #[serde(default = "one")]
     approvers: u32,
+    /// One of several approvers may be the person asked for, unless this says otherwise.
+    others: Option<u32>,
+}
+
+impl Given {
+    fn need(&self) -> Need {
+        let usual = Need::of(self.assurance, self.approvers);
+        Need { others: self.others.unwrap_or(usual.others).min(self.approvers), ..usual }
+    }
 }
 
 const fn one() -> u32 {
@@ -146,7 +155,7 @@ fn tools<'a>(case: &Case, declarations: &[&'a Declaration]) -> Result<Vec<&'a De
 
 fn run(policies: &Policies, file: &SourceFile, case: &Case, tools: &[&Declaration]) -> CaseOutcome {
     let principal = Principal { user: case.principal.user.clone(), client: None, roles: case.principal.roles.clone() };
-    let approval = case.approval.as_ref().map(|given| Need { assurance: given.assurance, approvers: given.approvers });
+    let approval = case.approval.as_ref().map(Given::need);
     let expected = case.expect.get_ref().clone();
     let mut outcome = CaseOutcome {
         file: file.name.clone(),

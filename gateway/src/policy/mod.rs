@@ -36,13 +36,17 @@ const DEFAULT_DENY: &str = "default-deny";
 const CLOSED: &str = "closed";
 
 /// The approvals a person is asked for, weakest first. What no rung of it can lift, no approval lifts.
-pub const LADDER: [Need; 6] = [
-    Need { assurance: Assurance::Acknowledged, approvers: 1 },
-    Need { assurance: Assurance::Typed, approvers: 1 },
-    Need { assurance: Assurance::OutOfBand, approvers: 1 },
-    Need { assurance: Assurance::Passkey, approvers: 1 },
-    Need { assurance: Assurance::OutOfBand, approvers: 2 },
-    Need { assurance: Assurance::Passkey, approvers: 2 },
+pub const LADDER: [Need; 10] = [
+    Need::of(Assurance::Acknowledged, 1),
+    Need::of(Assurance::Typed, 1),
+    Need::of(Assurance::OutOfBand, 1),
+    Need::of(Assurance::OutOfBand, 1).by_others(),
+    Need::of(Assurance::Passkey, 1),
+    Need::of(Assurance::Passkey, 1).by_others(),
+    Need::of(Assurance::OutOfBand, 2),
+    Need::of(Assurance::OutOfBand, 2).by_others(),
+    Need::of(Assurance::Passkey, 2),
+    Need::of(Assurance::Passkey, 2).by_others(),
 ];
 
 /// A policy that had a say, and its words for it.

@@ -122,7 +122,11 @@ impl<'a> Prepared<'a> {
     ) -> Result<impl Iterator<Item = Result<(Request, &Entities), RequestError>>, RequestError> {
         let mut pairs = vec![("call".to_owned(), self.call.clone())];
         if let Some(need) = approval {
-            let fields = [("assurance", i64::from(need.assurance.rank())), ("approvers", i64::from(need.approvers))];
+            let fields = [
+                ("assurance", i64::from(need.assurance.rank())),
+                ("approvers", i64::from(need.approvers)),
+                ("others", i64::from(need.others)),
+            ];
             let approval = Value::new_record(fields.map(|(name, n)| (name.to_owned(), Value::new_long(n))));
             pairs.push(("approval".to_owned(), approval.map_err(unfit)?));
         }

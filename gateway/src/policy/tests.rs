@@ -17,9 +17,9 @@ const TYPED: Need = LADDER[1];
 
 const OUT_OF_BAND: Need = LADDER[2];
 
-const PASSKEY: Need = LADDER[3];
+const PASSKEY: Need = LADDER[4];
 
-const PASSKEY_BY_2: Need = LADDER[5];
+const PASSKEY_BY_2: Need = LADDER[8];
 
 fn tool(name: &'static str, kind: &'static str, reversibility: Reversibility, scope: Scope) -> Declaration {
     Declaration {
@@ -187,7 +187,7 @@ fn what_this_installation_cannot_prove_is_refused_and_said() {
     let able = decide(&with(policy, OUT_OF_BAND), "files_write", &Situation::default(), None).0;
     assert_eq!(able, "confirm out_of_band");
     // A ceiling beside the ladder.
-    let two = Need { assurance: Assurance::Typed, approvers: 2 };
+    let two = Need::of(Assurance::Typed, 2);
     let policy = policy.replace("assurance >= 3", "approvers >= 2");
     assert_eq!(decide(&with(&policy, two), "files_write", &Situation::default(), None).0, "confirm typed by 2 people");
     assert_eq!(decide(&with(&policy, PASSKEY), "files_write", &Situation::default(), None).0, "deny");
@@ -204,7 +204,7 @@ fn a_real_approval_is_taken_as_it_is() {
         ("confirm typed", vec!["irreversible-in-production-needs-the-name-typed"])
     );
     // An approval by nobody is none.
-    let nobody = Need { assurance: Assurance::Acknowledged, approvers: 0 };
+    let nobody = Need::of(Assurance::Acknowledged, 0);
     assert_eq!(decide(&policies, "sqlite_drop_table", &drop, Some(nobody)).0, "confirm typed");
 }
 

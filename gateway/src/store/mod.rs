@@ -16,12 +16,14 @@ use uuid::Uuid;
 use crate::audit::{AuditEvent, AuditRecord, End, Subject};
 use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
 use crate::identity::Principal;
+use crate::operators::webauthn::Assertion;
+use crate::operators::{Enrolment, Invitation, Operator, Session};
 
 pub use keys::{KeyError, seal_key};
 pub(crate) use sqlite::Inspection;
 #[cfg(test)]
 pub(crate) use sqlite::tests;
-pub use sqlite::{Configured, Health, OpenStore, SqliteStore};
+pub use sqlite::{Changes, Configured, Health, OpenStore, SqliteStore};
 
 /// Why the store said no. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,9 @@ pub enum StoreError {
     /// The call's end is written down already.
     #[error("call `{0}` has an end already")]
     AlreadyEnded(Uuid),
+    /// Not to be done to, or by, this operator.
+    #[error("{0}")]
+    NotEnrolled(String),
     /// What was read back makes no sense.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
@@ -113,6 +118,39 @@ pub struct Unfinished {
     pub ending: Ending,
     /// Why that could not be written.
     pub error: StoreError,
+}
+
+/// An answer as it came.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The confirmation it answers.
+    pub confirmation: Uuid,
+    /// The answer.
+    pub answer: Answer,
+    /// By which way it came.
+    pub channel: Channel,
+    /// Who answered, as far as the channel proves it.
+    pub by: String,
+    /// The enrolled person that is, where the channel knows one. They must be enrolled still.
+    pub operator: Option<Uuid>,
+    /// The yes it amounts to, if it does.
+    pub approval: Option<Approval>,
+    /// What a passkey of that person signed, and its counter after that.
+    pub signed: Option<(Assertion, u32)>,
+}
+
+impl Given {
+    /// An answer of somebody the channel knows only by name.
+    #[must_use]
+    pub const fn by(
+        by: String,
+        confirmation: Uuid,
+        answer: Answer,
+        channel: Channel,
+        approval: Option<Approval>,
+    ) -> Self {
+        Self { confirmation, answer, channel, by, operator: None, approval, signed: None }
+    }
 }
 
 /// A call as the store remembers it.
@@ -204,17 +242,19 @@ pub trait Store: Send + Sync {
         channel: Option<Channel>,
     ) -> Result<(), StoreError>;
 
-    /// Writes down an answer and its `Answered` record, in one transaction. `approval` is the yes it amounts to, if it
-    /// does. The first answer stands: answering a confirmation that is not open is `NotApproved`; but anything else than
+    /// Writes down an answer and its `Answered` record, in one transaction. Where one person is enough, the first answer
+    /// stands; where several are needed, each may say yes once, and the confirmation is approved when their yeses together
+    /// are what it needs. One no ends it. Answering a confirmation that is not open is `NotApproved`; but anything else than
     /// a yes takes back an approval that is not spent.
-    async fn answer(
+    async fn answer(&self, subject: Subject, given: Given) -> Result<(), StoreError>;
+
+    /// Writes down that somebody tried to answer and that what they showed does not hold.
+    async fn reject(
         &self,
-        subject: Subject,
         confirmation: Uuid,
-        answer: Answer,
         channel: Channel,
-        by: String,
-        approval: Option<Approval>,
+        operator: Option<Uuid>,
+        why: String,
     ) -> Result<(), StoreError>;
 
     /// A confirmation and what became of it.
@@ -246,6 +286,41 @@ pub trait Store: Send + Sync {
 
     /// The records of all streams, by stream and place, `limit` at a time, after the given place.
     async fn records(&self, after: Option<(Uuid, u64)>, limit: u32) -> Result<Vec<AuditRecord>, StoreError>;
+
+    /// Those who may answer, by name.
+    async fn operators(&self) -> Result<Vec<Operator>, StoreError>;
+
+    /// Writes down an invitation. One by nobody is `NotEnrolled` once somebody is enrolled, and replaces the one before;
+    /// one by an operator is, when they are not enrolled. A name that is taken is refused.
+    async fn invite(&self, invitation: Invitation) -> Result<(), StoreError>;
+
+    /// The invitation whose code has this digest, if it has not expired.
+    async fn invitation(&self, code: mollyguard_tools::contract::Digest) -> Result<Option<Invitation>, StoreError>;
+
+    /// Enrols somebody, or another passkey of theirs, and uses up the invitation, in one transaction.
+    async fn enroll(&self, enrolment: Enrolment) -> Result<(), StoreError>;
+
+    /// Takes an operator off the list, with their passkeys, code and sessions. `by` is who does it; `None` for the owner of
+    /// the gateway.
+    async fn remove(&self, operator: Uuid, by: Option<Uuid>) -> Result<(), StoreError>;
+
+    /// The operator whose code has this digest.
+    async fn with_code(&self, code: mollyguard_tools::contract::Digest) -> Result<Option<Operator>, StoreError>;
+
+    /// Opens a session of the page, and forgets those that have expired. A passkey's counter is moved along.
+    async fn sign_in(&self, session: Session, count: Option<u32>) -> Result<(), StoreError>;
+
+    /// A session that has not expired, and whose it is.
+    async fn session(
+        &self,
+        token: mollyguard_tools::contract::Digest,
+    ) -> Result<Option<(Session, Operator)>, StoreError>;
+
+    /// Ends a session.
+    async fn sign_out(&self, token: mollyguard_tools::contract::Digest) -> Result<(), StoreError>;
+
+    /// Tells of changes to what is stored, by this process or another.
+    fn changes(&self) -> Changes;
 
     /// Writes what is waiting, signs the heads, and leaves. Later calls fail.
     async fn close(&self) -> Result<(), StoreError>;

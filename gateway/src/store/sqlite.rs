@@ -3,8 +3,10 @@
 //! Opening touches nothing but the file: the process's own stream of records begins with its first record. One thread
 //! writes (see `writer`); reads use a connection of their own.
 
+mod bell;
 mod inspect;
 mod lease;
+mod operators;
 mod reads;
 mod rows;
 mod schema;
@@ -28,13 +30,16 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{CallFilter, Ending, Intent, Start, Store, StoreError, StoredCall, Unfinished};
+use super::{CallFilter, Ending, Given, Intent, Start, Store, StoreError, StoredCall, Unfinished};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject};
-use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
+use crate::confirm::{Channel, Confirmation, Standing};
+use crate::operators::{Enrolment, Invitation, Operator, Session};
+use bell::Bell;
 use rows::{CallRow, ConfirmationRow, Depth};
 use writer::{Message, Task, Work, Writer};
-use writes::{Given, Writing};
+use writes::Writing;
 
+pub use bell::Changes;
 pub(crate) use inspect::Inspection;
 
 /// What a gateway process is configured with; the first record of its stream.
@@ -99,12 +104,14 @@ struct Pulse {
     commits: AtomicU64,
     durable: AtomicU64,
     checkpoint: Mutex<(Option<Timestamp>, Option<String>)>,
+    bell: Arc<Bell>,
 }
 
 impl Pulse {
     fn committed(&self, durable: bool) {
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.durable.fetch_add(durable.into(), Ordering::Relaxed);
+        self.bell.ring();
     }
 
     fn shipped(&self, result: &Result<(), String>) {
@@ -310,17 +317,18 @@ impl Store for SqliteStore {
         self.write(true, move |writing| writes::ask(writing, subject, &confirmation, channel)).await
     }
 
-    async fn answer(
-        &self,
-        subject: Subject,
-        confirmation: Uuid,
-        answer: Answer,
-        channel: Channel,
-        by: String,
-        approval: Option<Approval>,
-    ) -> Result<(), StoreError> {
-        let given = Given { confirmation, answer, channel, by, approval };
+    async fn answer(&self, subject: Subject, given: Given) -> Result<(), StoreError> {
         self.write(true, move |writing| writes::answer(writing, subject, given)).await
+    }
+
+    async fn reject(
+        &self,
+        confirmation: Uuid,
+        channel: Channel,
+        operator: Option<Uuid>,
+        why: String,
+    ) -> Result<(), StoreError> {
+        self.write(true, move |writing| writes::reject(writing, confirmation, channel, operator, why)).await
     }
 
     async fn confirmation(&self, id: Uuid) -> Result<Option<(Confirmation, Standing)>, StoreError> {
@@ -357,6 +365,46 @@ impl Store for SqliteStore {
 
     async fn records(&self, after: Option<(Uuid, u64)>, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
         self.read(move |connection, _| reads::records(connection, after, limit)).await
+    }
+
+    async fn operators(&self) -> Result<Vec<Operator>, StoreError> {
+        self.read(operators::all).await
+    }
+
+    async fn invite(&self, invitation: Invitation) -> Result<(), StoreError> {
+        self.write(true, move |writing| operators::invite(writing, invitation)).await
+    }
+
+    async fn invitation(&self, code: Digest) -> Result<Option<Invitation>, StoreError> {
+        self.read(move |connection, seals| operators::invitation(connection, code, seals)).await
+    }
+
+    async fn enroll(&self, enrolment: Enrolment) -> Result<(), StoreError> {
+        self.write(true, move |writing| operators::enroll(writing, enrolment)).await
+    }
+
+    async fn remove(&self, operator: Uuid, by: Option<Uuid>) -> Result<(), StoreError> {
+        self.write(true, move |writing| operators::remove(writing, operator, by)).await
+    }
+
+    async fn with_code(&self, code: Digest) -> Result<Option<Operator>, StoreError> {
+        self.read(move |connection, seals| operators::with_code(connection, code, seals)).await
+    }
+
+    async fn sign_in(&self, session: Session, count: Option<u32>) -> Result<(), StoreError> {
+        self.write(true, move |writing| operators::sign_in(writing, session, count)).await
+    }
+
+    async fn session(&self, token: Digest) -> Result<Option<(Session, Operator)>, StoreError> {
+        self.read(move |connection, seals| operators::session(connection, token, seals)).await
+    }
+
+    async fn sign_out(&self, token: Digest) -> Result<(), StoreError> {
+        self.write(true, move |writing| operators::sign_out(writing, token)).await
+    }
+
+    fn changes(&self) -> Changes {
+        self.pulse.bell.changes(&self.reader)
     }
 
     async fn close(&self) -> Result<(), StoreError> {

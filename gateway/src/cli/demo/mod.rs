@@ -49,7 +49,7 @@ impl Person for Visitor {
             Some(Scripted::Approve) => Answer::Accept { typed: Some(company::PRECIOUS_TABLE.to_owned()) },
             Some(Scripted::Decline) => Answer::Decline,
             None => {
-                let need = Need { assurance: Assurance::Typed, approvers: 1 };
+                let need = Need::of(Assurance::Typed, 1);
                 terminal::read_answer(need).await.unwrap_or(Answer::Decline)
             }
         };

@@ -83,7 +83,7 @@ impl Fake {
         let life = self.life.unwrap_or(Duration::from_secs(300));
         Reply::Ask(Box::new(Question {
             confirmation: id,
-            need: Need { assurance, approvers: 1 },
+            need: Need::of(assurance, 1),
             typed_name: "orders".to_owned(),
             text: "Drop the table orders?".to_owned(),
             expires_at: later(life),

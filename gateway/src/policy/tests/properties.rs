@@ -33,7 +33,11 @@ fn corner() -> impl Strategy<Value = Situation> {
 
 fn approval() -> impl Strategy<Value = Option<Need>> {
     let assurance = prop::sample::select(LADDER.map(|rung| rung.assurance).to_vec());
-    prop::option::of((assurance, 0..4_u32).prop_map(|(assurance, approvers)| Need { assurance, approvers }))
+    prop::option::of((assurance, 0..4_u32, 0..4_u32).prop_map(|(assurance, approvers, others)| Need {
+        assurance,
+        approvers,
+        others: others.min(approvers),
+    }))
 }
 
 /// Conditions that mention the approval in sound, unsound and failing ways, as text.

@@ -142,9 +142,13 @@ fn an_explanation_goes_rung_by_rung() {
         ("acknowledged", true, false),
         ("typed", true, true),
         ("out_of_band", false, true),
+        ("out_of_band by somebody else", false, true),
         ("passkey", false, true),
+        ("passkey by somebody else", false, true),
         ("out_of_band by 2 people", false, true),
+        ("out_of_band by 2 other people", false, true),
         ("passkey by 2 people", false, true),
+        ("passkey by 2 other people", false, true),
     ];
     assert_eq!(rungs, expected);
     assert_eq!(ids(&explanation.rungs[0].refused_by), ["irreversible-in-production-needs-the-name-typed"]);

@@ -34,7 +34,7 @@ pub(super) fn pending(
     while let Some(row) = rows.next().map_err(failed)? {
         let found = ConfirmationRow::read(row).map_err(failed).and_then(|row| row.confirmation(seals));
         let Some((confirmation, standing)) = believed(row, found) else { continue };
-        let usable = matches!(standing, Standing::Open | Standing::Approved { .. });
+        let usable = matches!(standing, Standing::Open { .. } | Standing::Approved { .. });
         if usable && confirmation.is_in_time(now) {
             return Ok(Some((confirmation, standing)));
         }
@@ -52,7 +52,7 @@ pub(super) fn open_confirmations(connection: &Connection, seals: &ArgsKey) -> Re
     while let Some(row) = rows.next().map_err(failed)? {
         let found = ConfirmationRow::read(row).map_err(failed).and_then(|row| row.confirmation(seals));
         let Some((confirmation, standing)) = believed(row, found) else { continue };
-        if matches!(standing, Standing::Open) && confirmation.is_in_time(now) {
+        if matches!(standing, Standing::Open { .. }) && confirmation.is_in_time(now) {
             open.push(confirmation);
         }
     }

@@ -49,7 +49,7 @@ pub(super) fn text<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Failed(format!("a value cannot be written: {error}")))
 }
 
-fn read<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
+pub(super) fn read<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
 }
 
@@ -65,11 +65,11 @@ fn read_word<T: DeserializeOwned>(what: &str, word: &str) -> Result<T, StoreErro
     serde_json::from_value(Value::from(word)).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
 }
 
-fn read_id(what: &str, id: &str) -> Result<Uuid, StoreError> {
+pub(super) fn read_id(what: &str, id: &str) -> Result<Uuid, StoreError> {
     id.parse().map_err(|_| StoreError::Corrupt(format!("{what}: `{id}` is not a uuid")))
 }
 
-fn read_time(what: &str, milliseconds: i64) -> Result<Timestamp, StoreError> {
+pub(super) fn read_time(what: &str, milliseconds: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_millisecond(milliseconds).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
 }
 

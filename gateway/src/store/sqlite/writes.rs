@@ -8,11 +8,12 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use uuid::Uuid;
 
 use super::Configured;
+use super::operators;
 use super::rows::{CallRow, ConfirmationRow, text};
 use super::schema::failed;
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject, chain};
-use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
-use crate::store::{Ending, Start, StoreError};
+use crate::confirm::{Answer, Channel, Confirmation, Standing, strength};
+use crate::store::{Ending, Given, Start, StoreError};
 
 /// Where a stream ends: the place of its next record, and the digest that one will follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,8 +117,8 @@ fn spend(writing: &Writing<'_>, id: Uuid, call: Uuid, subject: &Subject, at: Tim
     };
     match standing {
         Standing::Approved { .. } => {}
-        Standing::Open => return refuse("nobody has approved it".into()),
-        Standing::Refused { how } => return refuse(format!("it was refused ({how})")),
+        Standing::Open { .. } => return refuse("not enough people have approved it".into()),
+        Standing::Refused { how, .. } => return refuse(format!("it was refused ({how})")),
         Standing::Spent { call } => return refuse(format!("it was used already, by call `{call}`")),
     }
     if !confirmation.is_in_time(at) {
@@ -228,7 +229,7 @@ pub(super) fn ask(
     confirmation: &Confirmation,
     channel: Option<Channel>,
 ) -> Result<(), StoreError> {
-    let row = ConfirmationRow::of(confirmation, &Standing::Open, writing.seals)?;
+    let row = ConfirmationRow::of(confirmation, &Standing::unanswered(), writing.seals)?;
     writing
         .connection
         .prepare_cached(
@@ -240,16 +241,8 @@ pub(super) fn ask(
         })
         .map_err(failed)?;
     let text = Digest::of_bytes(confirmation.text.as_bytes());
-    writing.append(subject, AuditEvent::Asked { confirmation: confirmation.id, need: confirmation.need, text, channel })
-}
-
-/// An answer as it came.
-pub(super) struct Given {
-    pub(super) confirmation: Uuid,
-    pub(super) answer: Answer,
-    pub(super) channel: Channel,
-    pub(super) by: String,
-    pub(super) approval: Option<Approval>,
+    let Confirmation { id, need, call, .. } = *confirmation;
+    writing.append(subject, AuditEvent::Asked { confirmation: id, need, text, call, channel })
 }
 
 /// See [`crate::store::Store::answer`].
@@ -259,25 +252,56 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
     let Some((confirmation, standing)) = ConfirmationRow::find(writing.connection, id, writing.seals)? else {
         return Err(StoreError::NotFound("confirmation", id));
     };
-    match standing {
-        Standing::Open => {}
+    let mut approvals = match standing {
+        Standing::Open { approvals } => approvals,
         // A yes that is not used yet can be taken back, but not given twice.
-        Standing::Approved { .. } if given.approval.is_none() => {}
+        Standing::Approved { .. } if given.approval.is_none() => Vec::new(),
         Standing::Spent { call } => return refuse(&format!("it was used already, by call `{call}`")),
         Standing::Approved { .. } | Standing::Refused { .. } => return refuse("it was answered already"),
-    }
-    let sufficient = given.approval.is_some();
-    let standing = match given.approval {
+    };
+    operators::check_answering(writing, &given)?;
+    let Given { answer, channel, by, operator, approval, signed, .. } = given;
+    let sufficient = approval.is_some();
+    let standing = match approval {
         // A no may come late; a yes may not.
         Some(_) if !confirmation.is_in_time(now()) => return refuse("it has expired"),
         Some(approval) if approval.confirmation != id => return refuse("the approval is of another confirmation"),
-        Some(_) if !matches!(given.answer, Answer::Accept { .. }) => return refuse("the answer is not a yes"),
-        Some(approval) => Standing::Approved { approval },
-        None => Standing::Refused { how: refusal(&given.answer).into() },
+        Some(_) if !matches!(answer, Answer::Accept { .. }) => return refuse("the answer is not a yes"),
+        Some(approval) if approval.assurance < confirmation.need.assurance => {
+            return refuse("the approval proves less than what is asked for");
+        }
+        Some(approval) if approvals.iter().any(|earlier| earlier.is_same_person(&approval)) => {
+            return refuse("this person has said yes already");
+        }
+        Some(approval) => {
+            approvals.push(approval);
+            match strength(&approvals, &confirmation.principal) {
+                Some(proven) if proven.covers(&confirmation.need) => Standing::Approved { approvals },
+                _ => Standing::Open { approvals },
+            }
+        }
+        None => Standing::Refused { how: refusal(&answer).into(), by: by.clone(), at: now() },
     };
     stand(writing, &confirmation, &standing)?;
-    let Given { answer, channel, by, .. } = given;
-    writing.append(subject, AuditEvent::Answered { confirmation: id, answer, sufficient, channel, by })
+    let assertion = signed.map(|(assertion, _)| Box::new(assertion));
+    let event = AuditEvent::Answered { confirmation: id, answer, sufficient, channel, by, operator, assertion };
+    writing.append(subject, event)
+}
+
+/// See [`crate::store::Store::reject`].
+pub(super) fn reject(
+    writing: &mut Writing<'_>,
+    id: Uuid,
+    channel: Channel,
+    operator: Option<Uuid>,
+    why: String,
+) -> Result<(), StoreError> {
+    let found = ConfirmationRow::find(writing.connection, id, writing.seals)?;
+    let (confirmation, _) = found.ok_or(StoreError::NotFound("confirmation", id))?;
+    let Confirmation { principal, tool, .. } = confirmation;
+    let subject =
+        Subject { call: None, principal: Some(principal), tool: Some(tool), targets: Vec::new(), arguments: None };
+    writing.append(subject, AuditEvent::Rejected { confirmation: id, channel, operator, why })
 }
 
 const fn refusal(answer: &Answer) -> &'static str {

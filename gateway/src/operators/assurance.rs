@@ -1,0 +1,53 @@
+//! What an answer proves, by how the person showed who they are and by what stands between them and the agent.
+
+use serde::Serialize;
+
+use super::Means;
+use crate::confirm::{Assurance, Need};
+
+/// What stands between the agent and the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Separation {
+    /// Nothing but this process's own care: the agent runs as the same user of the system, and can read and write what the
+    /// gateway can.
+    SameUser,
+    /// The gateway runs as a user of its own, which the agent cannot become.
+    OwnUser,
+}
+
+/// How many people may answer, by the best they have to show who they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct People {
+    /// With a passkey.
+    pub with_passkey: u32,
+    /// With only a code.
+    pub with_code: u32,
+}
+
+/// What a yes given with these means proves.
+///
+/// A signature proves which call its passkey's holder approved, and who the holder is follows from the enrolment. Where
+/// the agent is the gateway's own user it can write the enrolment, so a signature proves no more than a channel of its own;
+/// and what a person types into a page, a program of that user can read and type as well.
+#[must_use]
+pub const fn assurance_of(means: &Means, separation: Separation) -> Assurance {
+    match (means, separation) {
+        (Means::Passkey { .. }, Separation::OwnUser) => Assurance::Passkey,
+        (Means::Passkey { .. }, Separation::SameUser) | (Means::Code, Separation::OwnUser) => Assurance::OutOfBand,
+        (Means::Code, Separation::SameUser) => Assurance::Typed,
+    }
+}
+
+/// The strongest approval that can be given at all.
+#[must_use]
+pub const fn ceiling(people: People, separation: Separation) -> Need {
+    let all = people.with_passkey.saturating_add(people.with_code);
+    let (assurance, approvers) = match (separation, people.with_passkey) {
+        (Separation::OwnUser, 0) if all > 0 => (Assurance::OutOfBand, all),
+        (_, 0) => return Need::IN_CLIENT,
+        (Separation::OwnUser, passkeys) => (Assurance::Passkey, passkeys),
+        (Separation::SameUser, passkeys) => (Assurance::OutOfBand, passkeys),
+    };
+    Need { assurance, approvers, others: approvers }
+}

@@ -1,0 +1,111 @@
+//! The people who may answer questions: enrolled, never implied. How they show who they are is in `webauthn` and here; what
+//! an answer of theirs is worth is in `assurance`; where they are kept is the store's.
+
+mod assurance;
+mod code;
+pub mod webauthn;
+
+use mollyguard_tools::contract::{Digest, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use assurance::{People, Separation, assurance_of, ceiling};
+pub use code::Code;
+use webauthn::PublicKey;
+
+/// Somebody who may answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operator {
+    /// Their id, uuid v7.
+    pub id: Uuid,
+    /// Their name, and the user of a principal they are: calls made for this user are made for them.
+    pub name: String,
+    /// When they were enrolled.
+    pub enrolled_at: Timestamp,
+    /// Their passkeys.
+    pub passkeys: Vec<Passkey>,
+    /// Whether they have a code to show who they are.
+    pub has_code: bool,
+}
+
+/// A passkey of an operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passkey {
+    /// The credential's id, base64url.
+    pub id: String,
+    /// What its signatures are verified with.
+    pub key: PublicKey,
+    /// What the authenticator says it is, in words.
+    pub kind: String,
+    /// Whether it may be copied to other devices.
+    pub synced: bool,
+    /// The rpId it was made for.
+    pub relying_party: String,
+    /// The signature counter seen last; 0 for authenticators without one.
+    #[serde(default)]
+    pub count: u32,
+}
+
+/// With what somebody showed who they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Means {
+    /// A passkey, with user verification.
+    Passkey {
+        /// The credential's id.
+        id: String,
+    },
+    /// A code only they were told.
+    Code,
+}
+
+/// A one-time code to be enrolled with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// Its id.
+    pub id: Uuid,
+    /// The name of the person.
+    pub name: String,
+    /// Who invites them; `None` for the first.
+    pub by: Option<Uuid>,
+    /// Keyed digest of the code.
+    pub code: Digest,
+    /// After this it is worth nothing.
+    pub expires_at: Timestamp,
+}
+
+/// An operator's time at the page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Keyed digest of what the browser's cookie holds.
+    pub token: Digest,
+    /// Whose it is.
+    pub operator: Uuid,
+    /// What it was opened with.
+    pub means: Means,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// After this it is over.
+    pub expires_at: Timestamp,
+}
+
+/// What makes somebody an operator, or gives an operator another passkey.
+#[derive(Clone, Debug)]
+pub enum Enrolment {
+    /// Of a new person.
+    New {
+        /// The invitation they use up.
+        invitation: Uuid,
+        /// The new operator: at least a passkey or a code.
+        operator: Operator,
+        /// Keyed digest of their code, if they have one.
+        code: Option<Digest>,
+    },
+    /// Of another passkey.
+    Another {
+        /// Whose.
+        operator: Uuid,
+        /// The passkey.
+        passkey: Passkey,
+    },
+}

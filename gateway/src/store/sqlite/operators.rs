@@ -1,0 +1,383 @@
+//! The people who may answer, as rows.
+
+use mollyguard_tools::contract::{Digest, Timestamp, now};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::rows::{read, read_id, read_time, text};
+use super::schema::failed;
+use super::writes::Writing;
+use crate::audit::{ArgsKey, AuditEvent, Subject};
+use crate::operators::{Enrolment, Invitation, Means, Operator, Passkey, Session};
+use crate::store::{Given, StoreError};
+
+/// A row of `operators`.
+struct OperatorRow {
+    id: String,
+    name: String,
+    enrolled_at: i64,
+    code: Option<String>,
+    removed_at: Option<i64>,
+    seal: String,
+}
+
+impl OperatorRow {
+    const COLUMNS: &str = "id, name, enrolled_at, code, removed_at, seal";
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            enrolled_at: row.get(2)?,
+            code: row.get(3)?,
+            removed_at: row.get(4)?,
+            seal: row.get(5)?,
+        })
+    }
+
+    fn sealed(&self, seals: &ArgsKey) -> String {
+        let columns = json!([self.id, self.name, self.enrolled_at, self.code, self.removed_at]);
+        seals.seal("operator", &columns).to_string()
+    }
+
+    fn put(&mut self, writing: &Writing<'_>) -> Result<(), StoreError> {
+        self.seal = self.sealed(writing.seals);
+        let taken = |error: rusqlite::Error| match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::ConstraintViolation) => {
+                StoreError::NotEnrolled(format!("somebody is enrolled as `{}` already", self.name))
+            }
+            _ => failed(error),
+        };
+        writing
+            .connection
+            .prepare_cached(
+                "INSERT INTO operators (id, name, enrolled_at, code, removed_at, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (id) DO UPDATE SET code = ?4, removed_at = ?5, seal = ?6",
+            )
+            .and_then(|mut put| {
+                put.execute(params![self.id, self.name, self.enrolled_at, self.code, self.removed_at, self.seal])
+            })
+            .map(drop)
+            .map_err(taken)
+    }
+
+    /// The operator, where the seals hold.
+    fn operator(self, connection: &Connection, seals: &ArgsKey) -> Result<Operator, StoreError> {
+        let what = format!("operator `{}`", self.id);
+        if self.seal != self.sealed(seals) {
+            return Err(edited(&what));
+        }
+        Ok(Operator {
+            id: read_id(&what, &self.id)?,
+            passkeys: passkeys(connection, &self.id, seals)?,
+            name: self.name,
+            enrolled_at: read_time(&what, self.enrolled_at)?,
+            has_code: self.code.is_some(),
+        })
+    }
+}
+
+fn edited(what: &str) -> StoreError {
+    StoreError::Corrupt(format!("{what} was edited in the database"))
+}
+
+fn find_where(
+    connection: &Connection,
+    condition: &str,
+    value: &str,
+    seals: &ArgsKey,
+) -> Result<Option<Operator>, StoreError> {
+    let columns = OperatorRow::COLUMNS;
+    let sql = format!("SELECT {columns} FROM operators WHERE {condition} = ?1 AND removed_at IS NULL");
+    let row = connection
+        .prepare_cached(&sql)
+        .and_then(|mut find| find.query_row([value], OperatorRow::read).optional())
+        .map_err(failed)?;
+    row.map(|row| row.operator(connection, seals)).transpose()
+}
+
+/// Somebody who is enrolled.
+pub(super) fn find(connection: &Connection, id: Uuid, seals: &ArgsKey) -> Result<Option<Operator>, StoreError> {
+    find_where(connection, "id", &id.to_string(), seals)
+}
+
+/// See [`crate::store::Store::with_code`].
+pub(super) fn with_code(
+    connection: &Connection,
+    code: Digest,
+    seals: &ArgsKey,
+) -> Result<Option<Operator>, StoreError> {
+    find_where(connection, "code", &code.to_string(), seals)
+}
+
+/// See [`crate::store::Store::operators`]. A damaged row is an error: who may answer is not to be guessed.
+pub(super) fn all(connection: &Connection, seals: &ArgsKey) -> Result<Vec<Operator>, StoreError> {
+    let columns = OperatorRow::COLUMNS;
+    let sql = format!("SELECT {columns} FROM operators WHERE removed_at IS NULL ORDER BY name, id");
+    let mut query = connection.prepare_cached(&sql).map_err(failed)?;
+    let rows = query.query_map([], OperatorRow::read).map_err(failed)?;
+    rows.map(|row| row.map_err(failed)?.operator(connection, seals)).collect()
+}
+
+fn passkeys(connection: &Connection, operator: &str, seals: &ArgsKey) -> Result<Vec<Passkey>, StoreError> {
+    let mut query = connection
+        .prepare_cached("SELECT id, passkey, seal FROM passkeys WHERE operator = ?1 ORDER BY id")
+        .map_err(failed)?;
+    let rows = query
+        .query_map([operator], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)))
+        .map_err(failed)?;
+    rows.map(|row| {
+        let (id, passkey, seal) = row.map_err(failed)?;
+        let what = format!("passkey `{id}`");
+        if seal != sealed_passkey(&id, operator, &passkey, seals) {
+            return Err(edited(&what));
+        }
+        read(&what, &passkey)
+    })
+    .collect()
+}
+
+fn sealed_passkey(id: &str, operator: &str, passkey: &str, seals: &ArgsKey) -> String {
+    seals.seal("passkey", &json!([id, operator, passkey])).to_string()
+}
+
+fn put_passkey(writing: &Writing<'_>, operator: Uuid, passkey: &Passkey, is_new: bool) -> Result<(), StoreError> {
+    let (operator, words) = (operator.to_string(), text(passkey)?);
+    let seal = sealed_passkey(&passkey.id, &operator, &words, writing.seals);
+    let sql = if is_new {
+        "INSERT INTO passkeys (id, operator, passkey, seal) VALUES (?1, ?2, ?3, ?4)"
+    } else {
+        "UPDATE passkeys SET passkey = ?3, seal = ?4 WHERE id = ?1 AND operator = ?2"
+    };
+    let put = writing
+        .connection
+        .prepare_cached(sql)
+        .and_then(|mut put| put.execute(params![passkey.id, operator, words, seal]));
+    match put {
+        Ok(1) => Ok(()),
+        Ok(_) => Err(StoreError::NotEnrolled("the passkey is not enrolled any more".into())),
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
+            Err(StoreError::NotEnrolled("this passkey is enrolled already".into()))
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn still_enrolled(writing: &Writing<'_>, id: Uuid) -> Result<Operator, StoreError> {
+    let found = find(writing.connection, id, writing.seals)?;
+    found.ok_or_else(|| StoreError::NotEnrolled(format!("operator `{id}` is not enrolled any more")))
+}
+
+/// Moves a passkey's counter along. One that went back shows a copy of the key, or an assertion shown a second time.
+fn count(writing: &Writing<'_>, operator: &Operator, id: &str, count: u32) -> Result<(), StoreError> {
+    let Some(passkey) = operator.passkeys.iter().find(|passkey| passkey.id == id) else {
+        return Err(StoreError::NotEnrolled("the passkey is not enrolled any more".into()));
+    };
+    if (count > 0 || passkey.count > 0) && count <= passkey.count {
+        return Err(StoreError::NotEnrolled("the passkey's counter went back: it may have been copied".into()));
+    }
+    put_passkey(writing, operator.id, &Passkey { count, ..passkey.clone() }, false)
+}
+
+/// Whether who answers is enrolled still; with a passkey, its counter is moved along.
+pub(super) fn check_answering(writing: &Writing<'_>, given: &Given) -> Result<(), StoreError> {
+    let Some(operator) = given.operator else { return Ok(()) };
+    let operator = still_enrolled(writing, operator)?;
+    match &given.signed {
+        Some((assertion, new)) => count(writing, &operator, &assertion.credential, *new),
+        None => Ok(()),
+    }
+}
+
+const fn about_nobody() -> Subject {
+    Subject { call: None, principal: None, tool: None, targets: Vec::new(), arguments: None }
+}
+
+/// See [`crate::store::Store::invite`].
+pub(super) fn invite(writing: &mut Writing<'_>, invitation: Invitation) -> Result<(), StoreError> {
+    let enrolled = all(writing.connection, writing.seals)?;
+    match invitation.by {
+        Some(by) => drop(still_enrolled(writing, by)?),
+        None if enrolled.is_empty() => {
+            forget(writing, "DELETE FROM invitations WHERE json_extract(invitation, '$.by') IS NULL", params![])?;
+        }
+        None => {
+            return Err(StoreError::NotEnrolled(
+                "somebody is enrolled already, so only they can invite another person".into(),
+            ));
+        }
+    }
+    if enrolled.iter().any(|operator| operator.name == invitation.name) {
+        return Err(StoreError::NotEnrolled(format!("somebody is enrolled as `{}` already", invitation.name)));
+    }
+    forget(writing, "DELETE FROM invitations WHERE expires_at <= ?1", params![now().as_millisecond()])?;
+    let words = text(&invitation)?;
+    let Invitation { id, name, by, code, expires_at } = invitation;
+    let seal = writing.seals.seal("invitation", &json!(words)).to_string();
+    writing
+        .connection
+        .prepare_cached("INSERT INTO invitations (id, code, expires_at, invitation, seal) VALUES (?1, ?2, ?3, ?4, ?5)")
+        .and_then(|mut put| {
+            put.execute(params![id.to_string(), code.to_string(), expires_at.as_millisecond(), words, seal])
+        })
+        .map_err(failed)?;
+    writing.append(about_nobody(), AuditEvent::Invited { invitation: id, name, by })
+}
+
+fn forget(writing: &Writing<'_>, sql: &str, given: impl rusqlite::Params) -> Result<(), StoreError> {
+    writing.connection.prepare_cached(sql).and_then(|mut delete| delete.execute(given)).map(drop).map_err(failed)
+}
+
+/// See [`crate::store::Store::invitation`].
+pub(super) fn invitation(
+    connection: &Connection,
+    code: Digest,
+    seals: &ArgsKey,
+) -> Result<Option<Invitation>, StoreError> {
+    invitation_where(connection, "code", &code.to_string(), seals)
+}
+
+fn invitation_where(
+    connection: &Connection,
+    column: &str,
+    value: &str,
+    seals: &ArgsKey,
+) -> Result<Option<Invitation>, StoreError> {
+    let row = connection
+        .prepare_cached(&format!("SELECT invitation, seal FROM invitations WHERE {column} = ?1"))
+        .and_then(|mut find| {
+            find.query_row([value], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).optional()
+        })
+        .map_err(failed)?;
+    let Some((words, seal)) = row else { return Ok(None) };
+    if seal != seals.seal("invitation", &json!(words)).to_string() {
+        return Err(edited("an invitation"));
+    }
+    let invitation: Invitation = read("an invitation", &words)?;
+    Ok((invitation.expires_at > now()).then_some(invitation))
+}
+
+/// See [`crate::store::Store::enroll`].
+pub(super) fn enroll(writing: &mut Writing<'_>, enrolment: Enrolment) -> Result<(), StoreError> {
+    match enrolment {
+        Enrolment::Another { operator, passkey } => {
+            let operator = still_enrolled(writing, operator)?;
+            put_passkey(writing, operator.id, &passkey, true)?;
+            enrolled(writing, &operator, None, Some(passkey))
+        }
+        Enrolment::New { invitation, operator, code } => {
+            let found = invitation_where(writing.connection, "id", &invitation.to_string(), writing.seals)?;
+            let Some(invited) = found.filter(|invited| invited.name == operator.name) else {
+                return Err(StoreError::NotEnrolled("the invitation was used already, or has expired".into()));
+            };
+            // Whoever invited may have been removed meanwhile; and the first may have been somebody else.
+            match invited.by {
+                Some(by) => drop(still_enrolled(writing, by)?),
+                None if all(writing.connection, writing.seals)?.is_empty() => {}
+                None => return Err(StoreError::NotEnrolled("somebody else was enrolled first".into())),
+            }
+            if operator.passkeys.is_empty() && code.is_none() {
+                return Err(StoreError::NotEnrolled("an operator needs a passkey or a code".into()));
+            }
+            forget(writing, "DELETE FROM invitations WHERE id = ?1", params![invitation.to_string()])?;
+            let mut row = OperatorRow {
+                id: operator.id.to_string(),
+                name: operator.name.clone(),
+                enrolled_at: operator.enrolled_at.as_millisecond(),
+                code: code.map(|code| code.to_string()),
+                removed_at: None,
+                seal: String::new(),
+            };
+            row.put(writing)?;
+            for passkey in &operator.passkeys {
+                put_passkey(writing, operator.id, passkey, true)?;
+            }
+            enrolled(writing, &operator, Some(invitation), operator.passkeys.first().cloned())
+        }
+    }
+}
+
+fn enrolled(
+    writing: &mut Writing<'_>,
+    operator: &Operator,
+    invitation: Option<Uuid>,
+    passkey: Option<Passkey>,
+) -> Result<(), StoreError> {
+    let (name, passkey) = (operator.name.clone(), passkey.map(Box::new));
+    writing.append(about_nobody(), AuditEvent::Enrolled { operator: operator.id, name, invitation, passkey })
+}
+
+/// See [`crate::store::Store::remove`].
+pub(super) fn remove(writing: &mut Writing<'_>, id: Uuid, by: Option<Uuid>) -> Result<(), StoreError> {
+    let operator = still_enrolled(writing, id)?;
+    if let Some(by) = by {
+        still_enrolled(writing, by)?;
+    }
+    let mut row = OperatorRow {
+        id: id.to_string(),
+        name: operator.name,
+        enrolled_at: operator.enrolled_at.as_millisecond(),
+        code: None,
+        removed_at: Some(now().as_millisecond()),
+        seal: String::new(),
+    };
+    row.put(writing)?;
+    for table in ["passkeys", "sessions"] {
+        forget(writing, &format!("DELETE FROM {table} WHERE operator = ?1"), params![id.to_string()])?;
+    }
+    writing.append(about_nobody(), AuditEvent::Removed { operator: id, by })
+}
+
+/// See [`crate::store::Store::sign_in`].
+pub(super) fn sign_in(writing: &mut Writing<'_>, session: Session, new: Option<u32>) -> Result<(), StoreError> {
+    let operator = still_enrolled(writing, session.operator)?;
+    if let (Means::Passkey { id }, Some(new)) = (&session.means, new) {
+        count(writing, &operator, id, new)?;
+    }
+    forget(writing, "DELETE FROM sessions WHERE expires_at <= ?1", params![now().as_millisecond()])?;
+    let words = text(&session)?;
+    let seal = writing.seals.seal("session", &json!(words)).to_string();
+    let (token, operator, expires_at) = (session.token, session.operator, session.expires_at);
+    writing
+        .connection
+        .prepare_cached("INSERT INTO sessions (token, operator, expires_at, session, seal) VALUES (?1, ?2, ?3, ?4, ?5)")
+        .and_then(|mut put| {
+            put.execute(params![token.to_string(), operator.to_string(), expires_at.as_millisecond(), words, seal])
+        })
+        .map_err(failed)?;
+    writing.append(about_nobody(), AuditEvent::SignedIn { operator, means: session.means })
+}
+
+/// See [`crate::store::Store::session`].
+pub(super) fn session(
+    connection: &Connection,
+    token: Digest,
+    seals: &ArgsKey,
+) -> Result<Option<(Session, Operator)>, StoreError> {
+    let row = connection
+        .prepare_cached("SELECT session, seal FROM sessions WHERE token = ?1")
+        .and_then(|mut find| {
+            find.query_row([token.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+                .optional()
+        })
+        .map_err(failed)?;
+    let Some((words, seal)) = row else { return Ok(None) };
+    if seal != seals.seal("session", &json!(words)).to_string() {
+        return Err(edited("a session"));
+    }
+    let session: Session = read("a session", &words)?;
+    let is_open = |at: Timestamp| session.opened_at <= at && at < session.expires_at;
+    if session.token != token || !is_open(now()) {
+        return Ok(None);
+    }
+    let operator = find(connection, session.operator, seals)?;
+    Ok(operator.map(|operator| (session, operator)))
+}
+
+/// See [`crate::store::Store::sign_out`].
+pub(super) fn sign_out(writing: &mut Writing<'_>, token: Digest) -> Result<(), StoreError> {
+    let Some((session, _)) = session(writing.connection, token, writing.seals)? else { return Ok(()) };
+    forget(writing, "DELETE FROM sessions WHERE token = ?1", params![token.to_string()])?;
+    writing.append(about_nobody(), AuditEvent::SignedOut { operator: session.operator })
+}
