@@ -1,123 +1,31 @@
-//! Asking about one exact call, and weighing the answer that comes along with its repetition.
+//! Asking about one exact call, and weighing the answer that comes along with its repetition or was given elsewhere.
+
+mod ask;
+mod earlier;
 
 use std::sync::Arc;
 
-use mollyguard_tools::contract::{Preflight, Reversibility, now};
+use mollyguard_tools::contract::{Preflight, now};
 use uuid::Uuid;
 
 use crate::confirm::{
-    Answer, Approval, Asked, Assurance, CallFacts, Channel, Confirmation, Matches, Need, Standing, digest_of_call,
-    matches, render, strength, typed_name,
+    Answer, Approval, Assurance, CallFacts, Channel, Confirmation, Matches, Need, Standing, matches, strength,
 };
 use crate::gateway::Gateway;
-use crate::journal::Errand;
 use crate::policy::Because;
-use crate::reply::{self, About, Answered, Pending, ReasonCode, Refusal, Reply, Request};
+use crate::reply::{self, About, Answered, ReasonCode, Refusal, Request};
 use crate::store::{Given, StoreError};
+
+pub(crate) use ask::{Question, ask, settled};
+pub(crate) use earlier::given_meanwhile;
 
 /// The most characters of what was typed that are written down.
 const TYPED_CHARS: usize = 120;
 
-/// What a question is made of.
-pub(crate) struct Question<'a> {
-    pub(crate) id: Uuid,
-    pub(crate) need: Need,
-    pub(crate) because: Vec<Because>,
-    pub(crate) reversibility: Reversibility,
-    pub(crate) seen: &'a Preflight,
-    pub(crate) facts: &'a CallFacts<'a>,
-}
+/// The name under which the gateway itself ends a question.
+const GATEWAY: &str = "mollyguard";
 
-/// Writes a question down and hands it to the channel the client has; without one, the pending question is the reply.
-pub(crate) async fn ask(
-    gateway: &Arc<Gateway>,
-    request: &Request,
-    errand: &Errand,
-    question: Question<'_>,
-) -> Result<Reply, Box<Refusal>> {
-    let mut about = About::seen(question.id, "confirm", question.reversibility, question.seen);
-    about.policies.clone_from(&question.because);
-    if request.channel.is_none() {
-        // A client that cannot ask repeats the call: the question it was told of stays the same one.
-        let waiting = gateway.store.pending(question.facts.request(), question.facts.state()).await;
-        if let Some((confirmation, _)) = waiting.map_err(|error| Refusal::of_store(&error, about.clone()))? {
-            return Err(Box::new(pending(&confirmation, &question, about)));
-        }
-    }
-    let confirmation = confirmation(gateway, request, errand, &question);
-    let name = &errand.tool.declaration.name;
-    let subject = gateway.subject(question.id, &request.principal, name, &errand.args, question.seen);
-    let asked = gateway.store.ask(subject, confirmation.clone(), request.channel).await;
-    asked.map_err(|error| Refusal::of_store(&error, about.clone()))?;
-    if request.channel.is_none() {
-        return Err(Box::new(pending(&confirmation, &question, about)));
-    }
-    Ok(Reply::Ask(Box::new(reply::Question {
-        confirmation: confirmation.id,
-        need: confirmation.need,
-        typed_name: confirmation.typed_name,
-        text: confirmation.text,
-        expires_at: confirmation.expires_at,
-        about,
-    })))
-}
-
-fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question: &Question<'_>) -> Confirmation {
-    let id = Uuid::now_v7();
-    let asked_at = now();
-    let life = jiff::SignedDuration::try_from(gateway.config.confirm_for).unwrap_or(jiff::SignedDuration::ZERO);
-    let expires_at = asked_at.saturating_add(life).unwrap_or(asked_at);
-    let typed = question.seen.targets.first().map_or_else(|| errand.target.clone(), typed_name);
-    // A name that holds a secret is shown without it, so it could not be typed.
-    let redactor = gateway.broker.redactor();
-    let typed = if redactor.text(&typed) == typed { typed } else { errand.target.clone() };
-    let text = render(&Asked {
-        declaration: &errand.tool.declaration,
-        args: &request.args,
-        principal: &request.principal,
-        seen: question.seen,
-        reversibility: question.reversibility,
-        need: question.need,
-        undoes: question.facts.undoes,
-        because: &question.because,
-        typed_name: &typed,
-        expires_at,
-    });
-    Confirmation {
-        id,
-        principal: request.principal.clone(),
-        tool: errand.tool.declaration.name.to_string(),
-        request: question.facts.request(),
-        state: question.facts.state(),
-        call: digest_of_call(question.facts, id, expires_at),
-        need: question.need,
-        typed_name: typed,
-        // What is shown, and what its digest is recorded of, holds no secret.
-        text: gateway.broker.redactor().text(&text).into_owned(),
-        because: question.because.clone(),
-        asked_at,
-        expires_at,
-    }
-}
-
-fn pending(confirmation: &Confirmation, question: &Question<'_>, about: About) -> Refusal {
-    let message = "a person must confirm this call, and this client cannot ask them";
-    let mut next = format!(
-        "Tell the person: `mollyguard approvals approve {}` shows the question on their terminal and takes their answer. \
-         Repeat the same call once they have answered.",
-        confirmation.id
-    );
-    if let Some(way) = &question.seen.alternative {
-        next = format!("Use `{}` instead: {}. Or: {next}", way.tool, way.summary);
-    }
-    let mut refusal = Refusal::new(ReasonCode::ConfirmationRequired, message, next, about);
-    refusal.because.clone_from(&question.because);
-    refusal.confirmation = Some(Pending::from(confirmation));
-    refusal.alternative = question.seen.alternative.as_ref().map(reply::way_of);
-    refusal
-}
-
-/// The approval for this very call that its repetition brings along.
+/// The approval for this very call that its repetition brings along; none where the question it was asked is open still.
 pub(crate) async fn brought(
     gateway: &Arc<Gateway>,
     id: Uuid,
@@ -126,19 +34,39 @@ pub(crate) async fn brought(
     seen: &Preflight,
 ) -> Result<Option<Approved>, Box<Refusal>> {
     let Some(answered) = &request.answered else { return Ok(None) };
-    let weighed = weigh(gateway, id, request, answered, facts, seen).await;
+    match weigh(gateway, id, request, answered, facts, seen).await {
+        Ok(approved) => Ok(approved),
+        Err(unusable) => {
+            let because = asked_by(gateway, request, answered).await;
+            Err(refused(gateway, id, request, facts, seen, unusable, because).await)
+        }
+    }
+}
+
+/// The recorded refusal of a call whose approval cannot be used.
+async fn refused(
+    gateway: &Gateway,
+    id: Uuid,
+    request: &Request,
+    facts: &CallFacts<'_>,
+    seen: &Preflight,
+    unusable: Unusable,
+    because: Vec<Because>,
+) -> Box<Refusal> {
     let mut about = About::seen(id, "deny", seen.reversibility, seen);
-    let (code, message) = match weighed {
-        Ok(approval) => return Ok(Some(approval)),
-        Err(Unusable::Store(error)) => return Err(Box::new(Refusal::of_store(&error, about))),
-        Err(Unusable::No(code, message)) => (code, message),
+    let (code, message) = match unusable {
+        Unusable::Store(error) => return Box::new(Refusal::of_store(&error, about)),
+        Unusable::No(code, message) => (code, message),
     };
-    let because = asked_by(gateway, request, answered).await;
     about.policies.clone_from(&because);
     let next = match code {
         ReasonCode::TargetChanged => "Look again: the same call asks anew about what is there now.",
         ReasonCode::ConfirmationDeclined => {
             "Do not ask for the same again. Choose another way, or ask the person what they want."
+        }
+        ReasonCode::Denied => {
+            "Ask for nothing more that needs a person. Tell them: an operator looks at it with `mollyguard approvals \
+             quarantined`, and ends it with `mollyguard approvals lift USER`."
         }
         _ => "Nothing more to do, or make the call again to be asked anew.",
     };
@@ -149,9 +77,9 @@ pub(crate) async fn brought(
     let event =
         crate::audit::AuditEvent::Denied { reason_code: code.as_str().to_owned(), because: refusal.because.clone() };
     if let Err(error) = gateway.store.record(subject, event).await {
-        return Err(Box::new(Refusal::of_store(&error, refusal.about)));
+        return Box::new(Refusal::of_store(&error, refusal.about));
     }
-    Err(Box::new(refusal))
+    Box::new(refusal)
 }
 
 /// The policies that asked the question an answer came along for; only its own principal is told.
@@ -183,28 +111,9 @@ fn no<T>(code: ReasonCode, message: impl Into<String>) -> Result<T, Unusable> {
     Err(Unusable::No(code, message.into()))
 }
 
-/// The approval for this very call that was given meanwhile on another channel, for a client that cannot ask itself.
-pub(crate) async fn given_meanwhile(
-    gateway: &Gateway,
-    id: Uuid,
-    request: &Request,
-    facts: &CallFacts<'_>,
-    seen: &Preflight,
-) -> Result<Option<Approved>, Box<Refusal>> {
-    if request.channel.is_some() || request.answered.is_some() {
-        return Ok(None);
-    }
-    let waiting = gateway.store.pending(facts.request(), facts.state()).await;
-    match waiting.map_err(|error| Refusal::of_store(&error, About::seen(id, "deny", seen.reversibility, seen)))? {
-        Some((confirmation, Standing::Approved { approvals })) if matches(&confirmation, facts) == Matches::Exactly => {
-            Ok(Approved::of(&confirmation, &approvals))
-        }
-        _ => Ok(None),
-    }
-}
-
 /// Weighs an answer: the confirmation must exist, be this principal's, be open, unexpired and about this very call, and
-/// the answer must be the exact yes that was asked for. Everything else is a refusal, told apart by its reason code.
+/// the answer must be the exact yes that was asked for. Everything else is a refusal, told apart by its reason code; but
+/// where the answer was only waited for elsewhere, the question may stay open.
 async fn weigh(
     gateway: &Gateway,
     id: Uuid,
@@ -212,7 +121,8 @@ async fn weigh(
     answered: &Answered,
     facts: &CallFacts<'_>,
     seen: &Preflight,
-) -> Result<Approved, Unusable> {
+) -> Result<Option<Approved>, Unusable> {
+    earlier::not_quarantined(gateway, request).await?;
     let found = gateway.store.confirmation(answered.confirmation).await?;
     let Some((confirmation, standing)) = found else {
         return no(ReasonCode::ConfirmationInvalid, "the answer belongs to nothing this gateway asked");
@@ -220,53 +130,88 @@ async fn weigh(
     if !confirmation.principal.is_same_person(&request.principal) {
         return no(ReasonCode::ConfirmationInvalid, "the question was put for another principal");
     }
-    match standing {
-        Standing::Spent { call } => {
-            return no(ReasonCode::ConfirmationSpent, format!("the approval was used already, by call `{call}`"));
-        }
-        Standing::Refused { how, .. } if how == "timeout" => {
-            return no(ReasonCode::ConfirmationExpired, format!("the question expired at {}", confirmation.expires_at));
-        }
-        Standing::Refused { how, .. } => {
-            return no(ReasonCode::ConfirmationDeclined, format!("the question was answered already: {how}"));
-        }
-        Standing::Open { .. } | Standing::Approved { .. } => {}
-    }
+    still_good(&confirmation, &standing)?;
+    let channel = request.channel.or(request.page).unwrap_or(Channel::InputRequired);
+    let subject = || gateway.subject(id, &request.principal, facts.tool, facts.args, seen);
     match matches(&confirmation, facts) {
         Matches::OtherCall => {
             return no(ReasonCode::ConfirmationInvalid, "the question was about another call than this one");
         }
         Matches::TargetChanged => {
+            // Written down, so that nobody waits for it or answers it any more.
+            let given = Given::by(GATEWAY.to_owned(), confirmation.id, Answer::Failed, channel, None);
+            gateway.store.answer(subject(), given).await?;
             return no(ReasonCode::TargetChanged, "the target has changed since the question was asked");
         }
         Matches::Exactly => {}
     }
     if !confirmation.is_in_time(now()) {
         // Written down, so that it stays expired whatever becomes of the clock.
-        let (subject, by) =
-            (gateway.subject(id, &request.principal, facts.tool, facts.args, seen), "mollyguard".to_owned());
-        let channel = request.channel.unwrap_or(Channel::InputRequired);
-        let given = Given::by(by, confirmation.id, Answer::Timeout, channel, None);
-        gateway.store.answer(subject, given).await?;
+        let given = Given::by(GATEWAY.to_owned(), confirmation.id, Answer::Timeout, channel, None);
+        gateway.store.answer(subject(), given).await?;
         return no(ReasonCode::ConfirmationExpired, format!("the question expired at {}", confirmation.expires_at));
     }
-    let channel = request.channel.unwrap_or(Channel::InputRequired);
-    let verdict = verdict(&confirmation, answered, &request.principal.user, channel);
-    if let Standing::Approved { approvals } = standing {
-        // Approved elsewhere meanwhile. Silence here leaves that standing; a no here takes it back.
-        let silent = matches!(answered.answer, Answer::Timeout | Answer::Failed);
-        if let Some(approved) = Approved::of(&confirmation, &approvals).filter(|_| silent || verdict.is_ok()) {
-            return Ok(approved);
-        }
+    let elsewhere = match standing {
+        Standing::Approved { approvals } => Approved::of(&confirmation, &approvals),
+        _ => None,
+    };
+    let Some(answer) = &answered.answer else { return Ok(elsewhere) };
+    let answer = meant(&confirmation, answer);
+    let verdict = verdict(&confirmation, &answer, &request.principal.user, channel);
+    // Approved elsewhere meanwhile. Silence here leaves that standing; a no here takes it back.
+    let silent = matches!(answer, Answer::Timeout | Answer::Failed);
+    if elsewhere.is_some() && (silent || verdict.is_ok()) {
+        return Ok(elsewhere);
     }
-    let subject = gateway.subject(id, &request.principal, facts.tool, facts.args, seen);
+    if let (Err((ReasonCode::ConfirmationInvalid, why)), Answer::Accept { .. }) = (&verdict, &answer) {
+        // What comes by a way that proves too little is neither a yes nor a no: the question stays open.
+        gateway.store.reject(confirmation.id, channel, None, why.clone()).await?;
+        return no(ReasonCode::ConfirmationInvalid, why.clone());
+    }
     let approval = verdict.as_ref().ok().cloned();
     let by = request.principal.user.clone();
-    let answer = for_the_record(gateway, &answered.answer);
-    gateway.store.answer(subject, Given::by(by, confirmation.id, answer, channel, approval)).await?;
+    let answer = for_the_record(gateway, &answer);
+    gateway.store.answer(subject(), Given::by(by, confirmation.id, answer, channel, approval)).await?;
     let given = verdict.map_err(|(code, message)| Unusable::No(code, message))?;
-    let approved = Approved::of(&confirmation, &[given]);
-    approved.ok_or_else(|| Unusable::No(ReasonCode::ConfirmationRequired, "other people must say yes, too".to_owned()))
+    match Approved::of(&confirmation, &[given]) {
+        Some(approved) => Ok(Some(approved)),
+        None => no(ReasonCode::ConfirmationRequired, "other people must say yes, too"),
+    }
+}
+
+/// Refuses what was used or refused already.
+fn still_good(confirmation: &Confirmation, standing: &Standing) -> Result<(), Unusable> {
+    match standing {
+        Standing::Spent { call } => {
+            no(ReasonCode::ConfirmationSpent, format!("the approval was used already, by call `{call}`"))
+        }
+        Standing::Refused { how, .. } if how == "timeout" => {
+            no(ReasonCode::ConfirmationExpired, format!("the question expired at {}", confirmation.expires_at))
+        }
+        Standing::Refused { how, by, .. } if how == "failed" && by == GATEWAY => {
+            no(ReasonCode::TargetChanged, "the target has changed since the question was asked")
+        }
+        Standing::Refused { how, by, .. } => {
+            no(ReasonCode::ConfirmationDeclined, format!("the question was answered already: {how}, by `{by}`"))
+        }
+        Standing::Open { .. } | Standing::Approved { .. } => Ok(()),
+    }
+}
+
+/// The answer as the person meant it: who chooses `decline` where there is a choice has declined.
+pub(crate) fn meant(confirmation: &Confirmation, answer: &Answer) -> Answer {
+    match answer {
+        Answer::Accept { typed: Some(word) } if wanted(confirmation) == APPROVE && word == "decline" => Answer::Decline,
+        other => other.clone(),
+    }
+}
+
+/// What is chosen where no name is typed.
+const APPROVE: &str = "approve";
+
+/// What must be typed or chosen.
+fn wanted(confirmation: &Confirmation) -> &str {
+    if confirmation.need.assurance >= Assurance::Typed { &confirmation.typed_name } else { APPROVE }
 }
 
 /// What is written down of an answer: a secret typed by mistake, or a novel, is not.
@@ -281,16 +226,18 @@ fn for_the_record(gateway: &Gateway, answer: &Answer) -> Answer {
     }
 }
 
-/// What an answer amounts to: the yes that was asked for, or which kind of no.
+/// What an answer in the client or on a terminal amounts to: the yes that was asked for, or which kind of no.
 pub(crate) fn verdict(
     confirmation: &Confirmation,
-    answered: &Answered,
+    answer: &Answer,
     approver: &str,
     channel: Channel,
 ) -> Result<Approval, (ReasonCode, String)> {
-    let wanted = if confirmation.need.assurance >= Assurance::Typed { &confirmation.typed_name } else { "approve" };
-    match &answered.answer {
-        Answer::Accept { typed: Some(typed) } if typed == wanted => Ok(Approval {
+    match answer {
+        Answer::Accept { .. } if !Need::IN_CLIENT.covers(&confirmation.need) => {
+            Err((ReasonCode::ConfirmationInvalid, not_here(&confirmation.need)))
+        }
+        Answer::Accept { typed: Some(typed) } if typed == wanted(confirmation) => Ok(Approval {
             confirmation: confirmation.id,
             approver: approver.to_owned(),
             operator: None,
@@ -299,9 +246,6 @@ pub(crate) fn verdict(
             channel,
             at: now(),
         }),
-        Answer::Accept { typed: Some(typed) } if wanted == "approve" && typed == "decline" => {
-            Err((ReasonCode::ConfirmationDeclined, "the person chose decline".to_owned()))
-        }
         Answer::Accept { .. } => Err((
             ReasonCode::ConfirmationMismatch,
             "the answer is not the exact text that was asked for, so it is no approval".to_owned(),
@@ -313,6 +257,11 @@ pub(crate) fn verdict(
         Answer::Timeout => Err((ReasonCode::ConfirmationExpired, "nobody answered in time".to_owned())),
         Answer::Failed => Err((ReasonCode::ConfirmationInvalid, "the client could not ask".to_owned())),
     }
+}
+
+/// Why a yes to this does not count in a client or on a terminal.
+pub(crate) fn not_here(need: &Need) -> String {
+    format!("this cannot be answered here; it needs {need}, given on the gateway's own page")
 }
 
 /// A confirmation that as many people have approved as it needs.

@@ -1,8 +1,8 @@
 //! The parts of a gateway, put together once and shared by every call, and the steps of a call that use several of them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mollyguard_tools::contract::{Declaration, Reversibility, Toolset};
@@ -40,6 +40,8 @@ pub struct Gateway {
     pub args_key: ArgsKey,
     /// The toolsets the configuration was read with.
     pub toolsets: Vec<Arc<dyn Toolset>>,
+    /// Where the confirmation page is, such as `http://localhost:7420`: set by whoever serves it.
+    pub page: OnceLock<String>,
     pub(crate) slots: Slots,
     pub(crate) twins: Twins,
     /// Calls that have been written down and run on, whether or not their client still listens.
@@ -123,6 +125,7 @@ impl Gateway {
             .map_err(|error| OpenError::Store(config.state.clone(), error))?;
         Ok(Self {
             args_key: ArgsKey::open(&config.state)?,
+            page: OnceLock::new(),
             slots: Slots::new(config.concurrent_calls, config.waiting_calls),
             twins: Twins::default(),
             running: TaskTracker::new(),
@@ -135,6 +138,14 @@ impl Gateway {
             broker,
             toolsets,
         })
+    }
+
+    /// Where a question can be answered in a browser. The address opens nothing by itself: who answers shows there who
+    /// they are.
+    #[must_use]
+    pub fn page_of(&self, confirmation: Uuid) -> Option<String> {
+        let page = self.page.get()?;
+        Some(format!("{}/questions/{confirmation}", page.trim_end_matches('/')))
     }
 
     /// Waits for calls that are written down and still run, for as long as that may take.

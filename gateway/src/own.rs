@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::audit::{AuditEvent, Subject};
-use crate::confirm::Standing;
+use crate::confirm::{Approval, Confirmation, Standing, strength};
 use crate::gateway::Gateway;
 use crate::reply::{About, ReasonCode, Receipt, Refusal, Reply, Request};
 use crate::store::{CallFilter, StoredCall};
@@ -104,7 +104,8 @@ impl Own {
             Self::Confirmation => declaration::<ConfirmationArgs>(
                 "confirmation_status",
                 "Status of a confirmation",
-                "Whether a person has answered a question yet. It cannot answer it.",
+                "Whether a question has been answered yet, who has said yes so far, and how many more must. It cannot \
+                 answer it.",
                 json!({"type": "object", "required": ["confirmation_id", "state"]}),
             ),
         }
@@ -227,15 +228,34 @@ async fn confirmation(gateway: &Gateway, request: &Request, about: About) -> Res
         return Err(Box::new(Refusal::new(ReasonCode::Untouched, message, "Call the tool again to be asked.", about)));
     };
     let expired = confirmation.expires_at <= mollyguard_tools::contract::now();
-    let state = match standing {
-        Standing::Spent { .. } => "spent",
-        Standing::Refused { .. } => "refused",
-        Standing::Open { .. } | Standing::Approved { .. } if expired => "expired",
-        Standing::Open { .. } => "open",
-        Standing::Approved { .. } => "approved",
+    let (state, approvals) = match &standing {
+        Standing::Spent { .. } => ("spent", None),
+        Standing::Refused { .. } => ("refused", None),
+        Standing::Open { approvals } | Standing::Approved { approvals } if expired => ("expired", Some(approvals)),
+        Standing::Open { approvals } => ("open", Some(approvals)),
+        Standing::Approved { approvals } => ("approved", Some(approvals)),
     };
-    Ok(json!({
+    let mut status = json!({
         "confirmation_id": confirmation.id, "state": state, "tool": confirmation.tool,
         "need": confirmation.need, "expires_at": confirmation.expires_at,
-    }))
+    });
+    if let Some(approvals) = approvals {
+        let yes = |yes: &Approval| json!({"by": yes.approver, "assurance": yes.assurance, "at": yes.at});
+        status["approved_by"] = approvals.iter().map(yes).collect();
+        status["more_needed"] = more_needed(&confirmation, approvals).into();
+    }
+    if let Standing::Refused { how, by, at } = &standing {
+        status["refused"] = json!({"how": how, "by": by, "at": at});
+    }
+    if let Some(page) = gateway.page_of(confirmation.id).filter(|_| state == "open") {
+        status["page"] = page.into();
+    }
+    Ok(status)
+}
+
+/// How many more people must say yes.
+fn more_needed(confirmation: &Confirmation, approvals: &[Approval]) -> u32 {
+    let need = &confirmation.need;
+    let (people, others) = strength(approvals, &confirmation.principal).map_or((0, 0), |it| (it.approvers, it.others));
+    need.approvers.saturating_sub(people).max(need.others.saturating_sub(others))
 }

@@ -65,6 +65,7 @@ fn inner(request: &Request, args: &PreviewArgs) -> Request {
         args: Value::Object(args.arguments.clone()),
         principal: request.principal.clone(),
         channel: None,
+        page: None,
         answered: None,
         stage: request.stage.clone(),
         cancel: request.cancel.clone(),

@@ -138,6 +138,16 @@ pub enum AuditEvent {
         /// Who.
         operator: Uuid,
     },
+    /// Nobody is asked for this principal any more.
+    Quarantined {
+        /// Why.
+        why: String,
+    },
+    /// People are asked for this principal again.
+    Lifted {
+        /// The operator who decided that; `None` for the owner of the gateway.
+        by: Option<Uuid>,
+    },
     /// The call is about to run.
     Started {
         /// The settled reversibility.

@@ -7,12 +7,11 @@ use mollyguard_tools::contract::now;
 use uuid::Uuid;
 
 use super::paint::Paint;
-use super::{Done, Failure, open, print, print_json, terminal};
-use crate::approval::verdict;
+use super::{Done, Failure, open, print, print_json, quarantine, terminal};
+use crate::approval::{meant, not_here, verdict};
 use crate::audit::Subject;
-use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
+use crate::confirm::{Answer, Approval, Channel, Confirmation, Need, Standing};
 use crate::gateway::Gateway;
-use crate::reply::Answered;
 use crate::store::Given;
 
 /// What to do with the questions.
@@ -39,6 +38,17 @@ pub(crate) enum Approvals {
         /// The confirmation's id.
         confirmation: Uuid,
     },
+    /// List the users nobody is asked for any more, because they asked too much.
+    Quarantined {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have people asked for a user again.
+    Lift {
+        /// The user, as `mollyguard approvals quarantined` names them.
+        user: String,
+    },
 }
 
 impl Approvals {
@@ -56,6 +66,9 @@ impl Approvals {
             }
             Self::Approve { confirmation } => {
                 let (confirmation, _) = still_open(&gateway, confirmation).await?;
+                if !Need::IN_CLIENT.covers(&confirmation.need) {
+                    return Err(Failure::found(not_here(&confirmation.need)));
+                }
                 let answer = terminal::ask(&confirmation.text, confirmation.need).await?;
                 answered(&gateway, &confirmation, answer).await
             }
@@ -67,6 +80,8 @@ impl Approvals {
                 }
                 answered(&gateway, &confirmation, Answer::Decline).await
             }
+            Self::Quarantined { json } => quarantine::list(&gateway, json).await,
+            Self::Lift { user } => quarantine::lift(&gateway, user).await,
         }
     }
 }
@@ -85,8 +100,8 @@ async fn still_open(gateway: &Gateway, id: Uuid) -> Result<(Confirmation, Standi
 }
 
 async fn answered(gateway: &Gateway, confirmation: &Confirmation, answer: Answer) -> Done {
-    let given = Answered { confirmation: confirmation.id, answer: answer.clone() };
-    let verdict = verdict(confirmation, &given, &gateway.config.user, Channel::Terminal);
+    let answer = meant(confirmation, &answer);
+    let verdict = verdict(confirmation, &answer, &gateway.config.user, Channel::Terminal);
     let subject = Subject {
         call: None,
         principal: Some(confirmation.principal.clone()),

@@ -46,7 +46,11 @@ impl ShowConfig {
                 "call_timeout_ms": config.limits.deadline.as_millis() as u64,
                 "concurrent_calls": config.concurrent_calls, "waiting_calls": config.waiting_calls,
             },
-            "confirm": {"expires_s": config.confirm_for.as_secs()},
+            "confirm": {
+                "expires_s": config.confirm.expires.as_secs(), "wait_s": config.confirm.wait.as_secs(),
+                "denial_s": config.confirm.denial.as_secs(), "open_questions": config.confirm.open_questions,
+                "flood": config.confirm.flood,
+            },
             "audit": {"checkpoint": config.checkpoint},
             "http": {"tokens": config.http.tokens.len(), "allowed_hosts": config.http.allowed_hosts,
                      "allowed_origins": config.http.allowed_origins, "body_bytes": config.http.body_bytes,

@@ -8,6 +8,7 @@ mod demo;
 mod logging;
 mod paint;
 mod policy;
+mod quarantine;
 mod serve;
 mod targets;
 mod terminal;

@@ -50,7 +50,8 @@ impl Serve {
 fn wire(gateway: &Arc<Gateway>) -> Result<Wire, Failure> {
     let key = seal_key(&gateway.config.state).map_err(Failure::usage)?;
     let seal = Seal::new(&key).map_err(Failure::usage)?;
-    Ok(Wire { calls: Arc::new(Arc::clone(gateway)), seal, timing: Timing::default() })
+    let timing = Timing { wait: gateway.config.confirm.wait, ..Timing::default() };
+    Ok(Wire { calls: Arc::new(Arc::clone(gateway)), seal, timing })
 }
 
 fn principal(config: &Config) -> Principal {

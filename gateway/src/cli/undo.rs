@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use super::serve::LAST_CALLS;
 use super::{Done, Failure, open, print, print_json, terminal};
+use crate::approval::settled;
 use crate::call::call;
 use crate::identity::Principal;
-use crate::reply::{Answered, Reply, Request};
+use crate::reply::{Answered, Put, Refusal, Reply, Request};
 
 /// Arguments of `undo`.
 #[derive(Debug, Args)]
@@ -28,7 +29,7 @@ impl Undo {
         let config = &gateway.config;
         let client = Some("mollyguard undo".to_owned());
         let principal = Principal { user: config.user.clone(), client, roles: config.roles.clone() };
-        let mut answered = None;
+        let (mut answered, mut waited) = (None, None);
         loop {
             let mut request = Request::new("undo_call", json!({"call_id": self.call}), principal.clone());
             request.by_owner = true;
@@ -50,8 +51,19 @@ impl Undo {
                     return Err(Failure::found(refusal.text()));
                 }
                 Reply::Ask(question) => {
-                    let answer = terminal::ask(&question.text, question.need).await?;
-                    answered = Some(Answered { confirmation: question.confirmation, answer });
+                    let (confirmation, asked_before) = (question.confirmation, waited.replace(question.confirmation));
+                    let answer = match question.put {
+                        Put::Form => Some(terminal::ask(&question.text, question.need).await?),
+                        // Whoever stands at the terminal waits for what is answered elsewhere.
+                        _ if terminal::channel().is_some() && asked_before != Some(confirmation) => {
+                            terminal::show(&question.text);
+                            eprintln!("{}", Refusal::pending(*question).text());
+                            settled(&gateway, confirmation).await;
+                            None
+                        }
+                        _ => return Err(Failure::found(Refusal::pending(*question).text())),
+                    };
+                    answered = Some(Answered { confirmation, answer });
                 }
             }
         }

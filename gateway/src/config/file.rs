@@ -9,7 +9,7 @@ use mollyguard_tools::contract::{Configured, Digest, Environment, Limits, Tier, 
 use serde::{Deserialize, Serialize};
 
 use super::find::resolve;
-use super::{Config, ConfigError, Http, Target, Token, user_state_dir};
+use super::{Config, ConfigError, Confirm, Http, Target, Token, user_state_dir};
 use crate::credentials::SecretSource;
 
 /// The file.
@@ -79,11 +79,15 @@ impl Default for LimitsTable {
 #[serde(deny_unknown_fields, default)]
 struct ConfirmTable {
     expires_s: u64,
+    wait_s: u64,
+    denial_s: u64,
+    open_questions: u32,
+    flood: u32,
 }
 
 impl Default for ConfirmTable {
     fn default() -> Self {
-        Self { expires_s: 300 }
+        Self { expires_s: 300, wait_s: 45, denial_s: 600, open_questions: 8, flood: 30 }
     }
 }
 
@@ -224,9 +228,6 @@ impl Config {
         }
         let redact = file.redact.secrets.iter().map(|text| reading.secret("redact.secrets", text));
         let limits = limits(&reading, &file.limits)?;
-        if !(10..=300).contains(&file.confirm.expires_s) {
-            return Err(reading.wrong("confirm.expires_s", "a question waits between 10 and 300 seconds"));
-        }
         Ok(Self {
             path: path.to_path_buf(),
             digest: Digest::of_bytes(text.as_bytes()),
@@ -238,7 +239,7 @@ impl Config {
             limits,
             concurrent_calls: file.limits.concurrent_calls,
             waiting_calls: file.limits.waiting_calls,
-            confirm_for: Duration::from_secs(file.confirm.expires_s),
+            confirm: confirm(&reading, &file.confirm)?,
             checkpoint: file.audit.checkpoint.map(|path| resolve(&path, &reading.base)),
             redact: redact.collect::<Result<_, _>>()?,
             http: http(&reading, file.http)?,
@@ -306,6 +307,24 @@ fn limits(reading: &Reading<'_>, table: &LimitsTable) -> Result<Limits, ConfigEr
         count: table.count,
         deadline: Duration::from_millis(table.call_timeout_ms),
     })
+}
+
+fn confirm(reading: &Reading<'_>, table: &ConfirmTable) -> Result<Confirm, ConfigError> {
+    let ConfirmTable { expires_s, wait_s, denial_s, open_questions, flood } = *table;
+    if !(10..=300).contains(&expires_s) {
+        return Err(reading.wrong("confirm.expires_s", "a question waits between 10 and 300 seconds"));
+    }
+    if wait_s > 300 {
+        return Err(reading.wrong("confirm.wait_s", "a call waits at most 300 seconds"));
+    }
+    if denial_s > 86_400 {
+        return Err(reading.wrong("confirm.denial_s", "a no holds for at most 86400 seconds"));
+    }
+    if !(1..=1_000).contains(&open_questions) || !(1..=1_000_000).contains(&flood) {
+        return Err(reading.wrong("confirm", "`open_questions` is 1 to 1000, and `flood` 1 to 1000000"));
+    }
+    let [expires, wait, denial] = [expires_s, wait_s, denial_s].map(Duration::from_secs);
+    Ok(Confirm { expires, wait, denial, open_questions, flood })
 }
 
 fn http(reading: &Reading<'_>, table: HttpTable) -> Result<Http, ConfigError> {

@@ -90,6 +90,21 @@ pub struct Target {
     pub identity: Option<String>,
 }
 
+/// How people are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Confirm {
+    /// How long a question waits for its answer.
+    pub expires: std::time::Duration,
+    /// How long a call waits for an answer that is given elsewhere than in its client.
+    pub wait: std::time::Duration,
+    /// How long nobody is asked again for what a person declined.
+    pub denial: std::time::Duration,
+    /// How many questions of one user may be open at a time.
+    pub open_questions: u32,
+    /// How many questions of one user within 10 minutes are a flood, if it is more.
+    pub flood: u32,
+}
+
 /// The configuration, checked.
 #[derive(Debug)]
 pub struct Config {
@@ -113,8 +128,8 @@ pub struct Config {
     pub concurrent_calls: usize,
     /// Calls that may wait for their turn.
     pub waiting_calls: usize,
-    /// How long a question waits for its answer.
-    pub confirm_for: std::time::Duration,
+    /// How people are asked.
+    pub confirm: Confirm,
     /// Where signed heads of the audit chain are appended.
     pub checkpoint: Option<PathBuf>,
     /// How the gateway listens on HTTP.

@@ -25,7 +25,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mollyguard_tools::contract::Declaration;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+use crate::approval;
 use crate::call;
 use crate::gateway::Gateway;
 use crate::reply::{Reply, Request, UnknownTool};
@@ -54,6 +56,9 @@ pub trait Calls: Send + Sync + 'static {
 
     /// The declaration of a listed tool.
     fn declaration(&self, name: &str) -> Option<&Declaration>;
+
+    /// Returns once a question is not open any more, however it was answered, or its time is over.
+    async fn settled(&self, confirmation: Uuid);
 }
 
 #[async_trait]
@@ -68,6 +73,10 @@ impl Calls for Arc<Gateway> {
 
     fn declaration(&self, name: &str) -> Option<&Declaration> {
         self.registry.declaration(name)
+    }
+
+    async fn settled(&self, confirmation: Uuid) {
+        approval::settled(self, confirmation).await;
     }
 }
 
@@ -85,6 +94,9 @@ pub struct Wire {
 /// How long the wire waits, and how often it says so.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
+    /// How long a call waits for an answer that is not given in its client, at most; then it says what it waits for, and
+    /// is to be repeated. Less than the patience of common clients, 60 seconds.
+    pub wait: Duration,
     /// How long a call is held open while its client asks a person, at most; `None` holds it until the confirmation
     /// expires. Only older revisions hold a call: in 2026-07-28 the call returns and is repeated.
     pub hold: Option<Duration>,
@@ -96,7 +108,12 @@ pub struct Timing {
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { hold: None, progress_after: Duration::from_millis(100), progress_every: Duration::from_secs(5) }
+        Self {
+            wait: Duration::from_secs(45),
+            hold: None,
+            progress_after: Duration::from_millis(100),
+            progress_every: Duration::from_secs(5),
+        }
     }
 }
 

@@ -21,14 +21,14 @@ const LAST_WORD: Duration = Duration::from_millis(50);
 pub(super) struct Seen {
     /// How far it has come.
     pub(super) stage: watch::Sender<Stage>,
-    /// Whether it waits for a person.
-    pub(super) asking: watch::Sender<bool>,
+    /// That it waits for a person, in words, while it does.
+    pub(super) asking: watch::Sender<Option<String>>,
 }
 
 impl Seen {
     /// A call that has just begun.
     pub(super) fn new() -> Self {
-        Self { stage: watch::Sender::new(Stage::Looking), asking: watch::Sender::new(false) }
+        Self { stage: watch::Sender::new(Stage::Looking), asking: watch::Sender::new(None) }
     }
 }
 
@@ -76,8 +76,8 @@ async fn report(seen: &Seen, peer: &Peer<RoleServer>, token: ProgressToken, timi
             _ = ticks.tick() => {}
         }
         progress += 1.0;
-        let word =
-            if *asking.borrow_and_update() { "waiting for a person" } else { stage.borrow_and_update().as_str() };
+        let word = stage.borrow_and_update().as_str();
+        let word = asking.borrow_and_update().clone().unwrap_or_else(|| word.to_owned());
         let said = ProgressNotificationParam::new(token.clone(), progress).with_message(word);
         if peer.notify_progress(said).await.is_err() {
             return;

@@ -40,8 +40,8 @@ pub enum SealError {
 pub struct Sealed {
     /// The confirmation that was asked for.
     pub confirmation: Uuid,
-    /// The form's one field.
-    pub field: String,
+    /// The form's one field; `None` where the person was sent to a page.
+    pub field: Option<String>,
     /// When the confirmation expires.
     pub until: Timestamp,
 }

@@ -15,15 +15,15 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::confirm::{self, Elicited};
+use super::confirm::{self, Opened, Reach, Waited};
 use super::listing::Listing;
 use super::progress::{self, Seen};
 use super::room::{OPEN_CALLS, OPEN_CALLS_EACH, Room};
 use super::seal::Bound;
 use super::{Wire, error};
-use crate::confirm::{Answer, Channel};
+use crate::confirm::Answer;
 use crate::identity::Principal;
-use crate::reply::{About, Answered, Pending, Question, ReasonCode, Receipt, Refusal, Reply, Request, UnknownTool};
+use crate::reply::{About, Answered, Put, Question, ReasonCode, Receipt, Refusal, Reply, Request, UnknownTool};
 
 /// Where a result carries what the gateway saw and decided.
 const META: &str = "dev.mollyguard/call";
@@ -56,6 +56,7 @@ struct Parts {
     caller: Caller,
     listing: Listing,
     room: Room,
+    opened: Opened,
     running: TaskTracker,
     gone: CancellationToken,
 }
@@ -65,7 +66,7 @@ struct Incoming {
     tool: String,
     args: Value,
     principal: Principal,
-    channel: Option<Channel>,
+    reach: Reach,
 }
 
 impl Incoming {
@@ -78,7 +79,8 @@ impl Incoming {
             tool: self.tool.clone(),
             args: self.args.clone(),
             principal: self.principal.clone(),
-            channel: self.channel,
+            channel: self.reach.form,
+            page: self.reach.page,
             answered,
             stage: seen.stage.clone(),
             cancel,
@@ -92,7 +94,7 @@ impl Server {
     pub(super) fn new(wire: Wire, caller: Caller, gone: CancellationToken) -> Self {
         let listing = Listing::new(&wire.calls.listing());
         let (room, running) = (Room::default(), TaskTracker::new());
-        Self(Arc::new(Parts { wire, caller, listing, room, running, gone }))
+        Self(Arc::new(Parts { wire, caller, listing, room, opened: Opened::default(), running, gone }))
     }
 
     /// Returns once no call is open.
@@ -130,7 +132,7 @@ impl Server {
         })
     }
 
-    /// The call, and where the gateway asks back in an older revision, the question and the call again.
+    /// The call; and where a person must answer first, the question, the waiting, and the call again.
     async fn answer(
         &self,
         incoming: &Incoming,
@@ -138,8 +140,9 @@ impl Server {
         seen: &Seen,
         ctx: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let Parts { wire, opened, gone, .. } = &*self.0;
         let mut cancel = ctx.ct.clone();
-        let mut has_asked = false;
+        let mut has_waited = false;
         loop {
             let request = incoming.request(answered.take(), seen, cancel.clone());
             let reply = self.call(request).await.map_err(|unknown| error::unknown_tool(&unknown))?;
@@ -148,34 +151,55 @@ impl Server {
                 Reply::Refused(refusal) => return Ok(refused(&refusal).into()),
                 Reply::Ask(question) => question,
             };
-            match incoming.channel {
-                Some(Channel::InputRequired) => return self.ask_to_repeat(&question, incoming),
-                // A second question within one call means that what was approved changed meanwhile. It is not put again
-                // on the spot: the agent should look first.
-                Some(Channel::Elicitation) if !has_asked => has_asked = true,
-                _ => return Ok(refused(&unasked(*question)).into()),
+            if confirm::is_newest(ctx)
+                && let Some(asks) = self.ask_to_repeat(&question, incoming)?
+            {
+                return Ok(asks);
             }
-            seen.asking.send_replace(true);
-            let elicited = confirm::elicit(ctx, &question, self.0.wire.timing.hold, &self.0.gone).await;
-            seen.asking.send_replace(false);
-            let answer = match elicited {
-                Elicited::Answered(answer) => answer,
-                Elicited::Held => return Ok(refused(&unasked(*question)).into()),
-                Elicited::Gone => {
+            // A second question within one call means that what was approved changed meanwhile. It is not put again on the
+            // spot: the agent should look first.
+            if has_waited || !self.waits(&question, incoming) {
+                return Ok(refused(&Refusal::pending(*question)).into());
+            }
+            has_waited = true;
+            seen.asking.send_replace(Some(waiting_for(&question)));
+            let settled = wire.calls.settled(question.confirmation);
+            let waited = confirm::put(ctx, &question, opened, settled, &wire.timing, gone).await;
+            seen.asking.send_replace(None);
+            let answer = match waited {
+                Waited::Answered(answer) => Some(answer),
+                Waited::Settled => None,
+                Waited::Gone if question.put == Put::Form => {
                     // So that the question is written down as closed although the call itself is cancelled.
                     cancel = CancellationToken::new();
-                    Answer::Cancel
+                    Some(Answer::Cancel)
                 }
+                // It can still be answered where it was put, for whoever makes the same call again.
+                Waited::Held | Waited::Gone => return Ok(refused(&Refusal::pending(*question)).into()),
             };
             answered = Some(Answered { confirmation: question.confirmation, answer });
         }
     }
 
-    /// The question as a result; the client repeats the call with the answer.
-    fn ask_to_repeat(&self, question: &Question, incoming: &Incoming) -> Result<CallToolResponse, ErrorData> {
+    /// Whether the call is held for an answer. Where nobody was told of a new question, the agent tells them first.
+    fn waits(&self, question: &Question, incoming: &Incoming) -> bool {
+        match question.put {
+            Put::Form => true,
+            _ if self.0.wire.timing.wait.is_zero() => false,
+            Put::Page => true,
+            Put::Elsewhere => incoming.reach.form.is_some() || !question.is_new,
+        }
+    }
+
+    /// The question as a result; the client repeats the call with the answer. None where there is nothing to show: then the
+    /// answer is only waited for.
+    fn ask_to_repeat(&self, question: &Question, incoming: &Incoming) -> Result<Option<CallToolResponse>, ErrorData> {
+        if question.put == Put::Page && self.0.opened.has(question.confirmation) {
+            return Ok(None);
+        }
         let result = confirm::input_required(question, &incoming.bound(), &self.0.wire.seal);
         let result = result.map_err(|_| error::unsealed())?;
-        Ok(result.with_meta(meta(&question.about)).into())
+        Ok(result.map(|result| result.with_meta(meta(&question.about)).into()))
     }
 }
 
@@ -212,9 +236,12 @@ impl ServerHandler for Server {
             tool: params.name.clone().into_owned(),
             args: Value::Object(params.arguments.take().unwrap_or_default()),
             principal,
-            channel: confirm::channel(&ctx),
+            reach: Reach::of(&ctx),
         };
-        let answered = confirm::brought(&params, &incoming.bound(), incoming.channel, &self.0.wire.seal);
+        let answered = confirm::brought(&params, &incoming.bound(), incoming.reach, &self.0.wire.seal);
+        if let Some(Answered { confirmation, answer: None }) = answered {
+            self.0.opened.add(confirmation);
+        }
         let seen = Seen::new();
         let work = self.answer(&incoming, answered, &seen, &ctx);
         progress::during(work, &seen, &ctx.peer, ctx.meta.get_progress_token(), &self.0.wire.timing).await
@@ -259,22 +286,12 @@ fn refused(refusal: &Refusal) -> CallToolResult {
     result.with_meta(Some(meta(&refusal.about)))
 }
 
-/// The refusal of a call whose question could not be put, or not be waited for.
-fn unasked(question: Question) -> Refusal {
-    let mut refusal = Refusal::new(
-        ReasonCode::ConfirmationRequired,
-        "a person must confirm this call first, and has not",
-        "Tell the user what waits for them, and repeat the identical call when they are ready to answer.",
-        question.about,
-    );
-    refusal.because.clone_from(&refusal.about.policies);
-    refusal.confirmation = Some(Pending {
-        id: question.confirmation,
-        question: question.text,
-        need: question.need,
-        expires_at: question.expires_at,
-    });
-    refusal
+/// What a waiting call says of itself. A client that cannot show the page may show this.
+fn waiting_for(question: &Question) -> String {
+    match &question.page {
+        Some(page) if question.put != Put::Form => format!("waiting for a person, who answers at {page}"),
+        _ => "waiting for a person".to_owned(),
+    }
 }
 
 fn meta(about: &About) -> MetaObject {

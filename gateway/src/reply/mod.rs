@@ -28,8 +28,10 @@ pub struct Request {
     pub args: Value,
     /// For whom.
     pub principal: Principal,
-    /// How this client can be asked, if it can at all.
+    /// How this client can be asked with a form, if it can at all.
     pub channel: Option<Channel>,
+    /// How it can send the person to a page, if it can.
+    pub page: Option<Channel>,
     /// The answer to a question asked before, if one came along.
     pub answered: Option<Answered>,
     /// How far the call has come, for progress notifications.
@@ -50,6 +52,7 @@ impl Request {
             args,
             principal,
             channel: None,
+            page: None,
             answered: None,
             stage,
             cancel: CancellationToken::new(),
@@ -63,8 +66,8 @@ impl Request {
 pub struct Answered {
     /// The confirmation it answers.
     pub confirmation: Uuid,
-    /// The answer.
-    pub answer: Answer,
+    /// The answer given in the client; `None` where it was waited for elsewhere: what the store says then counts.
+    pub answer: Option<Answer>,
 }
 
 /// How far a call has come.
@@ -100,7 +103,7 @@ pub enum Reply {
     Done(Box<Receipt>),
     /// It did not run, or nobody knows; a result the model must read.
     Refused(Box<Refusal>),
-    /// A person must be asked through the channel the request named. Nothing has changed.
+    /// A person must answer first. Nothing has changed.
     Ask(Box<Question>),
 }
 
@@ -114,7 +117,18 @@ pub struct UnknownTool {
     pub nearest: Option<String>,
 }
 
-/// A question to put to a person through the client. The same facts as its [`Confirmation`], which is stored.
+/// How a question reaches a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// A form in the client takes the answer.
+    Form,
+    /// The client sends the person to the page, which takes the answer.
+    Page,
+    /// Not through this client: who answers is told of it, or looks for it.
+    Elsewhere,
+}
+
+/// A question to put to a person. The same facts as its [`Confirmation`](crate::confirm::Confirmation), which is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
     /// The confirmation.
@@ -127,6 +141,14 @@ pub struct Question {
     pub text: String,
     /// After this an answer is worth nothing.
     pub expires_at: Timestamp,
+    /// How it is to be put.
+    pub put: Put,
+    /// Where it can be answered in a browser.
+    pub page: Option<String>,
+    /// Whether it was asked just now; else an earlier call asked the same.
+    pub is_new: bool,
+    /// The reversible way to the same end, where there is one.
+    pub alternative: Option<Value>,
     /// About the call, for `_meta`.
     pub about: About,
 }

@@ -24,7 +24,12 @@ impl Reply {
                 refusal.about.redact(redactor);
             }
             // The question's text was redacted before its digest was recorded.
-            Self::Ask(question) => question.about.redact(redactor),
+            Self::Ask(question) => {
+                if let Some(way) = &mut question.alternative {
+                    redactor.value(way);
+                }
+                question.about.redact(redactor);
+            }
         }
         self
     }

@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::About;
-use crate::confirm::{Confirmation, Need};
+use super::{About, Question};
+use crate::confirm::Need;
 use crate::journal::JournalError;
 use crate::policy::Because;
 use crate::store::StoreError;
@@ -17,7 +17,7 @@ use crate::store::StoreError;
 pub enum ReasonCode {
     /// Policy says no.
     Denied,
-    /// A person must answer first, and this client cannot ask them.
+    /// A person must answer first, and has not.
     ConfirmationRequired,
     /// A person said no.
     ConfirmationDeclined,
@@ -118,17 +118,9 @@ pub struct Pending {
     pub need: Need,
     /// After this an answer is worth nothing.
     pub expires_at: Timestamp,
-}
-
-impl From<&Confirmation> for Pending {
-    fn from(confirmation: &Confirmation) -> Self {
-        Self {
-            id: confirmation.id,
-            question: confirmation.text.clone(),
-            need: confirmation.need,
-            expires_at: confirmation.expires_at,
-        }
-    }
+    /// Where it can be answered in a browser.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
 }
 
 impl Refusal {
@@ -183,6 +175,9 @@ impl Refusal {
         }
         if let Some(pending) = &self.confirmation {
             text.push_str(&format!("\nConfirmation {} waits until {}.", pending.id, pending.expires_at));
+            if let Some(page) = &pending.page {
+                text.push_str(&format!("\nIt is answered at {page}"));
+            }
         }
         text.push_str(&format!("\nNext: {}", self.next));
         text
@@ -202,6 +197,36 @@ impl Refusal {
             "Correct the arguments; `tools/list` has the schema.",
             about,
         ))
+    }
+
+    /// A person must answer first, and has not: what to tell them, and that the call is to be repeated.
+    #[must_use]
+    pub(crate) fn pending(question: Question) -> Self {
+        let Question { confirmation, need, text, expires_at, page, alternative, about, .. } = question;
+        let tell = match &page {
+            Some(page) => format!("Tell the person to answer at {page}"),
+            None if Need::IN_CLIENT.covers(&need) => {
+                format!(
+                    "Tell the person: `mollyguard approvals approve {confirmation}` shows the question on their terminal \
+                     and takes their answer"
+                )
+            }
+            None => format!("It needs {need}, which this gateway has no page for: tell the person"),
+        };
+        let mut next = format!(
+            "{tell}. Then repeat the identical call: it asks nobody anew, waits for the answer for a while, and runs once \
+             the answer is a yes."
+        );
+        if let Some(way) = &alternative {
+            let [tool, summary] = ["tool", "summary"].map(|key| way[key].as_str().unwrap_or_default());
+            next = format!("Use `{tool}` instead: {summary}. Or: {next}");
+        }
+        let message = "a person must confirm this call first, and has not yet";
+        let mut refusal = Self::new(ReasonCode::ConfirmationRequired, message, next, about);
+        refusal.because.clone_from(&refusal.about.policies);
+        refusal.confirmation = Some(Pending { id: confirmation, question: text, need, expires_at, page });
+        refusal.alternative = alternative;
+        refusal
     }
 
     /// The store said no before anything ran.

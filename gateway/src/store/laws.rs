@@ -10,7 +10,7 @@ use mollyguard_tools::contract::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{CallFilter, Ending, Given, Start, Store, StoreError};
+use super::{Asking, Bounds, CallFilter, Ending, Given, Start, Store, StoreError};
 use crate::audit::{AuditEvent, AuditRecord, End, Subject, chain};
 use crate::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Need, Standing};
 use crate::identity::Principal;
@@ -83,7 +83,7 @@ pub(crate) fn question(lives: Duration) -> Confirmation {
         id,
         principal: ada(),
         tool: "sqlite_delete_rows".into(),
-        request: Digest::of_bytes(b"request"),
+        request: Digest::of_bytes(id.as_bytes()),
         state: Digest::of_bytes(b"state"),
         call: Digest::of_bytes(id.as_bytes()),
         need: Need::IN_CLIENT,
@@ -105,7 +105,16 @@ fn accept() -> Answer {
 }
 
 pub(crate) async fn ask(store: &dyn Store, question: &Confirmation) {
-    store.ask(subject(Uuid::now_v7()), question.clone(), Some(Channel::Elicitation)).await.unwrap();
+    let asking = put(store, question, ROOM).await;
+    assert!(matches!(asking, Asking::Asked), "{asking:?}");
+}
+
+/// Bounds nothing here reaches.
+const ROOM: Bounds = Bounds { open: 1_000, flood: 1_000 };
+
+async fn put(store: &dyn Store, question: &Confirmation, bounds: Bounds) -> Asking {
+    let about = subject(Uuid::now_v7());
+    store.ask(about, question.clone(), Some(Channel::Elicitation), bounds).await.unwrap()
 }
 
 pub(crate) async fn approve(store: &dyn Store, id: Uuid) -> Result<(), StoreError> {
@@ -150,6 +159,10 @@ pub(crate) async fn all(mut place: impl FnMut() -> Box<dyn Fn() -> Arc<dyn Store
     the_first_answer_stands(&*place()).await;
     a_yes_is_taken_back_until_it_is_used(&*place()).await;
     the_newest_usable_question_is_pending(&*place()).await;
+    the_same_question_is_not_put_twice(&*place()).await;
+    what_was_asked_before_is_found(&*place()).await;
+    one_user_has_so_many_questions_open(&*place()).await;
+    a_flood_of_questions_ends_them(&*place()).await;
     a_call_is_taken_back_once(&*place()).await;
     an_undo_that_changed_nothing_may_be_tried_again(&*place()).await;
     calls_are_listed_newest_first(&*place()).await;
@@ -302,16 +315,131 @@ async fn the_newest_usable_question_is_pending(open: Open<'_>) {
     let about = question(Duration::ZERO);
     let pending = async || store.pending(about.request, about.state).await.unwrap().map(|(found, _)| found.id);
     assert_eq!(pending().await, None);
-    let (first, second) = (question(Duration::from_secs(600)), question(Duration::from_secs(600)));
+    let again = |lives| Confirmation { request: about.request, ..question(lives) };
+    let expired = again(Duration::ZERO);
+    ask(&*store, &expired).await;
+    assert_eq!(pending().await, None, "it has expired");
+    let first = again(Duration::from_secs(600));
     ask(&*store, &first).await;
-    ask(&*store, &second).await;
-    ask(&*store, &about).await;
-    assert_eq!(pending().await, Some(second.id), "the newest that has not expired");
-    approve(&*store, second.id).await.unwrap();
-    assert_eq!(pending().await, Some(second.id));
-    ran(&*store, Start { confirmation: Some(second.id), ..start() }, End::Succeeded).await;
     assert_eq!(pending().await, Some(first.id));
+    approve(&*store, first.id).await.unwrap();
+    assert_eq!(pending().await, Some(first.id), "approved and not used yet");
+    ran(&*store, Start { confirmation: Some(first.id), ..start() }, End::Succeeded).await;
+    assert_eq!(pending().await, None);
+    let second = again(Duration::from_secs(600));
+    ask(&*store, &second).await;
+    assert_eq!(pending().await, Some(second.id));
     assert!(store.pending(about.request, Digest::of_bytes(b"another state")).await.unwrap().is_none());
+}
+
+async fn the_same_question_is_not_put_twice(open: Open<'_>) {
+    let stores = [open(), open()];
+    let about = question(Duration::from_secs(600));
+    let racers: Vec<_> = (0..16)
+        .map(|n| {
+            let store = Arc::clone(&stores[n % 2]);
+            let question = Confirmation { request: about.request, ..question(Duration::from_secs(600)) };
+            tokio::spawn(async move {
+                match put(&*store, &question, ROOM).await {
+                    Asking::Asked => (true, question.id),
+                    Asking::Already(found, Standing::Open { .. }) => (false, found.id),
+                    other => panic!("{other:?}"),
+                }
+            })
+        })
+        .collect();
+    let mut put_by = Vec::new();
+    let mut ids = std::collections::HashSet::new();
+    for racer in racers {
+        let (is_put, id) = racer.await.unwrap();
+        put_by.extend(is_put.then_some(id));
+        ids.insert(id);
+    }
+    assert_eq!((put_by.len(), ids.len()), (1, 1), "all of them were told of the one");
+    approve(&*stores[0], put_by[0]).await.unwrap();
+    let again = Confirmation { request: about.request, ..question(Duration::from_secs(600)) };
+    let Asking::Already(_, Standing::Approved { .. }) = put(&*stores[1], &again, ROOM).await else {
+        panic!("it is approved")
+    };
+    ran(&*stores[0], Start { confirmation: Some(put_by[0]), ..start() }, End::Succeeded).await;
+    ask(&*stores[1], &again).await;
+}
+
+async fn what_was_asked_before_is_found(open: Open<'_>) {
+    let store = open();
+    let about = question(Duration::from_secs(600));
+    let found = async || store.asked_before(about.request).await.unwrap();
+    assert!(found().await.is_empty());
+    ask(&*store, &question(Duration::from_secs(600))).await;
+    ask(&*store, &about).await;
+    let state = Digest::of_bytes(b"another state");
+    let later = Confirmation { request: about.request, state, ..question(Duration::ZERO) };
+    ask(&*store, &later).await;
+    let declined = Given::by("ada".into(), about.id, Answer::Decline, Channel::Page, None);
+    store.answer(subject(Uuid::now_v7()), declined).await.unwrap();
+    let asked = found().await;
+    assert_eq!(asked.iter().map(|(it, _)| it.id).collect::<Vec<_>>(), [later.id, about.id], "newest first");
+    assert_eq!(asked[0].1, Standing::unanswered());
+    assert!(matches!(&asked[1].1, Standing::Refused { how, by, .. } if how == "declined" && by == "ada"));
+}
+
+/// Somebody else's question.
+fn of(user: &str) -> Confirmation {
+    Confirmation { principal: Principal { user: user.into(), ..ada() }, ..question(Duration::from_secs(600)) }
+}
+
+async fn one_user_has_so_many_questions_open(open: Open<'_>) {
+    let stores = [open(), open()];
+    let bounds = Bounds { open: 2, ..ROOM };
+    let (first, second) = (question(Duration::from_secs(600)), question(Duration::from_secs(600)));
+    let past = question(Duration::ZERO);
+    for question in [&past, &first, &second] {
+        assert!(matches!(put(&*stores[0], question, bounds).await, Asking::Asked), "what has expired does not count");
+    }
+    for store in &stores {
+        let one_more = question(Duration::from_secs(600));
+        assert!(matches!(put(&**store, &one_more, bounds).await, Asking::TooMany { open: 2 }));
+        assert!(store.confirmation(one_more.id).await.unwrap().is_none());
+    }
+    assert!(matches!(put(&*stores[1], &of("eve"), bounds).await, Asking::Asked), "each has a share of their own");
+    assert!(matches!(put(&*stores[1], &first, bounds).await, Asking::Already(..)), "it is none more");
+    approve(&*stores[0], first.id).await.unwrap();
+    assert!(matches!(put(&*stores[1], &question(Duration::from_secs(600)), bounds).await, Asking::Asked));
+    let denied = all_records(&*stores[0]).await;
+    let denied = denied.iter().filter(|record| matches!(record.event, AuditEvent::Denied { .. }));
+    assert_eq!(denied.count(), 2, "what was one too many is on record");
+}
+
+async fn a_flood_of_questions_ends_them(open: Open<'_>) {
+    let stores = [open(), open()];
+    let bounds = Bounds { open: 3, flood: 5 };
+    for n in 0..5 {
+        let asking = put(&*stores[n % 2], &question(Duration::from_secs(600)), bounds).await;
+        assert_eq!(matches!(asking, Asking::Asked), n < 3, "{asking:?}");
+    }
+    assert!(stores[0].quarantined().await.unwrap().is_empty());
+    for store in &stores {
+        let Asking::Quarantined(quarantine) = put(&**store, &question(Duration::from_secs(600)), bounds).await else {
+            panic!("that is one more than a flood")
+        };
+        assert_eq!(store.quarantined().await.unwrap(), [quarantine]);
+    }
+    assert!(matches!(put(&*stores[0], &of("eve"), bounds).await, Asking::Asked), "nobody else is in it");
+    let again = stores[1].quarantine(ada(), "for another reason".into()).await.unwrap();
+    assert_eq!(again.why, "more than 5 questions within 10 minutes", "the first reason stands");
+
+    stores[1].lift("ada".into(), None).await.unwrap();
+    assert!(matches!(stores[0].lift("ada".into(), None).await, Err(StoreError::NotQuarantined(user)) if user == "ada"));
+    assert!(matches!(put(&*stores[0], &question(Duration::from_secs(600)), bounds).await, Asking::Asked));
+    let kept: Vec<_> =
+        all_records(&*stores[0]).await.into_iter().map(|record| (record.subject, record.event)).collect();
+    let of_ada = kept.iter().filter(|(about, event)| match event {
+        AuditEvent::Quarantined { .. } | AuditEvent::Lifted { by: None } => {
+            about.principal.as_ref().is_some_and(|principal| principal.user == "ada")
+        }
+        _ => false,
+    });
+    assert_eq!(of_ada.count(), 2);
 }
 
 async fn a_call_is_taken_back_once(open: Open<'_>) {

@@ -46,6 +46,9 @@ pub enum StoreError {
     /// The call's end is written down already.
     #[error("call `{0}` has an end already")]
     AlreadyEnded(Uuid),
+    /// The user is not in quarantine.
+    #[error("`{0}` is not in quarantine")]
+    NotQuarantined(String),
     /// Not to be done to, or by, this operator.
     #[error("{0}")]
     NotEnrolled(String),
@@ -153,6 +156,43 @@ impl Given {
     }
 }
 
+/// How much one user may ask people.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// How many of their questions may be open at a time.
+    pub open: u32,
+    /// How many they may ask within 10 minutes, with those that were one too many; beyond that nobody is asked for them
+    /// any more.
+    pub flood: u32,
+}
+
+/// What became of a question that was to be asked.
+#[derive(Clone, Debug)]
+pub enum Asking {
+    /// It is open now.
+    Asked,
+    /// The very same is open, or approved and not used yet: nobody is asked twice.
+    Already(Box<Confirmation>, Standing),
+    /// That many of the user's are open already.
+    TooMany {
+        /// The bound.
+        open: u32,
+    },
+    /// Nobody is asked for this user.
+    Quarantined(Quarantine),
+}
+
+/// A user whom nobody is asked for any more, until an operator lifts it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// The user.
+    pub user: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub why: String,
+}
+
 /// A call as the store remembers it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoredCall {
@@ -234,13 +274,15 @@ pub trait Store: Send + Sync {
     /// is written to the database, which for reads may be before it is on disk.
     async fn record(&self, subject: Subject, event: AuditEvent) -> Result<(), StoreError>;
 
-    /// Writes down a question and its `Asked` record, in one transaction.
+    /// Writes down a question and its `Asked` record, in one transaction; or, with a `Denied` record, that it was one too
+    /// many. The same question is not written down twice while it can still be answered or used.
     async fn ask(
         &self,
         subject: Subject,
         confirmation: Confirmation,
         channel: Option<Channel>,
-    ) -> Result<(), StoreError>;
+        bounds: Bounds,
+    ) -> Result<Asking, StoreError>;
 
     /// Writes down an answer and its `Answered` record, in one transaction. Where one person is enough, the first answer
     /// stands; where several are needed, each may say yes once, and the confirmation is approved when their yeses together
@@ -267,6 +309,22 @@ pub trait Store: Send + Sync {
         request: mollyguard_tools::contract::Digest,
         state: mollyguard_tools::contract::Digest,
     ) -> Result<Option<(Confirmation, Standing)>, StoreError>;
+
+    /// The newest 32 confirmations about this request, newest first, whatever was found then and whatever became of them.
+    async fn asked_before(
+        &self,
+        request: mollyguard_tools::contract::Digest,
+    ) -> Result<Vec<(Confirmation, Standing)>, StoreError>;
+
+    /// Puts a user in quarantine: nobody is asked for them any more. One who is there already stays as they are.
+    async fn quarantine(&self, principal: Principal, why: String) -> Result<Quarantine, StoreError>;
+
+    /// Ends a user's quarantine; they begin with a clean slate. `by` is the operator who does it; `None` for the owner of
+    /// the gateway.
+    async fn lift(&self, user: String, by: Option<Uuid>) -> Result<(), StoreError>;
+
+    /// The users in quarantine, by name.
+    async fn quarantined(&self) -> Result<Vec<Quarantine>, StoreError>;
 
     /// The questions that are open and unexpired, newest first, among the newest 1,000.
     async fn open_confirmations(&self) -> Result<Vec<Confirmation>, StoreError>;

@@ -3,6 +3,7 @@
 //! Opening touches nothing but the file: the process's own stream of records begins with its first record. One thread
 //! writes (see `writer`); reads use a connection of their own.
 
+mod askings;
 mod bell;
 mod inspect;
 mod lease;
@@ -30,9 +31,12 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{CallFilter, Ending, Given, Intent, Start, Store, StoreError, StoredCall, Unfinished};
+use super::{
+    Asking, Bounds, CallFilter, Ending, Given, Intent, Quarantine, Start, Store, StoreError, StoredCall, Unfinished,
+};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject};
 use crate::confirm::{Channel, Confirmation, Standing};
+use crate::identity::Principal;
 use crate::operators::{Enrolment, Invitation, Operator, Session};
 use bell::Bell;
 use rows::{CallRow, ConfirmationRow, Depth};
@@ -313,8 +317,9 @@ impl Store for SqliteStore {
         subject: Subject,
         confirmation: Confirmation,
         channel: Option<Channel>,
-    ) -> Result<(), StoreError> {
-        self.write(true, move |writing| writes::ask(writing, subject, &confirmation, channel)).await
+        bounds: Bounds,
+    ) -> Result<Asking, StoreError> {
+        self.write(true, move |writing| askings::ask(writing, subject, &confirmation, channel, bounds)).await
     }
 
     async fn answer(&self, subject: Subject, given: Given) -> Result<(), StoreError> {
@@ -337,6 +342,22 @@ impl Store for SqliteStore {
 
     async fn pending(&self, request: Digest, state: Digest) -> Result<Option<(Confirmation, Standing)>, StoreError> {
         self.read(move |connection, seals| reads::pending(connection, request, state, seals)).await
+    }
+
+    async fn asked_before(&self, request: Digest) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
+        self.read(move |connection, seals| reads::asked_before(connection, request, seals)).await
+    }
+
+    async fn quarantine(&self, principal: Principal, why: String) -> Result<Quarantine, StoreError> {
+        self.write(true, move |writing| askings::quarantine(writing, &principal, why)).await
+    }
+
+    async fn lift(&self, user: String, by: Option<Uuid>) -> Result<(), StoreError> {
+        self.write(true, move |writing| askings::lift(writing, &user, by)).await
+    }
+
+    async fn quarantined(&self) -> Result<Vec<Quarantine>, StoreError> {
+        self.read(askings::all).await
     }
 
     async fn open_confirmations(&self) -> Result<Vec<Confirmation>, StoreError> {

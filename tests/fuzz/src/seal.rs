@@ -30,7 +30,7 @@ fn real() -> &'static Real {
         let args = json!({"target": "rental", "sql": "DELETE FROM bookings"});
         let seal = Seal::new(&[7; 32]).expect("any 32 bytes are a key");
         let mut real = Real { seal, principal, args, state: String::new() };
-        let sealed = Sealed { confirmation: Uuid::from_u128(1), field: "decision".into(), until: Timestamp::MAX };
+        let sealed = Sealed { confirmation: Uuid::from_u128(1), field: Some("decision".into()), until: Timestamp::MAX };
         // A client cannot wait as long as that: so that the state stays good however long this runs.
         real.state = real.seal.close(&sealed, &real.bound()).expect("a question can be sealed");
         real
@@ -47,7 +47,7 @@ pub fn seal(input: &[u8]) {
     let opened = real.seal.open(&brought, &real.bound());
     assert_eq!(opened.is_some(), brought == real.state, "{brought}");
     if let Some(sealed) = opened {
-        assert_eq!((sealed.confirmation, sealed.field.as_str()), (Uuid::from_u128(1), "decision"));
+        assert_eq!((sealed.confirmation, sealed.field.as_deref()), (Uuid::from_u128(1), Some("decision")));
     }
     let args = json!({"target": "rental", "sql": String::from_utf8_lossy(input)});
     let other = Principal { user: String::from_utf8_lossy(input).into_owned(), ..real.principal.clone() };

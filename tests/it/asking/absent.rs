@@ -33,9 +33,14 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 /// `mollyguard approvals approve` at a terminal where this is typed: its exit code and what was shown.
 async fn at_a_terminal(world: &World, id: &str, typed: &str) -> Result<(Option<i32>, String)> {
+    terminal(world, &["approvals", "approve", id], typed).await
+}
+
+/// A command at a terminal where this is typed when it asks: its exit code and what was shown.
+pub(super) async fn terminal(world: &World, args: &[&str], typed: &str) -> Result<(Option<i32>, String)> {
     let mut command = Command::new("python3");
     command.args(["-c", TERMINAL, typed]).arg(mollyguard()?).arg("--config").arg(world.config()?);
-    command.args(["approvals", "approve", id]).env("NO_COLOR", "1").stdin(Stdio::null()).kill_on_drop(true);
+    command.args(args).env("NO_COLOR", "1").stdin(Stdio::null()).kill_on_drop(true);
     let output = within("an answer at a terminal", command.output()).await??;
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     Ok((output.status.code(), shown + &String::from_utf8_lossy(&output.stderr)))
@@ -78,7 +83,7 @@ async fn a_question_nobody_can_be_asked_waits_and_can_be_denied() -> Result {
         let denied = setup.world.run(&["approvals", "deny", &id]).await?;
         assert_eq!(denied.code, Some(0), "{}", denied.stderr);
         assert_eq!(setup.standing(&id).await?, "refused");
-        assert_ne!(setup.pending(PURGE, bookings()).await?, id, "a no is not an answer to the next question");
+        assert_ne!(setup.pending(PURGE, bookings()).await?, id, "where a no holds for no time, it is asked anew");
         assert_eq!(setup.world.run(&["approvals", "deny", &id]).await?.code, Some(1), "it was answered");
         assert_eq!(setup.world.dump("fleet")?, before);
         assert_eq!(setup.events(PURGE).await?, ["asked", "answered", "asked"]);

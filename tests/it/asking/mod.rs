@@ -6,9 +6,11 @@ mod answers;
 mod hostile;
 mod http;
 mod leaving;
+mod operators;
 mod protocol;
 mod questions;
 mod replays;
+mod waiting;
 
 use mollyguard_tests::{Agent, Era, Person, Result, Served, World};
 use mollyguard_tools::contract::Timestamp;

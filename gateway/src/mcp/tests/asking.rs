@@ -101,7 +101,7 @@ async fn every_answer_but_the_exact_one_is_a_no() {
         let reply = raw.ask("tools/call", params).await;
         assert_eq!(reply["result"]["isError"], true, "{answer} got {reply}");
         let got = fake.answers().pop().unwrap();
-        assert_eq!((got.confirmation, got.answer), (confirmation, expected), "{answer}");
+        assert_eq!((got.confirmation, got.answer), (confirmation, Some(expected)), "{answer}");
     }
     // A repeated call without a response, or with one under another name.
     for responses in [json!(null), json!({}), json!({"other": accept(&json!({"name": "orders"}))})] {
@@ -112,7 +112,7 @@ async fn every_answer_but_the_exact_one_is_a_no() {
             params["inputResponses"] = responses;
         }
         assert_eq!(code(&raw.ask("tools/call", params).await), "confirmation_required");
-        assert_eq!(fake.answers().pop().unwrap().answer, Answer::Failed);
+        assert_eq!(fake.answers().pop().unwrap().answer, Some(Answer::Failed));
     }
 }
 
@@ -238,7 +238,7 @@ async fn older_revisions_are_asked_while_the_call_is_open() {
         let error = json!({"code": -32601, "message": "no"});
         raw.send(&json!({"jsonrpc": "2.0", "id": question["id"], "error": error})).await;
         assert_eq!(code(&raw.receive().await), "confirmation_required");
-        assert_eq!(fake.answers().pop().unwrap().answer, Answer::Failed);
+        assert_eq!(fake.answers().pop().unwrap().answer, Some(Answer::Failed));
         assert_eq!(fake.seen().pop().unwrap().channel, Some(Channel::Elicitation));
     }
 }
@@ -253,7 +253,7 @@ async fn nobody_answering_closes_the_dialog_and_is_a_no() {
     assert_eq!(closed["params"]["requestId"], question["id"]);
     let reply = raw.receive().await;
     assert_eq!((&reply["id"], code(&reply)), (&json!(id), "confirmation_expired"));
-    assert_eq!(fake.answers()[0].answer, Answer::Timeout);
+    assert_eq!(fake.answers()[0].answer, Some(Answer::Timeout));
     // The late answer finds nobody.
     raw.send(&json!({"jsonrpc": "2.0", "id": question["id"], "result": accept(&json!({"name": "orders"}))})).await;
     assert_eq!(raw.ask("tools/call", json!({"name": "ok"})).await["result"]["isError"], false);
@@ -288,7 +288,7 @@ async fn cancelling_the_call_closes_the_question() {
     );
     raw.send(&json!({"jsonrpc": "2.0", "id": question["id"], "result": accept(&json!({"name": "orders"}))})).await;
     assert_eq!(raw.ask("tools/call", json!({"name": "ok"})).await["result"]["isError"], false);
-    assert_eq!(fake.answers().iter().map(|a| a.answer.clone()).collect::<Vec<_>>(), [Answer::Cancel]);
+    assert_eq!(fake.answers().iter().map(|a| a.answer.clone()).collect::<Vec<_>>(), [Some(Answer::Cancel)]);
 }
 
 #[tokio::test]
@@ -300,7 +300,27 @@ async fn the_end_of_the_input_ends_the_question_at_once() {
     let begun = Instant::now();
     raw.hang_up().await;
     assert!(begun.elapsed() < Duration::from_secs(2), "lingered for {:?}", begun.elapsed());
-    assert_eq!(fake.answers()[0].answer, Answer::Cancel);
+    assert_eq!(fake.answers()[0].answer, Some(Answer::Cancel));
+}
+
+#[tokio::test]
+async fn an_answer_given_elsewhere_closes_the_dialog_and_the_call_goes_on() {
+    let fake = Arc::new(Fake::new());
+    let mut raw = Raw::older(wire(&fake), "2025-06-18", json!({"elicitation": {}})).await;
+    let (id, question) = held(&mut raw, "ask").await;
+    fake.elsewhere.notify_one();
+    let closed = raw.receive().await;
+    assert_eq!(
+        (&closed["method"], &closed["params"]["requestId"]),
+        (&json!("notifications/cancelled"), &question["id"])
+    );
+    let reply = raw.receive().await;
+    assert_eq!((&reply["id"], &reply["result"]["isError"]), (&json!(id), &json!(false)), "{reply}");
+    assert_eq!(
+        fake.answers().iter().map(|it| it.answer.clone()).collect::<Vec<_>>(),
+        [None],
+        "the client said nothing"
+    );
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ mod calls;
 mod client;
 mod http;
 mod parts;
+mod waiting;
+mod world;
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
@@ -25,7 +27,7 @@ use super::{Calls, Seal, StdioError, Timing, Wire, serve_streams};
 use crate::confirm::{Answer, Assurance, Channel, Need};
 use crate::identity::Principal;
 use crate::policy::Because;
-use crate::reply::{About, Answered, Question, ReasonCode, Receipt, Refusal, Reply, Request, Stage, UnknownTool};
+use crate::reply::{About, Answered, Put, Question, ReasonCode, Receipt, Refusal, Reply, Request, Stage, UnknownTool};
 
 /// Longer than anything here takes; only a test that fails waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -43,6 +45,8 @@ struct Fake {
     /// Told when `hang` or `stages` runs, and when `hang` was cancelled.
     hanging: Notify,
     cancelled: Notify,
+    /// Told when a question is answered elsewhere.
+    elsewhere: Notify,
     /// `stages` goes on one stage a permit.
     go_on: Notify,
 }
@@ -77,7 +81,7 @@ impl Fake {
         self.seen().into_iter().filter_map(|seen| seen.answered).collect()
     }
 
-    fn ask(&self, assurance: Assurance) -> Reply {
+    fn ask(&self, request: &Request, assurance: Assurance) -> Reply {
         let id = Uuid::now_v7();
         *self.asked.lock().unwrap() = Some(id);
         let life = self.life.unwrap_or(Duration::from_secs(300));
@@ -87,6 +91,10 @@ impl Fake {
             typed_name: "orders".to_owned(),
             text: "Drop the table orders?".to_owned(),
             expires_at: later(life),
+            put: if request.channel.is_some() { Put::Form } else { Put::Elsewhere },
+            page: None,
+            is_new: true,
+            alternative: None,
             about: about("confirm", Reversibility::Irreversible),
         }))
     }
@@ -95,15 +103,16 @@ impl Fake {
         let is_asked = self.asked.lock().unwrap().take() == Some(answered.confirmation);
         let code = match &answered.answer {
             _ if !is_asked => ReasonCode::ConfirmationInvalid,
-            Answer::Accept { typed: Some(typed) } if typed == "orders" || typed == "approve" => {
+            None => return receipt(json!({})),
+            Some(Answer::Accept { typed: Some(typed) }) if typed == "orders" || typed == "approve" => {
                 return receipt(json!({}));
             }
-            Answer::Accept { typed: Some(word) } if word == "decline" => ReasonCode::ConfirmationDeclined,
-            Answer::Accept { .. } => ReasonCode::ConfirmationMismatch,
-            Answer::Decline => ReasonCode::ConfirmationDeclined,
-            Answer::Cancel => ReasonCode::ConfirmationCancelled,
-            Answer::Timeout => ReasonCode::ConfirmationExpired,
-            Answer::Failed => ReasonCode::ConfirmationRequired,
+            Some(Answer::Accept { typed: Some(word) }) if word == "decline" => ReasonCode::ConfirmationDeclined,
+            Some(Answer::Accept { .. }) => ReasonCode::ConfirmationMismatch,
+            Some(Answer::Decline) => ReasonCode::ConfirmationDeclined,
+            Some(Answer::Cancel) => ReasonCode::ConfirmationCancelled,
+            Some(Answer::Timeout) => ReasonCode::ConfirmationExpired,
+            Some(Answer::Failed) => ReasonCode::ConfirmationRequired,
         };
         refusal(code)
     }
@@ -131,9 +140,8 @@ impl Calls for Fake {
         Ok(match (request.tool.as_str(), &request.answered) {
             ("ok", _) => receipt(json!({"echo": request.args})),
             ("refuse", _) => refusal(ReasonCode::Denied),
-            ("ask" | "ask_ack", None) if request.channel.is_none() => refusal(ReasonCode::ConfirmationRequired),
-            ("ask", None) | ("ask_always", _) => self.ask(Assurance::Typed),
-            ("ask_ack", None) => self.ask(Assurance::Acknowledged),
+            ("ask", None) | ("ask_always", _) => self.ask(&request, Assurance::Typed),
+            ("ask_ack", None) => self.ask(&request, Assurance::Acknowledged),
             ("ask" | "ask_ack", Some(answered)) => self.settle(answered),
             ("hang", _) => {
                 self.hanging.notify_one();
@@ -154,6 +162,10 @@ impl Calls for Fake {
     fn declaration(&self, name: &str) -> Option<&Declaration> {
         self.declarations.iter().find(|declaration| declaration.name == name)
     }
+
+    async fn settled(&self, _: Uuid) {
+        self.elsewhere.notified().await;
+    }
 }
 
 /// Both hold the one fake: the server, and the test that looks at it.
@@ -169,6 +181,10 @@ impl Calls for Arc<Fake> {
 
     fn declaration(&self, name: &str) -> Option<&Declaration> {
         self.as_ref().declaration(name)
+    }
+
+    async fn settled(&self, confirmation: Uuid) {
+        self.as_ref().settled(confirmation).await;
     }
 }
 

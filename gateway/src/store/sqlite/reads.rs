@@ -15,6 +15,9 @@ use crate::audit::{ArgsKey, AuditRecord};
 use crate::confirm::{Confirmation, Standing};
 use crate::store::{CallFilter, StoreError, StoredCall};
 
+/// How many earlier questions about one request are looked at.
+const ASKED_BEFORE: u32 = 32;
+
 /// See [`crate::store::Store::pending`].
 pub(super) fn pending(
     connection: &Connection,
@@ -40,6 +43,26 @@ pub(super) fn pending(
         }
     }
     Ok(None)
+}
+
+/// See [`crate::store::Store::asked_before`].
+pub(super) fn asked_before(
+    connection: &Connection,
+    request: Digest,
+    seals: &ArgsKey,
+) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM confirmations WHERE request = ?1 ORDER BY n DESC LIMIT {ASKED_BEFORE}",
+        ConfirmationRow::COLUMNS
+    );
+    let mut find = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = find.query([request.to_string()]).map_err(failed)?;
+    let mut asked = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let found = ConfirmationRow::read(row).map_err(failed).and_then(|row| row.confirmation(seals));
+        asked.extend(believed(row, found));
+    }
+    Ok(asked)
 }
 
 /// See [`crate::store::Store::open_confirmations`].

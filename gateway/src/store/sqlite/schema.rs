@@ -13,7 +13,11 @@ use crate::store::{StoreError, directory};
 
 /// `Moly` as SQLite's application id: a database with another one belongs to another program.
 const APPLICATION: i32 = 0x4d6f_6c79;
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001.sql"), include_str!("../migrations/0002.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001.sql"),
+    include_str!("../migrations/0002.sql"),
+    include_str!("../migrations/0003.sql"),
+];
 
 /// Where the database of a state directory is.
 pub(super) fn path(directory: &Path) -> PathBuf {

@@ -222,29 +222,6 @@ pub(super) fn end(writing: &mut Writing<'_>, call: Uuid, ending: &Ending) -> Res
     Ok(true)
 }
 
-/// See [`crate::store::Store::ask`].
-pub(super) fn ask(
-    writing: &mut Writing<'_>,
-    subject: Subject,
-    confirmation: &Confirmation,
-    channel: Option<Channel>,
-) -> Result<(), StoreError> {
-    let row = ConfirmationRow::of(confirmation, &Standing::unanswered(), writing.seals)?;
-    writing
-        .connection
-        .prepare_cached(
-            "INSERT INTO confirmations (id, request, state, confirmation, standing, seal)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )
-        .and_then(|mut insert| {
-            insert.execute(params![row.id, row.request, row.state, row.confirmation, row.standing, row.seal])
-        })
-        .map_err(failed)?;
-    let text = Digest::of_bytes(confirmation.text.as_bytes());
-    let Confirmation { id, need, call, .. } = *confirmation;
-    writing.append(subject, AuditEvent::Asked { confirmation: id, need, text, call, channel })
-}
-
 /// See [`crate::store::Store::answer`].
 pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) -> Result<(), StoreError> {
     let id = given.confirmation;

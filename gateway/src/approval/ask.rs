@@ -1,0 +1,144 @@
+//! Writing a question down, and waiting for what becomes of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mollyguard_tools::contract::{Preflight, Reversibility, now};
+use uuid::Uuid;
+
+use crate::confirm::{Asked, CallFacts, Channel, Confirmation, Need, Standing, digest_of_call, render, typed_name};
+use crate::gateway::Gateway;
+use crate::journal::Errand;
+use crate::policy::Because;
+use crate::reply::{self, About, Put, ReasonCode, Refusal, Reply, Request};
+use crate::store::{Asking, Bounds, Quarantine};
+
+/// A busy store is not read again for every change somebody waits through.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// What a question is made of.
+pub(crate) struct Question<'a> {
+    pub(crate) id: Uuid,
+    pub(crate) need: Need,
+    pub(crate) because: Vec<Because>,
+    pub(crate) reversibility: Reversibility,
+    pub(crate) seen: &'a Preflight,
+    pub(crate) facts: &'a CallFacts<'a>,
+}
+
+/// Writes a question down, unless the same is open already, and says how it is to be put.
+pub(crate) async fn ask(
+    gateway: &Arc<Gateway>,
+    request: &Request,
+    errand: &Errand,
+    question: Question<'_>,
+) -> Result<Reply, Box<Refusal>> {
+    let mut about = About::seen(question.id, "confirm", question.reversibility, question.seen);
+    about.policies.clone_from(&question.because);
+    let made = confirmation(gateway, request, errand, &question);
+    let name = &errand.tool.declaration.name;
+    let subject = gateway.subject(question.id, &request.principal, name, &errand.args, question.seen);
+    let (put, channel) = way(gateway, request, &question.need);
+    let bounds = Bounds { open: gateway.config.confirm.open_questions, flood: gateway.config.confirm.flood };
+    let asking = gateway.store.ask(subject, made.clone(), channel, bounds).await;
+    let (confirmation, is_new) = match asking.map_err(|error| Refusal::of_store(&error, about.clone()))? {
+        Asking::Asked => (made, true),
+        Asking::Already(confirmation, _) => (*confirmation, false),
+        Asking::TooMany { open } => return Err(Box::new(too_many(open, about))),
+        Asking::Quarantined(quarantine) => {
+            let next = "Tell the person: an operator ends it with `mollyguard approvals lift USER`.";
+            return Err(Box::new(Refusal::new(ReasonCode::Denied, in_quarantine(&quarantine), next, about)));
+        }
+    };
+    Ok(Reply::Ask(Box::new(reply::Question {
+        put,
+        is_new,
+        page: gateway.page_of(confirmation.id),
+        alternative: question.seen.alternative.as_ref().map(reply::way_of),
+        confirmation: confirmation.id,
+        need: confirmation.need,
+        typed_name: confirmation.typed_name,
+        text: confirmation.text,
+        expires_at: confirmation.expires_at,
+        about,
+    })))
+}
+
+/// How a question reaches a person from this client. A form takes no answer that needs more than it can prove.
+fn way(gateway: &Gateway, request: &Request, need: &Need) -> (Put, Option<Channel>) {
+    let form = request.channel.filter(|_| Need::IN_CLIENT.covers(need));
+    let page = request.page.filter(|_| gateway.page.get().is_some());
+    match (form, page) {
+        (Some(channel), _) => (Put::Form, Some(channel)),
+        (None, Some(channel)) => (Put::Page, Some(channel)),
+        (None, None) => (Put::Elsewhere, None),
+    }
+}
+
+fn too_many(open: u32, about: About) -> Refusal {
+    Refusal::new(
+        ReasonCode::Unavailable,
+        format!("{open} of your questions wait for a person already, and nobody is asked more at a time"),
+        "Wait until a person has answered some of them: repeat those calls, or look with `confirmation_status`. Asking for \
+         much more ends with nobody being asked for you at all.",
+        about,
+    )
+}
+
+pub(super) fn in_quarantine(Quarantine { user, since, why }: &Quarantine) -> String {
+    format!("nobody is asked for `{user}` any more, since {since}: {why}")
+}
+
+fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question: &Question<'_>) -> Confirmation {
+    let id = Uuid::now_v7();
+    let asked_at = now();
+    let life = jiff::SignedDuration::try_from(gateway.config.confirm.expires).unwrap_or(jiff::SignedDuration::ZERO);
+    let expires_at = asked_at.saturating_add(life).unwrap_or(asked_at);
+    let typed = question.seen.targets.first().map_or_else(|| errand.target.clone(), typed_name);
+    // A name that holds a secret is shown without it, so it could not be typed.
+    let redactor = gateway.broker.redactor();
+    let typed = if redactor.text(&typed) == typed { typed } else { errand.target.clone() };
+    let text = render(&Asked {
+        declaration: &errand.tool.declaration,
+        args: &request.args,
+        principal: &request.principal,
+        seen: question.seen,
+        reversibility: question.reversibility,
+        need: question.need,
+        undoes: question.facts.undoes,
+        because: &question.because,
+        typed_name: &typed,
+        expires_at,
+    });
+    Confirmation {
+        id,
+        principal: request.principal.clone(),
+        tool: errand.tool.declaration.name.to_string(),
+        request: question.facts.request(),
+        state: question.facts.state(),
+        call: digest_of_call(question.facts, id, expires_at),
+        need: question.need,
+        typed_name: typed,
+        // What is shown, and what its digest is recorded of, holds no secret.
+        text: gateway.broker.redactor().text(&text).into_owned(),
+        because: question.because.clone(),
+        asked_at,
+        expires_at,
+    }
+}
+
+/// Returns once a confirmation is not open any more: enough people have said yes, somebody said no, or its time is over.
+pub(crate) async fn settled(gateway: &Gateway, id: Uuid) {
+    let mut changes = gateway.store.changes();
+    while let Ok(Some((confirmation, Standing::Open { .. }))) = gateway.store.confirmation(id).await {
+        let left = Duration::try_from(confirmation.expires_at.duration_since(now())).unwrap_or_default();
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(PAUSE.min(left)).await;
+        tokio::select! {
+            () = changes.changed() => {}
+            () = tokio::time::sleep(left) => {}
+        }
+    }
+}

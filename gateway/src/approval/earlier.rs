@@ -1,0 +1,117 @@
+//! What earlier questions about the same request say: a yes given meanwhile is used, a no stays a no for a while, and what
+//! is stale is closed.
+
+use jiff::SignedDuration;
+use mollyguard_tools::contract::{Preflight, now};
+use uuid::Uuid;
+
+use super::ask::in_quarantine;
+use super::{Approved, GATEWAY, Unusable, no, refused};
+use crate::audit::Subject;
+use crate::confirm::{Answer, CallFacts, Channel, Confirmation, Matches, Standing, matches};
+use crate::gateway::Gateway;
+use crate::reply::{ReasonCode, Refusal, Request};
+use crate::store::{Given, StoreError};
+
+/// The approval for this very call that was given elsewhere meanwhile, such as on the page.
+///
+/// # Errors
+/// A person has declined the same a short while ago, or has approved what has expired or changed since.
+pub(crate) async fn given_meanwhile(
+    gateway: &Gateway,
+    id: Uuid,
+    request: &Request,
+    facts: &CallFacts<'_>,
+    seen: &Preflight,
+) -> Result<Option<Approved>, Box<Refusal>> {
+    let subject = gateway.subject(id, &request.principal, facts.tool, facts.args, seen);
+    let mut because = Vec::new();
+    let found = async {
+        not_quarantined(gateway, request).await?;
+        let asked = gateway.store.asked_before(facts.request()).await?;
+        if let Some(approved) = asked.iter().find_map(|(confirmation, standing)| usable(confirmation, standing, facts))
+        {
+            return Ok(Some(approved));
+        }
+        for (confirmation, standing) in &asked {
+            because.clone_from(&confirmation.because);
+            not_declined(gateway, confirmation, standing)?;
+        }
+        let mut stale = Ok(());
+        for (confirmation, standing) in &asked {
+            let Some(unusable) = close_stale(gateway, &subject, confirmation, standing, facts).await? else { continue };
+            if stale.is_ok() {
+                because.clone_from(&confirmation.because);
+                stale = Err(unusable);
+            }
+        }
+        stale.map(|()| None)
+    };
+    match found.await {
+        Ok(approved) => Ok(approved),
+        Err(unusable) => Err(refused(gateway, id, request, facts, seen, unusable, because).await),
+    }
+}
+
+fn usable(confirmation: &Confirmation, standing: &Standing, facts: &CallFacts<'_>) -> Option<Approved> {
+    let Standing::Approved { approvals } = standing else { return None };
+    let is_this = confirmation.is_in_time(now()) && matches(confirmation, facts) == Matches::Exactly;
+    Approved::of(confirmation, approvals).filter(|_| is_this)
+}
+
+/// A person's no holds for a while. A question that ran out, was closed, or was mistyped is none.
+fn not_declined(gateway: &Gateway, confirmation: &Confirmation, standing: &Standing) -> Result<(), Unusable> {
+    let Standing::Refused { how, by, at } = standing else { return Ok(()) };
+    let holds = SignedDuration::try_from(gateway.config.confirm.denial).unwrap_or(SignedDuration::ZERO);
+    match at.saturating_add(holds) {
+        Ok(until) if how == "declined" && now() < until => no(
+            ReasonCode::ConfirmationDeclined,
+            format!(
+                "`{by}` declined this at {at} (confirmation {}), and nobody is asked for the same again before {until}",
+                confirmation.id
+            ),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Closes a question that no answer helps any more: its time is over, or the target is not what was shown. Where somebody
+/// has said yes to it, this call was to use that, and is told why it cannot.
+async fn close_stale(
+    gateway: &Gateway,
+    subject: &Subject,
+    confirmation: &Confirmation,
+    standing: &Standing,
+    facts: &CallFacts<'_>,
+) -> Result<Option<Unusable>, Unusable> {
+    let (Standing::Open { approvals } | Standing::Approved { approvals }) = standing else { return Ok(None) };
+    let in_time = confirmation.is_in_time(now());
+    let (answer, why) = match matches(confirmation, facts) {
+        Matches::Exactly | Matches::OtherCall if in_time => return Ok(None),
+        Matches::TargetChanged if in_time => (
+            Answer::Failed,
+            (ReasonCode::TargetChanged, "the target has changed since the question was asked".to_owned()),
+        ),
+        _ => (
+            Answer::Timeout,
+            (ReasonCode::ConfirmationExpired, format!("the question expired at {}", confirmation.expires_at)),
+        ),
+    };
+    let channel = approvals.last().map_or(Channel::InputRequired, |approval| approval.channel);
+    let given = Given::by(GATEWAY.to_owned(), confirmation.id, answer, channel, None);
+    match gateway.store.answer(subject.clone(), given).await {
+        // Somebody else closed it meanwhile.
+        Ok(()) | Err(StoreError::NotApproved(..)) => {}
+        Err(error) => return Err(Unusable::Store(error)),
+    }
+    Ok((!approvals.is_empty()).then_some(Unusable::No(why.0, why.1)))
+}
+
+/// Refuses those nobody is asked for any more, whatever was approved for them before.
+pub(super) async fn not_quarantined(gateway: &Gateway, request: &Request) -> Result<(), Unusable> {
+    let quarantined = gateway.store.quarantined().await?;
+    match quarantined.iter().find(|quarantine| quarantine.user == request.principal.user) {
+        Some(quarantine) => no(ReasonCode::Denied, in_quarantine(quarantine)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,173 @@
+//! A real gateway on real databases, whose policies ask for people out of band, and a second store on the same place that
+//! stands for the process that serves the page.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::*;
+use crate::audit::{AuditRecord, Subject};
+use crate::config::Config;
+use crate::confirm::{Approval, Confirmation, Standing};
+use crate::gateway::{Gateway, declarations};
+use crate::operators::{Enrolment, Invitation, Operator};
+use crate::policy::{Policies, Sources};
+use crate::store::tests::open;
+use crate::store::{Given, SqliteStore, Store, StoreError};
+
+/// `vault` needs one person out of band, `crown` two; `fleet` is as the shipped policies have it.
+const POLICY: &str = r#"
+@id("vault-needs-a-person-out-of-band")
+@reason("It is the vault.")
+forbid (principal, action, resource)
+when { resource.target == "vault" && context.call.reversibility != "read_only" }
+unless { context has approval && context.approval.assurance >= 3 };
+
+@id("crown-needs-two-people-out-of-band")
+@reason("It is the crown.")
+forbid (principal, action, resource)
+when { resource.target == "crown" && context.call.reversibility != "read_only" }
+unless { context has approval && context.approval.assurance >= 3 && context.approval.approvers >= 2 };
+"#;
+
+/// Where the page would be.
+pub(super) const PAGE: &str = "http://localhost:7420";
+
+pub(super) struct World {
+    folder: TempDir,
+    pub(super) gateway: Arc<Gateway>,
+    /// As another process has it.
+    pub(super) page: SqliteStore,
+    pub(super) people: Vec<Operator>,
+}
+
+/// Arguments that count one visit.
+pub(super) fn visit(target: &str) -> Value {
+    json!({"target": target, "sql": "INSERT INTO visits (at) VALUES ('now')"})
+}
+
+/// Parameters of a call of an older revision that counts one visit.
+pub(super) fn visiting(target: &str) -> Value {
+    json!({"name": "sqlite_write", "arguments": visit(target)})
+}
+
+impl World {
+    pub(super) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(super) async fn with(configure: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mut text = "policies = { directories = ['policies'] }\ngateway = { state = 'state', user = 'alice' }\n\
+                        environments.production = { tier = 'production' }\n"
+            .to_owned();
+        for target in ["vault", "crown", "fleet"] {
+            let database = Connection::open(at(&format!("{target}.db"))).unwrap();
+            database.execute_batch("CREATE TABLE visits (id INTEGER PRIMARY KEY, at TEXT)").unwrap();
+            let keys = format!("kind = 'sqlite', environment = 'production', path = '{target}.db'");
+            text.push_str(&format!("targets.{target} = {{ {keys} }}\n"));
+        }
+        std::fs::create_dir(at("policies")).unwrap();
+        std::fs::write(at("policies/people.cedar"), POLICY).unwrap();
+        std::fs::write(at("mollyguard.toml"), text).unwrap();
+        let toolsets = mollyguard_tools::toolsets();
+        let mut config = Config::load(&at("mollyguard.toml"), &toolsets).unwrap();
+        configure(&mut config);
+        let mut gateway = Gateway::open(config, toolsets).unwrap();
+        let sources = Sources { defaults: true, directories: gateway.config.policy_directories.clone() };
+        let ceiling = Need::of(Assurance::OutOfBand, 3);
+        gateway.policies = Policies::load(&sources, &declarations(&gateway.toolsets), ceiling).unwrap();
+        gateway.page.set(format!("{PAGE}/")).unwrap();
+        let page = open(&at("state"));
+        let people = enroll(&page, ["olga", "piet"]).await;
+        Self { folder, gateway: Arc::new(gateway), page, people }
+    }
+
+    /// A wire whose calls wait so long.
+    pub(super) fn wire(&self, wait: Duration) -> Wire {
+        let timing = Timing { wait, progress_after: Duration::ZERO, ..Timing::default() };
+        Wire { calls: Arc::new(Arc::clone(&self.gateway)), seal: Seal::new(&[7; 32]).unwrap(), timing }
+    }
+
+    fn database(&self, target: &str) -> Connection {
+        Connection::open(self.folder.path().join(format!("{target}.db"))).unwrap()
+    }
+
+    /// Behind the gateway's back.
+    pub(super) fn sql(&self, target: &str, sql: &str) {
+        self.database(target).execute_batch(sql).unwrap();
+    }
+
+    pub(super) fn visits(&self, target: &str) -> u32 {
+        self.database(target).query_row("SELECT count(*) FROM visits", [], |row| row.get(0)).unwrap()
+    }
+
+    /// The one question that is open.
+    pub(super) async fn question(&self) -> Confirmation {
+        let open = self.page.open_confirmations().await.unwrap();
+        let [question] = open.as_slice() else { panic!("{} questions are open", open.len()) };
+        question.clone()
+    }
+
+    pub(super) async fn standing(&self, id: Uuid) -> Standing {
+        self.page.confirmation(id).await.unwrap().unwrap().1
+    }
+
+    /// A yes on the page, as the process that serves it writes it down.
+    pub(super) async fn approve(&self, question: &Confirmation, who: usize) -> Result<(), StoreError> {
+        let (operator, channel) = (&self.people[who], Channel::Page);
+        let approval = Approval {
+            confirmation: question.id,
+            approver: operator.name.clone(),
+            operator: Some(operator.id),
+            assurance: Assurance::OutOfBand,
+            channel,
+            at: now(),
+        };
+        let answer = Answer::Accept { typed: Some(question.typed_name.clone()) };
+        let given = Given::by(operator.name.clone(), question.id, answer, channel, Some(approval));
+        self.page.answer(about(question), Given { operator: Some(operator.id), ..given }).await
+    }
+
+    pub(super) async fn decline(&self, question: &Confirmation) {
+        let operator = &self.people[0];
+        let given = Given::by(operator.name.clone(), question.id, Answer::Decline, Channel::Page, None);
+        self.page.answer(about(question), Given { operator: Some(operator.id), ..given }).await.unwrap();
+    }
+
+    pub(super) async fn records(&self) -> Vec<AuditRecord> {
+        crate::store::laws::all_records(&self.page).await
+    }
+}
+
+fn about(question: &Confirmation) -> Subject {
+    let (principal, tool) = (Some(question.principal.clone()), Some(question.tool.clone()));
+    Subject { call: None, principal, tool, targets: Vec::new(), arguments: None }
+}
+
+async fn enroll<const N: usize>(store: &dyn Store, names: [&str; N]) -> Vec<Operator> {
+    let mut people: Vec<Operator> = Vec::new();
+    for name in names {
+        let code = |what: &str| mollyguard_tools::contract::Digest::of_bytes(format!("{name}'s {what}").as_bytes());
+        let by = people.first().map(|first| first.id);
+        let invitation = Uuid::now_v7();
+        let expires_at = later(Duration::from_secs(60));
+        let invited = Invitation { id: invitation, name: name.into(), by, code: code("invitation"), expires_at };
+        store.invite(invited).await.unwrap();
+        let operator = Operator {
+            id: Uuid::now_v7(),
+            name: name.into(),
+            enrolled_at: now(),
+            passkeys: Vec::new(),
+            has_code: true,
+        };
+        let enrolment = Enrolment::New { invitation, operator: operator.clone(), code: Some(code("code")) };
+        store.enroll(enrolment).await.unwrap();
+        people.push(operator);
+    }
+    people
+}

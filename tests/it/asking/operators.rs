@@ -1,0 +1,129 @@
+//! Enrolled people, who answer by writing to the store of a running gateway as the process that serves the page does.
+
+use mollyguard::audit::Subject;
+use mollyguard::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Standing};
+use mollyguard::operators::{Enrolment, Invitation, Operator};
+use mollyguard::store::{Configured, Given, OpenStore, SqliteStore, Store as _, StoreError};
+use mollyguard_tests::{Agent, Era, Person, Raw, Result, World, within};
+use mollyguard_tools::contract::{Digest, now};
+use tokio::process::Command;
+use uuid::Uuid;
+
+/// Where the gateway is told that its page is.
+pub(super) const PAGE: &str = "http://localhost:7420";
+
+/// People enrolled with a gateway's store.
+pub(super) struct Operators {
+    store: SqliteStore,
+    people: Vec<Operator>,
+}
+
+impl Operators {
+    /// Enrols these people in a world.
+    pub(super) async fn enrolled(world: &World, names: &[&str]) -> Result<Self> {
+        let digest = Digest::of_bytes(b"the page");
+        let configured = Configured { version: "0".to_owned(), configuration: digest, policies: digest };
+        let store = SqliteStore::open(OpenStore::new(world.state(), configured))?;
+        let mut people: Vec<Operator> = Vec::new();
+        for &name in names {
+            let code = |what: &str| Digest::of_bytes(format!("{name}'s {what}").as_bytes());
+            let (id, by) = (Uuid::now_v7(), people.first().map(|first| first.id));
+            let expires_at = now() + std::time::Duration::from_secs(60);
+            let name = name.to_owned();
+            store.invite(Invitation { id, name: name.clone(), by, code: code("invitation"), expires_at }).await?;
+            let code = Some(code("code"));
+            let operator =
+                Operator { id: Uuid::now_v7(), name, enrolled_at: now(), passkeys: Vec::new(), has_code: true };
+            store.enroll(Enrolment::New { invitation: id, operator: operator.clone(), code }).await?;
+            people.push(operator);
+        }
+        Ok(Self { store, people })
+    }
+
+    /// The one question that is open, as soon as there is one.
+    pub(super) async fn question(&self) -> Result<Confirmation> {
+        let mut changes = self.store.changes();
+        let found = async {
+            loop {
+                if let [question] = self.store.open_confirmations().await?.as_slice() {
+                    return Ok(question.clone());
+                }
+                changes.changed().await;
+            }
+        };
+        within("a question", found).await?
+    }
+
+    /// How many questions are open.
+    pub(super) async fn open(&self) -> Result<usize> {
+        Ok(self.store.open_confirmations().await?.len())
+    }
+
+    /// What became of a question.
+    pub(super) async fn standing(&self, question: &Confirmation) -> Result<Standing> {
+        Ok(self.store.confirmation(question.id).await?.ok_or("no such question")?.1)
+    }
+
+    /// One of them says yes.
+    pub(super) async fn approve(&self, question: &Confirmation, who: usize) -> std::result::Result<(), StoreError> {
+        let Some(operator) = self.people.get(who) else { return Err(StoreError::NotEnrolled("nobody".to_owned())) };
+        let channel = Channel::Page;
+        let approval = Approval {
+            confirmation: question.id,
+            approver: operator.name.clone(),
+            operator: Some(operator.id),
+            assurance: Assurance::OutOfBand,
+            channel,
+            at: now(),
+        };
+        let answer = Answer::Accept { typed: Some(question.typed_name.clone()) };
+        let given = Given::by(operator.name.clone(), question.id, answer, channel, Some(approval));
+        self.store.answer(about(question), Given { operator: Some(operator.id), ..given }).await
+    }
+}
+
+fn about(question: &Confirmation) -> Subject {
+    let (principal, tool) = (Some(question.principal.clone()), Some(question.tool.clone()));
+    Subject { call: None, principal, tool, targets: Vec::new(), arguments: None }
+}
+
+/// A world where purging a table of `fleet` needs one person out of band, and of `fleet_staging` two.
+pub(super) fn guarded() -> Result<World> {
+    let mut world = super::counting()?;
+    std::fs::create_dir(world.path().join("people"))?;
+    std::fs::write(world.path().join("people/people.cedar"), POLICY)?;
+    world.set("policies.directories", vec!["people"]).set("confirm.wait_s", 1);
+    Ok(world)
+}
+
+const POLICY: &str = r#"
+@id("fleet-needs-a-person-out-of-band")
+@reason("The fleet is what the firm lives on.")
+forbid (principal, action == Action::"sqlite_purge_table", resource)
+when { resource.target == "fleet" }
+unless { context has approval && context.approval.assurance >= 3 };
+
+@id("staging-needs-two-people-out-of-band")
+@reason("Two teams share it.")
+forbid (principal, action == Action::"sqlite_purge_table", resource)
+when { resource.target == "fleet_staging" }
+unless { context has approval && context.approval.assurance >= 3 && context.approval.approvers >= 2 };
+"#;
+
+/// The gateway of a world, told where its page is and that its operators prove more than its process could; not started yet.
+fn paged(world: &World) -> Result<Command> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_paged"));
+    command.arg(world.config()?).arg(PAGE).current_dir(world.path()).env_remove("RUST_LOG").kill_on_drop(true);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    Ok(command)
+}
+
+/// An agent of such a gateway.
+pub(super) async fn agent(world: &World, era: Era, person: Person) -> Result<Agent> {
+    Agent::over_stdio(paged(world)?, era, person).await
+}
+
+/// Such a gateway, spoken to in bytes.
+pub(super) fn raw(world: &World) -> Result<Raw> {
+    Raw::start(paged(world)?)
+}

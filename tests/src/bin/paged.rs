@@ -1,0 +1,38 @@
+//! `paged CONFIG PAGE`: the gateway as it is, over stdio, told where a page is and that its operators prove more than its process
+//! could. It serves no page: whoever answers writes to the store, as the process that serves one does.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mollyguard::config::Config;
+use mollyguard::confirm::{Assurance, Need};
+use mollyguard::gateway::{Gateway, declarations};
+use mollyguard::identity::Principal;
+use mollyguard::mcp::{Seal, Timing, Wire, serve_stdio, told_to_leave};
+use mollyguard::policy::{Policies, Sources};
+use mollyguard::store::seal_key;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut args = std::env::args().skip(1);
+    let (Some(path), Some(page)) = (args.next(), args.next()) else {
+        return Err("which configuration, and page?".into());
+    };
+    let toolsets = mollyguard_tools::toolsets();
+    let mut gateway = Gateway::open(Config::load(Path::new(&path), &toolsets)?, toolsets)?;
+    let config = Arc::clone(&gateway.config);
+    let sources = Sources { defaults: config.default_policies, directories: config.policy_directories.clone() };
+    gateway.policies = Policies::load(&sources, &declarations(&gateway.toolsets), Need::of(Assurance::OutOfBand, 2))?;
+    gateway.page.set(page).map_err(|_| "there is a page already")?;
+    let gateway = Arc::new(gateway);
+    let timing = Timing { wait: config.confirm.wait, ..Timing::default() };
+    let seal = Seal::new(&seal_key(&config.state)?)?;
+    let wire = Wire { calls: Arc::new(Arc::clone(&gateway)), seal, timing };
+    let user = Principal { user: config.user.clone(), client: None, roles: config.roles.clone() };
+    serve_stdio(wire, user, told_to_leave()?).await?;
+    gateway.settle_down(Duration::from_secs(30)).await;
+    gateway.close().await?;
+    // Reading standard input cannot be interrupted where it is no pipe.
+    std::process::exit(0)
+}
