@@ -73,10 +73,8 @@ async fn an_older_client_sends_the_person_to_the_page_and_the_call_waits() {
         let mut raw = older(&world, PATIENCE, capabilities).await;
         let (id, sent) = sent_to_the_page(&mut raw, "vault").await;
         let question = world.question().await;
-        assert_eq!(
-            sent["params"],
-            json!({"mode": "url", "message": question.text, "url": page_of(&question), "elicitationId": question.id})
-        );
+        let shown = ["message", "url", "elicitationId"].map(|key| sent["params"][key].as_str().unwrap_or_default());
+        assert_eq!(shown, [&question.text, &page_of(&question), &question.id.to_string()]);
         says(&mut raw, &sent, "accept").await;
         // The call waits still: this is answered before it.
         assert_eq!(raw.ask("tools/list", json!({})).await["error"], Value::Null);
