@@ -15,6 +15,7 @@ use crate::audit::ArgsKey;
 use crate::config::Config;
 use crate::confirm::Need;
 use crate::credentials::{Broker, SecretError};
+use crate::operators::{People, Separation, ceiling};
 use crate::overlap::{self, Overlap};
 use crate::policy::{LoadError, Policies, Sources};
 use crate::registry::{Registry, RegistryError};
@@ -40,6 +41,8 @@ pub struct Gateway {
     pub args_key: ArgsKey,
     /// The toolsets the configuration was read with.
     pub toolsets: Vec<Arc<dyn Toolset>>,
+    /// What stands between the agents and this gateway.
+    pub separation: Separation,
     pub(crate) slots: Slots,
     pub(crate) twins: Twins,
     /// Calls that have been written down and run on, whether or not their client still listens.
@@ -123,6 +126,7 @@ impl Gateway {
             .map_err(|error| OpenError::Store(config.state.clone(), error))?;
         Ok(Self {
             args_key: ArgsKey::open(&config.state)?,
+            separation: Separation::SameUser,
             slots: Slots::new(config.concurrent_calls, config.waiting_calls),
             twins: Twins::default(),
             running: TaskTracker::new(),
@@ -135,6 +139,14 @@ impl Gateway {
             broker,
             toolsets,
         })
+    }
+
+    /// Reads anew who may answer, so that policies know what can be proven.
+    pub(crate) async fn people_changed(&self) {
+        match self.store.operators().await {
+            Ok(operators) => self.policies.set_ceiling(ceiling(People::of(&operators), self.separation)),
+            Err(error) => tracing::error!(%error, "who may answer cannot be read"),
+        }
     }
 
     /// Waits for calls that are written down and still run, for as long as that may take.

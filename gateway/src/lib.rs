@@ -15,6 +15,7 @@ pub mod mcp;
 pub mod operators;
 pub mod overlap;
 pub mod own;
+pub mod page;
 mod platform;
 pub mod policy;
 mod preview;

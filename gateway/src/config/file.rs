@@ -79,11 +79,13 @@ impl Default for LimitsTable {
 #[serde(deny_unknown_fields, default)]
 struct ConfirmTable {
     expires_s: u64,
+    page: bool,
+    page_port: u16,
 }
 
 impl Default for ConfirmTable {
     fn default() -> Self {
-        Self { expires_s: 300 }
+        Self { expires_s: 300, page: true, page_port: 7_420 }
     }
 }
 
@@ -239,6 +241,7 @@ impl Config {
             concurrent_calls: file.limits.concurrent_calls,
             waiting_calls: file.limits.waiting_calls,
             confirm_for: Duration::from_secs(file.confirm.expires_s),
+            page: file.confirm.page.then_some(file.confirm.page_port),
             checkpoint: file.audit.checkpoint.map(|path| resolve(&path, &reading.base)),
             redact: redact.collect::<Result<_, _>>()?,
             http: http(&reading, file.http)?,

@@ -269,7 +269,12 @@ pub trait Store: Send + Sync {
     ) -> Result<Option<(Confirmation, Standing)>, StoreError>;
 
     /// The questions that are open and unexpired, newest first, among the newest 1,000.
-    async fn open_confirmations(&self) -> Result<Vec<Confirmation>, StoreError>;
+    async fn open_confirmations(&self) -> Result<Vec<Confirmation>, StoreError> {
+        Ok(self.open_questions().await?.into_iter().map(|(confirmation, _)| confirmation).collect())
+    }
+
+    /// The same with the yeses they have so far.
+    async fn open_questions(&self) -> Result<Vec<(Confirmation, Standing)>, StoreError>;
 
     /// One call, complete.
     async fn call(&self, id: Uuid) -> Result<Option<StoredCall>, StoreError>;

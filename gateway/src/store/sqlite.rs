@@ -339,8 +339,8 @@ impl Store for SqliteStore {
         self.read(move |connection, seals| reads::pending(connection, request, state, seals)).await
     }
 
-    async fn open_confirmations(&self) -> Result<Vec<Confirmation>, StoreError> {
-        self.read(reads::open_confirmations).await
+    async fn open_questions(&self) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
+        self.read(reads::open_questions).await
     }
 
     async fn call(&self, id: Uuid) -> Result<Option<StoredCall>, StoreError> {

@@ -42,8 +42,11 @@ pub(super) fn pending(
     Ok(None)
 }
 
-/// See [`crate::store::Store::open_confirmations`].
-pub(super) fn open_confirmations(connection: &Connection, seals: &ArgsKey) -> Result<Vec<Confirmation>, StoreError> {
+/// See [`crate::store::Store::open_questions`].
+pub(super) fn open_questions(
+    connection: &Connection,
+    seals: &ArgsKey,
+) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
     let sql = format!("SELECT {} FROM confirmations ORDER BY n DESC LIMIT 1000", ConfirmationRow::COLUMNS);
     let mut find = connection.prepare_cached(&sql).map_err(failed)?;
     let now = now();
@@ -53,7 +56,7 @@ pub(super) fn open_confirmations(connection: &Connection, seals: &ArgsKey) -> Re
         let found = ConfirmationRow::read(row).map_err(failed).and_then(|row| row.confirmation(seals));
         let Some((confirmation, standing)) = believed(row, found) else { continue };
         if matches!(standing, Standing::Open { .. }) && confirmation.is_in_time(now) {
-            open.push(confirmation);
+            open.push((confirmation, standing));
         }
     }
     Ok(open)
