@@ -37,7 +37,8 @@ impl Serve {
         let leave = told_to_leave().map_err(Failure::usage)?;
         let settling = tokio::spawn(recovery::keep_settling(Arc::clone(&gateway), leave.clone()));
         gateway.people_changed().await;
-        let page = gateway.config.page.map(|port| tokio::spawn(keep_serving(Arc::clone(&gateway), port, leave.clone())));
+        let page =
+            gateway.config.page.map(|port| tokio::spawn(keep_serving(Arc::clone(&gateway), port, leave.clone())));
         let served = match self.http {
             Some(address) => http(&gateway, address, leave.clone()).await,
             None => stdio(&gateway, leave.clone()).await,

@@ -29,7 +29,8 @@ impl People {
     /// Of those who are enrolled.
     #[must_use]
     pub fn of(operators: &[Operator]) -> Self {
-        let count = |has: fn(&&Operator) -> bool| u32::try_from(operators.iter().filter(has).count()).unwrap_or(u32::MAX);
+        let count =
+            |has: fn(&&Operator) -> bool| u32::try_from(operators.iter().filter(has).count()).unwrap_or(u32::MAX);
         let with_passkey = count(|operator| !operator.passkeys.is_empty());
         Self { with_passkey, with_code: count(|operator| operator.passkeys.is_empty()) }
     }

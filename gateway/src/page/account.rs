@@ -17,7 +17,7 @@ use super::Page;
 use super::ceremony::Purpose;
 use super::session::{Here, Typed, open};
 use super::shell::{Trouble, document, moment, until};
-use crate::operators::webauthn::{ALGORITHMS, Base64Url, ATTESTATION_OBJECT_BYTES, CLIENT_DATA_BYTES, register};
+use crate::operators::webauthn::{ALGORITHMS, ATTESTATION_OBJECT_BYTES, Base64Url, CLIENT_DATA_BYTES, register};
 use crate::operators::{Code, Enrolment, Invitation, Means, Operator, Passkey, check_name};
 
 /// How long an invitation may be used.
@@ -82,10 +82,7 @@ pub(super) struct Created {
 }
 
 /// `POST /enroll/passkey`
-pub(super) async fn with_passkey(
-    State(page): State<Page>,
-    Json(created): Json<Created>,
-) -> Result<Response, Trouble> {
+pub(super) async fn with_passkey(State(page): State<Page>, Json(created): Json<Created>) -> Result<Response, Trouble> {
     let invitation = invited(&page, &created.code).await?;
     let Some(challenge) = page.0.ceremonies.end(created.ticket, &Purpose::Enroll(invitation.code)) else {
         return Err(Trouble::forbidden("It took too long. Nobody was enrolled: try again."));
@@ -95,8 +92,7 @@ pub(super) async fn with_passkey(
         .map_err(|wrong| Trouble::forbidden(format!("The passkey cannot be enrolled: {wrong}.")))?;
     let passkey = Passkey { relying_party: rp.id.clone(), credential };
     let (id, means) = (Uuid::now_v7(), Means::Passkey { id: passkey.id() });
-    let operator =
-        Operator { id, name: invitation.name, enrolled_at: now(), passkeys: vec![passkey], has_code: false };
+    let operator = Operator { id, name: invitation.name, enrolled_at: now(), passkeys: vec![passkey], has_code: false };
     let enrolment = Enrolment::New { invitation: invitation.id, operator, code: None };
     page.0.gateway.store.enroll(enrolment).await?;
     page.0.gateway.people_changed().await;
@@ -109,8 +105,7 @@ pub(super) async fn with_code(State(page): State<Page>, Form(typed): Form<Typed>
     let invitation = invited(&page, &typed.code).await?;
     let code = Code::new().map_err(Trouble::broken)?;
     let id = Uuid::now_v7();
-    let operator =
-        Operator { id, name: invitation.name, enrolled_at: now(), passkeys: Vec::new(), has_code: true };
+    let operator = Operator { id, name: invitation.name, enrolled_at: now(), passkeys: Vec::new(), has_code: true };
     let digest = Some(code.digest(&page.0.gateway.args_key));
     let enrolment = Enrolment::New { invitation: invitation.id, operator: operator.clone(), code: digest };
     page.0.gateway.store.enroll(enrolment).await?;
@@ -183,8 +178,7 @@ pub(super) async fn invite(
 ) -> Result<Response, Trouble> {
     let name = check_name(&name).map_err(Trouble::conflict)?;
     let gateway = &page.0.gateway;
-    let (invitation, code) =
-        invitation(name, Some(here.operator.id), &gateway.args_key).map_err(Trouble::broken)?;
+    let (invitation, code) = invitation(name, Some(here.operator.id), &gateway.args_key).map_err(Trouble::broken)?;
     let expires_at = invitation.expires_at;
     gateway.store.invite(invitation).await?;
     let main = html! {

@@ -1,10 +1,10 @@
 //! An answer given on the page: weighed here against what the question needs and what the person showed; the store has the
 //! last word.
 
+use axum::Form;
 use axum::Json;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use axum::Form;
 use http::header;
 use mollyguard_tools::contract::now;
 use serde::Deserialize;
@@ -45,7 +45,8 @@ pub(super) async fn answer(
     Path(id): Path<Uuid>,
     request: Request,
 ) -> Result<Response, Trouble> {
-    let is_json = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == b"application/json");
+    let is_json =
+        request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == b"application/json");
     let unreadable = || Trouble::forbidden("The answer cannot be read. Nothing was changed.");
     let sent: Sent = if is_json {
         Json::from_request(request, &()).await.map_err(|_| unreadable())?.0
@@ -132,8 +133,7 @@ fn verified(
     let id = assertion.credential.to_string();
     let passkey = own.into_iter().find(|passkey| passkey.id() == id);
     let credential = &passkey.ok_or("the passkey is not one of theirs")?.credential;
-    let known =
-        Known { key: &credential.key, count: credential.count, backup_eligible: credential.backup_eligible };
+    let known = Known { key: &credential.key, count: credential.count, backup_eligible: credential.backup_eligible };
     // The challenge is the call: what was signed says which one was approved.
     let seen = verify(rp, confirmation.call.as_bytes(), known, &assertion).map_err(|wrong| wrong.to_string())?;
     Ok((Means::Passkey { id }, Some((assertion, seen.count))))

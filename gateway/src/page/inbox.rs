@@ -21,9 +21,9 @@ pub(super) async fn inbox(State(page): State<Page>, here: Here) -> Result<Respon
             h1 { "Waiting for an answer" }
             p.count role="status" {
                 @match count {
-                    0 => "Nothing waits.",
-                    1 => "One question.",
-                    n => (n) " questions.",
+                    0 => { "Nothing waits." }
+                    1 => { "One question." }
+                    n => { (n) " questions." }
                 }
             }
             ul.questions {

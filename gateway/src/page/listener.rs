@@ -88,7 +88,7 @@ fn tell(told: &mut Option<String>, why: String) {
 /// Where the page of the gateways on this state directory is, if one of them serves it.
 #[must_use]
 pub fn where_it_is(state: &Path) -> Option<String> {
-    let mut file = File::open(state.join(LOCK)).ok()?;
+    let file = File::open(state.join(LOCK)).ok()?;
     // Nobody holds it: what it says is where the page was.
     match file.try_lock_shared() {
         Ok(()) => return None,
@@ -96,7 +96,7 @@ pub fn where_it_is(state: &Path) -> Option<String> {
         Err(std::fs::TryLockError::Error(_)) => return None,
     }
     let mut origin = String::new();
-    file.by_ref().take(256).read_to_string(&mut origin).ok()?;
+    file.take(256).read_to_string(&mut origin).ok()?;
     let origin = origin.trim_end();
     (!origin.is_empty()).then(|| origin.to_owned())
 }

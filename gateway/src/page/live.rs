@@ -68,7 +68,8 @@ async fn keep_reading(gateway: Arc<Gateway>, sender: watch::Sender<Arc<Snapshot>
             Ok(open) => Snapshot { version: version(&open), open, failed: None },
             Err(error) => Snapshot { version: u64::MAX, open: Vec::new(), failed: Some(error.to_string()) },
         };
-        let (failed, expires) = (snapshot.failed.is_some(), snapshot.open.iter().map(|(asked, _)| asked.expires_at).min());
+        let (failed, expires) =
+            (snapshot.failed.is_some(), snapshot.open.iter().map(|(asked, _)| asked.expires_at).min());
         sender.send_if_modified(|before| {
             let is_new = before.version != snapshot.version;
             *before = Arc::new(snapshot);

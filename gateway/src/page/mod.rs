@@ -97,4 +97,3 @@ fn router(page: Page) -> Router {
         .layer(from_fn_with_state(page.clone(), guard::guard))
         .with_state(page)
 }
-

@@ -52,11 +52,7 @@ pub(super) fn means_of(page: &Page, operator: &Operator) -> (bool, Assurance) {
 }
 
 /// `GET /questions/{id}`
-pub(super) async fn question(
-    State(page): State<Page>,
-    here: Here,
-    Path(id): Path<Uuid>,
-) -> Result<Response, Trouble> {
+pub(super) async fn question(State(page): State<Page>, here: Here, Path(id): Path<Uuid>) -> Result<Response, Trouble> {
     let found = page.0.gateway.store.confirmation(id).await?;
     let Some((confirmation, standing)) = found else {
         return Err(Trouble::missing("There is no such question."));
@@ -90,7 +86,9 @@ pub(super) async fn question(
 
 fn is_grave(label: &str, lines: &[&str]) -> bool {
     let says = |word: &str| lines.iter().any(|line| line.contains(word));
-    (label == "UNDO" && says("NONE")) || (label == "BACKUPS" && says("DESTROYS")) || (label == "WHERE" && says("PRODUCTION"))
+    (label == "UNDO" && says("NONE"))
+        || (label == "BACKUPS" && says("DESTROYS"))
+        || (label == "WHERE" && says("PRODUCTION"))
 }
 
 fn is_answerable(confirmation: &Confirmation, standing: &Standing) -> bool {

@@ -39,7 +39,9 @@ impl FromRequestParts<Page> for Here {
         match find(page, &parts.headers).await {
             Ok(Some((session, operator))) => Ok(Self { operator, session }),
             Ok(None) if parts.method == http::Method::GET => Err(Redirect::to("/sign-in").into_response()),
-            Ok(None) => Err(Trouble::forbidden("Your session is over. Nothing was changed: sign in again.").into_response()),
+            Ok(None) => {
+                Err(Trouble::forbidden("Your session is over. Nothing was changed: sign in again.").into_response())
+            }
             Err(error) => Err(Trouble::from(error).into_response()),
         }
     }
@@ -148,10 +150,7 @@ pub(super) struct Signed {
 }
 
 /// `POST /sign-in/passkey`
-pub(super) async fn with_passkey(
-    State(page): State<Page>,
-    Json(signed): Json<Signed>,
-) -> Result<Response, Trouble> {
+pub(super) async fn with_passkey(State(page): State<Page>, Json(signed): Json<Signed>) -> Result<Response, Trouble> {
     let id = signed.assertion.credential.to_string();
     let operators = page.0.gateway.store.operators().await?;
     let known = operators.iter().find_map(|operator| {
@@ -162,8 +161,7 @@ pub(super) async fn with_passkey(
         return Err(Trouble::forbidden("This passkey is nobody's here, or it took too long."));
     };
     let credential = &passkey.credential;
-    let known =
-        Known { key: &credential.key, count: credential.count, backup_eligible: credential.backup_eligible };
+    let known = Known { key: &credential.key, count: credential.count, backup_eligible: credential.backup_eligible };
     let seen = verify(&page.0.relying_party, &challenge, known, &signed.assertion)
         .map_err(|wrong| Trouble::forbidden(format!("The passkey's answer does not hold: {wrong}.")))?;
     let cookie = open(&page, operator.id, Means::Passkey { id }, Some(seen.count)).await?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -13,8 +13,8 @@ const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// A whole page.
-pub(super) fn document(title: &str, here: Option<&Operator>, main: &Markup) -> Markup {
-    html! {
+pub(super) fn document(title: &str, here: Option<&Operator>, main: &Markup) -> Html<String> {
+    let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -45,7 +45,8 @@ pub(super) fn document(title: &str, here: Option<&Operator>, main: &Markup) -> M
                 main #main tabindex="-1" { (main) }
             }
         }
-    }
+    };
+    Html(page.into_string())
 }
 
 /// Where to go next.

@@ -111,7 +111,13 @@ pub fn explain(
             refused_by: vec![closed(&error)],
         }),
     }
-    Explanation { tool: declaration.name.to_string(), decision, because, ceiling: policies.ceiling().to_string(), rungs }
+    Explanation {
+        tool: declaration.name.to_string(),
+        decision,
+        because,
+        ceiling: policies.ceiling().to_string(),
+        rungs,
+    }
 }
 
 impl Policies {

@@ -217,7 +217,14 @@ impl Policies {
         let loaded = load::load(files, declarations)?;
         let targets_alike = !loaded.policies.values().any(|words| words.names_resource);
         let (allowed, hopeful) = Default::default();
-        Ok(Self { loaded, ceiling: RwLock::new(ceiling), authorizer: Authorizer::new(), targets_alike, allowed, hopeful })
+        Ok(Self {
+            loaded,
+            ceiling: RwLock::new(ceiling),
+            authorizer: Authorizer::new(),
+            targets_alike,
+            allowed,
+            hopeful,
+        })
     }
 
     /// Digest of the policies and schema in force; part of every approval.

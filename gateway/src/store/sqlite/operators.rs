@@ -150,10 +150,8 @@ fn put_passkey(writing: &Writing<'_>, operator: Uuid, passkey: &Passkey, is_new:
     } else {
         "UPDATE passkeys SET passkey = ?3, seal = ?4 WHERE id = ?1 AND operator = ?2"
     };
-    let put = writing
-        .connection
-        .prepare_cached(sql)
-        .and_then(|mut put| put.execute(params![id, operator, words, seal]));
+    let put =
+        writing.connection.prepare_cached(sql).and_then(|mut put| put.execute(params![id, operator, words, seal]));
     match put {
         Ok(1) => Ok(()),
         Ok(_) => Err(StoreError::NotEnrolled("the passkey is not enrolled any more".into())),
