@@ -53,7 +53,7 @@ const STATE: &str = "
 /// The cluster of this test, with nothing in it that makes a checkpoint of its own accord: after one, the server's word
 /// about a transaction that was cut off is not believed. Making a database makes one, so all are made beforehand.
 struct Server {
-    cluster: Cluster,
+    cluster: &'static Cluster,
     owner: String,
     reader: String,
     fresh: Mutex<Vec<String>>,
@@ -63,7 +63,9 @@ impl Server {
     fn shared() -> &'static Self {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let cluster = Cluster::start("-c checkpoint_timeout=1d").unwrap_or_else(|error| panic!("{error}"));
+            let cluster = Cluster::shared();
+            cluster.sql("postgres", "ALTER SYSTEM SET checkpoint_timeout = '1d'");
+            cluster.sql("postgres", "SELECT pg_reload_conf()");
             let (owner, reader) = (cluster.name("owner"), cluster.name("reader"));
             let template = cluster.database();
             let roles = format!(

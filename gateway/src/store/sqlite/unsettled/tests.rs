@@ -88,6 +88,6 @@ async fn finding_what_is_unsettled_passes_over_what_has_ended() {
     let place = tempfile::tempdir().unwrap();
     ran(&open(place.path()), start(), End::Succeeded).await;
     let plan: String =
-        plain(place.path()).query_row(&format!("EXPLAIN QUERY PLAN {}", OPEN), ["fleet"], |row| row.get(3)).unwrap();
+        plain(place.path()).query_row(&format!("EXPLAIN QUERY PLAN {OPEN}"), ["fleet"], |row| row.get(3)).unwrap();
     assert!(plan.contains("USING INDEX calls_unfinished"), "{plan}");
 }
