@@ -15,14 +15,15 @@ use crate::audit::ArgsKey;
 use crate::config::Config;
 use crate::confirm::Need;
 use crate::credentials::{Broker, SecretError};
+use crate::operators::{People, Separation, ceiling};
 use crate::overlap::{self, Overlap};
+use crate::page::where_it_is;
 use crate::policy::{LoadError, Policies, Sources};
 use crate::registry::{Registry, RegistryError};
 use crate::reply::{About, ReasonCode, Refusal, Request};
 use crate::store::keys::KeyError;
 use crate::store::{Configured, OpenStore, SqliteStore, Store, StoreError};
 use crate::twins::Twins;
-use crate::unsettled::Unsettled;
 
 /// Everything a call needs.
 pub struct Gateway {
@@ -40,14 +41,17 @@ pub struct Gateway {
     pub args_key: ArgsKey,
     /// The toolsets the configuration was read with.
     pub toolsets: Vec<Arc<dyn Toolset>>,
-    /// Where the confirmation page is, such as `http://localhost:7420`: set by whoever serves it.
+    /// Where the confirmation page is, such as `http://localhost:7420`, where that is not wherever one of the gateways on
+    /// this state directory serves it.
     pub page: OnceLock<String>,
+    /// What stands between the agents and this gateway.
+    pub separation: Separation,
     pub(crate) slots: Slots,
     pub(crate) twins: Twins,
     /// Calls that have been written down and run on, whether or not their client still listens.
     pub(crate) running: TaskTracker,
-    /// Calls whose end is not on record: their targets wait for it.
-    pub(crate) unsettled: Unsettled,
+    /// Held by whoever settles unfinished calls: one at a time.
+    pub(crate) settling: tokio::sync::Mutex<()>,
     /// Set when the gateway closes: what could not be written down is tried once more, and no longer.
     pub(crate) closing: CancellationToken,
 }
@@ -126,10 +130,11 @@ impl Gateway {
         Ok(Self {
             args_key: ArgsKey::open(&config.state)?,
             page: OnceLock::new(),
+            separation: Separation::SameUser,
             slots: Slots::new(config.concurrent_calls, config.waiting_calls),
             twins: Twins::default(),
             running: TaskTracker::new(),
-            unsettled: Unsettled::default(),
+            settling: tokio::sync::Mutex::default(),
             closing: CancellationToken::new(),
             store: Arc::new(store),
             config: Arc::new(config),
@@ -144,8 +149,16 @@ impl Gateway {
     /// they are.
     #[must_use]
     pub fn page_of(&self, confirmation: Uuid) -> Option<String> {
-        let page = self.page.get()?;
+        let page = self.page.get().cloned().or_else(|| where_it_is(&self.config.state))?;
         Some(format!("{}/questions/{confirmation}", page.trim_end_matches('/')))
+    }
+
+    /// Reads anew who may answer, so that policies know what can be proven.
+    pub(crate) async fn people_changed(&self) {
+        match self.store.operators().await {
+            Ok(operators) => self.policies.set_ceiling(ceiling(People::of(&operators), self.separation)),
+            Err(error) => tracing::error!(%error, "who may answer cannot be read"),
+        }
     }
 
     /// Waits for calls that are written down and still run, for as long as that may take.

@@ -41,7 +41,7 @@ impl World {
         let mut world = Self { dir: TempDir::with_prefix("mollyguard-")?, config: Table::new(), env: BTreeMap::new() };
         world.set("gateway.state", "state").set("gateway.user", "alice");
         // The tests ask one person more, and more often the same, than people bear.
-        world.set("confirm.wait_s", 0).set("confirm.denial_s", 0);
+        world.set("confirm.wait_s", 0).set("confirm.denial_s", 0).set("confirm.page", false);
         world.set("confirm.open_questions", 1_000).set("confirm.flood", 1_000_000);
         for tier in ["production", "staging", "development"] {
             world.set(&format!("environments.{tier}.tier"), tier);

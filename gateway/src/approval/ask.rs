@@ -38,7 +38,9 @@ pub(crate) async fn ask(
     let made = confirmation(gateway, request, errand, &question);
     let name = &errand.tool.declaration.name;
     let subject = gateway.subject(question.id, &request.principal, name, &errand.args, question.seen);
-    let (put, channel) = way(gateway, request, &question.need);
+    let somebody = gateway.store.operators().await.map_err(|error| Refusal::of_store(&error, about.clone()))?;
+    let can_page = !somebody.is_empty() && gateway.page_of(made.id).is_some();
+    let (put, channel) = way(request, &question.need, can_page);
     let bounds = Bounds { open: gateway.config.confirm.open_questions, flood: gateway.config.confirm.flood };
     let asking = gateway.store.ask(subject, made.clone(), channel, bounds).await;
     let (confirmation, is_new) = match asking.map_err(|error| Refusal::of_store(&error, about.clone()))? {
@@ -53,7 +55,7 @@ pub(crate) async fn ask(
     Ok(Reply::Ask(Box::new(reply::Question {
         put,
         is_new,
-        page: gateway.page_of(confirmation.id),
+        page: gateway.page_of(confirmation.id).filter(|_| can_page),
         alternative: question.seen.alternative.as_ref().map(reply::way_of),
         confirmation: confirmation.id,
         need: confirmation.need,
@@ -64,10 +66,11 @@ pub(crate) async fn ask(
     })))
 }
 
-/// How a question reaches a person from this client. A form takes no answer that needs more than it can prove.
-fn way(gateway: &Gateway, request: &Request, need: &Need) -> (Put, Option<Channel>) {
+/// How a question reaches a person from this client. A form takes no answer that needs more than it can prove, and a page
+/// only answers of those who are enrolled.
+fn way(request: &Request, need: &Need, can_page: bool) -> (Put, Option<Channel>) {
     let form = request.channel.filter(|_| Need::IN_CLIENT.covers(need));
-    let page = request.page.filter(|_| gateway.page.get().is_some());
+    let page = request.page.filter(|_| can_page);
     match (form, page) {
         (Some(channel), _) => (Put::Form, Some(channel)),
         (None, Some(channel)) => (Put::Page, Some(channel)),

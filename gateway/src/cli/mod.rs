@@ -6,6 +6,7 @@ mod calls;
 mod config;
 mod demo;
 mod logging;
+mod operator;
 mod paint;
 mod policy;
 mod quarantine;
@@ -64,6 +65,9 @@ enum Command {
     /// See what waits for a person, and answer it from this terminal.
     #[command(subcommand)]
     Approvals(approvals::Approvals),
+    /// Enrol the people who may answer, and see who they are.
+    #[command(subcommand)]
+    Operator(operator::Operators),
     /// Look back at calls that changed something.
     #[command(subcommand)]
     Calls(calls::Calls),
@@ -132,6 +136,7 @@ async fn run(cli: Cli) -> Done {
         Command::Targets(targets) => targets.run(config).await,
         Command::Policy(policy) => policy.run(config),
         Command::Approvals(approvals) => approvals.run(config).await,
+        Command::Operator(operators) => operators.run(config).await,
         Command::Calls(calls) => calls.run(config).await,
         Command::Undo(undo) => undo.run(config).await,
         Command::Audit(audit) => audit.run(config),

@@ -16,6 +16,7 @@ use crate::identity::Principal;
 use crate::mcp::{
     Access, Http, Limits, Seal, Timing, Token, Tokens, Wire, may_listen, serve_http, serve_stdio, told_to_leave,
 };
+use crate::page::keep_serving;
 use crate::recovery;
 use crate::store::keys::seal_key;
 
@@ -35,12 +36,18 @@ impl Serve {
         let gateway = open(config)?;
         let leave = told_to_leave().map_err(Failure::usage)?;
         let settling = tokio::spawn(recovery::keep_settling(Arc::clone(&gateway), leave.clone()));
+        gateway.people_changed().await;
+        let page =
+            gateway.config.page.map(|port| tokio::spawn(keep_serving(Arc::clone(&gateway), port, leave.clone())));
         let served = match self.http {
             Some(address) => http(&gateway, address, leave.clone()).await,
             None => stdio(&gateway, leave.clone()).await,
         };
         leave.cancel();
         let _settled = settling.await;
+        if let Some(page) = page {
+            let _left = page.await;
+        }
         gateway.settle_down(LAST_CALLS).await;
         gateway.close().await.map_err(Failure::usage)?;
         served

@@ -83,11 +83,13 @@ struct ConfirmTable {
     denial_s: u64,
     open_questions: u32,
     flood: u32,
+    page: bool,
+    page_port: u16,
 }
 
 impl Default for ConfirmTable {
     fn default() -> Self {
-        Self { expires_s: 300, wait_s: 45, denial_s: 600, open_questions: 8, flood: 30 }
+        Self { expires_s: 300, wait_s: 45, denial_s: 600, open_questions: 8, flood: 30, page: true, page_port: 7_420 }
     }
 }
 
@@ -240,6 +242,7 @@ impl Config {
             concurrent_calls: file.limits.concurrent_calls,
             waiting_calls: file.limits.waiting_calls,
             confirm: confirm(&reading, &file.confirm)?,
+            page: file.confirm.page.then_some(file.confirm.page_port),
             checkpoint: file.audit.checkpoint.map(|path| resolve(&path, &reading.base)),
             redact: redact.collect::<Result<_, _>>()?,
             http: http(&reading, file.http)?,
@@ -310,7 +313,7 @@ fn limits(reading: &Reading<'_>, table: &LimitsTable) -> Result<Limits, ConfigEr
 }
 
 fn confirm(reading: &Reading<'_>, table: &ConfirmTable) -> Result<Confirm, ConfigError> {
-    let ConfirmTable { expires_s, wait_s, denial_s, open_questions, flood } = *table;
+    let ConfirmTable { expires_s, wait_s, denial_s, open_questions, flood, .. } = *table;
     if !(10..=300).contains(&expires_s) {
         return Err(reading.wrong("confirm.expires_s", "a question waits between 10 and 300 seconds"));
     }

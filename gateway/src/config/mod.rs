@@ -130,6 +130,8 @@ pub struct Config {
     pub waiting_calls: usize,
     /// How people are asked.
     pub confirm: Confirm,
+    /// The port the confirmation page is served on, at the loopback addresses; 0 takes any free one.
+    pub page: Option<u16>,
     /// Where signed heads of the audit chain are appended.
     pub checkpoint: Option<PathBuf>,
     /// How the gateway listens on HTTP.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Means;
+use super::{Means, Operator};
 use crate::confirm::{Assurance, Need};
 
 /// What stands between the agent and the gateway.
@@ -23,6 +23,17 @@ pub struct People {
     pub with_passkey: u32,
     /// With only a code.
     pub with_code: u32,
+}
+
+impl People {
+    /// Of those who are enrolled.
+    #[must_use]
+    pub fn of(operators: &[Operator]) -> Self {
+        let count =
+            |has: fn(&&Operator) -> bool| u32::try_from(operators.iter().filter(has).count()).unwrap_or(u32::MAX);
+        let with_passkey = count(|operator| !operator.passkeys.is_empty());
+        Self { with_passkey, with_code: count(|operator| operator.passkeys.is_empty()) }
+    }
 }
 
 /// What a yes given with these means proves.

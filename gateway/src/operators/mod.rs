@@ -6,12 +6,13 @@ mod code;
 pub mod webauthn;
 
 use mollyguard_tools::contract::{Digest, Timestamp};
+use mollyguard_tools::text::is_unseen;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use assurance::{People, Separation, assurance_of, ceiling};
 pub use code::Code;
-use webauthn::PublicKey;
+use webauthn::Enrolled;
 
 /// Somebody who may answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,19 +32,28 @@ pub struct Operator {
 /// A passkey of an operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passkey {
-    /// The credential's id, base64url.
-    pub id: String,
-    /// What its signatures are verified with.
-    pub key: PublicKey,
-    /// What the authenticator says it is, in words.
-    pub kind: String,
-    /// Whether it may be copied to other devices.
-    pub synced: bool,
     /// The rpId it was made for.
     pub relying_party: String,
-    /// The signature counter seen last; 0 for authenticators without one.
-    #[serde(default)]
-    pub count: u32,
+    /// The credential, with the signature counter seen last.
+    pub credential: Enrolled,
+}
+
+impl Passkey {
+    /// The credential's id, base64url.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.credential.credential.to_string()
+    }
+}
+
+/// Checks the name of somebody to be enrolled: it is a user's, and stands in records and on pages.
+///
+/// # Errors
+/// What a name may be.
+pub fn check_name(name: &str) -> Result<&str, String> {
+    let name = name.trim();
+    let fits = (1..=64).contains(&name.len()) && !name.chars().any(|c| c.is_control() || is_unseen(c));
+    if fits { Ok(name) } else { Err("A name is 1 to 64 printable characters.".to_owned()) }
 }
 
 /// With what somebody showed who they are.
@@ -109,3 +119,6 @@ pub enum Enrolment {
         passkey: Passkey,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,7 +93,7 @@ pub fn explain(
                 let passes = verdicts.pass();
                 rungs.push(Rung {
                     approval: supposed.map_or_else(|| "none".to_owned(), |need| need.to_string()),
-                    within_reach: supposed.is_none_or(|need| policies.ceiling.covers(&need)),
+                    within_reach: supposed.is_none_or(|need| policies.ceiling().covers(&need)),
                     passes,
                     permitted_by: match passes {
                         true => verdicts.permitted_by.iter().map(|id| policies.named(id)).collect(),
@@ -111,7 +111,13 @@ pub fn explain(
             refused_by: vec![closed(&error)],
         }),
     }
-    Explanation { tool: declaration.name.to_string(), decision, because, ceiling: policies.ceiling.to_string(), rungs }
+    Explanation {
+        tool: declaration.name.to_string(),
+        decision,
+        because,
+        ceiling: policies.ceiling().to_string(),
+        rungs,
+    }
 }
 
 impl Policies {

@@ -1,5 +1,5 @@
 //! What the policies said before. They are fixed for the life of a process and see nothing but what [`Asked`] holds, so the
-//! same question has the same answer; nothing here outlives or survives a change of either.
+//! same question has the same answer; what goes by the strongest approval there is, is forgotten when that changes.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -22,6 +22,11 @@ impl<T> Default for Known<T> {
 impl<T: Clone> Known<T> {
     pub(super) fn find(&self, asked: &Asked) -> Option<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(asked).cloned()
+    }
+
+    /// What was said under other circumstances.
+    pub(super) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     pub(super) fn keep(&self, asked: Asked, answer: T) {

@@ -12,6 +12,7 @@ mod situation;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
+use std::sync::{PoisonError, RwLock};
 
 use cedar_policy::{AuthorizationError, Authorizer, Decision as Verdict, PolicySet};
 use mollyguard_tools::contract::{BlastRadius, Declaration, Digest, Reversibility, Target};
@@ -129,7 +130,7 @@ impl Permit {
 /// The policies in force.
 pub struct Policies {
     loaded: Loaded,
-    ceiling: Need,
+    ceiling: RwLock<Need>,
     authorizer: Authorizer,
     /// No policy tells things within one configured target apart, so one of them stands for all.
     targets_alike: bool,
@@ -184,7 +185,7 @@ impl fmt::Debug for Policies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Policies")
             .field("digest", &self.loaded.digest)
-            .field("ceiling", &self.ceiling)
+            .field("ceiling", &self.ceiling())
             .field("policies", &self.loaded.policies.keys())
             .finish_non_exhaustive()
     }
@@ -216,7 +217,14 @@ impl Policies {
         let loaded = load::load(files, declarations)?;
         let targets_alike = !loaded.policies.values().any(|words| words.names_resource);
         let (allowed, hopeful) = Default::default();
-        Ok(Self { loaded, ceiling, authorizer: Authorizer::new(), targets_alike, allowed, hopeful })
+        Ok(Self {
+            loaded,
+            ceiling: RwLock::new(ceiling),
+            authorizer: Authorizer::new(),
+            targets_alike,
+            allowed,
+            hopeful,
+        })
     }
 
     /// Digest of the policies and schema in force; part of every approval.
@@ -227,8 +235,16 @@ impl Policies {
 
     /// The strongest approval this installation can prove.
     #[must_use]
-    pub const fn ceiling(&self) -> Need {
-        self.ceiling
+    pub fn ceiling(&self) -> Need {
+        *self.ceiling.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who may answer has changed, and with that the strongest approval this installation can prove.
+    pub fn set_ceiling(&self, ceiling: Need) {
+        let before = std::mem::replace(&mut *self.ceiling.write().unwrap_or_else(PoisonError::into_inner), ceiling);
+        if before != ceiling {
+            self.hopeful.forget();
+        }
     }
 
     /// How many policies are in force.
@@ -269,7 +285,7 @@ impl Policies {
             return Decision::Deny { because: now.failed };
         }
         match self.weakest_enough(&prepared, facts.approval) {
-            Some(need) if self.ceiling.covers(&need) => Decision::Confirm { need, because: self.because(&now) },
+            Some(need) if self.ceiling().covers(&need) => Decision::Confirm { need, because: self.because(&now) },
             Some(need) => self.out_of_reach(&prepared, need),
             None => {
                 // What stands against even the strongest approval is why nobody is asked.
@@ -292,7 +308,7 @@ impl Policies {
     ) -> Result<(), Vec<Because>> {
         let mut hopeless = None;
         for possible in situation::possible_findings(declaration, target) {
-            let facts = possible.facts(principal, declaration, Some(self.ceiling));
+            let facts = possible.facts(principal, declaration, Some(self.ceiling()));
             let asked = self.asked(&facts);
             if self.hopeful.find(&asked).is_some() {
                 return Ok(());
@@ -305,7 +321,7 @@ impl Policies {
             let verdicts = self.verdicts(&prepared, facts.approval);
             match self.certain(&verdicts) {
                 Some(because) => hopeless.get_or_insert_with(|| match self.weakest_enough(&prepared, None) {
-                    Some(need) if !self.ceiling.covers(&need) => self.beyond_ceiling(because, need),
+                    Some(need) if !self.ceiling().covers(&need) => self.beyond_ceiling(because, need),
                     _ => because,
                 }),
                 None => {
@@ -343,10 +359,10 @@ impl Policies {
 
     /// Policies need more than this installation can prove: a no that names them and says so.
     fn out_of_reach(&self, prepared: &Prepared<'_>, need: Need) -> Decision {
-        let best = self.verdicts(prepared, Some(self.ceiling));
+        let best = self.verdicts(prepared, Some(self.ceiling()));
         if best.pass() {
             // A ceiling that is no rung of the ladder, such as typed by two.
-            return Decision::Confirm { need: self.ceiling, because: self.because(&self.verdicts(prepared, None)) };
+            return Decision::Confirm { need: self.ceiling(), because: self.because(&self.verdicts(prepared, None)) };
         }
         Decision::Deny { because: self.beyond_ceiling(self.because(&best), need) }
     }
@@ -354,7 +370,7 @@ impl Policies {
     fn beyond_ceiling(&self, mut because: Vec<Because>, need: Need) -> Vec<Because> {
         for Because { reason, .. } in &mut because {
             // Writing to a `String` cannot fail.
-            let _ = write!(reason, " It needs {need}, and this installation can prove at most {}.", self.ceiling);
+            let _ = write!(reason, " It needs {need}, and this installation can prove at most {}.", self.ceiling());
         }
         because
     }

@@ -211,7 +211,7 @@ impl Refusal {
                      and takes their answer"
                 )
             }
-            None => format!("It needs {need}, which this gateway has no page for: tell the person"),
+            None => format!("Tell the person: it needs {need}, and no gateway serves the page where that is given"),
         };
         let mut next = format!(
             "{tell}. Then repeat the identical call: it asks nobody anew, waits for the answer for a while, and runs once \
@@ -242,6 +242,13 @@ impl Refusal {
             StoreError::AlreadyUndone(..) => {
                 Self::new(ReasonCode::Untouched, error.to_string(), "`list_calls` shows how that call ended.", about)
             }
+            StoreError::Unsettled { .. } => Self::new(
+                ReasonCode::Unavailable,
+                error.to_string(),
+                "Reads go on. The gateway keeps trying: call again once `list_calls` shows how that call ended. If it \
+                 stays without an end, have a person look at the gateway's log and state directory.",
+                about,
+            ),
             _ => Self::new(
                 ReasonCode::Unavailable,
                 format!("nothing runs that cannot be written down, and {error}"),

@@ -110,7 +110,7 @@ when { resource.target == "fleet_staging" }
 unless { context has approval && context.approval.assurance >= 3 && context.approval.approvers >= 2 };
 "#;
 
-/// The gateway of a world, told where its page is and that its operators prove more than its process could; not started yet.
+/// The gateway of a world, told where its page is and that it runs as a user of its own; not started yet.
 fn paged(world: &World) -> Result<Command> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_paged"));
     command.arg(world.config()?).arg(PAGE).current_dir(world.path()).env_remove("RUST_LOG").kill_on_drop(true);

@@ -14,6 +14,7 @@ use rmcp::model::{CallToolRequestParams, CallToolResponse, Implementation, Serve
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt as _};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// A gateway without a tool.
 struct Empty;
@@ -31,6 +32,8 @@ impl Calls for Empty {
     fn declaration(&self, _name: &str) -> Option<&Declaration> {
         None
     }
+
+    async fn settled(&self, _confirmation: Uuid) {}
 }
 
 /// A server with no tools of its own.

@@ -1,16 +1,15 @@
-//! `paged CONFIG PAGE`: the gateway as it is, over stdio, told where a page is and that its operators prove more than its process
-//! could. It serves no page: whoever answers writes to the store, as the process that serves one does.
+//! `paged CONFIG PAGE`: the gateway as it is, over stdio, told where a page is and that it runs as a user of its own, where a
+//! code is out of band. It serves no page: whoever answers writes to the store, as the process that serves one does.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mollyguard::config::Config;
-use mollyguard::confirm::{Assurance, Need};
-use mollyguard::gateway::{Gateway, declarations};
+use mollyguard::gateway::Gateway;
 use mollyguard::identity::Principal;
 use mollyguard::mcp::{Seal, Timing, Wire, serve_stdio, told_to_leave};
-use mollyguard::policy::{Policies, Sources};
+use mollyguard::operators::Separation;
 use mollyguard::store::seal_key;
 
 #[tokio::main]
@@ -22,12 +21,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let toolsets = mollyguard_tools::toolsets();
     let mut gateway = Gateway::open(Config::load(Path::new(&path), &toolsets)?, toolsets)?;
     let config = Arc::clone(&gateway.config);
-    let sources = Sources { defaults: config.default_policies, directories: config.policy_directories.clone() };
-    gateway.policies = Policies::load(&sources, &declarations(&gateway.toolsets), Need::of(Assurance::OutOfBand, 2))?;
+    gateway.separation = Separation::OwnUser;
     gateway.page.set(page).map_err(|_| "there is a page already")?;
     let gateway = Arc::new(gateway);
     let timing = Timing { wait: config.confirm.wait, ..Timing::default() };
-    let seal = Seal::new(&seal_key(&config.state)?)?;
+    let key = seal_key(&config.state)?;
+    let seal = Seal::new(&key)?;
     let wire = Wire { calls: Arc::new(Arc::clone(&gateway)), seal, timing };
     let user = Principal { user: config.user.clone(), client: None, roles: config.roles.clone() };
     serve_stdio(wire, user, told_to_leave()?).await?;

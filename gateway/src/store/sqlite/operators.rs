@@ -6,7 +6,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::rows::{read, read_id, read_time, text};
-use super::schema::failed;
+use super::schema::{self, failed};
 use super::writes::Writing;
 use crate::audit::{ArgsKey, AuditEvent, Subject};
 use crate::operators::{Enrolment, Invitation, Means, Operator, Passkey, Session};
@@ -143,17 +143,15 @@ fn sealed_passkey(id: &str, operator: &str, passkey: &str, seals: &ArgsKey) -> S
 }
 
 fn put_passkey(writing: &Writing<'_>, operator: Uuid, passkey: &Passkey, is_new: bool) -> Result<(), StoreError> {
-    let (operator, words) = (operator.to_string(), text(passkey)?);
-    let seal = sealed_passkey(&passkey.id, &operator, &words, writing.seals);
+    let (id, operator, words) = (passkey.id(), operator.to_string(), text(passkey)?);
+    let seal = sealed_passkey(&id, &operator, &words, writing.seals);
     let sql = if is_new {
         "INSERT INTO passkeys (id, operator, passkey, seal) VALUES (?1, ?2, ?3, ?4)"
     } else {
         "UPDATE passkeys SET passkey = ?3, seal = ?4 WHERE id = ?1 AND operator = ?2"
     };
-    let put = writing
-        .connection
-        .prepare_cached(sql)
-        .and_then(|mut put| put.execute(params![passkey.id, operator, words, seal]));
+    let put =
+        writing.connection.prepare_cached(sql).and_then(|mut put| put.execute(params![id, operator, words, seal]));
     match put {
         Ok(1) => Ok(()),
         Ok(_) => Err(StoreError::NotEnrolled("the passkey is not enrolled any more".into())),
@@ -171,13 +169,16 @@ fn still_enrolled(writing: &Writing<'_>, id: Uuid) -> Result<Operator, StoreErro
 
 /// Moves a passkey's counter along. One that went back shows a copy of the key, or an assertion shown a second time.
 fn count(writing: &Writing<'_>, operator: &Operator, id: &str, count: u32) -> Result<(), StoreError> {
-    let Some(passkey) = operator.passkeys.iter().find(|passkey| passkey.id == id) else {
+    let Some(passkey) = operator.passkeys.iter().find(|passkey| passkey.id() == id) else {
         return Err(StoreError::NotEnrolled("the passkey is not enrolled any more".into()));
     };
-    if (count > 0 || passkey.count > 0) && count <= passkey.count {
+    let known = passkey.credential.count;
+    if (count, known) != (0, 0) && count <= known {
         return Err(StoreError::NotEnrolled("the passkey's counter went back: it may have been copied".into()));
     }
-    put_passkey(writing, operator.id, &Passkey { count, ..passkey.clone() }, false)
+    let mut passkey = passkey.clone();
+    passkey.credential.count = count;
+    put_passkey(writing, operator.id, &passkey, false)
 }
 
 /// Whether who answers is enrolled still; with a passkey, its counter is moved along.
@@ -185,7 +186,7 @@ pub(super) fn check_answering(writing: &Writing<'_>, given: &Given) -> Result<()
     let Some(operator) = given.operator else { return Ok(()) };
     let operator = still_enrolled(writing, operator)?;
     match &given.signed {
-        Some((assertion, new)) => count(writing, &operator, &assertion.credential, *new),
+        Some((assertion, new)) => count(writing, &operator, &assertion.credential.to_string(), *new),
         None => Ok(()),
     }
 }
@@ -199,12 +200,12 @@ pub(super) fn invite(writing: &mut Writing<'_>, invitation: Invitation) -> Resul
     let enrolled = all(writing.connection, writing.seals)?;
     match invitation.by {
         Some(by) => drop(still_enrolled(writing, by)?),
-        None if enrolled.is_empty() => {
+        None if is_fresh(writing)? => {
             forget(writing, "DELETE FROM invitations WHERE json_extract(invitation, '$.by') IS NULL", params![])?;
         }
         None => {
             return Err(StoreError::NotEnrolled(
-                "somebody is enrolled already, so only they can invite another person".into(),
+                "somebody has been enrolled here already, so only an operator can invite another".into(),
             ));
         }
     }
@@ -223,6 +224,11 @@ pub(super) fn invite(writing: &mut Writing<'_>, invitation: Invitation) -> Resul
         })
         .map_err(failed)?;
     writing.append(about_nobody(), AuditEvent::Invited { invitation: id, name, by })
+}
+
+/// Whether nobody has ever been enrolled: whoever could remove everybody must not become the first anew.
+fn is_fresh(writing: &Writing<'_>) -> Result<bool, StoreError> {
+    schema::has_rows(writing.connection, "operators").map(|has| !has)
 }
 
 fn forget(writing: &Writing<'_>, sql: &str, given: impl rusqlite::Params) -> Result<(), StoreError> {
@@ -274,7 +280,7 @@ pub(super) fn enroll(writing: &mut Writing<'_>, enrolment: Enrolment) -> Result<
             // Whoever invited may have been removed meanwhile; and the first may have been somebody else.
             match invited.by {
                 Some(by) => drop(still_enrolled(writing, by)?),
-                None if all(writing.connection, writing.seals)?.is_empty() => {}
+                None if is_fresh(writing)? => {}
                 None => return Err(StoreError::NotEnrolled("somebody else was enrolled first".into())),
             }
             if operator.passkeys.is_empty() && code.is_none() {

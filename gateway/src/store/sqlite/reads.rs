@@ -65,8 +65,11 @@ pub(super) fn asked_before(
     Ok(asked)
 }
 
-/// See [`crate::store::Store::open_confirmations`].
-pub(super) fn open_confirmations(connection: &Connection, seals: &ArgsKey) -> Result<Vec<Confirmation>, StoreError> {
+/// See [`crate::store::Store::open_questions`].
+pub(super) fn open_questions(
+    connection: &Connection,
+    seals: &ArgsKey,
+) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
     let sql = format!("SELECT {} FROM confirmations ORDER BY n DESC LIMIT 1000", ConfirmationRow::COLUMNS);
     let mut find = connection.prepare_cached(&sql).map_err(failed)?;
     let now = now();
@@ -76,7 +79,7 @@ pub(super) fn open_confirmations(connection: &Connection, seals: &ArgsKey) -> Re
         let found = ConfirmationRow::read(row).map_err(failed).and_then(|row| row.confirmation(seals));
         let Some((confirmation, standing)) = believed(row, found) else { continue };
         if matches!(standing, Standing::Open { .. }) && confirmation.is_in_time(now) {
-            open.push(confirmation);
+            open.push((confirmation, standing));
         }
     }
     Ok(open)
@@ -121,7 +124,7 @@ pub(super) fn calls(
     select(connection, &sql, params_from_iter(given), Depth::Listed, seals)
 }
 
-fn select(
+pub(super) fn select(
     connection: &Connection,
     sql: &str,
     given: impl rusqlite::Params,

@@ -1,0 +1,102 @@
+//! `mollyguard operator`: the people who may answer.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use clap::Subcommand;
+
+use super::paint::Paint;
+use super::{Done, Failure, open, print, print_json};
+use crate::gateway::Gateway;
+use crate::operators::{Operator, check_name};
+use crate::page::{invitation, where_it_is};
+
+/// What to do with the people.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Operators {
+    /// Enrol the first person: shows a one-time code that they type into the page. Whoever is enrolled invites others there.
+    Enroll {
+        /// Their name. Calls made for a user of this name are made for them.
+        name: String,
+    },
+    /// List who may answer.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take somebody off the list. Nobody can be enrolled from the terminal after that: only operators invite.
+    Remove {
+        /// Their name.
+        name: String,
+    },
+}
+
+impl Operators {
+    pub(crate) async fn run(self, config: Option<&Path>) -> Done {
+        let gateway = open(config)?;
+        let done = match self {
+            Self::Enroll { name } => enroll(&gateway, &name).await,
+            Self::List { json } => {
+                let operators = gateway.store.operators().await.map_err(Failure::usage)?;
+                if json { print_json(&operators) } else { print(&list(&operators)) }
+            }
+            Self::Remove { name } => remove(&gateway, &name).await,
+        };
+        gateway.close().await.map_err(Failure::usage)?;
+        done
+    }
+}
+
+async fn enroll(gateway: &Gateway, name: &str) -> Done {
+    let name = check_name(name).map_err(Failure::usage)?;
+    // A code in a file or a pipe is a code that others read.
+    if !std::io::stdout().is_terminal() {
+        return Err(Failure::usage("the code is shown on a terminal only"));
+    }
+    let (invitation, code) = invitation(name, None, &gateway.args_key).map_err(Failure::usage)?;
+    let expires_at = invitation.expires_at;
+    gateway.store.invite(invitation).await.map_err(Failure::found)?;
+    let page = where_it_is(&gateway.config.state);
+    let at = page.map_or_else(
+        || "the page's /enroll, once a gateway serves it (`mollyguard serve`)".to_owned(),
+        |page| format!("{page}/enroll"),
+    );
+    print(&format!(
+        "{}\n\nThis code enrols {name}, once, until {}.\nOpen {at} and type it there.\n",
+        Paint::stdout().bold(&code.shown()),
+        expires_at.strftime("%H:%M:%S UTC"),
+    ))
+}
+
+async fn remove(gateway: &Gateway, name: &str) -> Done {
+    let operators = gateway.store.operators().await.map_err(Failure::usage)?;
+    let Some(operator) = operators.iter().find(|operator| operator.name == name) else {
+        return Err(Failure::found(format!("nobody is enrolled as `{name}`")));
+    };
+    gateway.store.remove(operator.id, None).await.map_err(Failure::found)?;
+    print(&format!("Removed {name}: their passkeys, code and sessions are worth nothing any more.\n"))
+}
+
+fn list(operators: &[Operator]) -> String {
+    if operators.is_empty() {
+        return "Nobody is enrolled. `mollyguard operator enroll NAME` enrols the first person.\n".to_owned();
+    }
+    let paint = Paint::stdout();
+    let mut text = String::new();
+    for operator in operators {
+        let means: Vec<String> = operator
+            .passkeys
+            .iter()
+            .map(|passkey| format!("a passkey ({})", passkey.credential.kept()))
+            .chain(operator.has_code.then(|| "a code".to_owned()))
+            .collect();
+        text.push_str(&format!(
+            "{} · since {} · {}\n",
+            paint.bold(&operator.name),
+            operator.enrolled_at.strftime("%Y-%m-%d"),
+            means.join(", "),
+        ));
+    }
+    text
+}

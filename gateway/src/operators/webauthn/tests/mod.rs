@@ -1,0 +1,6 @@
+mod answers;
+pub(crate) mod authenticator;
+mod enrolling;
+mod forms;
+mod mutations;
+mod vectors;

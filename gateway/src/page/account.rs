@@ -1,0 +1,201 @@
+//! Becoming somebody who may answer, and who does.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::{Form, Json};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header;
+use jiff::SignedDuration;
+use maud::html;
+use mollyguard_tools::contract::{Timestamp, now};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Page;
+use super::ceremony::Purpose;
+use super::session::{Here, Typed, open};
+use super::shell::{Trouble, document, moment, until};
+use crate::operators::webauthn::{ALGORITHMS, ATTESTATION_OBJECT_BYTES, Base64Url, CLIENT_DATA_BYTES, register};
+use crate::operators::{Code, Enrolment, Invitation, Means, Operator, Passkey, check_name};
+
+/// How long an invitation may be used.
+pub(crate) const INVITED_FOR: SignedDuration = SignedDuration::from_mins(15);
+
+/// `GET /enroll`
+pub(super) async fn enroll() -> Response {
+    let main = html! {
+        h1 { "Be enrolled" }
+        p { "Type the one-time code that you were given. It works once, for a quarter of an hour." }
+        form.card method="post" action="/enroll/code" data-enroll {
+            label for="code" { "One-time code" }
+            input #code name="code" autocomplete="off" autocapitalize="characters" spellcheck="false" required maxlength="40";
+            button.primary type="button" data-enroll-passkey { "Enrol with a passkey" }
+            button type="submit" { "Enrol without one" }
+            p.hint {
+                "A passkey proves most: what you sign names the exact call. Without one you get a code of your own, which "
+                "proves less."
+            }
+            p.error role="alert" hidden data-error {}
+        }
+    };
+    document("Be enrolled", None, &main).into_response()
+}
+
+/// The invitation of a code that somebody typed.
+async fn invited(page: &Page, typed: &str) -> Result<Invitation, Trouble> {
+    let found = match Code::parse(typed).filter(|_| page.0.tries.take()) {
+        Some(code) => page.0.gateway.store.invitation(code.digest(&page.0.gateway.args_key)).await?,
+        None => None,
+    };
+    found.ok_or_else(|| {
+        Trouble::forbidden("That code is nobody's, was used, has expired, or too many were tried. Ask for a new one.")
+    })
+}
+
+/// `POST /enroll/start`: what `navigator.credentials.create` is called with.
+pub(super) async fn start(State(page): State<Page>, Json(typed): Json<Typed>) -> Result<Json<Value>, Trouble> {
+    let invitation = invited(&page, &typed.code).await?;
+    let (ticket, challenge) = page.0.ceremonies.begin(Purpose::Enroll(invitation.code)).map_err(Trouble::broken)?;
+    let algorithms: Vec<_> = ALGORITHMS.iter().map(|alg| json!({"type": "public-key", "alg": alg})).collect();
+    Ok(Json(json!({
+        "ticket": ticket,
+        "challenge": URL_SAFE_NO_PAD.encode(challenge),
+        "rp": {"id": page.0.relying_party.id, "name": "Mollyguard"},
+        "user": {
+            "id": URL_SAFE_NO_PAD.encode(invitation.id.as_bytes()),
+            "name": invitation.name,
+            "displayName": invitation.name,
+        },
+        "pubKeyCredParams": algorithms,
+    })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Created {
+    code: String,
+    ticket: Uuid,
+    client_data_json: Base64Url<CLIENT_DATA_BYTES>,
+    attestation_object: Base64Url<ATTESTATION_OBJECT_BYTES>,
+}
+
+/// `POST /enroll/passkey`
+pub(super) async fn with_passkey(State(page): State<Page>, Json(created): Json<Created>) -> Result<Response, Trouble> {
+    let invitation = invited(&page, &created.code).await?;
+    let Some(challenge) = page.0.ceremonies.end(created.ticket, &Purpose::Enroll(invitation.code)) else {
+        return Err(Trouble::forbidden("It took too long. Nobody was enrolled: try again."));
+    };
+    let rp = &page.0.relying_party;
+    let credential = register(rp, &challenge, &created.client_data_json, &created.attestation_object)
+        .map_err(|wrong| Trouble::forbidden(format!("The passkey cannot be enrolled: {wrong}.")))?;
+    let passkey = Passkey { relying_party: rp.id.clone(), credential };
+    let (id, means) = (Uuid::now_v7(), Means::Passkey { id: passkey.id() });
+    let operator = Operator { id, name: invitation.name, enrolled_at: now(), passkeys: vec![passkey], has_code: false };
+    let enrolment = Enrolment::New { invitation: invitation.id, operator, code: None };
+    page.0.gateway.store.enroll(enrolment).await?;
+    page.0.gateway.people_changed().await;
+    let cookie = open(&page, id, means, None).await?;
+    Ok(([(header::SET_COOKIE, cookie)], Json(json!({"next": "/"}))).into_response())
+}
+
+/// `POST /enroll/code`: without a passkey; the code they answer with from now on is shown once.
+pub(super) async fn with_code(State(page): State<Page>, Form(typed): Form<Typed>) -> Result<Response, Trouble> {
+    let invitation = invited(&page, &typed.code).await?;
+    let code = Code::new().map_err(Trouble::broken)?;
+    let id = Uuid::now_v7();
+    let operator = Operator { id, name: invitation.name, enrolled_at: now(), passkeys: Vec::new(), has_code: true };
+    let digest = Some(code.digest(&page.0.gateway.args_key));
+    let enrolment = Enrolment::New { invitation: invitation.id, operator: operator.clone(), code: digest };
+    page.0.gateway.store.enroll(enrolment).await?;
+    page.0.gateway.people_changed().await;
+    let cookie = open(&page, id, Means::Code, None).await?;
+    let main = html! {
+        h1 { "You are enrolled" }
+        p { "This is your code. It is shown once and kept nowhere: write it down where no program reads it." }
+        pre.code { code { (code.shown().as_str()) } }
+        p { a.button href="/" { "I have written it down" } }
+    };
+    let headers = [(header::SET_COOKIE, cookie)];
+    Ok((headers, document("You are enrolled", Some(&operator), &main)).into_response())
+}
+
+/// `GET /people`
+pub(super) async fn people(State(page): State<Page>, here: Here) -> Result<Response, Trouble> {
+    let operators = page.0.gateway.store.operators().await?;
+    let main = html! {
+        h1 { "Who may answer" }
+        ul.people {
+            @for operator in &operators {
+                li.person {
+                    strong { (operator.name) @if operator.id == here.operator.id { " (you)" } }
+                    span.meta { "since " (moment(operator.enrolled_at)) }
+                    @for passkey in &operator.passkeys {
+                        span.meta { "passkey: " (passkey.credential.kept()) @if passkey.credential.backup_eligible { "; may be synced" } }
+                    }
+                    @if operator.has_code { span.meta { "code" } }
+                    @if operators.len() > 1 {
+                        form method="post" action={ "/people/" (operator.id) "/remove" } {
+                            button type="submit" { "Remove" span.hidden { " " (operator.name) } }
+                        }
+                    }
+                }
+            }
+        }
+        form.card method="post" action="/people/invite" {
+            label for="name" { "Invite somebody, by the name their calls are made for" }
+            input #name name="name" autocomplete="off" required maxlength="64";
+            button type="submit" { "Make a one-time code" }
+        }
+    };
+    Ok(document("People", Some(&here.operator), &main).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Name {
+    name: String,
+}
+
+/// A new invitation and its code.
+pub(crate) fn invitation(
+    name: &str,
+    by: Option<Uuid>,
+    key: &crate::audit::ArgsKey,
+) -> Result<(Invitation, Code), getrandom::Error> {
+    let code = Code::new()?;
+    let expires_at: Timestamp = now().saturating_add(INVITED_FOR).unwrap_or_else(|_| now());
+    let (id, name) = (Uuid::now_v7(), name.to_owned());
+    Ok((Invitation { id, name, by, code: code.digest(key), expires_at }, code))
+}
+
+/// `POST /people/invite`
+pub(super) async fn invite(
+    State(page): State<Page>,
+    here: Here,
+    Form(Name { name }): Form<Name>,
+) -> Result<Response, Trouble> {
+    let name = check_name(&name).map_err(Trouble::conflict)?;
+    let gateway = &page.0.gateway;
+    let (invitation, code) = invitation(name, Some(here.operator.id), &gateway.args_key).map_err(Trouble::broken)?;
+    let expires_at = invitation.expires_at;
+    gateway.store.invite(invitation).await?;
+    let main = html! {
+        h1 { "A one-time code for " (name) }
+        pre.code { code { (code.shown().as_str()) } }
+        p { "Tell it to them, and to nobody else. They open " code { (page.0.origin) "/enroll" } " before " (until(expires_at)) "." }
+        p { a.button href="/people" { "Done" } }
+    };
+    Ok(document("A one-time code", Some(&here.operator), &main).into_response())
+}
+
+/// `POST /people/{id}/remove`
+pub(super) async fn remove(State(page): State<Page>, here: Here, Path(id): Path<Uuid>) -> Result<Response, Trouble> {
+    if page.0.gateway.store.operators().await?.len() < 2 {
+        return Err(Trouble::conflict("The last person cannot be removed here: nobody could invite another."));
+    }
+    page.0.gateway.store.remove(id, Some(here.operator.id)).await?;
+    page.0.gateway.people_changed().await;
+    Ok(Redirect::to("/people").into_response())
+}

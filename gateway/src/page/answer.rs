@@ -1,0 +1,149 @@
+//! An answer given on the page: weighed here against what the question needs and what the person showed; the store has the
+//! last word.
+
+use axum::Form;
+use axum::Json;
+use axum::extract::{FromRequest, Path, Request, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use http::header;
+use mollyguard_tools::contract::now;
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Page;
+use super::session::Here;
+use super::shell::Trouble;
+use crate::audit::Subject;
+use crate::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Standing};
+use crate::operators::webauthn::{Assertion, Known, verify};
+use crate::operators::{Means, Operator, assurance_of};
+use crate::store::Given;
+
+/// What the page's form, or its script, sends.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sent {
+    decision: Decision,
+    #[serde(default)]
+    typed: Option<String>,
+    #[serde(default)]
+    assertion: Option<Assertion>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Decision {
+    Approve,
+    Decline,
+}
+
+/// `POST /questions/{id}/answer`: a form, or JSON where a passkey has signed.
+pub(super) async fn answer(
+    State(page): State<Page>,
+    here: Here,
+    Path(id): Path<Uuid>,
+    request: Request,
+) -> Result<Response, Trouble> {
+    let is_json =
+        request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == b"application/json");
+    let unreadable = || Trouble::forbidden("The answer cannot be read. Nothing was changed.");
+    let sent: Sent = if is_json {
+        Json::from_request(request, &()).await.map_err(|_| unreadable())?.0
+    } else {
+        Form::from_request(request, &()).await.map_err(|_| unreadable())?.0
+    };
+    let Some((confirmation, standing)) = page.0.gateway.store.confirmation(id).await? else {
+        return Err(Trouble::missing("There is no such question."));
+    };
+    match sent.decision {
+        Decision::Decline => decline(&page, &here.operator, &confirmation).await?,
+        Decision::Approve => {
+            if !matches!(standing, Standing::Open { .. }) {
+                return Err(Trouble::conflict("It was answered already. Nothing was changed."));
+            }
+            approve(&page, &here.operator, &confirmation, sent).await?;
+        }
+    }
+    let next = format!("/questions/{id}");
+    Ok(if is_json { Json(json!({"next": next})).into_response() } else { Redirect::to(&next).into_response() })
+}
+
+fn about(confirmation: &Confirmation) -> Subject {
+    let (principal, tool) = (Some(confirmation.principal.clone()), Some(confirmation.tool.clone()));
+    Subject { call: None, principal, tool, targets: Vec::new(), arguments: None }
+}
+
+async fn decline(page: &Page, operator: &Operator, confirmation: &Confirmation) -> Result<(), Trouble> {
+    let mut given = Given::by(operator.name.clone(), confirmation.id, Answer::Decline, Channel::Page, None);
+    given.operator = Some(operator.id);
+    Ok(page.0.gateway.store.answer(about(confirmation), given).await?)
+}
+
+async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, sent: Sent) -> Result<(), Trouble> {
+    let (means, signed) = match verified(page, operator, confirmation, sent.assertion) {
+        Ok(shown) => shown,
+        Err(why) => return Err(reject(page, operator, confirmation, why).await),
+    };
+    let assurance = assurance_of(&means, page.0.separation);
+    let need = confirmation.need;
+    if assurance < need.assurance {
+        let why = format!("it needs {}, and this proves {} at most", need.assurance.as_str(), assurance.as_str());
+        return Err(reject(page, operator, confirmation, why).await);
+    }
+    if need.assurance >= Assurance::Typed && sent.typed.as_deref() != Some(confirmation.typed_name.as_str()) {
+        return Err(Trouble::conflict("What was typed is not the name that was asked for. Nothing was changed."));
+    }
+    if need.others >= need.approvers && operator.name == confirmation.principal.user {
+        let why = "the call is made for the same person, and somebody else is needed".to_owned();
+        return Err(reject(page, operator, confirmation, why).await);
+    }
+    let approval = Approval {
+        confirmation: confirmation.id,
+        approver: operator.name.clone(),
+        operator: Some(operator.id),
+        assurance,
+        channel: Channel::Page,
+        at: now(),
+    };
+    let given = Given {
+        confirmation: confirmation.id,
+        answer: Answer::Accept { typed: (need.assurance >= Assurance::Typed).then(|| confirmation.typed_name.clone()) },
+        channel: Channel::Page,
+        by: operator.name.clone(),
+        operator: Some(operator.id),
+        approval: Some(approval),
+        signed,
+    };
+    Ok(page.0.gateway.store.answer(about(confirmation), given).await?)
+}
+
+/// What the person showed. Who has a passkey for this page must use it: their session alone is no yes.
+fn verified(
+    page: &Page,
+    operator: &Operator,
+    confirmation: &Confirmation,
+    assertion: Option<Assertion>,
+) -> Result<(Means, Option<(Assertion, u32)>), String> {
+    let rp = &page.0.relying_party;
+    let own: Vec<_> = operator.passkeys.iter().filter(|passkey| passkey.relying_party == rp.id).collect();
+    let Some(assertion) = assertion else {
+        return if own.is_empty() { Ok((Means::Code, None)) } else { Err("no passkey signed it".to_owned()) };
+    };
+    let id = assertion.credential.to_string();
+    let passkey = own.into_iter().find(|passkey| passkey.id() == id);
+    let credential = &passkey.ok_or("the passkey is not one of theirs")?.credential;
+    let known = Known { key: &credential.key, count: credential.count, backup_eligible: credential.backup_eligible };
+    // The challenge is the call: what was signed says which one was approved.
+    let seen = verify(rp, confirmation.call.as_bytes(), known, &assertion).map_err(|wrong| wrong.to_string())?;
+    Ok((Means::Passkey { id }, Some((assertion, seen.count))))
+}
+
+/// Writes down what did not hold, and tells it.
+async fn reject(page: &Page, operator: &Operator, confirmation: &Confirmation, why: String) -> Trouble {
+    let told = format!("Not approved: {why}. Nothing was changed.");
+    match page.0.gateway.store.reject(confirmation.id, Channel::Page, Some(operator.id), why).await {
+        Ok(()) => Trouble::forbidden(told),
+        Err(error) => Trouble::from(error),
+    }
+}

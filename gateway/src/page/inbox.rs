@@ -1,0 +1,54 @@
+//! What waits for an answer.
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use maud::{Markup, html};
+
+use super::Page;
+use super::session::Here;
+use super::shell::{Trouble, document, until};
+use crate::confirm::{Confirmation, Standing};
+
+/// `GET /`
+pub(super) async fn inbox(State(page): State<Page>, here: Here) -> Result<Response, Trouble> {
+    let snapshot = page.0.live.now().await;
+    if let Some(why) = &snapshot.failed {
+        return Err(Trouble::broken(why));
+    }
+    let count = snapshot.open.len();
+    let main = html! {
+        div data-live {
+            h1 { "Waiting for an answer" }
+            p.count role="status" {
+                @match count {
+                    0 => { "Nothing waits." }
+                    1 => { "One question." }
+                    n => { (n) " questions." }
+                }
+            }
+            ul.questions {
+                @for (confirmation, standing) in &snapshot.open {
+                    li { (item(confirmation, standing)) }
+                }
+            }
+        }
+    };
+    Ok(document("Waiting", Some(&here.operator), &main).into_response())
+}
+
+fn item(confirmation: &Confirmation, standing: &Standing) -> Markup {
+    let lines = super::question::laid_out(&confirmation.text);
+    let first = |label: &str| lines.facts.iter().find(|(name, _)| *name == label).map(|(_, words)| words.join("; "));
+    html! {
+        a.question href={ "/questions/" (confirmation.id) } {
+            strong { (first("WHAT").unwrap_or_else(|| confirmation.tool.clone())) }
+            span.where { (first("WHERE").unwrap_or_default()) }
+            span.meta {
+                "for " (confirmation.principal.user) " · needs " (confirmation.need) " · until " (until(confirmation.expires_at))
+                @if let Standing::Open { approvals } = standing {
+                    @if !approvals.is_empty() { " · " (approvals.len()) " of " (confirmation.need.approvers) " said yes" }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Where the page is served. Several gateways share one store, and so one page: whoever holds the lock listens, the others
+//! wait to take over.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{Page, router};
+use crate::gateway::Gateway;
+
+const LOCK: &str = "page.lock";
+/// How often those who do not hold the page look whether they can: it is free within this after its holder is gone.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long a browser may take over a request's head.
+const HEAD: Duration = Duration::from_secs(30);
+/// How many connections are open at a time; more wait to be accepted.
+const CONNECTIONS: usize = 512;
+/// How long accepting pauses when the system has no descriptor left.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
+
+/// Where the page is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageAt {
+    /// The name browsers reach it by. Passkeys are made for it: no address is a valid one (Web Authentication §5.1.2).
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl PageAt {
+    /// On this machine.
+    #[must_use]
+    pub fn local(port: u16) -> Self {
+        Self { host: "localhost".to_owned(), port }
+    }
+
+    /// Exactly what a browser sends as its origin.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        if self.port == 80 { format!("http://{}", self.host) } else { format!("http://{}:{}", self.host, self.port) }
+    }
+}
+
+/// Serves the page for as long as this process is the one to, until `leave`. Port 0 takes any free one.
+pub async fn keep_serving(gateway: Arc<Gateway>, port: u16, leave: CancellationToken) {
+    let path = gateway.config.state.join(LOCK);
+    let mut told = None;
+    loop {
+        match Held::take(&path) {
+            Ok(Some(held)) => match bind(port).await {
+                Ok(listeners) => {
+                    serve(&gateway, held, listeners, &leave).await;
+                    return;
+                }
+                Err(error) => tell(&mut told, format!("port {port} cannot be listened on: {error}")),
+            },
+            Ok(None) => told = None,
+            Err(error) => tell(&mut told, format!("`{}` cannot be locked: {error}", path.display())),
+        }
+        tokio::select! {
+            () = leave.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// Once, not at every look.
+fn tell(told: &mut Option<String>, why: String) {
+    if told.as_ref() != Some(&why) {
+        tracing::warn!(why, "the confirmation page is not served; `[confirm] page` sets another port");
+        *told = Some(why);
+    }
+}
+
+/// Where the page of the gateways on this state directory is, if one of them serves it.
+#[must_use]
+pub fn where_it_is(state: &Path) -> Option<String> {
+    let file = File::open(state.join(LOCK)).ok()?;
+    // Nobody holds it: what it says is where the page was.
+    match file.try_lock_shared() {
+        Ok(()) => return None,
+        Err(std::fs::TryLockError::WouldBlock) => {}
+        Err(std::fs::TryLockError::Error(_)) => return None,
+    }
+    let mut origin = String::new();
+    file.take(256).read_to_string(&mut origin).ok()?;
+    let origin = origin.trim_end();
+    (!origin.is_empty()).then(|| origin.to_owned())
+}
+
+/// The lock of whoever serves the page, in which they write down where.
+struct Held(File);
+
+impl Held {
+    fn take(path: &PathBuf) -> std::io::Result<Option<Self>> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn write(&mut self, origin: &str) -> std::io::Result<()> {
+        self.0.set_len(0)?;
+        self.0.seek(SeekFrom::Start(0))?;
+        writeln!(self.0, "{origin}")
+    }
+}
+
+/// Both loopback addresses, since `localhost` may be either; where the machine has only one, that.
+async fn bind(port: u16) -> std::io::Result<Vec<TcpListener>> {
+    let first = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
+    let port = first.local_addr()?.port();
+    let mut listeners = vec![first];
+    match TcpListener::bind(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)).await {
+        Ok(second) => listeners.push(second),
+        // Somebody else there would be the page to a browser that tries that address first.
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Err(error),
+        Err(error) => tracing::debug!(%error, "no page on the other loopback address"),
+    }
+    Ok(listeners)
+}
+
+async fn serve(gateway: &Arc<Gateway>, mut held: Held, listeners: Vec<TcpListener>, leave: &CancellationToken) {
+    let Some(address) = listeners.first().and_then(|listener| listener.local_addr().ok()) else { return };
+    let at = PageAt::local(address.port());
+    let router = router(Page::new(Arc::clone(gateway), &at));
+    if let Err(error) = held.write(&at.origin()) {
+        tracing::warn!(%error, "where the page is cannot be written down");
+    }
+    tracing::info!(page = at.origin(), "the confirmation page is served");
+    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        accepting.spawn(accept(listener, router.clone(), Arc::clone(&room), leave.clone()));
+    }
+    leave.cancelled().await;
+    accepting.shutdown().await;
+}
+
+async fn accept(listener: TcpListener, router: Router, room: Arc<Semaphore>, leave: CancellationToken) {
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            () = leave.cancelled() => return,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
+            continue;
+        };
+        let service = TowerToHyperService::new(router.clone());
+        connections.spawn(async move {
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(HEAD);
+            if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
+                tracing::debug!(%error, "a connection of the page ended early");
+            }
+            drop(place);
+        });
+    }
+}

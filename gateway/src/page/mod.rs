@@ -1,0 +1,99 @@
+//! The gateway's own page: what waits for a person, what was done, and who may answer. It shows what the store holds and
+//! hands answers over; what an answer is worth is `operators`' to say.
+//!
+//! Nobody acts by following a link: GET changes nothing, a POST must come from this very page, and no address is a
+//! capability.
+
+mod account;
+mod answer;
+mod ceremony;
+mod guard;
+mod history;
+mod inbox;
+mod listener;
+mod live;
+mod question;
+mod session;
+mod shell;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+
+use crate::gateway::Gateway;
+use crate::operators::Separation;
+use crate::operators::webauthn::RelyingParty;
+use ceremony::Ceremonies;
+use live::Live;
+
+pub(crate) use account::invitation;
+pub use listener::{PageAt, keep_serving, where_it_is};
+
+/// How many browsers may watch at a time.
+const WATCHERS: usize = 128;
+/// How many codes may be tried a minute, by everybody together. A code has 100 bits: this only keeps the noise down.
+const TRIES: u32 = 20;
+
+/// What every handler needs.
+#[derive(Clone)]
+pub(crate) struct Page(Arc<Parts>);
+
+struct Parts {
+    gateway: Arc<Gateway>,
+    relying_party: RelyingParty,
+    /// Exactly what a browser sends as its origin.
+    origin: String,
+    separation: Separation,
+    ceremonies: Ceremonies,
+    live: Live,
+    watchers: Arc<Semaphore>,
+    tries: ceremony::Tries,
+}
+
+impl Page {
+    fn new(gateway: Arc<Gateway>, at: &PageAt) -> Self {
+        Self(Arc::new(Parts {
+            separation: gateway.separation,
+            live: Live::start(Arc::clone(&gateway)),
+            relying_party: RelyingParty { id: at.host.clone(), origins: vec![at.origin()] },
+            origin: at.origin(),
+            gateway,
+            ceremonies: Ceremonies::default(),
+            watchers: Arc::new(Semaphore::new(WATCHERS)),
+            tries: ceremony::Tries::new(TRIES),
+        }))
+    }
+}
+
+/// The page's routes.
+fn router(page: Page) -> Router {
+    Router::new()
+        .route("/", get(inbox::inbox))
+        .route("/questions/{id}", get(question::question))
+        .route("/questions/{id}/answer", post(answer::answer))
+        .route("/history", get(history::history))
+        .route("/calls/{id}/undo", post(history::undo))
+        .route("/people", get(account::people))
+        .route("/people/invite", post(account::invite))
+        .route("/people/{id}/remove", post(account::remove))
+        .route("/sign-in", get(session::sign_in))
+        .route("/sign-in/code", post(session::with_code))
+        .route("/sign-in/challenge", post(session::challenge))
+        .route("/sign-in/passkey", post(session::with_passkey))
+        .route("/sign-out", post(session::sign_out))
+        .route("/enroll", get(account::enroll))
+        .route("/enroll/start", post(account::start))
+        .route("/enroll/passkey", post(account::with_passkey))
+        .route("/enroll/code", post(account::with_code))
+        .route("/live", get(live::live))
+        .route("/style.css", get(shell::style))
+        .route("/page.js", get(shell::script))
+        .fallback(shell::nowhere)
+        .layer(DefaultBodyLimit::max(guard::BODY_BYTES))
+        .layer(from_fn_with_state(page.clone(), guard::guard))
+        .with_state(page)
+}

@@ -1,0 +1,206 @@
+//! One question: the facts laid out for reading, and the two ways to answer it. The words are exactly those every other
+//! channel shows; only their layout is the page's.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use maud::{Markup, html};
+use mollyguard_tools::contract::now;
+use uuid::Uuid;
+
+use super::Page;
+use super::session::Here;
+use super::shell::{Trouble, document, moment, until};
+use crate::audit::End;
+use crate::confirm::{Approval, Assurance, Confirmation, Standing};
+use crate::operators::{Means, Operator, Separation, assurance_of};
+
+/// A question's text, taken apart into its lines without changing a word.
+pub(super) struct LaidOut<'a> {
+    /// Each label with its lines, in the order they stand.
+    pub(super) facts: Vec<(&'a str, Vec<&'a str>)>,
+    /// Everything below: the agent's own words, and how to answer.
+    pub(super) rest: Vec<&'a str>,
+}
+
+/// Lays the text out: labelled lines first, until the first line that has no label.
+pub(super) fn laid_out(text: &str) -> LaidOut<'_> {
+    let mut facts: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut rest = Vec::new();
+    for line in text.lines() {
+        let labelled = line.split_once(": ").filter(|(label, _)| {
+            rest.is_empty() && !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b' ')
+        });
+        match (labelled, facts.last_mut()) {
+            (Some((label, words)), Some((last, lines))) if *last == label => lines.push(words),
+            (Some((label, words)), _) => facts.push((label, vec![words])),
+            // `… and 3 more facts` belongs to the label above it.
+            (None, Some((_, lines))) if rest.is_empty() && line.starts_with('…') => lines.push(line),
+            (None, _) => rest.push(line),
+        }
+    }
+    LaidOut { facts, rest }
+}
+
+/// What somebody can show here: a passkey, if they have one.
+pub(super) fn means_of(page: &Page, operator: &Operator) -> (bool, Assurance) {
+    let rp = &page.0.relying_party.id;
+    let signs = operator.passkeys.iter().any(|passkey| passkey.relying_party == *rp);
+    let means = if signs { Means::Passkey { id: String::new() } } else { Means::Code };
+    (signs, assurance_of(&means, page.0.separation))
+}
+
+/// `GET /questions/{id}`
+pub(super) async fn question(State(page): State<Page>, here: Here, Path(id): Path<Uuid>) -> Result<Response, Trouble> {
+    let found = page.0.gateway.store.confirmation(id).await?;
+    let Some((confirmation, standing)) = found else {
+        return Err(Trouble::missing("There is no such question."));
+    };
+    let laid = laid_out(&confirmation.text);
+    let main = html! {
+        article {
+            h1 { (laid.facts.first().map_or("A question", |(_, lines)| lines.first().copied().unwrap_or_default())) }
+            div data-live {
+                (standing_of(&page, &confirmation, &standing).await?)
+            }
+            dl.facts {
+                @for (label, lines) in &laid.facts {
+                    div class=@if is_grave(label, lines) { "grave" } {
+                        dt { (label) }
+                        @for line in lines { dd { (line) } }
+                    }
+                }
+            }
+            div.words {
+                @for line in &laid.rest {
+                    @if line.starts_with("    ") { pre { code { (line.trim_start()) } } }
+                    @else if !line.is_empty() { p { (line) } }
+                }
+            }
+            @if is_answerable(&confirmation, &standing) { (answer_form(&page, &here.operator, &confirmation, &standing)) }
+        }
+    };
+    Ok(document("Question", Some(&here.operator), &main).into_response())
+}
+
+fn is_grave(label: &str, lines: &[&str]) -> bool {
+    let says = |word: &str| lines.iter().any(|line| line.contains(word));
+    (label == "UNDO" && says("NONE"))
+        || (label == "BACKUPS" && says("DESTROYS"))
+        || (label == "WHERE" && says("PRODUCTION"))
+}
+
+fn is_answerable(confirmation: &Confirmation, standing: &Standing) -> bool {
+    matches!(standing, Standing::Open { .. }) && confirmation.is_in_time(now())
+}
+
+fn answer_form(page: &Page, operator: &Operator, confirmation: &Confirmation, standing: &Standing) -> Markup {
+    let (signs, proves) = means_of(page, operator);
+    let need = confirmation.need;
+    let said = |approval: &Approval| approval.operator == Some(operator.id);
+    let has_said = matches!(standing, Standing::Open { approvals } if approvals.iter().any(said));
+    let is_own = need.others >= need.approvers && operator.name == confirmation.principal.user;
+    let action = format!("/questions/{}/answer", confirmation.id);
+    let challenge = URL_SAFE_NO_PAD.encode(confirmation.call.as_bytes());
+    html! {
+        section.answer aria-label="Your answer" {
+            @if has_said {
+                p role="status" { "You have said yes. Others must, too." }
+            } @else if is_own {
+                p role="status" { "The call is made for you, so somebody else must say yes." }
+            } @else if proves < need.assurance {
+                p role="status" {
+                    "This needs " (need.assurance.as_str()) ", and what you can show here proves " (proves.as_str()) " at most."
+                    @if page.0.separation == Separation::SameUser && !signs { " Enrol a passkey to prove more." }
+                }
+            } @else {
+                form method="post" action=(action) data-sign[signs] data-challenge=[signs.then_some(&challenge)]
+                    data-rp=[signs.then_some(&page.0.relying_party.id)]
+                    data-credentials=[signs.then(|| credentials(operator))] {
+                    @if need.assurance >= Assurance::Typed {
+                        label for="typed" { "To approve, type " code { (confirmation.typed_name) } }
+                        input #typed name="typed" autocomplete="off" autocapitalize="off" spellcheck="false" required maxlength="200";
+                    }
+                    input type="hidden" name="decision" value="approve";
+                    button.primary type="submit" { @if signs { "Approve with your passkey" } @else { "Approve" } }
+                    p.error role="alert" hidden data-error {}
+                }
+            }
+            form method="post" action=(action) {
+                input type="hidden" name="decision" value="decline";
+                button.primary type="submit" { "Decline" }
+            }
+        }
+    }
+}
+
+fn credentials(operator: &Operator) -> String {
+    operator.passkeys.iter().map(super::super::operators::Passkey::id).collect::<Vec<_>>().join(" ")
+}
+
+/// Who has answered, and what came of it.
+async fn standing_of(page: &Page, confirmation: &Confirmation, standing: &Standing) -> Result<Markup, Trouble> {
+    let expired = !confirmation.is_in_time(now());
+    Ok(match standing {
+        Standing::Open { .. } | Standing::Approved { .. } if expired => html! {
+            p.state role="status" { "Expired at " (moment(confirmation.expires_at)) ". Nothing was changed." }
+        },
+        Standing::Open { approvals } => html! {
+            p.state role="status" { "Open until " (until(confirmation.expires_at)) ". Needs " (confirmation.need) "." }
+            (said_yes(approvals))
+        },
+        Standing::Approved { approvals } => html! {
+            p.state role="status" { "Approved. The agent has not made the call yet." }
+            (said_yes(approvals))
+        },
+        Standing::Refused { how, by, at } => html! {
+            p.state role="status" { "Not approved: " (how) " by " (by) ", " (moment(*at)) ". Nothing was changed." }
+        },
+        Standing::Spent { call } => outcome(page, *call).await?,
+    })
+}
+
+fn said_yes(approvals: &[Approval]) -> Markup {
+    html! {
+        @if !approvals.is_empty() {
+            ul.yeses {
+                @for approval in approvals {
+                    li { (approval.approver) " said yes " (moment(approval.at)) " (" (approval.assurance.as_str()) ")" }
+                }
+            }
+        }
+    }
+}
+
+async fn outcome(page: &Page, id: Uuid) -> Result<Markup, Trouble> {
+    let Some(call) = page.0.gateway.store.call(id).await? else {
+        return Ok(html! { p.state role="status" { "Approved, and used by call " code { (id) } "." } });
+    };
+    let words = match call.end {
+        None => "It is running.",
+        Some(End::Succeeded) => "It was done.",
+        Some(End::Untouched) => "It failed and changed nothing.",
+        Some(End::Uncertain) => "It is not known whether it was done: look at the target.",
+    };
+    Ok(html! {
+        p.state role="status" { "Approved. " (words) }
+        (super::history::undo_button(&call))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_word_is_lost_or_moved() {
+        let text = "WHAT: drop `a` (x)\nWHERE: PRODUCTION\nWHERE: there\n… and 2 more targets\n\nThe agent's own words:\n\n    \
+                    sql: WHERE: nowhere\nWHAT: not a fact any more\n";
+        let laid = laid_out(text);
+        assert_eq!(laid.facts[0], ("WHAT", vec!["drop `a` (x)"]));
+        assert_eq!(laid.facts[1], ("WHERE", vec!["PRODUCTION", "there", "… and 2 more targets"]));
+        assert_eq!(laid.facts.len(), 2);
+        assert_eq!(laid.rest.last(), Some(&"WHAT: not a fact any more"));
+    }
+}

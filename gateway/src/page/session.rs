@@ -1,0 +1,177 @@
+//! Who is at the page: sessions that belong to an operator, are short, and end with what they were opened with.
+
+use axum::Form;
+use axum::extract::{FromRequestParts, Json, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use jiff::SignedDuration;
+use maud::html;
+use mollyguard_tools::contract::{Digest, now};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Page;
+use super::ceremony::Purpose;
+use super::shell::{self, Trouble, document};
+use crate::operators::webauthn::{Assertion, Known, verify};
+use crate::operators::{Code, Means, Operator, Session};
+use crate::store::StoreError;
+
+/// The cookie's name. Cookies know no ports: this one is only ever worth something together with what the store knows.
+const COOKIE: &str = "mollyguard_session";
+/// How long a session lasts.
+const LIFE: SignedDuration = SignedDuration::from_mins(30);
+
+/// Somebody who may answer is here. Whoever is not is sent to sign in.
+pub(super) struct Here {
+    pub(super) operator: Operator,
+    pub(super) session: Session,
+}
+
+impl FromRequestParts<Page> for Here {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, page: &Page) -> Result<Self, Response> {
+        match find(page, &parts.headers).await {
+            Ok(Some((session, operator))) => Ok(Self { operator, session }),
+            Ok(None) if parts.method == http::Method::GET => Err(Redirect::to("/sign-in").into_response()),
+            Ok(None) => {
+                Err(Trouble::forbidden("Your session is over. Nothing was changed: sign in again.").into_response())
+            }
+            Err(error) => Err(Trouble::from(error).into_response()),
+        }
+    }
+}
+
+/// The session the browser's cookie names.
+async fn find(page: &Page, headers: &HeaderMap) -> Result<Option<(Session, Operator)>, StoreError> {
+    match token(headers) {
+        Some(token) => page.0.gateway.store.session(digest(page, token)).await,
+        None => Ok(None),
+    }
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
+    cookies
+        .flat_map(|cookies| cookies.split(';'))
+        .filter_map(|cookie| cookie.trim().split_once('='))
+        .find_map(|(name, value)| (name == COOKIE && value.len() < 128).then_some(value))
+}
+
+fn digest(page: &Page, token: &str) -> Digest {
+    page.0.gateway.args_key.seal("session token", &Value::from(token))
+}
+
+/// Opens a session: the cookie to set.
+pub(super) async fn open(
+    page: &Page,
+    operator: Uuid,
+    means: Means,
+    count: Option<u32>,
+) -> Result<HeaderValue, Trouble> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(Trouble::broken)?;
+    let token = URL_SAFE_NO_PAD.encode(bytes);
+    let opened_at = now();
+    let expires_at = opened_at.saturating_add(LIFE).unwrap_or(opened_at);
+    let session = Session { token: digest(page, &token), operator, means, opened_at, expires_at };
+    page.0.gateway.store.sign_in(session, count).await?;
+    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", LIFE.as_secs());
+    HeaderValue::from_str(&cookie).map_err(Trouble::broken)
+}
+
+/// `GET /sign-in`
+pub(super) async fn sign_in(State(page): State<Page>, headers: HeaderMap) -> Result<Response, Trouble> {
+    if find(&page, &headers).await?.is_some() {
+        return Ok(Redirect::to("/").into_response());
+    }
+    let nobody = page.0.gateway.store.operators().await?.is_empty();
+    let main = html! {
+        h1 { "Sign in" }
+        @if nobody {
+            p { "Nobody may answer here yet. Whoever runs the gateway enrols the first person from their terminal:" }
+            pre { code { "mollyguard operator enroll NAME" } }
+            p { a.button href="/enroll" { "I have a one-time code" } }
+        } @else {
+            section.card data-needs-passkeys {
+                button.primary type="button" data-sign-in { "Sign in with a passkey" }
+                p.error role="alert" hidden data-error {}
+            }
+            form.card method="post" action="/sign-in/code" {
+                label for="code" { "Or your code" }
+                input #code name="code" autocomplete="off" autocapitalize="characters" spellcheck="false" required maxlength="40";
+                button type="submit" { "Sign in" }
+            }
+            p { a href="/enroll" { "I was given a one-time code to be enrolled with" } }
+        }
+    };
+    Ok(document("Sign in", None, &main).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Typed {
+    pub(super) code: String,
+}
+
+/// `POST /sign-in/code`
+pub(super) async fn with_code(State(page): State<Page>, Form(typed): Form<Typed>) -> Result<Response, Trouble> {
+    let operator = match Code::parse(&typed.code).filter(|_| page.0.tries.take()) {
+        Some(code) => page.0.gateway.store.with_code(code.digest(&page.0.gateway.args_key)).await?,
+        None => None,
+    };
+    let Some(operator) = operator else {
+        return Err(Trouble::forbidden("That is nobody's code, or too many were tried: wait a minute and try again."));
+    };
+    let cookie = open(&page, operator.id, Means::Code, None).await?;
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response())
+}
+
+/// `POST /sign-in/challenge`: what `navigator.credentials.get` is called with.
+pub(super) async fn challenge(State(page): State<Page>) -> Result<Json<Value>, Trouble> {
+    let (ticket, challenge) = page.0.ceremonies.begin(Purpose::SignIn).map_err(Trouble::broken)?;
+    Ok(Json(json!({
+        "ticket": ticket,
+        "challenge": URL_SAFE_NO_PAD.encode(challenge),
+        "rpId": page.0.relying_party.id,
+    })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Signed {
+    ticket: Uuid,
+    assertion: Assertion,
+}
+
+/// `POST /sign-in/passkey`
+pub(super) async fn with_passkey(State(page): State<Page>, Json(signed): Json<Signed>) -> Result<Response, Trouble> {
+    let id = signed.assertion.credential.to_string();
+    let operators = page.0.gateway.store.operators().await?;
+    let known = operators.iter().find_map(|operator| {
+        operator.passkeys.iter().find(|passkey| passkey.id() == id).map(|passkey| (operator, passkey))
+    });
+    let challenge = page.0.ceremonies.end(signed.ticket, &Purpose::SignIn);
+    let (Some((operator, passkey)), Some(challenge)) = (known, challenge) else {
+        return Err(Trouble::forbidden("This passkey is nobody's here, or it took too long."));
+    };
+    let credential = &passkey.credential;
+    let known = Known { key: &credential.key, count: credential.count, backup_eligible: credential.backup_eligible };
+    let seen = verify(&page.0.relying_party, &challenge, known, &signed.assertion)
+        .map_err(|wrong| Trouble::forbidden(format!("The passkey's answer does not hold: {wrong}.")))?;
+    let cookie = open(&page, operator.id, Means::Passkey { id }, Some(seen.count)).await?;
+    Ok(([(header::SET_COOKIE, cookie)], Json(json!({"next": "/"}))).into_response())
+}
+
+/// `POST /sign-out`
+pub(super) async fn sign_out(State(page): State<Page>, here: Here) -> Result<Response, Trouble> {
+    page.0.gateway.store.sign_out(here.session.token).await?;
+    let gone = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+    let cookie = HeaderValue::from_str(&gone).map_err(Trouble::broken)?;
+    Ok((StatusCode::SEE_OTHER, [(header::SET_COOKIE, cookie)], shell::to("/sign-in")).into_response())
+}
