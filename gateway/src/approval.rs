@@ -171,7 +171,16 @@ async fn weigh(
     let approval = verdict.as_ref().ok().cloned();
     let by = request.principal.user.clone();
     let answer = for_the_record(gateway, &answer);
-    gateway.store.answer(subject(), Given::by(by, confirmation.id, answer, channel, approval)).await?;
+    match gateway.store.answer(subject(), Given::by(by, confirmation.id, answer, channel, approval)).await {
+        Err(StoreError::NotApproved(id, why)) => {
+            // Somebody else answered a moment ago: what they said counts.
+            if let Some((_, now)) = gateway.store.confirmation(id).await? {
+                still_good(&confirmation, &now)?;
+            }
+            return Err(StoreError::NotApproved(id, why).into());
+        }
+        answered => answered?,
+    }
     let given = verdict.map_err(|(code, message)| Unusable::No(code, message))?;
     match Approved::of(&confirmation, &[given]) {
         Some(approved) => Ok(Some(approved)),

@@ -8,6 +8,7 @@ mod bell;
 mod inspect;
 mod lease;
 mod operators;
+mod pulse;
 mod reads;
 mod rows;
 mod schema;
@@ -19,15 +20,14 @@ mod writer;
 mod writes;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mollyguard_tools::contract::{Digest, Timestamp, now};
+use mollyguard_tools::contract::Digest;
 use rusqlite::Connection;
-use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -40,7 +40,7 @@ use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject};
 use crate::confirm::{Channel, Confirmation, Standing};
 use crate::identity::Principal;
 use crate::operators::{Enrolment, Invitation, Operator, Session};
-use bell::Bell;
+use pulse::Pulse;
 use rows::{CallRow, ConfirmationRow, Depth};
 use unsettled::{Looker, Unwritten};
 use writer::{Message, Task, Work, Writer};
@@ -48,6 +48,7 @@ use writes::Writing;
 
 pub use bell::Changes;
 pub(crate) use inspect::Inspection;
+pub use pulse::Health;
 
 /// What a gateway process is configured with; the first record of its stream.
 #[derive(Clone, Debug)]
@@ -88,44 +89,6 @@ impl OpenStore {
             checkpoint_delay: Duration::from_secs(5),
             queue: 1_024,
             patience: Duration::from_secs(5),
-        }
-    }
-}
-
-/// How a store fares.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Health {
-    /// Transactions committed by this process.
-    pub commits: u64,
-    /// Of these, the ones that waited for the disk.
-    pub durable_commits: u64,
-    /// When a checkpoint was written last, by this process.
-    pub checkpoint_at: Option<Timestamp>,
-    /// Why the last attempt at a checkpoint failed.
-    pub checkpoint_failed: Option<String>,
-}
-
-/// What the threads tell about themselves.
-#[derive(Debug, Default)]
-struct Pulse {
-    commits: AtomicU64,
-    durable: AtomicU64,
-    checkpoint: Mutex<(Option<Timestamp>, Option<String>)>,
-    bell: Arc<Bell>,
-}
-
-impl Pulse {
-    fn committed(&self, durable: bool) {
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        self.durable.fetch_add(durable.into(), Ordering::Relaxed);
-        self.bell.ring();
-    }
-
-    fn shipped(&self, result: &Result<(), String>) {
-        let mut checkpoint = self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
-        match result {
-            Ok(()) => *checkpoint = (Some(now()), None),
-            Err(why) => checkpoint.1 = Some(why.clone()),
         }
     }
 }

@@ -160,6 +160,7 @@ async fn a_yes_from_a_terminal_is_about_what_was_shown() -> Result {
     let id = setup.pending(PURGE, bookings()).await?;
     assert_eq!(at_a_terminal(&setup.world, &id, "bookings").await?.0, Some(0));
     setup.world.sql("fleet", "DELETE FROM bookings WHERE id = 12")?;
+    setup.agent.call(PURGE, bookings()).await?.refused("target_changed");
     assert_ne!(setup.pending(PURGE, bookings()).await?, id, "the table is not what was shown any more");
     assert_ne!(setup.pending(PURGE, json!({"target": "fleet", "table": "visits"})).await?, id);
     assert_eq!(setup.world.rows("fleet", "bookings")?, 11);

@@ -154,7 +154,7 @@ async fn what_changed_after_the_question_was_not_approved() -> Result {
 }
 
 #[tokio::test]
-async fn of_two_questions_about_one_state_the_second_is_stale_once_it_changed() -> Result {
+async fn the_same_call_made_twice_is_one_question_and_runs_once() -> Result {
     let setup = by_hand(Way::Stdio).await?;
     let change = json!({"target": "fleet", "sql": "UPDATE bookings SET days = days + 1"});
     let ask = async || Result::Ok(setup.agent.call_once(WRITE, change.clone()).await?.asks()?.1);
@@ -162,8 +162,10 @@ async fn of_two_questions_about_one_state_the_second_is_stale_once_it_changed() 
     let answer = accepted("decision", "approve");
     setup.agent.call_again(WRITE, change.clone(), answer.clone(), &second).await?.done()?.done();
     let changed = setup.world.dump("fleet")?;
-    setup.agent.call_again(WRITE, change.clone(), answer, &first).await?.done()?.refused("target_changed");
+    setup.agent.call_again(WRITE, change.clone(), answer, &first).await?.done()?.refused("confirmation_spent");
     assert_eq!(setup.world.dump("fleet")?, changed);
+    let asked = setup.events(WRITE).await?.into_iter().filter(|event| event == "asked").count();
+    assert_eq!(asked, 1);
     Ok(())
 }
 

@@ -27,29 +27,33 @@ fn assert_whole(world: &World) -> Result {
     Ok(())
 }
 
+/// A client of this kind that accepts whatever it is sent, with whatever content.
+async fn accepts_everything(era: Era, kind: Value) -> Result {
+    let world = guarded()?;
+    let operators = Operators::enrolled(&world, &["olga", "piet"]).await?;
+    for content in [json!({}), json!({"name": "bookings"}), json!({"decision": "approve"})] {
+        println!("{era:?} {kind} {content}");
+        let agent = agent(&world, era, Person::accepts(content).with_capabilities(kind.clone())).await?;
+        let (one, two) = tokio::join!(agent.call(PURGE, bookings()), agent.call(PURGE, staging()));
+        for reply in [one?, two?] {
+            let pending = &reply.refused("confirmation_required").structured()["confirmation"];
+            let page = format!("{PAGE}/questions/{}", pending["id"].as_str().unwrap_or_default());
+            assert_eq!(pending["page"], json!(page));
+            assert!(reply.text().contains(&page), "{}", reply.text());
+        }
+        assert!(agent.asked().iter().all(|asked| asked.url.is_some()), "never with a form");
+        assert_whole(&world)?;
+    }
+    assert_eq!(operators.open().await?, 2, "each was asked once");
+    assert_eq!(events(&world, PURGE).await?, ["asked", "asked"]);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_client_that_accepts_everything_runs_nothing_out_of_band() -> Result {
     for era in Era::BOTH {
-        for kind in kinds() {
-            let world = guarded()?;
-            let operators = Operators::enrolled(&world, &["olga", "piet"]).await?;
-            for content in [json!({}), json!({"name": "bookings"}), json!({"decision": "approve"})] {
-                println!("{era:?} {kind} {content}");
-                let agent = agent(&world, era, Person::accepts(content).with_capabilities(kind.clone())).await?;
-                for args in [bookings(), staging()] {
-                    let reply = agent.call(PURGE, args).await?;
-                    let pending = &reply.refused("confirmation_required").structured()["confirmation"];
-                    let page = format!("{PAGE}/questions/{}", pending["id"].as_str().unwrap_or_default());
-                    assert_eq!(pending["page"], json!(page));
-                    assert!(reply.text().contains(&page), "{}", reply.text());
-                }
-                assert!(agent.asked().iter().all(|asked| asked.url.is_some()), "never with a form");
-                assert_whole(&world)?;
-            }
-            assert_eq!(operators.open().await?, 2, "each was asked once");
-            let events = events(&world, PURGE).await?;
-            assert_eq!(events, ["asked", "asked"]);
-        }
+        let [pages, forms, both, neither] = kinds().map(|kind| accepts_everything(era, kind));
+        tokio::try_join!(pages, forms, both, neither)?;
     }
     Ok(())
 }

@@ -403,10 +403,6 @@ async fn a_yes_is_worth_nothing_once_the_target_changed() {
     world.sql("vault", "INSERT INTO visits VALUES (7, 'then')");
     let change = json!({"target": "vault", "sql": "UPDATE visits SET at = 'later'"});
     let params = json!({"name": "sqlite_write", "arguments": change});
-    let at = || -> String {
-        let database = rusqlite::Connection::open(world.gateway.config.path.with_file_name("vault.db")).unwrap();
-        database.query_row("SELECT group_concat(at) FROM visits", [], |row| row.get(0)).unwrap()
-    };
     let mut raw = older(&world, SHORT, NONE()).await;
     assert_eq!(code(&raw.ask("tools/call", params.clone()).await), "confirmation_required");
     let question = world.question().await;
@@ -426,7 +422,7 @@ async fn a_yes_is_worth_nothing_once_the_target_changed() {
     world.approve(&question, 0).await.unwrap();
     assert_eq!(waiting.receive().await["method"], "notifications/elicitation/complete");
     assert_eq!(code(&waiting.receive().await), "target_changed");
-    assert_eq!(at(), "then,meanwhile,again");
+    assert_eq!(world.visited_at("vault"), "then,meanwhile,again");
 }
 
 #[tokio::test]

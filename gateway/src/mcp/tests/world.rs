@@ -1,10 +1,10 @@
 //! A real gateway on real databases, whose policies ask for people out of band, and a second store on the same place that
 //! stands for the process that serves the page.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::confirm::{Approval, Confirmation, Standing};
 use crate::gateway::Gateway;
 use crate::operators::{Enrolment, Invitation, Operator, Separation};
-use crate::store::tests::open;
+use crate::store::tests::{open, run, text};
 use crate::store::{Given, SqliteStore, Store, StoreError};
 
 /// `vault` needs one person out of band, `crown` two; `fleet` is as the shipped policies have it.
@@ -61,18 +61,17 @@ impl World {
     pub(super) async fn with(configure: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let mut text = "policies = { directories = ['policies'] }\ngateway = { state = 'state', user = 'alice' }\n\
+        let mut file = "policies = { directories = ['policies'] }\ngateway = { state = 'state', user = 'alice' }\n\
                         environments.production = { tier = 'production' }\n"
             .to_owned();
         for target in ["vault", "crown", "fleet"] {
-            let database = Connection::open(at(&format!("{target}.db"))).unwrap();
-            database.execute_batch("CREATE TABLE visits (id INTEGER PRIMARY KEY, at TEXT)").unwrap();
+            run(&at(&format!("{target}.db")), "CREATE TABLE visits (id INTEGER PRIMARY KEY, at TEXT)");
             let keys = format!("kind = 'sqlite', environment = 'production', path = '{target}.db'");
-            text.push_str(&format!("targets.{target} = {{ {keys} }}\n"));
+            file.push_str(&format!("targets.{target} = {{ {keys} }}\n"));
         }
         std::fs::create_dir(at("policies")).unwrap();
         std::fs::write(at("policies/people.cedar"), POLICY).unwrap();
-        std::fs::write(at("mollyguard.toml"), text).unwrap();
+        std::fs::write(at("mollyguard.toml"), file).unwrap();
         let toolsets = mollyguard_tools::toolsets();
         let mut config = Config::load(&at("mollyguard.toml"), &toolsets).unwrap();
         configure(&mut config);
@@ -91,17 +90,22 @@ impl World {
         Wire { calls: Arc::new(Arc::clone(&self.gateway)), seal: Seal::new(&[7; 32]).unwrap(), timing }
     }
 
-    fn database(&self, target: &str) -> Connection {
-        Connection::open(self.folder.path().join(format!("{target}.db"))).unwrap()
+    fn database(&self, target: &str) -> PathBuf {
+        self.folder.path().join(format!("{target}.db"))
     }
 
     /// Behind the gateway's back.
     pub(super) fn sql(&self, target: &str, sql: &str) {
-        self.database(target).execute_batch(sql).unwrap();
+        run(&self.database(target), sql);
     }
 
     pub(super) fn visits(&self, target: &str) -> u32 {
-        self.database(target).query_row("SELECT count(*) FROM visits", [], |row| row.get(0)).unwrap()
+        text(&self.database(target), "SELECT cast(count(*) AS TEXT) FROM visits").parse().unwrap()
+    }
+
+    /// When each visit was, as it stands in the database.
+    pub(super) fn visited_at(&self, target: &str) -> String {
+        text(&self.database(target), "SELECT group_concat(at) FROM visits")
     }
 
     /// The one question that is open.

@@ -32,6 +32,16 @@ pub(crate) fn hold(directory: &Path) -> Held {
     Held { _connection: connection }
 }
 
+/// Runs statements on any database, as another program.
+pub(crate) fn run(database: &Path, sql: &str) {
+    Connection::open(database).unwrap().execute_batch(sql).unwrap();
+}
+
+/// The one text a query finds there.
+pub(crate) fn text(database: &Path, sql: &str) -> String {
+    Connection::open(database).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
 pub(crate) fn plain(directory: &Path) -> Connection {
     Connection::open(schema::path(directory)).unwrap()
 }
