@@ -177,8 +177,7 @@ async fn an_approval_of_what_changed_or_expired_runs_nothing() -> Result {
     for era in Era::BOTH {
         for kind in kinds() {
             println!("{era:?} {kind}");
-            let mut world = guarded()?;
-            world.set("confirm.expires_s", 10);
+            let world = guarded()?;
             let operators = Operators::enrolled(&world, &["olga"]).await?;
             let agent = agent(&world, era, Person::accepts(json!({})).with_capabilities(kind.clone())).await?;
             agent.call(PURGE, bookings()).await?.refused("confirmation_required");

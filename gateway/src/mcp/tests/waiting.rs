@@ -371,14 +371,21 @@ async fn a_client_that_leaves_while_its_call_waits_runs_nothing() {
 async fn a_yes_is_worth_nothing_once_its_time_is_over() {
     let world = World::with(|config| config.confirm.expires = Duration::from_secs(2)).await;
     let mut raw = older(&world, SHORT, NONE()).await;
-    refused(&world, &raw.ask("tools/call", visiting("vault")).await, "confirmation_required");
-    let question = world.question().await;
-    world.approve(&question, 0).await.unwrap();
+    let question = loop {
+        refused(&world, &raw.ask("tools/call", visiting("vault")).await, "confirmation_required");
+        // On a busy machine it may have run out before the answer.
+        match world.page.open_confirmations().await.unwrap().pop() {
+            Some(question) if world.approve(&question, 0).await.is_ok() => break question,
+            _ => {}
+        }
+    };
     over(&question).await;
     refused(&world, &raw.ask("tools/call", visiting("vault")).await, "confirmation_expired");
     // Told once; then it is asked anew.
-    refused(&world, &raw.ask("tools/call", visiting("vault")).await, "confirmation_required");
-    let next = world.question().await;
+    let next = raw.ask("tools/call", visiting("vault")).await;
+    refused(&world, &next, "confirmation_required");
+    let next: Uuid = serde_json::from_value(next["result"]["structuredContent"]["confirmation"]["id"].clone()).unwrap();
+    let (next, _) = world.page.confirmation(next).await.unwrap().unwrap();
     over(&next).await;
     assert!(matches!(world.approve(&next, 0).await, Err(StoreError::NotApproved(..))), "a late yes is none");
 
@@ -482,7 +489,7 @@ async fn of_two_repetitions_with_one_approval_one_runs() {
         let gateway = Arc::clone(&world.gateway);
         tokio::spawn(async move { crate::call::call(&gateway, request).await.unwrap() }).await.unwrap()
     };
-    for round in 0..300 {
+    for round in 0..200 {
         assert!(matches!(call(None).await, Reply::Ask(_)));
         let question = world.question().await;
         world.approve(&question, 0).await.unwrap();
