@@ -363,7 +363,11 @@ fn what_is_purged_is_gone_and_nothing_else() {
             let part = |fact: &str| {
                 fact.split('|').nth(1).is_some_and(|about| about == name || family.lines().any(|one| one == about))
             };
-            let other: Vec<_> = before.symmetric_difference(&after).filter(|fact| !part(fact)).collect();
+            // A foreign key that went has its triggers on both tables.
+            let other: Vec<_> = before
+                .symmetric_difference(&after)
+                .filter(|fact| !part(fact) && !fact.contains("|\"RI_FKey_"))
+                .collect();
             prop_assert!(other.is_empty(), "{}: {:#?}", args, other);
             let left = after.iter().any(|fact| match args["column"].as_str() {
                 Some(column) => fact.starts_with(&format!("column|{name}|")) && fact.split('|').nth(3) == Some(column),
@@ -376,9 +380,11 @@ fn what_is_purged_is_gone_and_nothing_else() {
     assert!(purged.into_inner() > CASES / 2);
 }
 
-/// A table with its partitions and children.
-const FAMILY: &str = "SET search_path = pg_catalog; WITH RECURSIVE family (oid) AS (SELECT to_regclass('{t}')::oid \
-    UNION SELECT inhrelid FROM family JOIN pg_inherits ON inhparent = family.oid) SELECT oid::regclass FROM family";
+/// How facts name a schema, or a table with its partitions and children.
+const FAMILY: &str = "SET search_path = pg_catalog; WITH RECURSIVE family (oid) AS ( \
+    SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid::regclass::text = '{t}' \
+    UNION SELECT inhrelid FROM family JOIN pg_inherits ON inhparent = family.oid) \
+    SELECT oid::regclass::text FROM family UNION ALL SELECT oid::regnamespace::text FROM pg_namespace WHERE nspname = '{t}'";
 
 #[test]
 fn nothing_runs_on_a_moved_state() {

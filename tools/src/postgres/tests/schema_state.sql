@@ -30,7 +30,7 @@ UNION ALL SELECT 'sequence', about, concat_ws('|', shown, seqtypid::regtype, seq
     (SELECT d.deptype::text || ' ' || a.attname FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
      WHERE d.classid = 'pg_class'::regclass AND d.objid = seqrelid AND d.deptype IN ('a', 'i'))) FROM pg_sequence s JOIN rel r ON r.oid = seqrelid JOIN about ON about.oid = r.oid
 UNION ALL SELECT 'statistics', stxrelid::regclass::text, concat_ws('|', pg_get_statisticsobjdef(s.oid), stxname, stxnamespace::regnamespace) FROM pg_statistic_ext s JOIN rel r ON r.oid = stxrelid
-UNION ALL SELECT 'inherits', inhrelid::regclass::text, concat_ws('|', inhparent::regclass, inhseqno) FROM pg_inherits JOIN rel r ON r.oid = inhrelid
+UNION ALL SELECT 'inherits', about, concat_ws('|', inhrelid::regclass, inhparent::regclass, inhseqno) FROM pg_inherits JOIN about ON about.oid = inhrelid
 UNION ALL SELECT 'comment', about, concat_ws('|', shown, (SELECT attname FROM pg_attribute WHERE attrelid = objoid AND attnum = objsubid), description)
     FROM pg_description d JOIN rel r ON r.oid = objoid JOIN about ON about.oid = r.oid WHERE classoid = 'pg_class'::regclass
 UNION ALL SELECT 'comment', i.identity, description FROM pg_description d CROSS JOIN LATERAL pg_identify_object(classoid, objoid, objsubid) i
@@ -47,6 +47,6 @@ UNION ALL SELECT 'schema', nspname, concat_ws('|', pg_get_userbyid(nspowner), 'a
 UNION ALL SELECT 'defaults', coalesce(nullif(defaclnamespace, 0)::regnamespace::text, ''), concat_ws('|', defaclrole::regrole, defaclobjtype, defaclacl) FROM pg_default_acl
 UNION ALL SELECT 'database', datname, concat_ws('|', pg_get_userbyid(datdba), 'acl ' || datacl::text, datconnlimit, datallowconn, shobj_description(d.oid, 'pg_database'),
     (SELECT string_agg(concat_ws('/', setrole::regrole, setconfig), ',' ORDER BY setrole) FROM pg_db_role_setting WHERE setdatabase = d.oid)) FROM pg_database d;
-SELECT concat_ws('|', kind, about, fact) FROM facts ORDER BY kind, about, fact;
+SELECT replace(concat_ws('|', kind, about, fact), E'\n', '\n') FROM facts ORDER BY kind, about, fact;
 SELECT format('SELECT %L, last_value, is_called FROM %s;', 'position|' || about || '|' || shown, shown) FROM rel JOIN about USING (oid) WHERE relkind = 'S' ORDER BY 1 \gexec
 SELECT format('SELECT %L, to_json(t::text) FROM ONLY %s AS t ORDER BY t::text;', 'row|' || shown, shown) FROM rel WHERE relkind IN ('r', 'm') AND relispopulated ORDER BY 1 \gexec
