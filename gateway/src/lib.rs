@@ -23,4 +23,3 @@ pub mod reply;
 mod steps;
 pub mod store;
 mod twins;
-mod unsettled;
