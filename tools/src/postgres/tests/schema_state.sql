@@ -33,7 +33,8 @@ UNION ALL SELECT 'statistics', stxrelid::regclass::text, concat_ws('|', pg_get_s
 UNION ALL SELECT 'inherits', about, concat_ws('|', inhrelid::regclass, inhparent::regclass, inhseqno) FROM pg_inherits JOIN about ON about.oid = inhrelid
 UNION ALL SELECT 'comment', about, concat_ws('|', shown, (SELECT attname FROM pg_attribute WHERE attrelid = objoid AND attnum = objsubid), description)
     FROM pg_description d JOIN rel r ON r.oid = objoid JOIN about ON about.oid = r.oid WHERE classoid = 'pg_class'::regclass
-UNION ALL SELECT 'comment', i.identity, description FROM pg_description d CROSS JOIN LATERAL pg_identify_object(classoid, objoid, objsubid) i
+UNION ALL SELECT 'comment', coalesce((SELECT stxrelid::regclass::text FROM pg_statistic_ext x WHERE classoid = 'pg_statistic_ext'::regclass AND x.oid = objoid),
+    substring(i.identity FROM ' on (.*)$'), i.identity), concat_ws('|', i.identity, description) FROM pg_description d CROSS JOIN LATERAL pg_identify_object(classoid, objoid, objsubid) i
     WHERE classoid <> 'pg_class'::regclass AND objoid >= 16384
 UNION ALL SELECT 'published', prrelid::regclass::text, concat_ws('|', pubname, prattrs, pg_get_expr(prqual, prrelid)) FROM pg_publication_rel p JOIN rel r ON r.oid = prrelid
     JOIN pg_publication b ON b.oid = prpubid
