@@ -24,4 +24,3 @@ pub mod reply;
 mod steps;
 pub mod store;
 mod twins;
-mod unsettled;

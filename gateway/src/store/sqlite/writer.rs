@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::lease::Lease;
 use super::schema::{self, failed};
 use super::shipper::Shipper;
+use super::unsettled::Unwritten;
 use super::writes::{Tail, Writing};
 use super::{Configured, Pulse};
 use crate::audit::{ArgsKey, AuditKey, Head, PublicKey, chain};
@@ -110,6 +111,7 @@ pub(super) struct Writer {
     pub(super) id: Uuid,
     /// The id of this process's stream, as it is stored.
     name: String,
+    pub(super) unwritten: Arc<Unwritten>,
     tail: Tail,
     stream: Option<Stream>,
     closed: bool,
@@ -139,6 +141,7 @@ impl Writer {
             checkpoint,
             id,
             name: id.to_string(),
+            unwritten: Arc::default(),
             tail,
             stream: None,
             closed: false,
@@ -221,6 +224,8 @@ impl Writer {
         let before = self.tail;
         let mut writing = Writing {
             connection: &self.connection,
+            directory: &self.directory,
+            unwritten: &self.unwritten,
             stream: self.id,
             name: &self.name,
             tail: before,
@@ -273,7 +278,8 @@ impl Writer {
         let kept = schema::has_rows(&self.connection, "heads")?;
         let key = AuditKey::open_for(&self.directory, self.installation, kept)
             .map_err(|error| StoreError::Failed(error.to_string()))?;
-        let lease = Lease::take(&self.directory, self.id).map_err(StoreError::Failed)?;
+        let (lease, unwritten) = Lease::take(&self.directory, self.id).map_err(StoreError::Failed)?;
+        self.unwritten.with(unwritten);
         Ok(Stream { key: key.public(), lease })
     }
 
