@@ -1,6 +1,7 @@
 //! The way of a call, from top to bottom. What each step does lives in its own module; what comes after what, and what
 //! happens when a step says no, is here.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,13 +89,10 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
         gateway.look(id, request, &errand).await?
     } else {
         // Nearly every read is one that policy says a plain yes to: it takes the short way, in one go.
-        let (seen, made) = reading::look_and_read(gateway, id, request, &errand).await?;
-        if let Some(made) = made {
-            let mut about = About::seen(id, "allow", seen.settle(declaration), &seen);
-            about.policies = gateway.policies.words(made.permit.policies());
-            return reading::answer(gateway, request, &errand, &seen, made, about).await;
+        match reading::in_one_go(gateway, id, request, &errand).await? {
+            ControlFlow::Break(reply) => return Ok(reply),
+            ControlFlow::Continue(seen) => seen,
         }
-        seen
     };
     failpoint::reach("looked");
     let reversibility = seen.settle(declaration);

@@ -1,6 +1,7 @@
 //! A read in one go: looked at, decided, read and recorded without coming back in between, on one thread where the tool
 //! blocks. What comes after what is as in `call.rs`; anything but a plain yes of policy goes the long way there.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mollyguard_tools::contract::{MayRead, Outcome, Preflight, Read, ToolError};
@@ -30,21 +31,23 @@ struct Aside {
     recorded: Option<Result<(), NotHere>>,
 }
 
-/// Looks and, where policy says yes without asking anybody, reads: within the deadline, and for as long as the client
-/// listens.
-pub(crate) async fn look_and_read(
+/// Looks and, where policy says yes without asking anybody, reads and answers: within the deadline, and for as long as the
+/// client listens. Otherwise, what was found.
+pub(crate) async fn in_one_go(
     gateway: &Arc<Gateway>,
     id: Uuid,
     request: &Request,
     errand: &Arc<Errand>,
-) -> Result<(Preflight, Option<Made>), Box<Refusal>> {
+) -> Result<ControlFlow<Reply, Preflight>, Box<Refusal>> {
     let aside = Arc::default();
     let judge = judge(gateway, id, request, errand, &aside);
     let Read { seen, outcome } = gateway.read_at_once(id, request, errand, judge).await?;
     let Aside { permit, recorded } = std::mem::take(&mut *aside.lock().unwrap_or_else(PoisonError::into_inner));
-    let made =
-        outcome.zip(permit).map(|(result, permit)| Made { permit, result: result.map_err(nothing_changed), recorded });
-    Ok((seen, made))
+    let Some((result, permit)) = outcome.zip(permit) else { return Ok(ControlFlow::Continue(seen)) };
+    let mut about = About::seen(id, "allow", seen.settle(&errand.tool.declaration), &seen);
+    about.policies = gateway.policies.words(permit.policies());
+    let made = Made { permit, result: result.map_err(nothing_changed), recorded };
+    answer(gateway, request, errand, &seen, made, about).await.map(ControlFlow::Break)
 }
 
 /// Decides on what the look found, and writes down how the read went.

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 use cedar_policy::{AuthorizationError, Authorizer, Decision as Verdict, PolicySet};
-use mollyguard_tools::contract::{BlastRadius, Declaration, Digest, Preflight, Reversibility, Target};
+use mollyguard_tools::contract::{BlastRadius, Declaration, Digest, Reversibility, Target};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -73,29 +73,6 @@ pub struct Facts<'a> {
     pub destroys_recovery: bool,
     /// The approval that came along, if one did and holds.
     pub approval: Option<Need>,
-}
-
-impl<'a> Facts<'a> {
-    /// The facts of a call that was looked at.
-    #[must_use]
-    pub fn seen(
-        call: Uuid,
-        principal: &'a Principal,
-        declaration: &'a Declaration,
-        seen: &'a Preflight,
-        approval: Option<Need>,
-    ) -> Self {
-        Self {
-            call,
-            principal,
-            declaration,
-            targets: &seen.targets,
-            reversibility: seen.settle(declaration),
-            blast_radius: &seen.blast_radius,
-            destroys_recovery: seen.destroys_recovery,
-            approval,
-        }
-    }
 }
 
 /// What policy says.
