@@ -157,7 +157,7 @@ impl Gateway {
         }
     }
 
-    /// Writes what is waiting and signs the heads.
+    /// Writes what is waiting, and the last checkpoint.
     ///
     /// # Errors
     /// The store failed.

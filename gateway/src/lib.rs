@@ -19,6 +19,7 @@ pub mod page;
 mod platform;
 pub mod policy;
 mod preview;
+mod reading;
 pub mod recovery;
 pub mod registry;
 pub mod reply;
