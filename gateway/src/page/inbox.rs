@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::Page;
 use super::session::Here;
 use super::shell::{Trouble, document, until};
-use crate::confirm::{Confirmation, Standing};
+use crate::confirm::{Confirmation, Standing, clean};
 
 /// `GET /`
 pub(super) async fn inbox(State(page): State<Page>, here: Here) -> Result<Response, Trouble> {
@@ -19,7 +19,7 @@ pub(super) async fn inbox(State(page): State<Page>, here: Here) -> Result<Respon
     let main = html! {
         div data-live {
             h1 { "Waiting for an answer" }
-            p.count role="status" {
+            p.count.state {
                 @match count {
                     0 => { "Nothing waits." }
                     1 => { "One question." }
@@ -44,7 +44,7 @@ fn item(confirmation: &Confirmation, standing: &Standing) -> Markup {
             strong { (first("WHAT").unwrap_or_else(|| confirmation.tool.clone())) }
             span.where { (first("WHERE").unwrap_or_default()) }
             span.meta {
-                "for " (confirmation.principal.user) " · needs " (confirmation.need) " · until " (until(confirmation.expires_at))
+                "for " (clean(&confirmation.principal.user)) " · needs " (confirmation.need) " · until " (until(confirmation.expires_at))
                 @if let Standing::Open { approvals } = standing {
                     @if !approvals.is_empty() { " · " (approvals.len()) " of " (confirmation.need.approvers) " said yes" }
                 }

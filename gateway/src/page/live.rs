@@ -11,18 +11,23 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use http::StatusCode;
+use mollyguard_tools::contract::now;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::Page;
 use super::session::Here;
 use crate::confirm::{Confirmation, Standing};
 use crate::gateway::Gateway;
+use crate::store::{CallFilter, StoreError, StoredCall};
 
 /// At most this often is the store read for those who watch.
 const SETTLE: Duration = Duration::from_millis(25);
 /// How long a failed read is waited out.
 const RETRY: Duration = Duration::from_secs(1);
+/// How many of the newest calls are watched: pages show what came of an approval.
+const CALLS: u32 = 20;
 
 /// What waits, at one moment.
 #[derive(Debug, Default)]
@@ -64,8 +69,8 @@ impl Drop for Live {
 async fn keep_reading(gateway: Arc<Gateway>, sender: watch::Sender<Arc<Snapshot>>) {
     let mut changes = gateway.store.changes();
     loop {
-        let snapshot = match gateway.store.open_questions().await {
-            Ok(open) => Snapshot { version: version(&open), open, failed: None },
+        let snapshot = match read(&gateway, sender.receiver_count() > 1).await {
+            Ok((open, calls)) => Snapshot { version: version(&open, &calls), open, failed: None },
             Err(error) => Snapshot { version: u64::MAX, open: Vec::new(), failed: Some(error.to_string()) },
         };
         let (failed, expires) =
@@ -76,7 +81,7 @@ async fn keep_reading(gateway: Arc<Gateway>, sender: watch::Sender<Arc<Snapshot>
             is_new
         });
         // A question that runs out is a change that nobody writes.
-        let runs_out = expires.map(|at| Duration::try_from(at.duration_since(mollyguard_tools::contract::now())));
+        let runs_out = expires.map(|at| Duration::try_from(at.duration_since(now())));
         let patience = if failed { RETRY } else { runs_out.map_or(RETRY * 60, Result::unwrap_or_default) };
         tokio::select! {
             () = changes.changed() => tokio::time::sleep(SETTLE).await,
@@ -85,7 +90,20 @@ async fn keep_reading(gateway: Arc<Gateway>, sender: watch::Sender<Arc<Snapshot>
     }
 }
 
-fn version(open: &[(Confirmation, Standing)]) -> u64 {
+/// What waits; and what was done of late, if somebody watches.
+async fn read(
+    gateway: &Gateway,
+    is_watched: bool,
+) -> Result<(Vec<(Confirmation, Standing)>, Vec<StoredCall>), StoreError> {
+    let open = gateway.store.open_questions().await?;
+    let calls = match is_watched {
+        true => gateway.store.calls(CallFilter { limit: CALLS, ..CallFilter::default() }).await?,
+        false => Vec::new(),
+    };
+    Ok((open, calls))
+}
+
+fn version(open: &[(Confirmation, Standing)], calls: &[StoredCall]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for (confirmation, standing) in open {
         confirmation.id.hash(&mut hasher);
@@ -93,21 +111,27 @@ fn version(open: &[(Confirmation, Standing)]) -> u64 {
             approvals.len().hash(&mut hasher);
         }
     }
+    for call in calls {
+        (call.id, call.finished_at, call.undone_by, call.claimed_by).hash(&mut hasher);
+    }
     hasher.finish().clamp(1, u64::MAX - 1)
 }
 
-/// `GET /live`: an event each time what waits has changed. It says that, not what: the browser fetches what it shows.
-pub(super) async fn live(State(page): State<Page>, _: Here) -> Response {
+/// `GET /live`: an event now, since something may have changed while the page was on its way, and each time something has.
+/// It says that, not what: the browser fetches what it shows. It ends with the session.
+pub(super) async fn live(State(page): State<Page>, here: Here) -> Response {
     let Ok(place) = Arc::clone(&page.0.watchers).try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "Too many browsers are watching.\n").into_response();
     };
     let mut changes = page.0.live.snapshot.clone();
-    changes.mark_unchanged();
-    let events = stream::unfold((changes, place), async |(mut changes, place)| {
-        changes.changed().await.ok()?;
+    changes.mark_changed();
+    let ends_at = here.session.expires_at;
+    let events = stream::unfold((changes, place, ends_at), async |(mut changes, place, ends_at)| {
+        let left = Duration::try_from(ends_at.duration_since(now())).unwrap_or_default();
+        timeout(left, changes.changed()).await.ok()?.ok()?;
         let version = changes.borrow_and_update().version;
         let event = Event::default().event("changed").data(version.to_string());
-        Some((Ok::<_, Infallible>(event), (changes, place)))
+        Some((Ok::<_, Infallible>(event), (changes, place, ends_at)))
     });
     Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response()
 }
