@@ -150,7 +150,9 @@ function watch() {
 function countDown() {
   document.querySelectorAll("time[data-until]").forEach((time) => {
     const left = Math.max(0, Math.round((Date.parse(time.dateTime) - Date.now()) / 1000));
-    const words = left === 0 ? "now" : `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")} from now`;
+    time.dataset.exact ??= time.textContent;
+    const { exact } = time.dataset;
+    const words = left === 0 ? exact : `${exact} (${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")} left)`;
     if (time.textContent !== words && left === 0 && shown) refresh();
     time.textContent = words;
   });

@@ -113,7 +113,7 @@ fn answer_form(page: &Page, operator: &Operator, confirmation: &Confirmation, st
                 p { "The call is made for you, so somebody else must say yes." }
             } @else if proves < need.assurance {
                 p {
-                    "This needs " (need.assurance.as_str()) ", and what you can show here proves " (proves.as_str()) " at most."
+                    "This needs " (plain(need.assurance.as_str())) ", and what you can show here proves " (plain(proves.as_str())) " at most."
                     @if page.0.separation == Separation::SameUser && !signs { " Enrol a passkey to prove more." }
                 }
             } @else {
@@ -145,6 +145,11 @@ fn answer_form(page: &Page, operator: &Operator, confirmation: &Confirmation, st
     }
 }
 
+/// `out_of_band` as people write it.
+pub(super) fn plain(words: &str) -> String {
+    words.replace('_', " ")
+}
+
 fn credentials(operator: &Operator) -> String {
     operator.passkeys.iter().map(super::super::operators::Passkey::id).collect::<Vec<_>>().join(" ")
 }
@@ -157,7 +162,7 @@ async fn standing_of(page: &Page, confirmation: &Confirmation, standing: &Standi
             p.state { "Expired at " (moment(confirmation.expires_at)) ". Nothing was changed." }
         },
         Standing::Open { approvals } => html! {
-            p.state { "Open until " (until(confirmation.expires_at)) ". Needs " (confirmation.need) "." }
+            p.state { "Open until " (until(confirmation.expires_at)) ". Needs " (plain(&confirmation.need.to_string())) "." }
             (said_yes(approvals))
         },
         Standing::Approved { approvals } => html! {
@@ -178,7 +183,7 @@ fn said_yes(approvals: &[Approval]) -> Markup {
         @if !approvals.is_empty() {
             ul.yeses {
                 @for approval in approvals {
-                    li { (approval.approver) " said yes " (moment(approval.at)) " (" (approval.assurance.as_str()) ")" }
+                    li { (approval.approver) " said yes " (moment(approval.at)) " (" (plain(approval.assurance.as_str())) ")" }
                 }
             }
         }

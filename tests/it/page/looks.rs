@@ -87,7 +87,7 @@ async fn every_page(setup: &Setup, scheme: &str) -> Result {
         assert_alike(&tab).await?;
     }
     other.go(&format!("/questions/{purge}")).await?;
-    other.sees("This needs out_of_band").await?;
+    other.sees("This needs out of band").await?;
     fits(&other, "question-too-weak", scheme).await?;
     tab.fill("To approve, type", "wrong").await?;
     tab.press("Approve with your passkey").await?;

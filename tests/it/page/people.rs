@@ -59,7 +59,7 @@ async fn a_code_does_not_answer_what_needs_a_person_out_of_band() -> Result {
     cleo.sees("You are enrolled").await?;
     let id = site.ask_to_delete().await?;
     cleo.go(&format!("/questions/{id}")).await?;
-    cleo.sees("This needs out_of_band, and what you can show here proves typed at most.").await?;
+    cleo.sees("This needs out of band, and what you can show here proves typed at most.").await?;
     assert_eq!(cleo.run("document.querySelectorAll('.choice button').length").await?, 1, "only the no is left");
     let yes =
         format!("post('/questions/{id}/answer', {{decision: 'approve', typed: 'bookings'}}).catch((no) => no.message)");
