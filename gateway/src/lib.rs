@@ -25,4 +25,3 @@ pub mod reply;
 mod steps;
 pub mod store;
 mod twins;
-mod unsettled;

@@ -77,6 +77,8 @@ pub enum Wrong {
     Checkpoint,
     /// The tables beside the chain say something else than the chain.
     Table,
+    /// What a passkey signed is not the call it is said to approve.
+    Signature,
 }
 
 /// One thing that is wrong, and where.
@@ -103,6 +105,8 @@ pub struct Report {
     pub checkpoints: u64,
     /// How many calls were compared with the records.
     pub calls: u64,
+    /// How many answers that passkeys signed were verified.
+    pub signed: u64,
     /// Whether signatures were looked at.
     pub signatures: bool,
     /// What is wrong; empty when nothing is.

@@ -6,6 +6,7 @@ pub mod checkpoint;
 mod keyed;
 pub(crate) mod ledger;
 mod record;
+mod signed;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -15,4 +16,5 @@ pub use checkpoint::{AuditKey, Checkpoint, PublicKey};
 pub use keyed::ArgsKey;
 pub(crate) use ledger::Ledger;
 pub use record::{AuditEvent, AuditRecord, End, Subject};
+pub(crate) use signed::Signatures;
 pub use verify::{AuditError, export, public_key, verify_export, verify_store};

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::chain::{Report, Verifier, Wrong};
 use super::checkpoint::{AuditKey, Notes, PublicKey, parse_notes};
-use super::{ArgsKey, Ledger};
+use super::{ArgsKey, Ledger, Signatures};
 use crate::store::{Inspection, KeyError, StoreError};
 
 /// Why there is no answer to whether the audit is sound.
@@ -62,16 +62,18 @@ pub fn verify_store(directory: &Path, checkpoint: Option<&Path>) -> Result<Repor
     let notes = read_notes(checkpoint, key.as_ref())?;
 
     let mut verifier = Verifier::new(&notes.checkpoints);
-    let mut ledger = Ledger::default();
+    let (mut ledger, mut signatures) = (Ledger::default(), Signatures::default());
     store.records(|place, text| {
         if let Some(record) = verifier.record(Some(place), text) {
             ledger.record(&record, &mut verifier.report);
+            signatures.record(&record);
         }
     })?;
     verifier.heads(&store.heads()?, key.as_ref());
     hold_against(&mut verifier, notes, checkpoint.is_some());
 
     let mut report = verifier.finish();
+    signatures.finish(&mut report);
     report.signatures = key.is_some();
     if key.is_none() && report.records > 0 {
         report.found(Wrong::Head, None, "the installation's signing key is gone");
@@ -104,7 +106,7 @@ pub fn verify_export(path: &Path, checkpoint: Option<&Path>, key: Option<&Public
     let unreadable = |source| AuditError::Read { path: path.to_owned(), source };
     let notes = read_notes(checkpoint, key)?;
     let mut verifier = Verifier::new(&notes.checkpoints);
-    let mut ledger = Ledger::default();
+    let (mut ledger, mut signatures) = (Ledger::default(), Signatures::default());
     let mut closing: Option<String> = None;
     for line in BufReader::new(fs::File::open(path).map_err(unreadable)?).split(b'\n') {
         let line = line.map_err(unreadable)?;
@@ -117,11 +119,13 @@ pub fn verify_export(path: &Path, checkpoint: Option<&Path>, key: Option<&Public
             closing = this;
         } else if let Some(record) = verifier.record(None, &line) {
             ledger.record(&record, &mut verifier.report);
+            signatures.record(&record);
         }
     }
     close_export(&mut verifier, closing.as_deref(), key);
     hold_against(&mut verifier, notes, checkpoint.is_some());
     let mut report = verifier.finish();
+    signatures.finish(&mut report);
     report.signatures = key.is_some();
     if key.is_none() {
         report.notes.push(

@@ -97,6 +97,9 @@ pub(crate) fn render(report: &audit::Report) -> String {
         count(report.calls, "call"),
         count(report.checkpoints, "checkpoint"),
     );
+    if report.signed > 0 {
+        text.push_str(&format!("  {} signed by a passkey, and verified\n", count(report.signed, "answer")));
+    }
     for finding in &report.findings {
         let place = match (finding.stream, finding.seq) {
             (Some(stream), Some(seq)) => format!("stream {stream}, record {seq}: "),

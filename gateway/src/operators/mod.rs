@@ -119,3 +119,6 @@ pub enum Enrolment {
         passkey: Passkey,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ mod client_data;
 mod key;
 mod registration;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wrong;
 
 use sha2::{Digest as _, Sha256};

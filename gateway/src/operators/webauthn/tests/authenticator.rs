@@ -314,3 +314,27 @@ pub(super) fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     };
     [head.as_slice(), content].concat()
 }
+
+/// A passkey of one person, for the tests of what passkeys are used for.
+pub(crate) struct SoftKey(Ceremony);
+
+impl SoftKey {
+    pub(crate) fn new() -> Self {
+        let mut ceremony = Ceremony::create(Pair::es256());
+        ceremony.credential = sha256(&ceremony.pair.public()).to_vec();
+        Self(ceremony)
+    }
+
+    /// As it was enrolled.
+    pub(crate) fn enrolled(&self) -> Enrolled {
+        self.0.enrol().unwrap()
+    }
+
+    /// What it signs, with this counter.
+    pub(crate) fn sign(&mut self, challenge: &Challenge, count: u32) -> Assertion {
+        (self.0.client["type"], self.0.client["challenge"]) =
+            ("webauthn.get".into(), URL_SAFE_NO_PAD.encode(challenge).into());
+        (self.0.flags, self.0.count) = (UP | UV, count);
+        self.0.answer()
+    }
+}

@@ -1,5 +1,5 @@
 mod answers;
-mod authenticator;
+pub(crate) mod authenticator;
 mod enrolling;
 mod forms;
 mod mutations;

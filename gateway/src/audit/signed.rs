@@ -1,0 +1,83 @@
+//! Whether the approvals that passkeys signed hold, by the records alone: the key is the one that was enrolled, what it
+//! signed is the call that was asked about, and no signature counts twice.
+
+use std::collections::{HashMap, HashSet};
+
+use mollyguard_tools::contract::Digest;
+use uuid::Uuid;
+
+use super::chain::{Report, Wrong};
+use super::{AuditEvent, AuditRecord};
+use crate::operators::Passkey;
+use crate::operators::webauthn::{Assertion, verify_offline};
+
+type Place = (Uuid, u64);
+
+/// An answer with what a passkey signed.
+struct Answer {
+    place: Place,
+    confirmation: Uuid,
+    operator: Option<Uuid>,
+    assertion: Box<Assertion>,
+}
+
+/// What the records say of passkeys, and of what they signed. The streams of several processes are read one after the
+/// other: an answer may be read before the enrolment it rests on.
+#[derive(Default)]
+pub(crate) struct Signatures {
+    /// By the credential's id: whose it is.
+    passkeys: HashMap<String, (Uuid, Box<Passkey>)>,
+    /// What each question was about.
+    asked: HashMap<Uuid, Digest>,
+    answers: Vec<Answer>,
+}
+
+impl Signatures {
+    /// Takes down what a record says.
+    pub(crate) fn record(&mut self, record: &AuditRecord) {
+        match &record.event {
+            AuditEvent::Enrolled { operator, passkey: Some(passkey), .. } => {
+                self.passkeys.insert(passkey.id(), (*operator, passkey.clone()));
+            }
+            AuditEvent::Asked { confirmation, call, .. } => {
+                self.asked.insert(*confirmation, *call);
+            }
+            AuditEvent::Answered { confirmation, operator, assertion: Some(assertion), .. } => {
+                let (place, assertion) = ((record.stream, record.seq), assertion.clone());
+                self.answers.push(Answer { place, confirmation: *confirmation, operator: *operator, assertion });
+            }
+            _ => {}
+        }
+    }
+
+    /// What of it does not hold.
+    pub(crate) fn finish(self, report: &mut Report) {
+        let mut seen = HashSet::new();
+        for answer in &self.answers {
+            report.signed += 1;
+            let wrong = match self.check(answer) {
+                Err(why) => Some(why),
+                Ok(()) if !seen.insert((answer.confirmation, answer.assertion.credential.to_string())) => {
+                    Some("it was counted before".to_owned())
+                }
+                Ok(()) => None,
+            };
+            if let Some(why) = wrong {
+                let what = format!("the signed answer to confirmation `{}` does not hold: {why}", answer.confirmation);
+                report.found(Wrong::Signature, Some(answer.place), what);
+            }
+        }
+    }
+
+    fn check(&self, answer: &Answer) -> Result<(), String> {
+        let passkey = self.passkeys.get(&answer.assertion.credential.to_string());
+        let (operator, passkey) = passkey.ok_or("no record says that the passkey was enrolled")?;
+        if answer.operator != Some(*operator) {
+            return Err("the passkey is another person's".to_owned());
+        }
+        let call = self.asked.get(&answer.confirmation).ok_or("no record says that the question was asked")?;
+        verify_offline(&passkey.relying_party, call.as_bytes(), &passkey.credential.key, &answer.assertion)
+            .map(drop)
+            .map_err(|wrong| wrong.to_string())
+    }
+}
