@@ -198,7 +198,7 @@ async fn a_session_is_its_owners_and_ends() -> Result {
     }
     assert_eq!(all(&site.world)?, before);
 
-    // One that has run out, as the store has it, and one that was signed out of.
+    // What was signed out of is nobody's, whoever kept the cookie.
     assert_eq!(ada.get("/").await?.status, 200);
     let twin = ada.clone();
     let out = ada.form("/sign-out", "").await?;
