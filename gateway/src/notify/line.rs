@@ -64,12 +64,12 @@ impl Line {
 #[derive(Clone)]
 pub(super) struct Followed {
     ended: watch::Receiver<Option<Ended>>,
-    leave: CancellationToken,
+    closing: CancellationToken,
 }
 
 impl Followed {
-    pub(super) const fn new(ended: watch::Receiver<Option<Ended>>, leave: CancellationToken) -> Self {
-        Self { ended, leave }
+    pub(super) const fn new(ended: watch::Receiver<Option<Ended>>, closing: CancellationToken) -> Self {
+        Self { ended, closing }
     }
 
     /// Whether telling this is pointless by now.
@@ -79,7 +79,7 @@ impl Followed {
 
     /// Whether the gateway leaves.
     pub(super) fn is_leaving(&self) -> bool {
-        self.leave.is_cancelled()
+        self.closing.is_cancelled()
     }
 
     /// How it ended; `None` if nobody follows it any more.
@@ -87,20 +87,20 @@ impl Followed {
         tokio::select! {
             biased;
             ended = self.ended.wait_for(Option::is_some) => ended.ok()?.clone(),
-            () = self.leave.cancelled() => None,
+            () = self.closing.cancelled() => None,
         }
     }
 
     /// Waits, but not for what makes telling this pointless.
     pub(super) async fn pause(&mut self, pause: Duration, event: Event<'_>) {
-        let leave = self.leave.clone();
+        let closing = self.closing.clone();
         let over = async {
             if !matches!(event, Event::Asked) || self.ended.wait_for(Option::is_some).await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
         tokio::select! {
-            () = leave.cancelled() => {}
+            () = closing.cancelled() => {}
             () = over => {}
             () = tokio::time::sleep(pause) => {}
         }

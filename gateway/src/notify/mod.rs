@@ -114,7 +114,8 @@ pub(crate) fn start(gateway: &Arc<Gateway>, leave: CancellationToken) -> impl Fu
             let store = Arc::clone(&gateway.store);
             let state = gateway.config.state.clone();
             let page = move || where_it_is(&state);
-            Telling { store, lines, leave, open: BTreeMap::new() }.keep_on(asked, page).await;
+            let telling = Telling { store, lines, closing: CancellationToken::new(), open: BTreeMap::new() };
+            telling.keep_on(asked, leave, page).await;
         }
     }
 }
@@ -123,7 +124,8 @@ pub(crate) fn start(gateway: &Arc<Gateway>, leave: CancellationToken) -> impl Fu
 struct Telling {
     store: Arc<dyn Store>,
     lines: Vec<Line>,
-    leave: CancellationToken,
+    /// Nothing is waited for any more: what is not told yet is told once, at once.
+    closing: CancellationToken,
     /// The questions that were told of and still wait.
     open: BTreeMap<Uuid, Open>,
 }
@@ -134,8 +136,12 @@ struct Open {
 }
 
 impl Telling {
-    async fn keep_on(mut self, mut asked: broadcast::Receiver<Notice>, page: impl Fn() -> Option<String>) {
-        let leave = self.leave.clone();
+    async fn keep_on(
+        mut self,
+        mut asked: broadcast::Receiver<Notice>,
+        leave: CancellationToken,
+        page: impl Fn() -> Option<String>,
+    ) {
         let (mut changes, mut due) = (None, None);
         loop {
             let next = tokio::select! {
@@ -162,6 +168,10 @@ impl Telling {
         while let Ok(notice) = asked.try_recv() {
             self.tell(notice, &page);
         }
+        if let Err(error) = self.settle().await {
+            tracing::warn!(%error, "what became of questions cannot be read, so nobody is told");
+        }
+        self.closing.cancel();
         let last_words = async {
             for line in &mut self.lines {
                 line.finish().await;
@@ -176,7 +186,7 @@ impl Telling {
         notice.page = page().map(|origin| format!("{origin}/questions/{}", notice.confirmation));
         let (id, expires_at) = (notice.confirmation, notice.expires_at);
         let (sender, ended) = watch::channel(None);
-        let (notice, followed) = (Arc::new(notice), Followed::new(ended, self.leave.clone()));
+        let (notice, followed) = (Arc::new(notice), Followed::new(ended, self.closing.clone()));
         for line in &mut self.lines {
             line.take(&notice, &followed);
         }

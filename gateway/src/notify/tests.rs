@@ -27,7 +27,7 @@ fn webhook(url: &str, client: Client) -> Webhook {
 
 fn telling(store: Arc<dyn Store>, ears: Vec<Ear>) -> Telling {
     let lines = ears.into_iter().map(|ear| Line::new(Arc::new(ear))).collect();
-    Telling { store, lines, leave: CancellationToken::new(), open: BTreeMap::new() }
+    Telling { store, lines, closing: CancellationToken::new(), open: BTreeMap::new() }
 }
 
 /// A receiver that says yes to everything, and the ids of what it was told.
@@ -54,7 +54,7 @@ async fn of_a_flood_the_newest_are_told_of() {
         telling.tell(notice, &|| None);
         assert!(telling.lines[0].len() <= line::LINE && telling.open.len() <= FOLLOWED);
     }
-    telling.leave.cancel();
+    telling.closing.cancel();
     telling.lines[0].finish().await;
     let mut ids: Vec<String> = std::iter::from_fn(|| heard.try_recv().ok()).collect();
     ids.sort();

@@ -169,7 +169,7 @@ async fn what_would_leave_in_the_clear_is_refused() -> Result {
         ("hooks.example/s3cret", "", "`https://` URL"),
         ("https://user:s3cret@hooks.example/", "", "a user or a password"),
         ("env:HOOK_URL", "http://hooks.example/s3cret", "only `https://` leaves this machine"),
-        ("env:HOOK_URL", "s3cret-and-nothing-else", "no URL"),
+        ("env:HOOK_URL", "s3cret-and-nothing-else", "this is no `https://` URL"),
     ] {
         let mut world = with_webhooks(vec![webhook(url)])?;
         world.env("HOOK_URL", env);
