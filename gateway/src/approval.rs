@@ -49,6 +49,7 @@ pub(crate) async fn ask(
     let subject = gateway.subject(question.id, &request.principal, name, &errand.args, question.seen);
     let asked = gateway.store.ask(subject, confirmation.clone(), request.channel).await;
     asked.map_err(|error| Refusal::of_store(&error, about.clone()))?;
+    gateway.notices.asked(&confirmation, question.seen);
     if request.channel.is_none() {
         return Err(Box::new(pending(&confirmation, &question, about)));
     }

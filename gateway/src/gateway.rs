@@ -15,6 +15,7 @@ use crate::audit::ArgsKey;
 use crate::config::Config;
 use crate::confirm::Need;
 use crate::credentials::{Broker, SecretError};
+use crate::notify::{Notices, NotifyError};
 use crate::operators::{People, Separation, ceiling};
 use crate::overlap::{self, Overlap};
 use crate::policy::{LoadError, Policies, Sources};
@@ -42,6 +43,8 @@ pub struct Gateway {
     pub toolsets: Vec<Arc<dyn Toolset>>,
     /// What stands between the agents and this gateway.
     pub separation: Separation,
+    /// Tells people that a question waits.
+    pub(crate) notices: Notices,
     pub(crate) slots: Slots,
     pub(crate) twins: Twins,
     /// Calls that have been written down and run on, whether or not their client still listens.
@@ -89,6 +92,9 @@ pub enum OpenError {
     /// A secret is not there.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// Nobody could be told of questions.
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
     /// The state directory cannot be used.
     #[error("the state directory `{0}` cannot be used: {1}")]
     Store(PathBuf, StoreError),
@@ -112,6 +118,7 @@ impl Gateway {
     pub fn open(config: Config, toolsets: Vec<Arc<dyn Toolset>>) -> Result<Self, OpenError> {
         overlap::check(&config, &toolsets)?;
         let broker = Broker::open(&config)?;
+        let notices = Notices::open(&config, &broker)?;
         let registry = Registry::new(&toolsets, broker.targets())?;
         let sources = Sources { defaults: config.default_policies, directories: config.policy_directories.clone() };
         let policies = Policies::load(&sources, &declarations(&toolsets), Need::IN_CLIENT)?;
@@ -126,6 +133,7 @@ impl Gateway {
         Ok(Self {
             args_key: ArgsKey::open(&config.state)?,
             separation: Separation::SameUser,
+            notices,
             slots: Slots::new(config.concurrent_calls, config.waiting_calls),
             twins: Twins::default(),
             running: TaskTracker::new(),

@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod identity;
 pub mod journal;
 pub mod mcp;
+pub mod notify;
 pub mod operators;
 pub mod overlap;
 pub mod own;

@@ -14,6 +14,7 @@ mod targets;
 mod terminal;
 mod tools;
 mod undo;
+mod watch;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
