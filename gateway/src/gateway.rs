@@ -15,6 +15,7 @@ use crate::audit::ArgsKey;
 use crate::config::Config;
 use crate::confirm::Need;
 use crate::credentials::{Broker, SecretError};
+use crate::notify::{Notices, NotifyError};
 use crate::operators::{People, Separation, ceiling};
 use crate::overlap::{self, Overlap};
 use crate::page::where_it_is;
@@ -46,6 +47,8 @@ pub struct Gateway {
     pub page: OnceLock<String>,
     /// What stands between the agents and this gateway.
     pub separation: Separation,
+    /// Tells people that a question waits.
+    pub(crate) notices: Notices,
     pub(crate) slots: Slots,
     pub(crate) twins: Twins,
     /// Calls that have been written down and run on, whether or not their client still listens.
@@ -93,6 +96,9 @@ pub enum OpenError {
     /// A secret is not there.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// Nobody could be told of questions.
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
     /// The state directory cannot be used.
     #[error("the state directory `{0}` cannot be used: {1}")]
     Store(PathBuf, StoreError),
@@ -116,6 +122,7 @@ impl Gateway {
     pub fn open(config: Config, toolsets: Vec<Arc<dyn Toolset>>) -> Result<Self, OpenError> {
         overlap::check(&config, &toolsets)?;
         let broker = Broker::open(&config)?;
+        let notices = Notices::open(&config, &broker)?;
         let registry = Registry::new(&toolsets, broker.targets())?;
         let sources = Sources { defaults: config.default_policies, directories: config.policy_directories.clone() };
         let policies = Policies::load(&sources, &declarations(&toolsets), Need::IN_CLIENT)?;
@@ -131,6 +138,7 @@ impl Gateway {
             args_key: ArgsKey::open(&config.state)?,
             page: OnceLock::new(),
             separation: Separation::SameUser,
+            notices,
             slots: Slots::new(config.concurrent_calls, config.waiting_calls),
             twins: Twins::default(),
             running: TaskTracker::new(),
@@ -170,7 +178,7 @@ impl Gateway {
         }
     }
 
-    /// Writes what is waiting and signs the heads.
+    /// Writes what is waiting, and the last checkpoint.
     ///
     /// # Errors
     /// The store failed.

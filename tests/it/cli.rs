@@ -21,6 +21,7 @@ const COMMANDS: &[&str] = &[
     "policy explain",
     "approvals",
     "approvals list",
+    "approvals watch",
     "approvals show",
     "approvals approve",
     "approvals deny",

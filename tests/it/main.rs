@@ -10,6 +10,8 @@ mod demo;
 mod examples;
 mod harness;
 mod inspector;
+mod notify;
+mod page;
 mod policies;
 mod postgres;
 mod record;

@@ -65,7 +65,7 @@ fn is_fresh(binary: &Path) -> Result<bool> {
 }
 
 /// `target/debug` for a test that runs as `target/debug/deps/it-…`.
-fn profile_dir() -> Result<PathBuf> {
+pub(crate) fn profile_dir() -> Result<PathBuf> {
     let test = env::current_exe()?;
     let dir = test.ancestors().skip(1).find(|dir| dir.file_name().is_some_and(|name| name != "deps"));
     Ok(dir.ok_or("this test runs outside a target directory")?.to_owned())

@@ -17,6 +17,7 @@
 
 mod agent;
 mod binary;
+pub mod browser;
 pub mod fixture;
 mod golden;
 pub mod peers;

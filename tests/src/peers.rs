@@ -137,7 +137,7 @@ pub async fn session(sdk: Sdk, session: &Value) -> Result<Value> {
 }
 
 /// Node finds a module's packages beside the module, so the script runs from a folder that has them.
-fn script(dir: &TempDir, script: &str) -> Result<Command> {
+pub(crate) fn script(dir: &TempDir, script: &str) -> Result<Command> {
     let folder = root().join("tests/clients").join(script);
     let folder = folder.parent().ok_or("a script has a folder")?;
     for file in fs::read_dir(folder)? {

@@ -44,7 +44,10 @@ pub(crate) async fn ask(
     let bounds = Bounds { open: gateway.config.confirm.open_questions, flood: gateway.config.confirm.flood };
     let asking = gateway.store.ask(subject, made.clone(), channel, bounds).await;
     let (confirmation, is_new) = match asking.map_err(|error| Refusal::of_store(&error, about.clone()))? {
-        Asking::Asked => (made, true),
+        Asking::Asked => {
+            gateway.notices.asked(&made, question.seen);
+            (made, true)
+        }
         Asking::Already(confirmation, _) => (*confirmation, false),
         Asking::TooMany { open } => return Err(Box::new(too_many(open, about))),
         Asking::Quarantined(quarantine) => {

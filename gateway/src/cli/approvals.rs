@@ -7,7 +7,7 @@ use mollyguard_tools::contract::now;
 use uuid::Uuid;
 
 use super::paint::Paint;
-use super::{Done, Failure, open, print, print_json, quarantine, terminal};
+use super::{Done, Failure, open, print, print_json, quarantine, terminal, watch};
 use crate::approval::{meant, not_here, verdict};
 use crate::audit::Subject;
 use crate::confirm::{Answer, Approval, Channel, Confirmation, Need, Standing};
@@ -20,6 +20,12 @@ pub(crate) enum Approvals {
     /// List the open questions.
     List {
         /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what waits, then each question as it comes and what became of it, until interrupted.
+    Watch {
+        /// Print one JSON object a line.
         #[arg(long)]
         json: bool,
     },
@@ -59,6 +65,7 @@ impl Approvals {
                 let open = gateway.store.open_confirmations().await.map_err(Failure::usage)?;
                 if json { print_json(&open) } else { print(&list(&open)) }
             }
+            Self::Watch { json } => watch::run(&gateway, json).await,
             Self::Show { confirmation } => {
                 let (confirmation, standing) = find(&gateway, confirmation).await?;
                 terminal::show(&confirmation.text);

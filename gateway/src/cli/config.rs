@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Done, load, print, print_json};
-use crate::config::defaults_toml;
+use crate::config::{Config, defaults_toml};
 
 /// Arguments of `config`.
 #[derive(Debug, Args)]
@@ -51,6 +51,8 @@ impl ShowConfig {
                 "denial_s": config.confirm.denial.as_secs(), "open_questions": config.confirm.open_questions,
                 "flood": config.confirm.flood,
             },
+            "notify": {"command": config.notify.command.as_ref().map_or(&[][..], |command| command.written()),
+                       "webhooks": webhooks(&config)},
             "audit": {"checkpoint": config.checkpoint},
             "http": {"tokens": config.http.tokens.len(), "allowed_hosts": config.http.allowed_hosts,
                      "allowed_origins": config.http.allowed_origins, "body_bytes": config.http.body_bytes,
@@ -66,6 +68,15 @@ impl ShowConfig {
         flatten("", &shown, &mut text);
         print(&text)
     }
+}
+
+/// The webhooks by what is shown of their URLs.
+fn webhooks(config: &Config) -> Vec<serde_json::Value> {
+    let shown = config.notify.webhooks.iter().map(|webhook| {
+        json!({"name": webhook.url.to_string(), "secret": webhook.secret.as_ref().map(ToString::to_string),
+               "tiers": webhook.tiers})
+    });
+    shown.collect()
 }
 
 /// One `key = value` a line.

@@ -15,6 +15,7 @@ mod targets;
 mod terminal;
 mod tools;
 mod undo;
+mod watch;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -16,6 +16,7 @@ use crate::identity::Principal;
 use crate::mcp::{
     Access, Http, Limits, Seal, Timing, Token, Tokens, Wire, may_listen, serve_http, serve_stdio, told_to_leave,
 };
+use crate::notify;
 use crate::page::keep_serving;
 use crate::recovery;
 use crate::store::keys::seal_key;
@@ -39,6 +40,7 @@ impl Serve {
         gateway.people_changed().await;
         let page =
             gateway.config.page.map(|port| tokio::spawn(keep_serving(Arc::clone(&gateway), port, leave.clone())));
+        let telling = tokio::spawn(notify::start(&gateway, leave.clone()));
         let served = match self.http {
             Some(address) => http(&gateway, address, leave.clone()).await,
             None => stdio(&gateway, leave.clone()).await,
@@ -48,6 +50,7 @@ impl Serve {
         if let Some(page) = page {
             let _left = page.await;
         }
+        let _told = telling.await;
         gateway.settle_down(LAST_CALLS).await;
         gateway.close().await.map_err(Failure::usage)?;
         served

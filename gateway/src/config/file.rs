@@ -9,6 +9,7 @@ use mollyguard_tools::contract::{Configured, Digest, Environment, Limits, Tier, 
 use serde::{Deserialize, Serialize};
 
 use super::find::resolve;
+use super::notify::NotifyTable;
 use super::{Config, ConfigError, Confirm, Http, Target, Token, user_state_dir};
 use crate::credentials::SecretSource;
 
@@ -20,6 +21,7 @@ struct File {
     policies: PoliciesTable,
     limits: LimitsTable,
     confirm: ConfirmTable,
+    notify: NotifyTable,
     audit: AuditTable,
     redact: RedactTable,
     http: HttpTable,
@@ -151,6 +153,7 @@ pub struct Defaults {
     policies: PoliciesTable,
     limits: LimitsTable,
     confirm: ConfirmTable,
+    notify: NotifyTable,
     audit: AuditTable,
     redact: RedactTable,
     http: HttpTable,
@@ -163,6 +166,13 @@ pub fn defaults_toml() -> String {
         "[gateway]\n# state = \"~/.local/state/mollyguard\", or below $XDG_STATE_HOME\n# user = $USER\n";
     const CHECKPOINT: &str = "[audit]\n# checkpoint = \"FILE\" for signed heads; none unless set\n";
     const NAMED: &str = "
+# command, told of each question without a shell, such as [\"notify-send\", \"Mollyguard\", \"{what}\"]; the places are
+# {what}, {where}, {need}, {page} and {confirmation}
+# [[notify.webhooks]]
+# url = an https:// URL, or where it comes from if it is a secret, such as \"env:NAME\"
+# secret = where a signing secret comes from (Standard Webhooks: whsec_...); unsigned unless set
+# tiers = only questions about these, such as [\"production\"]; about all unless set
+
 # [environments.NAME]
 # tier = \"production\", \"staging\" or \"development\"
 
@@ -180,17 +190,17 @@ pub fn defaults_toml() -> String {
 }
 
 /// One file being read: for errors that name it.
-struct Reading<'a> {
+pub(super) struct Reading<'a> {
     path: &'a Path,
     base: PathBuf,
 }
 
 impl Reading<'_> {
-    fn wrong(&self, key: impl Into<String>, reason: impl Into<String>) -> ConfigError {
+    pub(super) fn wrong(&self, key: impl Into<String>, reason: impl Into<String>) -> ConfigError {
         ConfigError::Value { path: self.path.to_path_buf(), key: key.into(), reason: reason.into() }
     }
 
-    fn secret(&self, key: &str, text: &str) -> Result<SecretSource, ConfigError> {
+    pub(super) fn secret(&self, key: &str, text: &str) -> Result<SecretSource, ConfigError> {
         SecretSource::parse(text, &self.base).map_err(|reason| self.wrong(key, reason))
     }
 }
@@ -243,6 +253,7 @@ impl Config {
             waiting_calls: file.limits.waiting_calls,
             confirm: confirm(&reading, &file.confirm)?,
             page: file.confirm.page.then_some(file.confirm.page_port),
+            notify: file.notify.read(&reading)?,
             checkpoint: file.audit.checkpoint.map(|path| resolve(&path, &reading.base)),
             redact: redact.collect::<Result<_, _>>()?,
             http: http(&reading, file.http)?,

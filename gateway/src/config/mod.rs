@@ -2,6 +2,7 @@
 
 mod file;
 mod find;
+mod notify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use crate::credentials::SecretSource;
 pub use file::{Defaults, defaults_toml};
 pub(crate) use find::resolve;
 pub use find::{find, user_state_dir};
+pub use notify::{Notify, Url, Webhook};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +134,8 @@ pub struct Config {
     pub confirm: Confirm,
     /// The port the confirmation page is served on, at the loopback addresses; 0 takes any free one.
     pub page: Option<u16>,
+    /// Who is told that a question waits.
+    pub notify: Notify,
     /// Where signed heads of the audit chain are appended.
     pub checkpoint: Option<PathBuf>,
     /// How the gateway listens on HTTP.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use mollyguard_tools::contract::{Access, Configured, Declaration, Lease, Limits, Secret};
 use uuid::Uuid;
 
-use crate::config::Config;
+use crate::config::{Config, Url, Webhook};
 use crate::policy::Permit;
 
 pub use redact::Redactor;
@@ -39,9 +39,29 @@ struct Held {
     identity: Option<String>,
 }
 
+/// The secrets of one configured webhook.
+pub(crate) struct HeldWebhook {
+    /// Its URL, secret or not.
+    pub(crate) url: Arc<Secret>,
+    /// What its requests are signed with.
+    pub(crate) secret: Option<Arc<Secret>>,
+}
+
+impl HeldWebhook {
+    fn fetch(webhook: &Webhook) -> Result<Self, SecretError> {
+        let url = match &webhook.url {
+            Url::Plain(address) => Secret::new(address.reveal()),
+            Url::Secret(source) => source.fetch()?,
+        };
+        let secret = webhook.secret.as_ref().map(SecretSource::fetch).transpose()?;
+        Ok(Self { url: Arc::new(url), secret: secret.map(Arc::new) })
+    }
+}
+
 /// Lends credentials.
 pub struct Broker {
     targets: BTreeMap<String, Held>,
+    webhooks: Vec<HeldWebhook>,
     limits: Limits,
     redactor: Redactor,
 }
@@ -67,11 +87,13 @@ impl Broker {
             let held = Held { configured, secret, read_secret, identity };
             targets.insert(name.clone(), held);
         }
+        let webhooks: Vec<_> = config.notify.webhooks.iter().map(HeldWebhook::fetch).collect::<Result<_, _>>()?;
+        secrets.extend(webhooks.iter().flat_map(|held| [&held.url].into_iter().chain(&held.secret)).cloned());
         for source in &config.redact {
             secrets.push(Arc::new(source.fetch()?));
         }
         let redactor = Redactor::new(&secrets)?;
-        Ok(Self { targets, limits: config.limits, redactor })
+        Ok(Self { targets, webhooks, limits: config.limits, redactor })
     }
 
     fn held(&self, name: &str) -> Result<&Held, LendError> {
@@ -149,6 +171,11 @@ impl Broker {
     /// Every configured target, by name.
     pub fn targets(&self) -> impl Iterator<Item = &Configured> {
         self.targets.values().map(|held| &*held.configured)
+    }
+
+    /// The secrets of the configured webhooks, in their order.
+    pub(crate) fn webhooks(&self) -> &[HeldWebhook] {
+        &self.webhooks
     }
 
     /// What takes held secrets out of text.

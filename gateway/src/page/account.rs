@@ -1,6 +1,6 @@
 //! Becoming somebody who may answer, and who does.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Form, Json};
 use base64::Engine as _;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::Page;
 use super::ceremony::Purpose;
 use super::session::{Here, Typed, open};
-use super::shell::{Trouble, document, moment, until};
+use super::shell::{Id, Trouble, document, moment, needs_script, until};
 use crate::operators::webauthn::{ALGORITHMS, ATTESTATION_OBJECT_BYTES, Base64Url, CLIENT_DATA_BYTES, register};
 use crate::operators::{Code, Enrolment, Invitation, Means, Operator, Passkey, check_name};
 
@@ -31,13 +31,15 @@ pub(super) async fn enroll() -> Response {
         form.card method="post" action="/enroll/code" data-enroll {
             label for="code" { "One-time code" }
             input #code name="code" autocomplete="off" autocapitalize="characters" spellcheck="false" required maxlength="40";
-            button.primary type="button" data-enroll-passkey { "Enrol with a passkey" }
+            (needs_script())
+            p.error role="alert" hidden data-error {}
+            // The first is what the Enter key presses.
+            button.primary type="submit" disabled data-passkey { "Enrol with a passkey" }
             button type="submit" { "Enrol without one" }
             p.hint {
                 "A passkey proves most: what you sign names the exact call. Without one you get a code of your own, which "
                 "proves less."
             }
-            p.error role="alert" hidden data-error {}
         }
     };
     document("Be enrolled", None, &main).into_response()
@@ -136,8 +138,12 @@ pub(super) async fn people(State(page): State<Page>, here: Here) -> Result<Respo
                     }
                     @if operator.has_code { span.meta { "code" } }
                     @if operators.len() > 1 {
-                        form method="post" action={ "/people/" (operator.id) "/remove" } {
-                            button type="submit" { "Remove" span.hidden { " " (operator.name) } }
+                        details {
+                            summary { "Remove" span.hidden { " " (operator.name) } " …" }
+                            form method="post" action={ "/people/" (operator.id) "/remove" } {
+                                p { "Their passkeys, code and sessions are worth nothing any more." }
+                                button type="submit" { "Remove " (operator.name) }
+                            }
                         }
                     }
                 }
@@ -191,7 +197,7 @@ pub(super) async fn invite(
 }
 
 /// `POST /people/{id}/remove`
-pub(super) async fn remove(State(page): State<Page>, here: Here, Path(id): Path<Uuid>) -> Result<Response, Trouble> {
+pub(super) async fn remove(State(page): State<Page>, here: Here, Id(id): Id) -> Result<Response, Trouble> {
     if page.0.gateway.store.operators().await?.len() < 2 {
         return Err(Trouble::conflict("The last person cannot be removed here: nobody could invite another."));
     }

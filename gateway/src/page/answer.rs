@@ -3,17 +3,17 @@
 
 use axum::Form;
 use axum::Json;
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::header;
 use mollyguard_tools::contract::now;
 use serde::Deserialize;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::Page;
+use super::history::{take_back, taken_back_here};
 use super::session::Here;
-use super::shell::Trouble;
+use super::shell::{Id, Trouble};
 use crate::audit::Subject;
 use crate::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Standing};
 use crate::operators::webauthn::{Assertion, Known, verify};
@@ -42,7 +42,7 @@ enum Decision {
 pub(super) async fn answer(
     State(page): State<Page>,
     here: Here,
-    Path(id): Path<Uuid>,
+    Id(id): Id,
     request: Request,
 ) -> Result<Response, Trouble> {
     let is_json =
@@ -56,6 +56,7 @@ pub(super) async fn answer(
     let Some((confirmation, standing)) = page.0.gateway.store.confirmation(id).await? else {
         return Err(Trouble::missing("There is no such question."));
     };
+    let mut next = format!("/questions/{id}");
     match sent.decision {
         Decision::Decline => decline(&page, &here.operator, &confirmation).await?,
         Decision::Approve => {
@@ -63,9 +64,11 @@ pub(super) async fn answer(
                 return Err(Trouble::conflict("It was answered already. Nothing was changed."));
             }
             approve(&page, &here.operator, &confirmation, sent).await?;
+            if let Some(call) = taken_back_here(&here.operator, &confirmation) {
+                next = take_back(&page, here.operator, call).await?;
+            }
         }
     }
-    let next = format!("/questions/{id}");
     Ok(if is_json { Json(json!({"next": next})).into_response() } else { Redirect::to(&next).into_response() })
 }
 

@@ -1,6 +1,9 @@
 //! What every request of the page passes: it must be for this host, act only from this very page, and be small; and what
 //! every reply carries, so that nothing but this page's own script and style ever run in it.
 
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -9,7 +12,9 @@ use http::{HeaderValue, Method, StatusCode, header};
 use super::Page;
 
 /// The most bytes of a request: an attestation with certificates fits.
-pub(super) const BODY_BYTES: usize = 128 * 1024;
+const BODY_BYTES: usize = 128 * 1024;
+/// How long a request's body may take.
+const BODY: Duration = Duration::from_secs(10);
 
 /// No script, style, font, frame or address but this page's own; no form may be sent anywhere else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -19,14 +24,18 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub(super) async fn guard(State(page): State<Page>, request: Request, next: Next) -> Response {
     let mut response = match refusal(&page, &request) {
         Some((status, words)) => (status, words).into_response(),
-        None => next.run(request).await,
+        None => match whole(request).await {
+            Ok(request) => next.run(request).await,
+            Err((status, words)) => (status, words).into_response(),
+        },
     };
     let headers = response.headers_mut();
     for (name, value) in [
         ("content-security-policy", POLICY),
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
-        ("referrer-policy", "no-referrer"),
+        // Not `no-referrer`: browsers then say that a form comes from `null`.
+        ("referrer-policy", "same-origin"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
         ("permissions-policy", "publickey-credentials-get=(self), publickey-credentials-create=(self)"),
@@ -35,6 +44,16 @@ pub(super) async fn guard(State(page): State<Page>, request: Request, next: Next
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// The request with its whole body: nobody keeps a handler waiting, or sends more than anything here needs.
+async fn whole(request: Request) -> Result<Request, (StatusCode, &'static str)> {
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(BODY, to_bytes(body, BODY_BYTES)).await {
+        Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
+        Ok(Err(_)) => Err((StatusCode::PAYLOAD_TOO_LARGE, "That is too much, or was cut off. Nothing was changed.\n")),
+        Err(_) => Err((StatusCode::REQUEST_TIMEOUT, "That took too long. Nothing was changed.\n")),
+    }
 }
 
 /// Why a request is not let through. A name that merely resolves to this machine is somebody else's page (DNS

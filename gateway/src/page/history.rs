@@ -1,24 +1,27 @@
 //! What was done, and taking it back.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::Page;
+use super::question::laid_out;
 use super::session::Here;
-use super::shell::{Trouble, document, moment};
+use super::shell::{Id, Trouble, document, moment};
 use crate::audit::End;
 use crate::call::call;
+use crate::confirm::{Confirmation, clean};
 use crate::identity::Principal;
+use crate::operators::Operator;
 use crate::reply::{Reply, Request};
 use crate::store::{CallFilter, StoredCall};
 
 /// The most calls that are shown.
 const SHOWN: u32 = 100;
+/// What calls made here call themselves.
+const CLIENT: &str = "mollyguard page";
 
 /// `GET /history`
 pub(super) async fn history(State(page): State<Page>, here: Here) -> Result<Response, Trouble> {
@@ -31,12 +34,13 @@ pub(super) async fn history(State(page): State<Page>, here: Here) -> Result<Resp
             ul.calls {
                 @for call in &calls {
                     li.call {
-                        strong { (call.preflight.summary) }
+                        strong { (summary(&page, call)) }
                         span.meta {
-                            (call.tool) " on " (call.target) " · for " (call.principal.user) " · " (moment(call.started_at))
+                            (call.tool) " on " (call.target) " · for " (clean(&call.principal.user)) " · "
+                            (moment(call.started_at))
                         }
                         span.end { (ended(call)) }
-                        (undo_button(call))
+                        (undo_button(&page, call))
                     }
                 }
             }
@@ -59,29 +63,48 @@ fn ended(call: &StoredCall) -> String {
     }
 }
 
+/// What a call was to do, fit to be shown: names in it are others' words.
+fn summary(page: &Page, call: &StoredCall) -> String {
+    page.0.gateway.broker.redactor().text(&clean(&call.preflight.summary)).into_owned()
+}
+
 /// The way to take a call back, where there is one.
-pub(super) fn undo_button(call: &StoredCall) -> Markup {
+pub(super) fn undo_button(page: &Page, call: &StoredCall) -> Markup {
     html! {
         @if call.is_undoable() {
             form.undo method="post" action={ "/calls/" (call.id) "/undo" } {
-                button type="submit" { "Undo" span.hidden { " " (call.preflight.summary) } }
+                button type="submit" { "Undo" span.hidden { " " (summary(page, call)) } }
             }
         }
     }
 }
 
 /// `POST /calls/{id}/undo`: a call like any other, made for whoever pressed the button; policy may ask about it.
-pub(super) async fn undo(State(page): State<Page>, here: Here, Path(id): Path<Uuid>) -> Result<Response, Trouble> {
+pub(super) async fn undo(State(page): State<Page>, here: Here, Id(id): Id) -> Result<Response, Trouble> {
+    Ok(Redirect::to(&take_back(&page, here.operator, id).await?).into_response())
+}
+
+/// The call that a question is about taking back, where this person asked for that here: once they have said yes, nobody
+/// else will make the call.
+pub(super) fn taken_back_here(operator: &Operator, asked: &Confirmation) -> Option<Uuid> {
+    let is_ours = asked.principal.user == operator.name && asked.principal.client.as_deref() == Some(CLIENT);
+    let laid = laid_out(&asked.text);
+    let (_, lines) = laid.facts.iter().find(|(label, _)| *label == "TAKES BACK")?;
+    lines.first()?.strip_prefix("call ")?.parse().ok().filter(|_| is_ours)
+}
+
+/// Takes a call back for this person; where to go next.
+pub(super) async fn take_back(page: &Page, operator: Operator, id: Uuid) -> Result<String, Trouble> {
     let gateway = &page.0.gateway;
-    let (user, roles) = (here.operator.name, gateway.config.roles.clone());
-    let principal = Principal { user, client: Some("mollyguard page".to_owned()), roles };
+    let (user, roles) = (operator.name, gateway.config.roles.clone());
+    let principal = Principal { user, client: Some(CLIENT.to_owned()), roles };
     let mut request = Request::new("undo_call", json!({"call_id": id}), principal);
     request.by_owner = true;
-    match call(&Arc::clone(gateway), request).await.map_err(Trouble::broken)? {
-        Reply::Done(_) => Ok(Redirect::to("/history").into_response()),
-        Reply::Ask(question) => Ok(Redirect::to(&format!("/questions/{}", question.confirmation)).into_response()),
+    match call(gateway, request).await.map_err(Trouble::broken)? {
+        Reply::Done(_) => Ok("/history".to_owned()),
+        Reply::Ask(question) => Ok(format!("/questions/{}", question.confirmation)),
         Reply::Refused(refusal) => match &refusal.confirmation {
-            Some(pending) => Ok(Redirect::to(&format!("/questions/{}", pending.id)).into_response()),
+            Some(pending) => Ok(format!("/questions/{}", pending.id)),
             None => Err(Trouble::conflict(refusal.text())),
         },
     }

@@ -5,21 +5,19 @@ use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 
 use super::Page;
+use super::question::{laid_out, plain};
 use super::session::Here;
 use super::shell::{Trouble, document, until};
-use crate::confirm::{Confirmation, Standing};
+use crate::confirm::{Confirmation, Standing, clean};
 
 /// `GET /`
 pub(super) async fn inbox(State(page): State<Page>, here: Here) -> Result<Response, Trouble> {
-    let snapshot = page.0.live.now().await;
-    if let Some(why) = &snapshot.failed {
-        return Err(Trouble::broken(why));
-    }
-    let count = snapshot.open.len();
+    let open = page.0.gateway.store.open_questions().await?;
+    let count = open.len();
     let main = html! {
         div data-live {
             h1 { "Waiting for an answer" }
-            p.count role="status" {
+            p.count.state {
                 @match count {
                     0 => { "Nothing waits." }
                     1 => { "One question." }
@@ -27,7 +25,7 @@ pub(super) async fn inbox(State(page): State<Page>, here: Here) -> Result<Respon
                 }
             }
             ul.questions {
-                @for (confirmation, standing) in &snapshot.open {
+                @for (confirmation, standing) in &open {
                     li { (item(confirmation, standing)) }
                 }
             }
@@ -37,14 +35,16 @@ pub(super) async fn inbox(State(page): State<Page>, here: Here) -> Result<Respon
 }
 
 fn item(confirmation: &Confirmation, standing: &Standing) -> Markup {
-    let lines = super::question::laid_out(&confirmation.text);
-    let first = |label: &str| lines.facts.iter().find(|(name, _)| *name == label).map(|(_, words)| words.join("; "));
+    let lines = laid_out(&confirmation.text);
+    let first =
+        |label: &str| lines.facts.iter().find(|(name, _)| *name == label).and_then(|(_, words)| words.first().copied());
     html! {
         a.question href={ "/questions/" (confirmation.id) } {
-            strong { (first("WHAT").unwrap_or_else(|| confirmation.tool.clone())) }
+            strong { (first("WHAT").unwrap_or(&confirmation.tool)) }
             span.where { (first("WHERE").unwrap_or_default()) }
             span.meta {
-                "for " (confirmation.principal.user) " · needs " (confirmation.need) " · until " (until(confirmation.expires_at))
+                "for " (clean(&confirmation.principal.user)) " · needs "
+                (plain(&confirmation.need.to_string())) " · until " (until(confirmation.expires_at))
                 @if let Standing::Open { approvals } = standing {
                     @if !approvals.is_empty() { " · " (approvals.len()) " of " (confirmation.need.approvers) " said yes" }
                 }

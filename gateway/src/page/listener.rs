@@ -25,7 +25,7 @@ const LOCK: &str = "page.lock";
 /// How often those who do not hold the page look whether they can: it is free within this after its holder is gone.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long a browser may take over a request's head.
-const HEAD: Duration = Duration::from_secs(30);
+const HEAD: Duration = Duration::from_secs(10);
 /// How many connections are open at a time; more wait to be accepted.
 const CONNECTIONS: usize = 512;
 /// How long accepting pauses when the system has no descriptor left.

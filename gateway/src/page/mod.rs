@@ -93,7 +93,8 @@ fn router(page: Page) -> Router {
         .route("/style.css", get(shell::style))
         .route("/page.js", get(shell::script))
         .fallback(shell::nowhere)
-        .layer(DefaultBodyLimit::max(guard::BODY_BYTES))
+        // The guard has read it, and no more than it may be.
+        .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(page.clone(), guard::guard))
         .with_state(page)
 }

@@ -15,7 +15,7 @@ async function post(path, body) {
 // Runs what a person asked for, and tells them in place when it fails.
 async function attempt(within, work) {
   const error = within.querySelector("[data-error]");
-  const buttons = within.querySelectorAll("button");
+  const buttons = document.querySelectorAll("button:enabled");
   error.hidden = true;
   buttons.forEach((button) => (button.disabled = true));
   try {
@@ -56,12 +56,24 @@ async function enroll(code) {
   });
 }
 
+// Browsers offer passkeys only to `localhost` and over https, and not all offer them at all.
+const hasPasskeys = Boolean(window.PublicKeyCredential && navigator.credentials?.get && navigator.credentials?.create);
+document.querySelectorAll("[data-passkey]").forEach((button) => {
+  button.disabled = !hasPasskeys;
+  if (hasPasskeys) return;
+  const error = (button.form ?? button.closest("section")).querySelector("[data-error]");
+  error.textContent = "This browser offers no passkeys here. Open this page as http://localhost in one that does.";
+  error.hidden = false;
+});
+
 document.querySelector("[data-sign-in]")?.addEventListener("click", (event) =>
   attempt(event.target.closest("section"), signIn));
 
-document.querySelector("[data-enroll-passkey]")?.addEventListener("click", (event) => {
-  const form = event.target.closest("form");
-  if (form.reportValidity()) attempt(form, () => enroll(form.elements.code.value));
+document.querySelector("[data-enroll]")?.addEventListener("submit", (event) => {
+  if (!event.submitter?.matches("[data-passkey]")) return;
+  event.preventDefault();
+  const form = event.currentTarget;
+  attempt(form, () => enroll(form.elements.code.value));
 });
 
 document.querySelectorAll("form[data-sign]").forEach((form) =>
@@ -74,27 +86,77 @@ document.querySelectorAll("form[data-sign]").forEach((form) =>
     });
   }));
 
+const shown = document.querySelector("[data-live]");
+// As it was sent: counting down changes what is shown, which is no news.
+let sent = shown?.innerHTML;
+let refreshing = null;
+let again = false;
+
+// What has focus, in words that find the same thing in what replaces it.
+function focused() {
+  const { activeElement: at } = document;
+  if (!shown.contains(at)) return null;
+  const form = at.closest("form[action]");
+  return form ? `form[action="${form.getAttribute("action")}"] ${at.localName}` : `a[href="${at.getAttribute("href")}"]`;
+}
+
+async function fetched() {
+  const reply = await fetch(location.href, { headers: { accept: "text/html" } });
+  if (reply.redirected) return location.reload();
+  if (!reply.ok) return;
+  const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+  const fresh = page.querySelector("[data-live]");
+  if (!fresh || fresh.innerHTML === sent) return;
+  sent = fresh.innerHTML;
+  const focus = focused();
+  shown.replaceChildren(...fresh.childNodes);
+  if (focus) (shown.querySelector(focus) ?? document.querySelector("#main")).focus();
+  // A question that was answered elsewhere has no answer left to give here.
+  const answer = document.querySelector(".answer");
+  if (answer && !page.querySelector(".answer")) {
+    const hadFocus = answer.contains(document.activeElement);
+    answer.remove();
+    if (hadFocus) document.querySelector("#main").focus();
+  }
+  document.title = page.title;
+  countDown();
+  document.querySelector("[data-said]").textContent = shown.querySelector(".state")?.textContent ?? "";
+}
+
+// One at a time, and a moment apart: what changes meanwhile is seen by the next.
+function refresh() {
+  again = true;
+  refreshing ??= (async () => {
+    while (again) {
+      again = false;
+      await fetched().catch(() => {});
+      await new Promise((done) => setTimeout(done, 200));
+    }
+    refreshing = null;
+  })();
+}
+
+function watch() {
+  const live = new EventSource("/live");
+  live.addEventListener("changed", refresh);
+  // The browser comes back by itself, unless it was told no: the session is over, or too many watch.
+  live.addEventListener("error", () => {
+    if (live.readyState !== EventSource.CLOSED) return;
+    refresh();
+    setTimeout(watch, 5000);
+  });
+}
+
 function countDown() {
   document.querySelectorAll("time[data-until]").forEach((time) => {
     const left = Math.max(0, Math.round((Date.parse(time.dateTime) - Date.now()) / 1000));
-    time.textContent = left === 0 ? "now" : `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")} from now`;
+    time.dataset.exact ??= time.textContent;
+    const { exact } = time.dataset;
+    const words = left === 0 ? exact : `${exact} (${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")} left)`;
+    if (time.textContent !== words && left === 0 && shown) refresh();
+    time.textContent = words;
   });
 }
 countDown();
 setInterval(countDown, 1000);
-
-const shown = document.querySelector("[data-live]");
-if (shown) {
-  const refresh = async () => {
-    const reply = await fetch(location.href, { headers: { accept: "text/html" } });
-    if (reply.redirected) return location.reload();
-    if (!reply.ok) return;
-    const page = new DOMParser().parseFromString(await reply.text(), "text/html");
-    const fresh = page.querySelector("[data-live]");
-    if (fresh) shown.replaceChildren(...fresh.childNodes);
-    // A question that was answered elsewhere has no answer left to give here.
-    if (!page.querySelector(".answer")) document.querySelector(".answer")?.remove();
-    countDown();
-  };
-  new EventSource("/live").addEventListener("changed", refresh);
-}
+if (shown) watch();

@@ -1,7 +1,7 @@
 //! One question: the facts laid out for reading, and the two ways to answer it. The words are exactly those every other
 //! channel shows; only their layout is the page's.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Page;
 use super::session::Here;
-use super::shell::{Trouble, document, moment, until};
+use super::shell::{self, Id, Trouble, document, moment, until};
 use crate::audit::End;
 use crate::confirm::{Approval, Assurance, Confirmation, Standing};
 use crate::operators::{Means, Operator, Separation, assurance_of};
@@ -52,7 +52,7 @@ pub(super) fn means_of(page: &Page, operator: &Operator) -> (bool, Assurance) {
 }
 
 /// `GET /questions/{id}`
-pub(super) async fn question(State(page): State<Page>, here: Here, Path(id): Path<Uuid>) -> Result<Response, Trouble> {
+pub(super) async fn question(State(page): State<Page>, here: Here, Id(id): Id) -> Result<Response, Trouble> {
     let found = page.0.gateway.store.confirmation(id).await?;
     let Some((confirmation, standing)) = found else {
         return Err(Trouble::missing("There is no such question."));
@@ -65,7 +65,8 @@ pub(super) async fn question(State(page): State<Page>, here: Here, Path(id): Pat
                 (standing_of(&page, &confirmation, &standing).await?)
             }
             dl.facts {
-                @for (label, lines) in &laid.facts {
+                // The first is the heading.
+                @for (label, lines) in laid.facts.iter().skip(1) {
                     div class=@if is_grave(label, lines) { "grave" } {
                         dt { (label) }
                         @for line in lines { dd { (line) } }
@@ -101,38 +102,52 @@ fn answer_form(page: &Page, operator: &Operator, confirmation: &Confirmation, st
     let said = |approval: &Approval| approval.operator == Some(operator.id);
     let has_said = matches!(standing, Standing::Open { approvals } if approvals.iter().any(said));
     let is_own = need.others >= need.approvers && operator.name == confirmation.principal.user;
+    let may_approve = !has_said && !is_own && proves >= need.assurance;
     let action = format!("/questions/{}/answer", confirmation.id);
     let challenge = URL_SAFE_NO_PAD.encode(confirmation.call.as_bytes());
     html! {
         section.answer aria-label="Your answer" {
             @if has_said {
-                p role="status" { "You have said yes. Others must, too." }
+                p { "You have said yes. Others must, too." }
             } @else if is_own {
-                p role="status" { "The call is made for you, so somebody else must say yes." }
+                p { "The call is made for you, so somebody else must say yes." }
             } @else if proves < need.assurance {
-                p role="status" {
-                    "This needs " (need.assurance.as_str()) ", and what you can show here proves " (proves.as_str()) " at most."
+                p {
+                    "This needs " (plain(need.assurance.as_str())) ", and what you can show here proves " (plain(proves.as_str())) " at most."
                     @if page.0.separation == Separation::SameUser && !signs { " Enrol a passkey to prove more." }
                 }
             } @else {
-                form method="post" action=(action) data-sign[signs] data-challenge=[signs.then_some(&challenge)]
+                form #approve method="post" action=(action) data-sign[signs] data-challenge=[signs.then_some(&challenge)]
                     data-rp=[signs.then_some(&page.0.relying_party.id)]
                     data-credentials=[signs.then(|| credentials(operator))] {
+                    @if signs { (shell::needs_script()) }
                     @if need.assurance >= Assurance::Typed {
                         label for="typed" { "To approve, type " code { (confirmation.typed_name) } }
                         input #typed name="typed" autocomplete="off" autocapitalize="off" spellcheck="false" required maxlength="200";
                     }
                     input type="hidden" name="decision" value="approve";
-                    button.primary type="submit" { @if signs { "Approve with your passkey" } @else { "Approve" } }
                     p.error role="alert" hidden data-error {}
                 }
             }
-            form method="post" action=(action) {
+            form #decline method="post" action=(action) {
                 input type="hidden" name="decision" value="decline";
-                button.primary type="submit" { "Decline" }
+            }
+            // Side by side and alike, whatever has to be typed above them.
+            div.choice {
+                button type="submit" form="decline" { "Decline" }
+                @if may_approve {
+                    button type="submit" form="approve" disabled[signs] data-passkey[signs] {
+                        @if signs { "Approve with your passkey" } @else { "Approve" }
+                    }
+                }
             }
         }
     }
+}
+
+/// `out_of_band` as people write it.
+pub(super) fn plain(words: &str) -> String {
+    words.replace('_', " ")
 }
 
 fn credentials(operator: &Operator) -> String {
@@ -144,18 +159,20 @@ async fn standing_of(page: &Page, confirmation: &Confirmation, standing: &Standi
     let expired = !confirmation.is_in_time(now());
     Ok(match standing {
         Standing::Open { .. } | Standing::Approved { .. } if expired => html! {
-            p.state role="status" { "Expired at " (moment(confirmation.expires_at)) ". Nothing was changed." }
+            p.state { "Expired at " (moment(confirmation.expires_at)) ". Nothing was changed." }
         },
         Standing::Open { approvals } => html! {
-            p.state role="status" { "Open until " (until(confirmation.expires_at)) ". Needs " (confirmation.need) "." }
+            p.state { "Open until " (until(confirmation.expires_at)) ". Needs " (plain(&confirmation.need.to_string())) "." }
             (said_yes(approvals))
         },
         Standing::Approved { approvals } => html! {
-            p.state role="status" { "Approved. The agent has not made the call yet." }
+            p.state {
+                "Approved. The agent has not made the call yet, and may until " (until(confirmation.expires_at)) "."
+            }
             (said_yes(approvals))
         },
         Standing::Refused { how, by, at } => html! {
-            p.state role="status" { "Not approved: " (how) " by " (by) ", " (moment(*at)) ". Nothing was changed." }
+            p.state { "Not approved: " (how) " by " (by) ", " (moment(*at)) ". Nothing was changed." }
         },
         Standing::Spent { call } => outcome(page, *call).await?,
     })
@@ -166,7 +183,7 @@ fn said_yes(approvals: &[Approval]) -> Markup {
         @if !approvals.is_empty() {
             ul.yeses {
                 @for approval in approvals {
-                    li { (approval.approver) " said yes " (moment(approval.at)) " (" (approval.assurance.as_str()) ")" }
+                    li { (approval.approver) " said yes " (moment(approval.at)) " (" (plain(approval.assurance.as_str())) ")" }
                 }
             }
         }
@@ -175,7 +192,7 @@ fn said_yes(approvals: &[Approval]) -> Markup {
 
 async fn outcome(page: &Page, id: Uuid) -> Result<Markup, Trouble> {
     let Some(call) = page.0.gateway.store.call(id).await? else {
-        return Ok(html! { p.state role="status" { "Approved, and used by call " code { (id) } "." } });
+        return Ok(html! { p.state { "Approved, and used by call " code { (id) } "." } });
     };
     let words = match call.end {
         None => "It is running.",
@@ -184,8 +201,8 @@ async fn outcome(page: &Page, id: Uuid) -> Result<Markup, Trouble> {
         Some(End::Uncertain) => "It is not known whether it was done: look at the target.",
     };
     Ok(html! {
-        p.state role="status" { "Approved. " (words) }
-        (super::history::undo_button(&call))
+        p.state { "Approved. " (words) }
+        (super::history::undo_button(page, &call))
     })
 }
 

@@ -99,8 +99,9 @@ pub(super) async fn sign_in(State(page): State<Page>, headers: HeaderMap) -> Res
             p { a.button href="/enroll" { "I have a one-time code" } }
         } @else {
             section.card data-needs-passkeys {
-                button.primary type="button" data-sign-in { "Sign in with a passkey" }
+                (shell::needs_script())
                 p.error role="alert" hidden data-error {}
+                button.primary type="button" disabled data-passkey data-sign-in { "Sign in with a passkey" }
             }
             form.card method="post" action="/sign-in/code" {
                 label for="code" { "Or your code" }

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use axum::extract::{FromRequestParts, Path};
 use axum::response::{Html, IntoResponse, Response};
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use uuid::Uuid;
 
 use crate::operators::Operator;
 use crate::store::StoreError;
@@ -32,9 +35,9 @@ pub(super) fn document(title: &str, here: Option<&Operator>, main: &Markup) -> H
                     p.brand { a href="/" { "Mollyguard" } }
                     @if let Some(operator) = here {
                         nav aria-label="Pages" {
-                            a href="/" { "Waiting" }
-                            a href="/history" { "History" }
-                            a href="/people" { "People" }
+                            @for (path, name) in [("/", "Waiting"), ("/history", "History"), ("/people", "People")] {
+                                a href=(path) aria-current=[(name == title).then_some("page")] { (name) }
+                            }
                         }
                         form method="post" action="/sign-out" {
                             span.who { (operator.name) }
@@ -43,10 +46,17 @@ pub(super) fn document(title: &str, here: Option<&Operator>, main: &Markup) -> H
                     }
                 }
                 main #main tabindex="-1" { (main) }
+                // Stays where it is while what it speaks of is replaced, or nobody would hear it.
+                p.hidden role="status" data-said {}
             }
         }
     };
     Html(page.into_string())
+}
+
+/// What is told where a passkey's button stands and there is no script to press it.
+pub(super) fn needs_script() -> Markup {
+    html! { noscript { p.error { "Passkeys need this page's script, which this browser does not run." } } }
 }
 
 /// Where to go next.
@@ -67,6 +77,18 @@ pub(super) async fn script() -> impl IntoResponse {
 /// Everything that is nowhere.
 pub(super) async fn nowhere() -> Trouble {
     Trouble { status: StatusCode::NOT_FOUND, words: "There is no such page.".into() }
+}
+
+/// What an address names.
+pub(super) struct Id(pub(super) Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Trouble> {
+        let id = Path::<Uuid>::from_request_parts(parts, state).await;
+        id.map(|Path(id)| Self(id)).map_err(|_| Trouble::missing("There is no such page."))
+    }
 }
 
 /// Why something was not done.

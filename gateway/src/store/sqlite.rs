@@ -1,13 +1,14 @@
 //! The store in one SQLite file, shared by every gateway process of an installation.
 //!
-//! Opening touches nothing but the file: the process's own stream of records begins with its first record. One thread
-//! writes (see `writer`); reads use a connection of their own.
+//! Opening touches nothing but the file: the process's own stream of records begins with its first record. One thread at a
+//! time writes (see `writer`); reads use a connection of their own.
 
 mod askings;
 mod bell;
 mod inspect;
 mod lease;
 mod operators;
+mod options;
 mod pulse;
 mod reads;
 mod rows;
@@ -21,7 +22,7 @@ mod writes;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -33,8 +34,8 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{
-    Asking, Bounds, CallFilter, Ending, Given, Intent, NoEnd, Quarantine, Start, Store, StoreError, StoredCall,
-    Unfinished,
+    Asking, Bounds, CallFilter, Ending, Given, Intent, NoEnd, NotHere, Quarantine, Start, Store, StoreError,
+    StoredCall, Unfinished,
 };
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject};
 use crate::confirm::{Channel, Confirmation, Standing};
@@ -48,50 +49,8 @@ use writes::Writing;
 
 pub use bell::Changes;
 pub(crate) use inspect::Inspection;
+pub use options::{Configured, OpenStore};
 pub use pulse::Health;
-
-/// What a gateway process is configured with; the first record of its stream.
-#[derive(Clone, Debug)]
-pub struct Configured {
-    /// The gateway's version.
-    pub version: String,
-    /// Digest of the configuration file.
-    pub configuration: Digest,
-    /// Digest of the policies in force.
-    pub policies: Digest,
-}
-
-/// How to open a store.
-#[derive(Clone, Debug)]
-pub struct OpenStore {
-    /// The state directory: database, keys, locks. Made when it does not exist.
-    pub directory: PathBuf,
-    /// What this process is configured with.
-    pub configured: Configured,
-    /// The file signed checkpoints are appended to, best on a disk that this user cannot rewrite.
-    pub checkpoint: Option<PathBuf>,
-    /// A checkpoint is written this long after a change, at the latest.
-    pub checkpoint_delay: Duration,
-    /// How much may wait to be written.
-    pub queue: usize,
-    /// How long a full queue, or another process's transaction, is waited for.
-    pub patience: Duration,
-}
-
-impl OpenStore {
-    /// With the defaults: no checkpoints, 1,024 waiting, 5 seconds.
-    #[must_use]
-    pub const fn new(directory: PathBuf, configured: Configured) -> Self {
-        Self {
-            directory,
-            configured,
-            checkpoint: None,
-            checkpoint_delay: Duration::from_secs(5),
-            queue: 1_024,
-            patience: Duration::from_secs(5),
-        }
-    }
-}
 
 /// The store in one SQLite file.
 pub struct SqliteStore {
@@ -99,6 +58,7 @@ pub struct SqliteStore {
     stream: Uuid,
     installation: Uuid,
     queue: Option<mpsc::Sender<Message>>,
+    writer: Arc<Mutex<Writer>>,
     patience: Duration,
     reader: Arc<Mutex<Connection>>,
     keys: Arc<ArgsKey>,
@@ -117,7 +77,10 @@ impl SqliteStore {
         let connection = schema::open(&directory, patience)?;
         let reader = schema::open_to_read(&directory, patience)?;
         let installation = schema::installation(&reader)?;
-        let sealed = schema::has_rows(&reader, "calls")? || schema::has_rows(&reader, "confirmations")?;
+        let mut sealed = false;
+        for table in ["calls", "confirmations", "heads"] {
+            sealed |= schema::has_rows(&reader, table)?;
+        }
         let seals = ArgsKey::open_for(&directory, sealed).map_err(|error| StoreError::Failed(error.to_string()))?;
         let seals = Arc::new(seals);
         let pulse = Arc::new(Pulse::default());
@@ -132,15 +95,18 @@ impl SqliteStore {
         );
         let (stream, unwritten) = (writer.id, Arc::clone(&writer.unwritten));
         let (sender, receiver) = mpsc::channel(queue.max(1));
+        let writer = Arc::new(Mutex::new(writer));
+        let writing = Arc::clone(&writer);
         let thread = std::thread::Builder::new()
             .name("store".into())
-            .spawn(move || writer.run(receiver))
+            .spawn(move || Writer::run(&writing, receiver))
             .map_err(|error| StoreError::Failed(format!("no thread to write with: {error}")))?;
         Ok(Self {
             directory,
             stream,
             installation,
             queue: Some(sender),
+            writer,
             patience,
             reader: Arc::new(Mutex::new(reader)),
             keys: seals,
@@ -230,6 +196,15 @@ impl SqliteStore {
     }
 }
 
+/// Whether a record that belongs to no other work must be on disk before it is answered.
+fn by_itself(event: &AuditEvent) -> Result<bool, StoreError> {
+    match event {
+        AuditEvent::Read { .. } => Ok(false),
+        AuditEvent::Denied { .. } => Ok(true),
+        _ => Err(StoreError::Failed("only reads and refusals are recorded by themselves".into())),
+    }
+}
+
 fn closed() -> StoreError {
     StoreError::Failed("the store is closed".into())
 }
@@ -289,12 +264,27 @@ impl Store for SqliteStore {
     }
 
     async fn record(&self, subject: Subject, event: AuditEvent) -> Result<(), StoreError> {
-        let durable = match &event {
-            AuditEvent::Read { .. } => false,
-            AuditEvent::Denied { .. } => true,
-            _ => return Err(StoreError::Failed("only reads and refusals are recorded by themselves".into())),
-        };
+        let durable = by_itself(&event)?;
         self.write(durable, move |writing| writing.append(subject, event)).await
+    }
+
+    fn record_here(&self, record: (Subject, AuditEvent)) -> Result<(), NotHere> {
+        let Some(queue) = &self.queue else { return Err(NotHere::Failed(closed())) };
+        let durable = by_itself(&record.1).map_err(NotHere::Failed)?;
+        // Where others wait, one transaction for all is quicker.
+        if queue.capacity() < queue.max_capacity() {
+            return Err(NotHere::Busy(Box::new(record)));
+        }
+        let mut writer = match self.writer.try_lock() {
+            Ok(writer) => writer,
+            Err(TryLockError::WouldBlock) => return Err(NotHere::Busy(Box::new(record))),
+            Err(TryLockError::Poisoned(_)) => return Err(NotHere::Failed(closed())),
+        };
+        let (reply, mut answer) = oneshot::channel();
+        let run = move |writing: &mut Writing<'_>| writing.append(record.0, record.1);
+        let task = Task { durable, run: Some(Box::new(run)), result: None, reply: Some(reply), lost: None };
+        writer.write_here(Box::new(task));
+        answer.try_recv().unwrap_or_else(|_| Err(closed())).map_err(NotHere::Failed)
     }
 
     async fn ask(

@@ -1,0 +1,88 @@
+//! What became of questions that were open.
+
+use std::fmt;
+
+use mollyguard_tools::contract::{Timestamp, now};
+use uuid::Uuid;
+
+use crate::confirm::{Approval, Confirmation, Standing, clean};
+use crate::store::{Store, StoreError};
+
+/// How a question ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// As many people as were needed said yes.
+    Approved {
+        /// Who, where it is still known.
+        by: Vec<String>,
+    },
+    /// Somebody did anything else.
+    Declined {
+        /// What.
+        how: String,
+        /// Who.
+        by: String,
+    },
+    /// Nobody answered in time.
+    Expired,
+}
+
+impl Ended {
+    /// `approved`, `declined` or `expired`.
+    pub(crate) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Approved { .. } => "approved",
+            Self::Declined { .. } => "declined",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Approved { by } if by.is_empty() => f.write_str("approved"),
+            Self::Approved { by } => write!(f, "approved by {}", by.join(", ")),
+            Self::Declined { how, by } => write!(f, "{how}, by {by}"),
+            Self::Expired => f.write_str("expired: nobody answered in time"),
+        }
+    }
+}
+
+/// How it ended, if it did.
+pub(crate) fn end_of(confirmation: &Confirmation, standing: &Standing, now: Timestamp) -> Option<Ended> {
+    match standing {
+        Standing::Open { .. } if now < confirmation.expires_at => None,
+        Standing::Open { .. } => Some(Ended::Expired),
+        Standing::Approved { approvals } => Some(Ended::Approved { by: approvers(approvals) }),
+        Standing::Spent { .. } => Some(Ended::Approved { by: Vec::new() }),
+        Standing::Refused { how, .. } if how == "timeout" => Some(Ended::Expired),
+        Standing::Refused { how, by, .. } => Some(Ended::Declined { how: clean(how), by: clean(by) }),
+    }
+}
+
+/// Those who said yes, as they are shown.
+pub(crate) fn approvers(approvals: &[Approval]) -> Vec<String> {
+    approvals.iter().map(|approval| clean(&approval.approver)).collect()
+}
+
+/// How those of these questions ended that are not among the open ones.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn ended(
+    store: &dyn Store,
+    followed: &[Uuid],
+    open: &[(Confirmation, Standing)],
+) -> Result<Vec<(Uuid, Ended)>, StoreError> {
+    let mut found = Vec::new();
+    for id in followed.iter().filter(|id| !open.iter().any(|(confirmation, _)| confirmation.id == **id)) {
+        // One that is not there any more cannot be answered either.
+        let end = match store.confirmation(*id).await? {
+            Some((confirmation, standing)) => end_of(&confirmation, &standing, now()),
+            None => Some(Ended::Expired),
+        };
+        found.extend(end.map(|end| (*id, end)));
+    }
+    Ok(found)
+}

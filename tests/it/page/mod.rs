@@ -1,0 +1,265 @@
+//! The gateway's own page, in a real browser and by hand: people who are enrolled, the questions they are asked, and what
+//! comes of their answers in the databases, the store and the record.
+
+mod attacks;
+mod authenticator;
+mod forgeries;
+mod looks;
+mod people;
+mod questions;
+
+use mollyguard::page::where_it_is;
+use mollyguard_tests::browser::{Browser, Setup, Tab};
+use mollyguard_tests::{Agent, Era, Person, RawResponse, Reply, Result, Served, World, http, until, within};
+use serde_json::{Value, json};
+
+use crate::behind::{calls, store};
+
+/// The tool whose effect nothing brings back.
+const PURGE: &str = "sqlite_purge_table";
+/// The tool that is reversible where the rows fit.
+const WRITE: &str = "sqlite_write";
+
+/// Asks for a person out of band before anything in production.
+const OUT_OF_BAND: &str = r#"
+@id("production-needs-a-person-out-of-band")
+@reason("It is production.")
+forbid (principal, action, resource)
+when { context.call.tier == "production" && context.call.reversibility != "read_only" }
+unless { context has approval && context.approval.assurance >= 3 };
+"#;
+
+/// Asks for two of them.
+const TWO_PEOPLE: &str = r#"
+@id("production-needs-two-people")
+@reason("It is production, and two see more than one.")
+forbid (principal, action, resource)
+when { context.call.tier == "production" && context.call.reversibility != "read_only" }
+unless { context has approval && context.approval.assurance >= 3 && context.approval.approvers >= 2 };
+"#;
+
+/// A gateway with its page, and an agent that cannot ask anybody by itself.
+struct Site {
+    world: World,
+    served: Served,
+    agent: Agent,
+    origin: String,
+}
+
+impl Site {
+    /// The rental firm, under the policies that ship and this one.
+    async fn new(policy: &str) -> Result<Self> {
+        Self::of(rental(policy)?).await
+    }
+
+    async fn of(world: World) -> Result<Self> {
+        let served = world.serve().await?;
+        let agent = served.agent(Era::Modern, Person::absent()).await?;
+        let origin = origin(&world).await?;
+        Ok(Self { world, served, agent, origin })
+    }
+
+    /// An agent's call that a person must be asked about; the question's id.
+    async fn ask(&self, tool: &str, args: &Value) -> Result<String> {
+        let before = open_questions(&self.world)?;
+        let reply = self.agent.call(tool, args.clone()).await?;
+        reply.refused("confirmation_required");
+        let after = open_questions(&self.world)?;
+        let new: Vec<_> = after.into_iter().filter(|id| !before.contains(id)).collect();
+        assert_eq!(new.len(), 1, "one new question: {new:?}");
+        Ok(new[0].clone())
+    }
+
+    /// The bookings of a car are to be deleted in production, which can be undone.
+    async fn ask_to_delete(&self) -> Result<String> {
+        self.ask(WRITE, &delete()).await
+    }
+
+    async fn repeat_delete(&self) -> Result<Reply> {
+        self.agent.call(WRITE, delete()).await
+    }
+
+    /// A one-time code for the first person, as their terminal shows it.
+    async fn code(&self, name: &str) -> Result<String> {
+        first_code(&self.world, name).await
+    }
+
+    /// Enrols the first person by hand, with a passkey; they are signed in.
+    async fn enrolled(&self, name: &str) -> Result<(Visitor, authenticator::Authenticator)> {
+        let code = self.code(name).await?;
+        Visitor::enrolled(&self.origin, &code, 7).await
+    }
+
+    /// Nothing is left waiting, and the record is whole.
+    async fn sound(self) -> Result {
+        drop(self.agent);
+        assert!(self.served.terminate().await?.success());
+        crate::behind::sound(&self.world).await
+    }
+}
+
+fn rental(policy: &str) -> Result<World> {
+    let mut world = World::rental()?;
+    world.set("confirm.page", true).set("confirm.page_port", 0);
+    if !policy.is_empty() {
+        std::fs::create_dir(world.path().join("policies"))?;
+        std::fs::write(world.path().join("policies/own.cedar"), policy)?;
+        world.set("policies.directories", vec!["policies".to_owned()]);
+    }
+    Ok(world)
+}
+
+fn delete() -> Value {
+    json!({"target": "fleet", "sql": "DELETE FROM bookings WHERE vehicle = 2"})
+}
+
+/// The page's origin, once it is served.
+async fn origin(world: &World) -> Result<String> {
+    until("the page", || Ok(where_it_is(&world.state()))).await
+}
+
+/// `mollyguard operator enroll` on a terminal of its own.
+async fn first_code(world: &World, name: &str) -> Result<String> {
+    let enroll = world.command(&["operator", "enroll", name])?;
+    let enroll = enroll.as_std();
+    let words = std::iter::once(enroll.get_program()).chain(enroll.get_args());
+    let line: Vec<_> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
+    let mut terminal = tokio::process::Command::new("script");
+    terminal.env("NO_COLOR", "1");
+    terminal
+        .args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"])
+        .stdin(std::process::Stdio::null());
+    let shown = within("a one-time code", terminal.output()).await??;
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let code = codes(&shown).next();
+    code.ok_or_else(|| format!("no code in: {shown}").into())
+}
+
+/// Everything in a text that looks like a code.
+fn codes(text: &str) -> impl Iterator<Item = String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let is_code = |word: &&str| word.len() == 23 && word.split('-').all(|group| group.len() == 5);
+    words.filter(is_code).map(str::to_owned)
+}
+
+/// The ids of the questions that wait.
+fn open_questions(world: &World) -> Result<Vec<String>> {
+    questions_in(world, "open")
+}
+
+/// The ids of the questions that stand like this.
+fn questions_in(world: &World, state: &str) -> Result<Vec<String>> {
+    let store = store(&world.state())?;
+    let mut query = store.prepare("SELECT id, standing FROM confirmations ORDER BY n")?;
+    let rows: Vec<(String, String)> =
+        query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    let standing = format!("\"state\":\"{state}\"");
+    Ok(rows.into_iter().filter(|(_, text)| text.contains(&standing)).map(|(id, _)| id).collect())
+}
+
+/// How many yeses the store holds for a question.
+fn yeses(world: &World, id: &str) -> Result<usize> {
+    let standing: String =
+        store(&world.state())?.query_row("SELECT standing FROM confirmations WHERE id = ?1", [id], |row| row.get(0))?;
+    let standing: Value = serde_json::from_str(&standing)?;
+    Ok(standing["approvals"].as_array().map_or(0, Vec::len))
+}
+
+/// How many calls succeeded.
+fn succeeded(world: &World) -> Result<usize> {
+    Ok(calls(world)?.iter().filter(|call| call.ended.as_deref() == Some("succeeded")).count())
+}
+
+/// Enrols somebody in their browser, with a passkey in a virtual authenticator; its id.
+async fn enrol(tab: &Tab, code: &str) -> Result<String> {
+    let authenticator = tab.authenticator(true).await?;
+    tab.go("/enroll").await?;
+    tab.fill("One-time code", code).await?;
+    tab.press("Enrol with a passkey").await?;
+    tab.sees("Waiting for an answer").await?;
+    Ok(authenticator)
+}
+
+/// A browser with the first person in it, enrolled with a passkey.
+async fn somebody(site: &Site, name: &str, setup: &Setup) -> Result<(Browser, Tab, String)> {
+    let browser = Browser::start().await?;
+    let tab = browser.open(&site.origin, setup).await?;
+    let authenticator = enrol(&tab, &site.code(name).await?).await?;
+    Ok((browser, tab, authenticator))
+}
+
+/// Somebody who invites another on the page; the one-time code.
+async fn invited(tab: &Tab, name: &str) -> Result<String> {
+    tab.go("/people").await?;
+    tab.fill("Invite somebody", name).await?;
+    tab.press("Make a one-time code").await?;
+    tab.sees("Tell it to them").await?;
+    Ok(codes(&tab.text().await?).next().ok_or("a code is shown")?)
+}
+
+/// Somebody without a browser, and without a browser's manners.
+#[derive(Clone, Debug)]
+struct Visitor {
+    origin: String,
+    cookie: String,
+}
+
+impl Visitor {
+    fn stranger(origin: &str) -> Self {
+        Self { origin: origin.to_owned(), cookie: String::new() }
+    }
+
+    /// Enrols with a passkey.
+    async fn enrolled(origin: &str, code: &str, credential: u8) -> Result<(Self, authenticator::Authenticator)> {
+        let authenticator = authenticator::Authenticator::new(origin, credential)?;
+        let stranger = Self::stranger(origin);
+        let started = stranger.json("/enroll/start", &json!({"code": code})).await?;
+        assert_eq!(started.status, 200, "{}", started.body);
+        let started: Value = serde_json::from_str(&started.body)?;
+        let mut created = authenticator.create(started["challenge"].as_str().unwrap_or_default());
+        created["code"] = code.into();
+        created["ticket"] = started["ticket"].clone();
+        let enrolled = stranger.json("/enroll/passkey", &created).await?;
+        assert_eq!(enrolled.status, 200, "{}", enrolled.body);
+        Ok((stranger.with(&enrolled)?, authenticator))
+    }
+
+    /// With the cookie that was set.
+    fn with(&self, response: &RawResponse) -> Result<Self> {
+        let cookie = response.header("set-cookie").ok_or("a cookie is set")?;
+        Ok(Self { cookie: cookie.split(';').next().unwrap_or_default().to_owned(), ..self.clone() })
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result<RawResponse> {
+        let cookie = [("Cookie", self.cookie.as_str())];
+        let with_cookie = if self.cookie.is_empty() { headers.to_vec() } else { [headers, &cookie].concat() };
+        http(method, &format!("{}{path}", self.origin), &with_cookie, body).await
+    }
+
+    async fn get(&self, path: &str) -> Result<RawResponse> {
+        self.send("GET", path, &[], "").await
+    }
+
+    async fn form(&self, path: &str, body: &str) -> Result<RawResponse> {
+        let headers = [("Origin", self.origin.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+        self.send("POST", path, &headers, body).await
+    }
+
+    async fn json(&self, path: &str, body: &Value) -> Result<RawResponse> {
+        let headers = [("Origin", self.origin.as_str()), ("Content-Type", "application/json")];
+        self.send("POST", path, &headers, &body.to_string()).await
+    }
+
+    /// What a yes to a question is signed over, as its page says.
+    async fn challenge(&self, question: &str) -> Result<String> {
+        let page = self.get(&format!("/questions/{question}")).await?.body;
+        let (_, rest) = page.split_once("data-challenge=\"").ok_or_else(|| format!("no challenge in {page}"))?;
+        Ok(rest.split('"').next().unwrap_or_default().to_owned())
+    }
+
+    /// An approval with this signature.
+    async fn approve(&self, question: &str, typed: Option<&str>, assertion: &Value) -> Result<RawResponse> {
+        let body = json!({"decision": "approve", "typed": typed, "assertion": assertion});
+        self.json(&format!("/questions/{question}/answer"), &body).await
+    }
+}
