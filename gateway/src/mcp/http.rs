@@ -4,6 +4,7 @@
 mod guard;
 mod plain;
 mod serve;
+mod sessions;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::guard::Guard;
+use self::sessions::Sessions;
 use super::Wire;
 use super::auth::Tokens;
 use super::limits::Limits;
@@ -125,7 +127,8 @@ fn router<H: ServerHandler + Clone>(
     let mut session = SessionConfig::default();
     session.keep_alive = Some(settings.limits.session_idle);
     sessions.session_config = session;
-    let sessions = Arc::new(sessions);
+    let manager = Arc::new(sessions);
+    let sessions = Arc::new(Sessions::new(Arc::clone(&manager), settings.limits));
 
     let mut config = StreamableHttpServerConfig::default()
         // For 2026-07-28; what older revisions get is made plain in `plain.rs`, where their stream is not needed.
@@ -135,8 +138,9 @@ fn router<H: ServerHandler + Clone>(
         .with_allowed_origins(settings.origins)
         .enforce_origin_validation();
     config.allowed_hosts.extend(settings.hosts);
+    config.session_store = Some(sessions.asleep());
 
-    let service = StreamableHttpService::new(move || Ok(handler.clone()), Arc::clone(&sessions), config);
+    let service = StreamableHttpService::new(move || Ok(handler.clone()), manager, config);
     let guard = Arc::new(Guard::new(settings.access, settings.limits, sessions));
     Router::new()
         .route_service("/mcp", service)
