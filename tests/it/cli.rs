@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 const COMMANDS: &[&str] = &[
     "",
     "serve",
+    "connect",
     "demo",
     "config",
     "tools",
@@ -275,6 +276,10 @@ async fn commands_end_with_the_code_the_help_names() -> Result {
         (&["audit", "key"], 0),
         (&["serve", "--http", "0.0.0.0:0"], 2),
         (&["serve", "--http", "nonsense"], 2),
+        (&["serve", "--operators", "desk/operators.sock"], 2),
+        (&["serve", "--http", "127.0.0.1:0", "--socket", "run/agent.sock"], 2),
+        (&["connect", "--socket", "nowhere"], 2),
+        (&["approvals", "--operators", "nowhere", "list"], 2),
         (&["nonsense"], 2),
         (&[], 2),
     ];

@@ -1,6 +1,7 @@
 //! The end-to-end tests: the real binary, real databases and files, real clients.
 
 mod accidents;
+mod apart;
 mod asking;
 mod behind;
 mod cli;

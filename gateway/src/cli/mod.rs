@@ -4,6 +4,7 @@ mod approvals;
 mod audit;
 mod calls;
 mod config;
+mod connect;
 mod demo;
 mod logging;
 mod paint;
@@ -46,8 +47,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve MCP over stdio, or over streamable HTTP with --http.
+    /// Serve MCP over stdio, over streamable HTTP with --http, or to other users with --socket.
     Serve(serve::Serve),
+    /// Join stdin and stdout to a gateway that runs as another user: what an editor starts.
+    Connect(connect::Connect),
     /// Play the accident Mollyguard exists for, on throw-away databases and folders.
     Demo(demo::Demo),
     /// Show the configuration in force, or every key with its default.
@@ -61,7 +64,6 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::Policy),
     /// See what waits for a person, and answer it from this terminal.
-    #[command(subcommand)]
     Approvals(approvals::Approvals),
     /// Look back at calls that changed something.
     #[command(subcommand)]
@@ -125,6 +127,7 @@ async fn run(cli: Cli) -> Done {
     let config = cli.config.as_deref();
     match cli.command {
         Command::Serve(serve) => serve.run(config).await,
+        Command::Connect(connect) => connect.run().await,
         Command::Demo(demo) => demo.run().await,
         Command::Config(show) => show.run(config),
         Command::Tools(tools) => tools.run(config),
