@@ -9,6 +9,7 @@ pub mod config;
 pub mod confirm;
 pub mod credentials;
 pub mod desk;
+pub mod doctor;
 pub mod gateway;
 pub mod identity;
 pub mod journal;

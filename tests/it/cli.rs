@@ -12,6 +12,7 @@ const COMMANDS: &[&str] = &[
     "serve",
     "connect",
     "demo",
+    "doctor",
     "config",
     "tools",
     "targets",
@@ -254,6 +255,7 @@ async fn commands_end_with_the_code_the_help_names() -> Result {
     let cases: &[(&[&str], i32)] = &[
         (&["tools"], 0),
         (&["config"], 0),
+        (&["doctor", "--socket"], 2),
         (&["config", "--json"], 0),
         (&["targets", "check"], 0),
         (&["targets", "check", "fleet", "--json"], 0),

@@ -8,6 +8,7 @@ mod cli;
 mod conformance;
 mod crash;
 mod demo;
+mod doctor;
 mod examples;
 mod harness;
 mod inspector;

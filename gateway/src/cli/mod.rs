@@ -6,6 +6,7 @@ mod calls;
 mod config;
 mod connect;
 mod demo;
+mod doctor;
 mod logging;
 mod paint;
 mod policy;
@@ -53,6 +54,8 @@ enum Command {
     Connect(connect::Connect),
     /// Play the accident Mollyguard exists for, on throw-away databases and folders.
     Demo(demo::Demo),
+    /// Say what an approval here can prove, why, and what would make it stronger.
+    Doctor(doctor::Doctor),
     /// Show the configuration in force, or every key with its default.
     Config(config::ShowConfig),
     /// List the tools and what each promises.
@@ -129,6 +132,7 @@ async fn run(cli: Cli) -> Done {
         Command::Serve(serve) => serve.run(config).await,
         Command::Connect(connect) => connect.run().await,
         Command::Demo(demo) => demo.run().await,
+        Command::Doctor(doctor) => doctor.run(config),
         Command::Config(show) => show.run(config),
         Command::Tools(tools) => tools.run(config),
         Command::Targets(targets) => targets.run(config).await,
@@ -150,7 +154,12 @@ fn load(asked: Option<&Path>) -> Result<Config, Failure> {
 }
 
 fn open(asked: Option<&Path>) -> Result<Arc<Gateway>, Failure> {
-    let gateway = Gateway::open(load(asked)?, mollyguard_tools::toolsets()).map_err(Failure::usage)?;
+    open_for(load(asked)?, false)
+}
+
+/// A gateway whose agents are other users of the system, or may be this one.
+fn open_for(config: Config, apart: bool) -> Result<Arc<Gateway>, Failure> {
+    let gateway = Gateway::open_for(config, mollyguard_tools::toolsets(), apart).map_err(Failure::usage)?;
     logging::start(gateway.broker.redactor().clone());
     Ok(Arc::new(gateway))
 }

@@ -10,9 +10,10 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Done, Failure, open};
+use super::{Done, Failure, load, open_for};
 use crate::config::Config;
 use crate::desk::{Desk, serve_desk};
+use crate::doctor::is_apart;
 use crate::gateway::Gateway;
 use crate::identity::Principal;
 use crate::local::{Connected, Local, Share};
@@ -44,7 +45,9 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) async fn run(self, config: Option<&Path>) -> Done {
-        let gateway = open(config)?;
+        let config = load(config)?;
+        let apart = self.socket.as_deref().is_some_and(|socket| is_apart(socket, &config));
+        let gateway = open_for(config, apart)?;
         let leave = told_to_leave().map_err(Failure::usage)?;
         let settling = tokio::spawn(recovery::keep_settling(Arc::clone(&gateway), leave.clone()));
         let served = match (self.http, self.socket) {
@@ -138,7 +141,7 @@ async fn socket(gateway: &Arc<Gateway>, path: &Path, operators: Option<PathBuf>,
 }
 
 /// Where operators answer when they are told no other place: a folder beside the agents' own.
-fn beside(path: &Path) -> PathBuf {
+pub(super) fn beside(path: &Path) -> PathBuf {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     folder.with_file_name(format!("{name}-operators")).join("operators.sock")

@@ -22,7 +22,7 @@ use crate::confirm::{Assurance, Need};
 use crate::identity::Principal;
 
 pub use cases::{CaseOutcome, run_cases};
-pub use explain::{Check, Explanation, Rung, check, decisions_table, explain};
+pub use explain::{Check, Explanation, Rung, check, decisions_table, explain, out_of_reach};
 pub use load::{LoadError, Problem, SourceFile, SourceFiles, Sources};
 pub use situation::Situation;
 
@@ -126,6 +126,8 @@ impl Permit {
 pub struct Policies {
     loaded: Loaded,
     ceiling: Need,
+    /// Why that is the ceiling.
+    why: String,
     authorizer: Authorizer,
     /// No policy tells things within one configured target apart, so one of them stands for all.
     targets_alike: bool,
@@ -212,7 +214,14 @@ impl Policies {
         let loaded = load::load(files, declarations)?;
         let targets_alike = !loaded.policies.values().any(|words| words.names_resource);
         let (allowed, hopeful) = Default::default();
-        Ok(Self { loaded, ceiling, authorizer: Authorizer::new(), targets_alike, allowed, hopeful })
+        Ok(Self { loaded, ceiling, why: String::new(), authorizer: Authorizer::new(), targets_alike, allowed, hopeful })
+    }
+
+    /// The same, saying why this installation can prove no more than its ceiling wherever that stands in the way.
+    #[must_use]
+    pub fn explained(mut self, because: &[String]) -> Self {
+        self.why = because.iter().map(|because| format!(": {because}")).collect();
+        self
     }
 
     /// Digest of the policies and schema in force; part of every approval.
@@ -350,7 +359,8 @@ impl Policies {
     fn beyond_ceiling(&self, mut because: Vec<Because>, need: Need) -> Vec<Because> {
         for Because { reason, .. } in &mut because {
             // Writing to a `String` cannot fail.
-            let _ = write!(reason, " It needs {need}, and this installation can prove at most {}.", self.ceiling);
+            let Self { ceiling, why, .. } = self;
+            let _ = write!(reason, " It needs {need}, and this installation can prove at most {ceiling}{why}.");
         }
         because
     }

@@ -14,28 +14,28 @@ use tokio::process::{Child, ChildStderr, Command};
 
 /// A user of the system with the groups they act in.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct User {
-    pub(super) name: &'static str,
+pub(crate) struct User {
+    pub(crate) name: &'static str,
     groups: &'static str,
 }
 
 /// Whom the gateway runs as. It is in the groups that may open its sockets.
-pub(super) const GATEWAY: User = User { name: "daemon", groups: "games,man" };
+pub(crate) const GATEWAY: User = User { name: "daemon", groups: "games,man" };
 /// Whom an agent runs as.
-pub(super) const AGENT: User = User { name: "games", groups: "games" };
+pub(crate) const AGENT: User = User { name: "games", groups: "games" };
 /// Whom another one runs as.
-pub(super) const OTHER: User = User { name: "irc", groups: "games" };
+pub(crate) const OTHER: User = User { name: "irc", groups: "games" };
 /// Who answers.
-pub(super) const OPERATOR: User = User { name: "man", groups: "man" };
+pub(crate) const OPERATOR: User = User { name: "man", groups: "man" };
 /// Somebody who may nothing.
-pub(super) const STRANGER: User = User { name: "bin", groups: "bin" };
+pub(crate) const STRANGER: User = User { name: "bin", groups: "bin" };
 
 /// What a command printed.
 #[derive(Debug)]
-pub(super) struct Ran {
-    pub(super) code: Option<i32>,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// The rights to become somebody else. Where this is not root, `sudo` gives them without asking, or the test fails.
@@ -62,12 +62,12 @@ async fn run(mut command: Command) -> Result<Ran> {
 }
 
 /// The folders and files of a gateway of its own user, with the modes the documentation asks for.
-pub(super) struct Ground {
+pub(crate) struct Ground {
     dir: TempDir,
 }
 
 impl Ground {
-    pub(super) async fn new() -> Result<Self> {
+    pub(crate) async fn new() -> Result<Self> {
         let ground = Self { dir: TempDir::with_prefix("mollyguard-apart-")? };
         let path = ground.path();
         fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
@@ -98,20 +98,20 @@ impl Ground {
         Ok(ground)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    pub(super) fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.path().join("run/agent.sock")
     }
 
-    pub(super) fn operators(&self) -> PathBuf {
+    pub(crate) fn operators(&self) -> PathBuf {
         self.path().join("run-operators/operators.sock")
     }
 
     /// A program as this user, not started yet.
-    pub(super) fn command(&self, user: User, program: impl AsRef<Path>) -> Command {
+    pub(crate) fn command(&self, user: User, program: impl AsRef<Path>) -> Command {
         let mut command = privileged("setpriv");
         command.arg(format!("--reuid={}", user.name)).arg(format!("--regid={}", user.name));
         command.arg(format!("--groups={}", user.groups)).arg("--inh-caps=-all").arg("--bounding-set=-all");
@@ -120,25 +120,25 @@ impl Ground {
         command
     }
 
-    pub(super) async fn run(&self, user: User, program: &str, args: &[&str]) -> Result<Ran> {
+    pub(crate) async fn run(&self, user: User, program: &str, args: &[&str]) -> Result<Ran> {
         let mut command = self.command(user, program);
         command.args(args);
         run(command).await
     }
 
     /// A command of the gateway as this user.
-    pub(super) fn mollyguard(&self, user: User, args: &[&str]) -> Command {
+    pub(crate) fn mollyguard(&self, user: User, args: &[&str]) -> Command {
         let mut command = self.command(user, self.path().join("mollyguard"));
         command.args(args);
         command
     }
 
-    pub(super) async fn run_mollyguard(&self, user: User, args: &[&str]) -> Result<Ran> {
+    pub(crate) async fn run_mollyguard(&self, user: User, args: &[&str]) -> Result<Ran> {
         run(self.mollyguard(user, args)).await
     }
 
     /// What the gateway's own user sees in the state directory.
-    pub(super) async fn kept(&self, args: &[&str]) -> Result<String> {
+    pub(crate) async fn kept(&self, args: &[&str]) -> Result<String> {
         let config = self.path().join("etc/mollyguard.toml").display().to_string();
         let ran = self.run_mollyguard(GATEWAY, &[&["--config", &config], args].concat()).await?;
         assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -146,7 +146,7 @@ impl Ground {
     }
 
     /// How many bookings there are; none where the table is gone.
-    pub(super) async fn bookings(&self) -> Result<Option<u64>> {
+    pub(crate) async fn bookings(&self) -> Result<Option<u64>> {
         let copy = self.path().join("copy.db");
         let mut command = privileged("cp");
         command.arg("--no-preserve=all").arg(self.path().join("data/fleet.db")).arg(&copy);
@@ -155,7 +155,7 @@ impl Ground {
         Ok(count.ok().map(u64::try_from).transpose()?)
     }
 
-    pub(super) async fn serve(&self) -> Result<Running> {
+    pub(crate) async fn serve(&self) -> Result<Running> {
         let mut command = self.command(GATEWAY, "sh");
         command.args(["-c", "echo $$; exec \"$0\" \"$@\""]).arg(self.path().join("mollyguard"));
         command.arg("--config").arg(self.path().join("etc/mollyguard.toml"));
@@ -166,7 +166,7 @@ impl Ground {
     }
 
     /// A client of this user behind `mollyguard connect`.
-    pub(super) async fn agent(&self, user: User, era: Era, person: Person) -> Result<Agent> {
+    pub(crate) async fn agent(&self, user: User, era: Era, person: Person) -> Result<Agent> {
         let socket = self.socket().display().to_string();
         Agent::over_stdio(self.mollyguard(user, &["connect", "--socket", &socket]), era, person).await
     }
@@ -184,17 +184,17 @@ impl Drop for Ground {
 }
 
 /// A gateway that listens on a socket.
-pub(super) struct Running {
+pub(crate) struct Running {
     child: Child,
-    pub(super) pid: u32,
+    pub(crate) pid: u32,
     /// The line with which it said so.
-    pub(super) said: String,
+    pub(crate) said: String,
     stderr: Lines<BufReader<ChildStderr>>,
 }
 
 impl Running {
     /// Starts a command that prints its process id first.
-    pub(super) async fn start(mut command: Command) -> Result<Self> {
+    pub(crate) async fn start(mut command: Command) -> Result<Self> {
         let mut child = command.spawn()?;
         let mut lines = BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
         let pid = within("a process id", lines.next_line()).await??.ok_or("no process id")?.trim().parse()?;
@@ -218,7 +218,7 @@ impl Running {
     }
 
     /// Ends it as a service manager does; what it wrote meanwhile.
-    pub(super) async fn terminate(mut self) -> Result<(ExitStatus, String)> {
+    pub(crate) async fn terminate(mut self) -> Result<(ExitStatus, String)> {
         self.signal("-TERM").await?;
         let mut wrote = String::new();
         within("the last words", self.stderr.get_mut().read_to_string(&mut wrote)).await??;
@@ -226,7 +226,7 @@ impl Running {
     }
 
     /// Kills it as a power cut would.
-    pub(super) async fn kill(mut self) -> Result {
+    pub(crate) async fn kill(mut self) -> Result {
         self.signal("-KILL").await?;
         within("the end of a killed gateway", self.child.wait()).await??;
         Ok(())

@@ -10,7 +10,9 @@ use mollyguard_tests::{Era, Person, Result, within};
 use serde_json::{Value, json};
 
 use crate::asking::absent::TERMINAL;
-use ground::{AGENT, GATEWAY, Ground, OPERATOR, OTHER, Ran, STRANGER, User};
+use ground::{OPERATOR, OTHER, Ran, STRANGER, User};
+
+pub(crate) use ground::{AGENT, GATEWAY, Ground};
 
 const COUNT: &str = "SELECT count(*) FROM bookings";
 
