@@ -20,13 +20,13 @@ enum Sees {
 }
 
 pub(super) fn check(ground: &Ground) -> Vec<Finding> {
-    let families: [(&'static str, Vec<PathBuf>, fn(&str) -> Vec<Sees>); 4] = [
-        ("claude-code", claude_paths(ground), claude),
-        ("cursor", cursor_paths(ground), cursor),
-        ("codex", codex_paths(ground), codex),
-        ("vscode", vscode_paths(ground), vscode),
+    let found = [
+        family("claude-code", &claude_paths(ground), claude),
+        family("cursor", &cursor_paths(ground), cursor),
+        family("codex", &codex_paths(ground), codex),
+        family("vscode", &vscode_paths(ground), vscode),
     ];
-    families.into_iter().filter_map(|(id, paths, read)| family(id, &paths, read)).collect()
+    found.into_iter().flatten().collect()
 }
 
 /// What one program's settings amount to; nothing where there are none.

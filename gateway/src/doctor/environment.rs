@@ -54,20 +54,20 @@ mod tests {
     #[test]
     fn credentials_are_told_by_name_and_never_by_value() {
         for (name, value, is_one) in [
-            ("GITHUB_TOKEN", "ghp_x", true),
-            ("RAILWAY_API_KEY", "x", true),
-            ("AWS_SECRET_ACCESS_KEY", "x", true),
+            ("GITHUB_TOKEN", "ghp_canary", true),
+            ("RAILWAY_API_KEY", "canary-1", true),
+            ("AWS_SECRET_ACCESS_KEY", "canary-2", true),
             ("DATABASE_URL", "postgres://app:hunter2@db/orders", true),
             ("DATABASE_URL", "postgres://app@db/orders", false),
             ("HOMEPAGE", "https://example.org/a:b@c", false),
             ("GITHUB_TOKEN", "", false),
-            ("KEYBOARD", "de", false),
+            ("KEYBOARD", "qwertz", false),
             ("PATH", "/usr/bin", false),
         ] {
             let found = check(&[(name.to_owned(), value.to_owned())]);
             assert_eq!(found.state == State::Weak, is_one, "{name}={value}");
             assert_eq!(found.what.contains(&format!("`{name}`")), is_one, "{name}");
-            assert!(value.is_empty() || !found.what.contains(value) || value == "x", "{}", found.what);
+            assert!(value.is_empty() || !found.what.contains(value), "{}", found.what);
         }
     }
 }
