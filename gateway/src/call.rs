@@ -22,7 +22,6 @@ use crate::recovery;
 use crate::registry::Entry;
 use crate::reply::{About, Receipt, Refusal, Reply, Request, Stage, UndoHint, UnknownTool};
 use crate::store::{Ending, Intent, Start, Store, StoreError, Unfinished};
-use crate::unsettled;
 
 /// The first wait before an end that could not be written down is tried again, and the longest.
 const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
@@ -175,18 +174,16 @@ async fn read(
     }
 }
 
-/// Lets a change go on only when whatever changed its target before has its end on record, as far as this process can
-/// know: asked before the look, so that nobody is asked about a change that could not begin.
+/// Lets a change go on only when whatever changed its target before has its end on record, unless it still runs: asked
+/// before the look, so that nobody is asked about a change that could not begin. `begin` asks again.
 async fn settled_before(gateway: &Gateway, id: Uuid, request: &Request, errand: &Errand) -> Result<(), Box<Refusal>> {
     let about = || About::unseen(id, errand.tool.declaration.reversibility);
-    let caught_up = recovery::catch_up(gateway, &errand.target).await;
-    caught_up.map_err(|error| Refusal::of_store(&error, about()))?;
-    match gateway.unsettled.on(&errand.target) {
-        None => Ok(()),
-        Some(call) => {
-            let refusal = unsettled::must_wait(&errand.target, call, about());
-            Err(gateway.refused(request, errand, None, refusal).await)
+    match recovery::catch_up(gateway, &errand.target).await {
+        Ok(()) => Ok(()),
+        Err(error @ StoreError::Unsettled { .. }) => {
+            Err(gateway.refused(request, errand, None, Refusal::of_store(&error, about())).await)
         }
+        Err(error) => Err(Box::new(Refusal::of_store(&error, about()))),
     }
 }
 
@@ -216,11 +213,6 @@ struct Run {
 impl Run {
     /// Steps 7 to 10: write down, execute, write down, reply.
     async fn finished(mut self) -> Result<Reply, Box<Refusal>> {
-        // Asked again: meanwhile a person may have thought long, and another call's end been lost.
-        let mutates = self.errand.tool.declaration.mutates();
-        if let Some(call) = self.gateway.unsettled.on(&self.errand.target).filter(|_| mutates) {
-            return Err(Box::new(unsettled::must_wait(&self.errand.target, call, self.about)));
-        }
         let start = self.start();
         failpoint::reach("beginning");
         let intent = match self.gateway.store.begin(start).await {
@@ -317,29 +309,20 @@ impl Run {
         reply
     }
 
-    /// Keeps other changes off the target until the end is written down.
+    /// The store keeps other changes off the target until the end is written down.
     fn keep_trying(&self, unfinished: Box<Unfinished>) {
-        let (call, gateway) = (unfinished.intent.call(), Arc::clone(&self.gateway));
-        if self.errand.tool.declaration.mutates() {
-            gateway.unsettled.unwritten(call, &self.errand.target);
-        }
-        self.gateway.running.spawn(async move {
-            let (store, closing) = (Arc::clone(&gateway.store), gateway.closing.clone());
-            if write_later(store, closing, unfinished, WAITS).await {
-                gateway.unsettled.settled(call);
-            }
-        });
+        let (store, closing) = (Arc::clone(&self.gateway.store), self.gateway.closing.clone());
+        self.gateway.running.spawn(write_later(store, closing, unfinished, WAITS));
     }
 }
 
-/// Goes on trying to write down how a call ended, ever less often, until it is written or the gateway closes. Whether the
-/// call has an end on record now.
+/// Goes on trying to write down how a call ended, ever less often, until it is written or the gateway closes.
 async fn write_later(
     store: Arc<dyn Store>,
     closing: CancellationToken,
     mut unfinished: Box<Unfinished>,
     [mut wait, longest]: [Duration; 2],
-) -> bool {
+) {
     let mut last = false;
     loop {
         let Unfinished { intent, ending, error } = *unfinished;
@@ -347,7 +330,7 @@ async fn write_later(
         tracing::error!(%call, %error, "a call ended and its end is not written down yet");
         let ended = matches!(error, StoreError::AlreadyEnded(_));
         if last || ended {
-            return ended;
+            return;
         }
         last = tokio::select! {
             () = tokio::time::sleep(wait) => false,
@@ -356,7 +339,7 @@ async fn write_later(
         match store.finish(intent, ending).await {
             Ok(()) => {
                 tracing::info!(%call, "the end of the call is written down now");
-                return true;
+                return;
             }
             Err(again) => unfinished = again,
         }

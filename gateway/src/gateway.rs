@@ -22,7 +22,6 @@ use crate::reply::{About, ReasonCode, Refusal, Request};
 use crate::store::keys::KeyError;
 use crate::store::{Configured, OpenStore, SqliteStore, Store, StoreError};
 use crate::twins::Twins;
-use crate::unsettled::Unsettled;
 
 /// Everything a call needs.
 pub struct Gateway {
@@ -44,8 +43,8 @@ pub struct Gateway {
     pub(crate) twins: Twins,
     /// Calls that have been written down and run on, whether or not their client still listens.
     pub(crate) running: TaskTracker,
-    /// Calls whose end is not on record: their targets wait for it.
-    pub(crate) unsettled: Unsettled,
+    /// Held by whoever settles unfinished calls: one at a time.
+    pub(crate) settling: tokio::sync::Mutex<()>,
     /// Set when the gateway closes: what could not be written down is tried once more, and no longer.
     pub(crate) closing: CancellationToken,
 }
@@ -136,7 +135,7 @@ impl Gateway {
             slots: Slots::new(config.concurrent_calls, config.waiting_calls),
             twins: Twins::default(),
             running: TaskTracker::new(),
-            unsettled: Unsettled::default(),
+            settling: tokio::sync::Mutex::default(),
             closing: CancellationToken::new(),
             store: Arc::new(store),
             config: Arc::new(config),

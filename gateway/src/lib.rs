@@ -26,4 +26,3 @@ pub mod reply;
 mod steps;
 pub mod store;
 mod twins;
-mod unsettled;

@@ -12,8 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::audit::End;
 use crate::gateway::Gateway;
 use crate::registry::Registered;
-use crate::store::{Ending, StoreError, StoredCall};
-use crate::unsettled::Why;
+use crate::store::{Ending, NoEnd, StoreError};
 
 /// How often a running gateway looks for calls that another process left unfinished.
 const EVERY: Duration = Duration::from_secs(60);
@@ -24,9 +23,9 @@ const EVERY: Duration = Duration::from_secs(60);
 /// The store failed, for one call at least; the others are settled.
 pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
     // One at a time: whoever waited finds settled what the other one settled.
-    let _turn = gateway.unsettled.settling.lock().await;
+    let _turn = gateway.settling.lock().await;
     let (mut settled, mut failed) = (Vec::new(), None);
-    for call in find(gateway).await? {
+    for call in gateway.store.unfinished().await? {
         failpoint::reach("settling");
         let tool = gateway.registry.native(&call.tool);
         let probe = match tool {
@@ -36,13 +35,12 @@ pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
         let note = noted("the gateway stopped while it ran", probe);
         let ending = Ending { end: End::Uncertain, undo: None, note: Some(note.clone()), probe: Some(probe) };
         match gateway.store.settle(call.id, ending).await {
-            Ok(done) => {
-                gateway.unsettled.settled(call.id);
-                if done {
-                    tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{note}");
-                    settled.push(call.id);
-                }
+            Ok(true) => {
+                tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{note}");
+                settled.push(call.id);
             }
+            // Another process was quicker.
+            Ok(false) => {}
             // One that cannot be settled does not keep the others from it.
             Err(error) => {
                 tracing::error!(call = %call.id, %error, "an unfinished call could not be settled");
@@ -53,28 +51,23 @@ pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
     failed.map_or(Ok(settled), Err)
 }
 
-/// The unfinished calls whose process is gone; from now on, their targets wait for them.
-async fn find(gateway: &Gateway) -> Result<Vec<StoredCall>, StoreError> {
-    let found = gateway.store.unfinished().await?;
-    gateway.unsettled.found(&found);
-    Ok(found)
-}
-
-/// Sees to it, before a change of a target is even looked at, that the calls of processes gone before this one began are
-/// settled there. Asks the store once in a process's life, and later only where something is left to settle.
+/// Sees to it, before a change of a target is even looked at, that what changed it before has its end on record: a call
+/// whose process is gone is settled first.
 ///
 /// # Errors
-/// The store cannot be asked. What it could not settle is told by [`crate::unsettled::Unsettled::on`].
+/// Why the change must wait, or that the store cannot be asked.
 pub(crate) async fn catch_up(gateway: &Gateway, target: &str) -> Result<(), StoreError> {
-    if !gateway.unsettled.has_looked() {
-        find(gateway).await?;
+    let mut found = gateway.store.unsettled(target).await?;
+    if matches!(found, Some((_, NoEnd::CutOff))) {
+        if let Err(error) = settle(gateway).await {
+            tracing::error!(%error, target, "unfinished calls could not be settled before a change");
+        }
+        found = gateway.store.unsettled(target).await?;
     }
-    if matches!(gateway.unsettled.on(target), Some((_, Why::CutOff)))
-        && let Err(error) = settle(gateway).await
-    {
-        tracing::error!(%error, target, "unfinished calls could not be settled before a change");
+    match found {
+        None => Ok(()),
+        Some((call, why)) => Err(StoreError::Unsettled { call, target: target.to_owned(), why }),
     }
-    Ok(())
 }
 
 /// Lets a tool look at what became of a call of its, within the deadline.

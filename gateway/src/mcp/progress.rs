@@ -47,7 +47,8 @@ pub(super) async fn during<T>(
     let done = tokio::select! {
         biased;
         done = &mut work => done,
-        () = &mut report => work.await,
+        // The client cannot be reached any more, and what has reported is over: it must not be waited for again.
+        () = &mut report => return work.await,
     };
     // Nothing may follow the result, so a notification on its way is let through first; but when the connection is
     // closing nobody sends it, and waiting longer would only hold the process.
@@ -82,5 +83,38 @@ async fn report(seen: &Seen, peer: &Peer<RoleServer>, token: ProgressToken, timi
         if peer.notify_progress(said).await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::ServerHandler;
+    use rmcp::model::NumberOrString;
+    use rmcp::service::serve_directly;
+
+    use super::*;
+
+    struct Nothing;
+
+    impl ServerHandler for Nothing {}
+
+    #[tokio::test]
+    async fn a_client_that_cannot_be_reached_does_not_keep_a_call_from_its_end() {
+        let (ours, _theirs) = tokio::io::duplex(1 << 10);
+        let running = serve_directly::<RoleServer, _, _, _, _>(Nothing, ours, None);
+        let peer = running.peer().clone();
+        running.cancel().await.unwrap();
+        let timing = Timing { progress_after: Duration::ZERO, ..Timing::default() };
+        let seen = Seen::new();
+        let work = async {
+            while seen.stage.receiver_count() == 0 {
+                tokio::task::yield_now().await;
+            }
+            // Until nobody reports any more.
+            seen.stage.closed().await;
+            "done"
+        };
+        let token = ProgressToken(NumberOrString::Number(1));
+        assert_eq!(during(work, &seen, &peer, Some(token), &timing).await, "done");
     }
 }

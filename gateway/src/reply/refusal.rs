@@ -217,6 +217,13 @@ impl Refusal {
             StoreError::AlreadyUndone(..) => {
                 Self::new(ReasonCode::Untouched, error.to_string(), "`list_calls` shows how that call ended.", about)
             }
+            StoreError::Unsettled { .. } => Self::new(
+                ReasonCode::Unavailable,
+                error.to_string(),
+                "Reads go on. The gateway keeps trying: call again once `list_calls` shows how that call ended. If it \
+                 stays without an end, have a person look at the gateway's log and state directory.",
+                about,
+            ),
             _ => Self::new(
                 ReasonCode::Unavailable,
                 format!("nothing runs that cannot be written down, and {error}"),

@@ -44,9 +44,37 @@ pub enum StoreError {
     /// The call's end is written down already.
     #[error("call `{0}` has an end already")]
     AlreadyEnded(Uuid),
+    /// A call has begun there, nothing goes on with it, and its end is not on record.
+    #[error("call `{call}` on `{target}` {why}, so no other change of `{target}` begins")]
+    Unsettled {
+        /// The call.
+        call: Uuid,
+        /// The configured target's name.
+        target: String,
+        /// Why it has no end.
+        why: NoEnd,
+    },
     /// What was read back makes no sense.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
+}
+
+/// Why a call with which nothing goes on has no end on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoEnd {
+    /// It ended, and that could not be written down. Its living process tries again until it can.
+    Unwritten,
+    /// Its process is gone. Recovery looks at what it did.
+    CutOff,
+}
+
+impl std::fmt::Display for NoEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unwritten => "has ended, and how cannot be written down yet",
+            Self::CutOff => "was cut off with its gateway, and what became of it could not be settled yet",
+        })
+    }
 }
 
 /// A call about to run.
@@ -183,7 +211,8 @@ pub struct CallFilter {
 pub trait Store: Send + Sync {
     /// Writes down, in ONE durable transaction, that a call is about to run: the `Started` record, its pre-image, the
     /// approval it spends (Approved → Spent, unexpired, same confirmation; else `NotApproved`), the call it undoes
-    /// (claimed; else `AlreadyUndone`). If this fails, nothing may run.
+    /// (claimed; else `AlreadyUndone`). A change of a target on which something is [`Store::unsettled`] is `Unsettled`. If
+    /// this fails, nothing may run.
     async fn begin(&self, start: Start) -> Result<Intent, StoreError>;
 
     /// Writes down, in ONE durable transaction, how the call ended: the `Finished` record, its undo plan, and for a
@@ -240,6 +269,10 @@ pub trait Store: Send + Sync {
 
     /// Calls that started, have no end, and whose process is gone (its stream's lease has lapsed): what recovery settles.
     async fn unfinished(&self) -> Result<Vec<StoredCall>, StoreError>;
+
+    /// A call on this configured target, of this or any other process, that has no end on record and does not simply run:
+    /// its end could not be written, or its process is gone. No change of the target begins before its end is on record.
+    async fn unsettled(&self, target: &str) -> Result<Option<(Uuid, NoEnd)>, StoreError>;
 
     /// Ends a call that `unfinished` gave, in one transaction, unless somebody else did meanwhile (then `false`).
     async fn settle(&self, call: Uuid, ending: Ending) -> Result<bool, StoreError>;

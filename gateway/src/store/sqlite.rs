@@ -11,6 +11,7 @@ mod schema;
 mod shipper;
 #[cfg(test)]
 pub(crate) mod tests;
+mod unsettled;
 mod writer;
 mod writes;
 
@@ -28,10 +29,11 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{CallFilter, Ending, Intent, Start, Store, StoreError, StoredCall, Unfinished};
+use super::{CallFilter, Ending, Intent, NoEnd, Start, Store, StoreError, StoredCall, Unfinished};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject};
 use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
 use rows::{CallRow, ConfirmationRow, Depth};
+use unsettled::{Looker, Unwritten};
 use writer::{Message, Task, Work, Writer};
 use writes::{Given, Writing};
 
@@ -126,6 +128,7 @@ pub struct SqliteStore {
     reader: Arc<Mutex<Connection>>,
     keys: Arc<ArgsKey>,
     pulse: Arc<Pulse>,
+    unwritten: Arc<Unwritten>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -152,7 +155,7 @@ impl SqliteStore {
             Arc::clone(&pulse),
             checkpoint.map(|path| (path, checkpoint_delay)),
         );
-        let stream = writer.id;
+        let (stream, unwritten) = (writer.id, Arc::clone(&writer.unwritten));
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let thread = std::thread::Builder::new()
             .name("store".into())
@@ -167,6 +170,7 @@ impl SqliteStore {
             reader: Arc::new(Mutex::new(reader)),
             keys: seals,
             pulse,
+            unwritten,
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -231,6 +235,14 @@ impl SqliteStore {
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
+    /// Before whoever made the call hears of it: from then on, no other process begins a change of its target.
+    async fn tell_unwritten(&self, call: Uuid) {
+        let (unwritten, patience) = (Arc::clone(&self.unwritten), self.patience);
+        if let Err(error) = tokio::task::spawn_blocking(move || unwritten.add(call, patience)).await {
+            tracing::error!(%call, %error, "the telling of an end that is not written was cut off");
+        }
+    }
+
     async fn read<T, F>(&self, run: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -285,9 +297,18 @@ impl Store for SqliteStore {
         let ending = Arc::new(ending);
         let given = Arc::clone(&ending);
         let error = match self.write(true, move |writing| writes::end(writing, call, &given)).await {
-            Ok(true) => return Ok(()),
-            Ok(false) => StoreError::AlreadyEnded(call),
-            Err(error) => error,
+            Ok(true) => {
+                self.unwritten.remove(call);
+                return Ok(());
+            }
+            Ok(false) => {
+                self.unwritten.remove(call);
+                StoreError::AlreadyEnded(call)
+            }
+            Err(error) => {
+                self.tell_unwritten(call).await;
+                error
+            }
         };
         Err(Box::new(Unfinished { intent, ending: Arc::unwrap_or_clone(ending), error }))
     }
@@ -349,6 +370,16 @@ impl Store for SqliteStore {
     async fn unfinished(&self) -> Result<Vec<StoredCall>, StoreError> {
         let (directory, own) = (self.directory.clone(), self.stream);
         self.read(move |connection, seals| reads::unfinished(connection, &directory, own, seals)).await
+    }
+
+    async fn unsettled(&self, target: &str) -> Result<Option<(Uuid, NoEnd)>, StoreError> {
+        let (directory, own, target) = (self.directory.clone(), self.stream, target.to_owned());
+        let unwritten = Arc::clone(&self.unwritten);
+        self.read(move |connection, seals| {
+            let looker = Looker { directory: &directory, own, unwritten: &unwritten, seals };
+            unsettled::on(connection, &target, &looker)
+        })
+        .await
     }
 
     async fn settle(&self, call: Uuid, ending: Ending) -> Result<bool, StoreError> {

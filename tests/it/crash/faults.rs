@@ -138,6 +138,9 @@ async fn at_the_beginning(harmed: &Harmed, fault: Fault) -> Result {
 async fn at_the_end(harmed: &Harmed, fault: Fault) -> Result {
     let world = &harmed.world;
     let agent = harmed.agent().await?;
+    // Another process, which has its own stream.
+    let other = world.stdio(Era::Modern, Person::absent()).await?;
+    other.call("sqlite_query", json!({"target": "fleet_dev", "sql": "SELECT 1"})).await?.done();
     fs::write(&harmed.held, "")?;
     let call = agent.start("sqlite_write", delete(2)).await?;
     let row = started(world, 2).await?;
@@ -148,7 +151,11 @@ async fn at_the_end(harmed: &Harmed, fault: Fault) -> Result {
     reply.failed("uncertain");
     assert!(reply.text().contains("its end is not written down yet"), "{fault:?}: {}", reply.text());
     let after = world.dump("fleet_dev")?;
-    agent.call("sqlite_write", delete(3)).await?.refused("unavailable");
+    for agent in [&agent, &other] {
+        let refused = agent.call("sqlite_write", delete(3)).await?;
+        refused.refused("unavailable");
+        assert!(refused.text().contains(&row.id), "{fault:?}: {}", refused.text());
+    }
     assert_eq!(world.dump("fleet_dev")?, after, "{fault:?}");
     harmed.lift(set)?;
     until("the end of the call", || {
@@ -156,8 +163,9 @@ async fn at_the_end(harmed: &Harmed, fault: Fault) -> Result {
         Ok(found.filter(|call| call.ended.as_deref() == Some("succeeded") && call.undoable))
     })
     .await?;
-    at_last(&agent, "undo_call", json!({"call_id": row.id})).await?;
+    at_last(&other, "undo_call", json!({"call_id": row.id})).await?;
     assert_eq!(world.rows("fleet_dev", "bookings")?, 11, "{fault:?}");
+    assert!(other.close().await?.success());
     assert!(agent.close().await?.success());
     sound(world).await
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use mollyguard_tests::{Result, World};
 use serde_json::json;
 
-use super::matrix::{Case, table};
+use super::matrix::{Case, at_the_rental, table};
 
 const RENAME: &[(&str, &[&str])] = &[("files_rename", &["kill", "fail"]), ("files_renamed", &["kill"])];
 const STAGE: &[(&str, &[&str])] =
@@ -36,8 +36,17 @@ fn state(world: &World) -> Result<String> {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let case =
-        |name, tool, args, undo, places| Case { name, tool, args, types: "licence-4711.txt", undo, state, places };
+    let case = |name, tool, args, undo, places| Case {
+        name,
+        tool,
+        args,
+        ground: at_the_rental,
+        types: "licence-4711.txt",
+        undo,
+        state,
+        places,
+        only: None,
+    };
     let licence = json!({"target": "scratch", "path": "licence-4711.txt"});
     let new = json!({"target": "scratch", "path": "new.txt", "content": "new"});
     let over = json!({"target": "scratch", "path": "licence-4711.txt", "content": "of Grace"});

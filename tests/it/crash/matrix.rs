@@ -19,6 +19,8 @@ pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) tool: &'static str,
     pub(super) args: Value,
+    /// Makes the world it happens in.
+    pub(super) ground: fn(&Value) -> Result<Ground>,
     /// What a person types where they are asked.
     pub(super) types: &'static str,
     /// The call that is cut off is the one that takes this one back.
@@ -27,6 +29,22 @@ pub(super) struct Case {
     pub(super) state: fn(&World) -> Result<String>,
     /// Where its toolset can die, and where it can fail.
     pub(super) places: &'static [(&'static str, &'static [&'static str])],
+    /// Only these places: those before and after its toolset's own are gone through by others of the toolset.
+    pub(super) only: Option<&'static [(&'static str, &'static [&'static str])]>,
+}
+
+/// Where a call is made.
+pub(super) struct Ground {
+    pub(super) world: World,
+    /// Its arguments there.
+    pub(super) args: Value,
+    /// What lives as long as that.
+    pub(super) with: Option<Box<dyn Send + Sync>>,
+}
+
+/// In the world of the rental firm.
+pub(super) fn at_the_rental(args: &Value) -> Result<Ground> {
+    Ok(Ground { world: rental()?, args: args.clone(), with: None })
 }
 
 /// Where every change can, in the order of a call. After `begin_written` and `finish_written` the transaction is not yet
@@ -60,8 +78,13 @@ impl Case {
         self.places.is_empty()
     }
 
-    fn all(&self) -> Vec<(&'static str, &'static str)> {
-        let places = if self.reads() { [OF_A_READ, &[], &[]] } else { [BEFORE, self.places, AFTER] };
+    /// Every place, and what happens there.
+    pub(super) fn all(&self) -> Vec<(&'static str, &'static str)> {
+        let places = match self.only {
+            Some(only) => [only, &[], &[]],
+            None if self.reads() => [OF_A_READ, &[], &[]],
+            None => [BEFORE, self.places, AFTER],
+        };
         let acts = |(place, acts): &(&'static str, &'static [&'static str])| {
             let place = *place;
             acts.iter().map(move |act| (place, *act)).collect::<Vec<_>>()
@@ -76,12 +99,13 @@ impl Case {
     }
 
     /// Makes the call that the case is about, after the one it takes back where there is one.
-    async fn prepared(&self, world: &World) -> Result<(&'static str, Value)> {
+    async fn prepared(&self, ground: &Ground) -> Result<(&'static str, Value)> {
+        let Ground { world, args, .. } = ground;
         if !self.undo {
-            return Ok((self.tool, self.args.clone()));
+            return Ok((self.tool, args.clone()));
         }
         let agent = world.stdio(Era::Modern, self.person()).await?;
-        let done = agent.call(self.tool, self.args.clone()).await?;
+        let done = agent.call(self.tool, args.clone()).await?;
         done.done();
         agent.close().await?;
         Ok(("undo_call", json!({"call_id": done.call_id()})))
@@ -89,8 +113,9 @@ impl Case {
 
     /// What the call leaves when nothing disturbs it.
     async fn undisturbed(&self) -> Result<String> {
-        let world = rental()?;
-        let (tool, args) = self.prepared(&world).await?;
+        let ground = (self.ground)(&self.args)?;
+        let (tool, args) = self.prepared(&ground).await?;
+        let Ground { world, with: _with, .. } = ground;
         let agent = world.stdio(Era::Modern, self.person()).await?;
         agent.call(tool, args).await?.done();
         agent.close().await?;
@@ -99,8 +124,9 @@ impl Case {
 
     /// Dies or fails at this place, is looked at by another gateway, and is told in one line.
     async fn run(&self, place: &str, act: &str, after: &str) -> Result<String> {
-        let mut world = rental()?;
-        let (tool, args) = self.prepared(&world).await?;
+        let ground = (self.ground)(&self.args)?;
+        let (tool, args) = self.prepared(&ground).await?;
+        let Ground { mut world, with: _with, .. } = ground;
         let (before, known) = ((self.state)(&world)?, calls(&world)?.len());
         world.env("MOLLYGUARD_FAILPOINTS", format!("{place}={act}"));
         let agent = world.stdio(Era::Modern, self.person()).await?;
@@ -134,7 +160,7 @@ impl Case {
             return Err(format!("the record is not sound: {:?}", report.findings).into());
         }
         Ok(format!(
-            "{:<25} {:<16} {:<4} {:<9} {:<20} {:<31} {:<11} {then}\n",
+            "{:<25} {:<18} {:<4} {:<9} {:<20} {:<31} {:<11} {then}\n",
             self.name,
             place,
             act,
@@ -274,7 +300,7 @@ pub(super) async fn table(name: &str, cases: Vec<Case>) -> Result {
         }
     }
     let mut table = format!(
-        "{:<25} {:<16} {:<4} {:<9} {:<20} {:<31} {:<11} {}\n",
+        "{:<25} {:<18} {:<4} {:<9} {:<20} {:<31} {:<11} {}\n",
         "call", "place", "act", "world", "journal", "record", "reply", "then"
     );
     let mut wrong = Vec::new();
@@ -307,7 +333,7 @@ fn every_place_is_gone_through() -> Result {
             named.extend(calls.filter_map(|(_, rest)| Some(rest.split_once('"')?.0.to_owned())));
         }
     }
-    let cases = super::sqlite::cases().into_iter().chain(super::files::cases());
+    let cases = super::sqlite::cases().into_iter().chain(super::files::cases()).chain(super::postgres::cases());
     let mut gone: std::collections::BTreeSet<_> =
         cases.flat_map(|case| case.all()).map(|(place, _)| place.to_owned()).collect();
     // What settles others' calls is held up in a test of its own.

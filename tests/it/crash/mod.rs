@@ -4,6 +4,7 @@
 mod faults;
 mod files;
 mod matrix;
+mod postgres;
 mod shim;
 mod sqlite;
 mod waiting;

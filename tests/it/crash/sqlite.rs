@@ -3,7 +3,7 @@
 use mollyguard_tests::{Result, World};
 use serde_json::json;
 
-use super::matrix::{Case, table};
+use super::matrix::{Case, at_the_rental, table};
 
 const COMMIT: &[(&str, &[&str])] = &[("sqlite_commit", &["kill", "fail"]), ("sqlite_committed", &["kill", "fail"])];
 
@@ -18,7 +18,17 @@ fn state(world: &World) -> Result<String> {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let case = |name, tool, args, undo| Case { name, tool, args, types: "bookings", undo, state, places: COMMIT };
+    let case = |name, tool, args, undo| Case {
+        name,
+        tool,
+        args,
+        ground: at_the_rental,
+        types: "bookings",
+        undo,
+        state,
+        places: COMMIT,
+        only: None,
+    };
     let delete = json!({"target": "fleet_dev", "sql": "DELETE FROM bookings WHERE id > 3"});
     let table = json!({"target": "fleet_dev", "table": "bookings"});
     let read = json!({"target": "fleet_dev", "sql": "SELECT count(*) FROM bookings"});

@@ -81,6 +81,63 @@ async fn changes_that_run_at_the_same_time_do_not_wait() -> Result {
     sound(&world).await
 }
 
+/// The same for every process of the store, as long as the one that cannot write the end lives, and until what it leaves
+/// behind is settled.
+#[tokio::test]
+async fn a_target_waits_in_every_process_for_an_end_that_one_cannot_write() -> Result {
+    let mut world = rental()?;
+    world.env("MOLLYGUARD_FAILPOINTS", "finish_written=fail");
+    let failing = world.stdio(Era::Modern, Person::absent()).await?;
+    let held = world.path().join("held");
+    fs::write(&held, "")?;
+    world.env("MOLLYGUARD_FAILPOINTS", format!("beginning=wait:{}", held.display()));
+    let late = world.stdio(Era::Modern, Person::absent()).await?;
+    world.env("MOLLYGUARD_FAILPOINTS", "");
+    let other = world.stdio(Era::Modern, Person::types("bookings")).await?;
+    let done = other.call("sqlite_write", delete("fleet_dev", 1)).await?;
+    done.done();
+    // It may have looked and been decided before the other's end was lost: it is asked again as it begins.
+    let begins = late.start("sqlite_write", delete("fleet_dev", 4)).await?;
+    let lost = failing.call("sqlite_write", delete("fleet_dev", 2)).await?;
+    lost.failed("uncertain");
+    assert_eq!(world.rows("fleet_dev", "bookings")?, 10);
+
+    let (before, known) = (world.dump("fleet_dev")?, calls(&world)?.len());
+    fs::remove_file(&held)?;
+    let newcomer = world.stdio(Era::Modern, Person::absent()).await?;
+    let mut refusals = vec![begins.reply().await?];
+    for agent in [&failing, &other, &newcomer] {
+        refusals.push(agent.call("sqlite_write", delete("fleet_dev", 3)).await?);
+    }
+    refusals.push(other.call("undo_call", json!({"call_id": done.call_id()})).await?);
+    let purge = json!({"target": "fleet_dev", "table": "bookings"});
+    refusals.push(other.call("sqlite_purge_table", purge.clone()).await?);
+    for refused in refusals {
+        refused.refused("unavailable");
+        let text = refused.text();
+        assert!(text.contains(lost.call_id()) && text.contains("cannot be written down yet"), "{text}");
+        assert!(text.contains("no other change of `fleet_dev` begins"), "{text}");
+    }
+    assert!(other.asked().is_empty(), "nobody is asked for nothing");
+    assert_eq!((world.dump("fleet_dev")?, calls(&world)?.len()), (before, known));
+    other.call("sqlite_query", json!({"target": "fleet_dev", "sql": "SELECT 1"})).await?.done();
+    other.call("sqlite_write", delete("fleet_staging", 2)).await?.done();
+
+    failing.kill().await?;
+    let free = other.call("sqlite_write", delete("fleet_dev", 3)).await?;
+    free.done();
+    assert_eq!(world.rows("fleet_dev", "bookings")?, 9);
+    let (settled, began) = (place(&world, "finished", lost.call_id())?, place(&world, "started", free.call_id())?);
+    assert!(settled.is_some() && settled < began, "{settled:?} {began:?}");
+    let lost = calls(&world)?.into_iter().find(|call| call.id == *lost.call_id()).ok_or("it is on record")?;
+    assert_eq!(lost.ended.as_deref(), Some("uncertain"));
+    other.call("sqlite_purge_table", purge).await?.done();
+    for agent in [late, other, newcomer] {
+        assert!(agent.close().await?.success());
+    }
+    sound(&world).await
+}
+
 /// A world in which a gateway was killed after it had changed `fleet_dev`, having done `done` there before.
 async fn cut_off() -> Result<(World, String, String)> {
     let mut world = rental()?;

@@ -12,6 +12,7 @@ use super::connect::{Connection, Meter};
 use super::pool::{Lent, Pool, Pools};
 use super::trouble;
 use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError};
+use crate::failpoint;
 use crate::text::shown;
 
 /// One target's own settings, with its open connections.
@@ -413,8 +414,10 @@ impl<'a> Tx<'a> {
         if watch.left().is_zero() {
             return Err(Unsure::No(trouble::too_long(watch.site)));
         }
+        // Told to fail, the connection breaks: before COMMIT has reached the server, or before its answer has come back.
+        failpoint::pass("postgres_commit").map_err(|error| Unsure::Lost(error.to_string()))?;
         match watch.raw(inner.commit()).await {
-            Ok(()) => Ok(()),
+            Ok(()) => failpoint::pass("postgres_committed").map_err(|error| Unsure::Lost(error.to_string())),
             Err(Some(error)) if trouble::is_an_answer(&error) => Err(Unsure::No(trouble::explain(watch.site, &error))),
             Err(Some(error)) => Err(Unsure::Lost(trouble::words(&error))),
             Err(None) => Err(Unsure::Lost("no answer in time".into())),

@@ -16,10 +16,17 @@ use crate::contract::{
     About, Audience, BlastRadius, Cause, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility,
     Scope, ToolError, TypedTool,
 };
+use crate::failpoint;
 use crate::text::{count, shown, shown_sentence};
 
 /// How long a session may take to end before the answer says that it is still there.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a session at rest may take to notice that it was told to end.
+const NOTICE: Duration = Duration::from_secs(1);
+
+/// Between two looks for a session.
+const PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) struct PostgresTerminate;
 
@@ -146,13 +153,30 @@ impl TypedTool for PostgresTerminate {
     }
 
     async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
-        match self.look(args, lease).await {
-            Ok(again) if again.fingerprint == seen.fingerprint => Probe::Unchanged,
-            // It is gone, or its process id is another session's: what the call would have come to.
-            Ok(_) | Err(ToolError::Untouched { cause: Cause::NotFound, .. }) => Probe::Changed,
-            Err(_) => Probe::Unknown,
+        let ends = Instant::now() + NOTICE;
+        loop {
+            match still_there(args.pid, seen, lease).await {
+                Ok(Some(_)) if Instant::now() < ends => tokio::time::sleep(PAUSE).await,
+                // Nothing would have kept it from ending.
+                Ok(Some(true)) => return Probe::Unchanged,
+                // It is gone, or its process id is another session's: what the call would have come to.
+                Ok(None) | Err(ToolError::Untouched { cause: Cause::NotFound, .. }) => return Probe::Changed,
+                Ok(Some(false)) | Err(_) => return Probe::Unknown,
+            }
         }
     }
+}
+
+/// Whether the session that was looked at is there, and if so, at rest.
+async fn still_there(pid: i32, seen: &Preflight, lease: &Lease) -> Result<Option<bool>, ToolError> {
+    let mut session = Session::open(lease).await?;
+    let user = session.server.user.clone();
+    let tx = session.begin(Mode::ReadOnly).await?;
+    let victim = victim(&tx, pid).await?;
+    let began = may_be_ended(&tx, &victim, &user)?;
+    let same = fingerprint(&tx, &victim, &began) == seen.fingerprint;
+    tx.rollback().await?;
+    Ok(same.then(|| victim.state.is_some_and(|state| state.starts_with("idle"))))
 }
 
 async fn victim(tx: &Tx<'_>, pid: i32) -> Result<Victim, ToolError> {
@@ -293,13 +317,15 @@ async fn tell(tx: &Tx<'_>, victim: &Victim, began: &str) -> Result<Option<bool>,
         (&victim.user, Type::TEXT),
         (&victim.application, Type::TEXT),
     ];
+    let broken = |error: std::io::Error| ToolError::unavailable(error.to_string());
+    failpoint::pass("postgres_signal").map_err(broken)?;
     let rows = tx.rows(sql, params).await?;
+    failpoint::pass("postgres_signalled").map_err(broken)?;
     rows.first().map(|row| super::catalog::cell(row, 0)).transpose()
 }
 
 /// Looks for the session until it is gone, for a bounded time.
 async fn is_gone(session: &mut Session, pid: i32, began: &str) -> bool {
-    const PAUSE: Duration = Duration::from_millis(20);
     let (began, ends) = (began.to_owned(), Instant::now() + PATIENCE);
     let sql = "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.pid = $1 \
                AND a.backend_start = $2::text::timestamptz)";

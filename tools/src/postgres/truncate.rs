@@ -16,8 +16,8 @@ use super::session::{Mode, Session, Tx};
 use super::shape::{self, Contents};
 use super::subject;
 use crate::contract::{
-    About, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope,
-    ToolError, TypedTool, UndoPlan, now,
+    About, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility,
+    Scope, ToolError, TypedTool, UndoPlan, now,
 };
 use crate::text::{count, shown, size};
 
@@ -126,6 +126,15 @@ impl TypedTool for PostgresTruncate {
         let truncated = reach.tables.iter().map(Relation::shown).collect();
         let output = Output { truncated, rows: reach.contents.rows, quarantine_id: copied.map(|kept| kept.id) };
         Ok(Done { output, undo })
+    }
+
+    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
+        match self.look(args, lease).await {
+            Ok(again) if again.fingerprint == seen.fingerprint => Probe::Unchanged,
+            // The same tables, and nothing in them any more.
+            Ok(again) if again.blast_radius.rows == Some(0) && again.targets == seen.targets => Probe::Changed,
+            Ok(_) | Err(_) => Probe::Unknown,
+        }
     }
 }
 

@@ -98,7 +98,7 @@ pub(super) fn calls(
     select(connection, &sql, params_from_iter(given), Depth::Listed, seals)
 }
 
-fn select(
+pub(super) fn select(
     connection: &Connection,
     sql: &str,
     given: impl rusqlite::Params,

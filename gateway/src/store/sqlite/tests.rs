@@ -32,7 +32,7 @@ pub(crate) fn hold(directory: &Path) -> Held {
     Held { _connection: connection }
 }
 
-fn plain(directory: &Path) -> Connection {
+pub(crate) fn plain(directory: &Path) -> Connection {
     Connection::open(schema::path(directory)).unwrap()
 }
 
@@ -346,10 +346,11 @@ async fn a_damaged_row_does_not_hide_the_others() {
     let place = tempfile::tempdir().unwrap();
     let mut sound = Vec::new();
     let mut damaged = Vec::new();
-    for calls in [&mut damaged, &mut sound] {
+    for (calls, target) in [(&mut damaged, "fleet"), (&mut sound, "fleet_staging")] {
         let store = open(place.path());
         let question = laws::question(Duration::from_secs(600));
         laws::ask(&store, &question).await;
+        let start = || Start { target: target.into(), ..start() };
         calls.extend([question.id, store.begin(start()).await.unwrap().call()]);
         store.begin(start()).await.unwrap();
     }
@@ -405,10 +406,10 @@ async fn a_killed_process_is_known_dead_at_once() {
     let unfinished = store.unfinished().await.unwrap();
     assert_eq!(unfinished.len(), 1);
     let locks = || fs::read_dir(place.path().join("streams")).unwrap().count();
-    assert_eq!(locks(), 1);
+    assert_eq!(locks(), 2);
     assert!(store.settle(unfinished[0].id, ended(End::Uncertain)).await.unwrap());
     assert!(store.unfinished().await.unwrap().is_empty());
-    assert_eq!(locks(), 1, "only that of the living is left");
+    assert_eq!(locks(), 2, "only those of the living are left");
     let report = verify_store(place.path(), None).unwrap();
     assert!(report.is_sound(), "{:#?}", report.findings);
     assert_eq!((report.streams, report.records), (2, 6));

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::lease::Lease;
 use super::schema::{self, failed};
 use super::shipper::Shipper;
+use super::unsettled::Unwritten;
 use super::writes::{Tail, Writing};
 use super::{Configured, Pulse};
 use crate::audit::{ArgsKey, AuditKey, Head, chain};
@@ -105,6 +106,7 @@ pub(super) struct Writer {
     pub(super) pulse: Arc<Pulse>,
     pub(super) checkpoint: Option<(PathBuf, Duration)>,
     pub(super) id: Uuid,
+    pub(super) unwritten: Arc<Unwritten>,
     tail: Tail,
     stream: Option<Stream>,
     shipper: Option<Shipper>,
@@ -132,6 +134,7 @@ impl Writer {
             pulse,
             checkpoint,
             id,
+            unwritten: Arc::default(),
             tail,
             stream: None,
             shipper: None,
@@ -200,6 +203,8 @@ impl Writer {
         let before = self.tail;
         let mut writing = Writing {
             connection: &self.connection,
+            directory: &self.directory,
+            unwritten: &self.unwritten,
             stream: self.id,
             tail: before,
             configured: &self.configured,
@@ -246,7 +251,8 @@ impl Writer {
         let signed = schema::has_rows(&self.connection, "heads")?;
         let key = AuditKey::open_for(&self.directory, self.installation, signed)
             .map_err(|error| StoreError::Failed(error.to_string()))?;
-        let lease = Lease::take(&self.directory, self.id).map_err(StoreError::Failed)?;
+        let (lease, unwritten) = Lease::take(&self.directory, self.id).map_err(StoreError::Failed)?;
+        self.unwritten.with(unwritten);
         Ok(Stream { key, lease })
     }
 

@@ -1,8 +1,9 @@
 //! What is written together: each function runs inside one transaction of the writer.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use mollyguard_tools::contract::{Digest, Timestamp, now};
+use mollyguard_tools::contract::{Digest, Reversibility, Timestamp, now};
 use mollyguard_tools::failpoint;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use uuid::Uuid;
@@ -10,6 +11,7 @@ use uuid::Uuid;
 use super::Configured;
 use super::rows::{CallRow, ConfirmationRow, text};
 use super::schema::failed;
+use super::unsettled::{self, Looker, Unwritten};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject, chain};
 use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
 use crate::store::{Ending, Start, StoreError};
@@ -24,6 +26,8 @@ pub(super) struct Tail {
 /// The transaction being written, and the stream it appends to.
 pub(super) struct Writing<'a> {
     pub(super) connection: &'a Connection,
+    pub(super) directory: &'a Path,
+    pub(super) unwritten: &'a Unwritten,
     pub(super) stream: Uuid,
     pub(super) tail: Tail,
     pub(super) configured: &'a Configured,
@@ -80,6 +84,9 @@ pub(super) fn begin(writing: &mut Writing<'_>, start: Start) -> Result<Uuid, Sto
         confirmation: start.confirmation,
         undoes: start.undoes,
     };
+    if start.reversibility > Reversibility::ReadOnly {
+        check_settled(writing, &start.target)?;
+    }
     let (confirmation, undoes) = (start.confirmation, start.undoes);
     let row = CallRow::of(start, writing.stream, at, writing.seals)?;
     let call = subject.call.unwrap_or_default();
@@ -93,6 +100,14 @@ pub(super) fn begin(writing: &mut Writing<'_>, start: Start) -> Result<Uuid, Sto
     writing.append(subject, event)?;
     failpoint::pass("begin_written").map_err(|error| StoreError::Failed(error.to_string()))?;
     Ok(call)
+}
+
+fn check_settled(writing: &Writing<'_>, target: &str) -> Result<(), StoreError> {
+    let Writing { directory, stream: own, unwritten, seals, .. } = *writing;
+    match unsettled::on(writing.connection, target, &Looker { directory, own, unwritten, seals })? {
+        None => Ok(()),
+        Some((call, why)) => Err(StoreError::Unsettled { call, target: target.to_owned(), why }),
+    }
 }
 
 fn check_unclaimed(writing: &Writing<'_>, undone: Uuid) -> Result<(), StoreError> {
