@@ -142,6 +142,23 @@ pub fn explain(
 }
 
 impl Policies {
+    /// The same, saying why this installation can prove no more than its ceiling wherever that stands in the way.
+    #[must_use]
+    pub fn explained(mut self, because: &[String]) -> Self {
+        self.why = because.iter().map(|because| format!(": {because}")).collect();
+        self
+    }
+
+    /// What stands against even the strongest approval there can be, and that it does.
+    pub(super) fn beyond_ceiling(&self, mut because: Vec<Because>, need: Need) -> Vec<Because> {
+        for Because { reason, .. } in &mut because {
+            // Writing to a `String` cannot fail.
+            let Self { ceiling, why, .. } = self;
+            let _ = write!(reason, " It needs {need}, and this installation can prove at most {ceiling}{why}.");
+        }
+        because
+    }
+
     /// A decision in words, and the policies behind it.
     pub(super) fn told(&self, decision: &Decision) -> (String, Vec<Because>) {
         match decision {

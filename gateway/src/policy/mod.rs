@@ -11,7 +11,7 @@ mod schema;
 mod situation;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use cedar_policy::{AuthorizationError, Authorizer, Decision as Verdict, PolicySet};
 use mollyguard_tools::contract::{BlastRadius, Declaration, Digest, Reversibility, Target};
@@ -217,13 +217,6 @@ impl Policies {
         Ok(Self { loaded, ceiling, why: String::new(), authorizer: Authorizer::new(), targets_alike, allowed, hopeful })
     }
 
-    /// The same, saying why this installation can prove no more than its ceiling wherever that stands in the way.
-    #[must_use]
-    pub fn explained(mut self, because: &[String]) -> Self {
-        self.why = because.iter().map(|because| format!(": {because}")).collect();
-        self
-    }
-
     /// Digest of the policies and schema in force; part of every approval.
     #[must_use]
     pub const fn digest(&self) -> Digest {
@@ -354,15 +347,6 @@ impl Policies {
             return Decision::Confirm { need: self.ceiling, because: self.because(&self.verdicts(prepared, None)) };
         }
         Decision::Deny { because: self.beyond_ceiling(self.because(&best), need) }
-    }
-
-    fn beyond_ceiling(&self, mut because: Vec<Because>, need: Need) -> Vec<Because> {
-        for Because { reason, .. } in &mut because {
-            // Writing to a `String` cannot fail.
-            let Self { ceiling, why, .. } = self;
-            let _ = write!(reason, " It needs {need}, and this installation can prove at most {ceiling}{why}.");
-        }
-        because
     }
 
     fn passes(&self, prepared: &Prepared<'_>, approval: Need) -> bool {
