@@ -40,6 +40,8 @@ impl Connect {
         let receiving = copy(&mut from, &mut out);
         tokio::pin!(receiving);
         let over = tokio::select! {
+            // A gateway that went is told even where the client goes at the same moment.
+            biased;
             over = &mut receiving => over.map(|_| ()),
             sent = &mut sending => {
                 let _last = timeout(LAST_REPLIES, &mut receiving).await;

@@ -6,7 +6,7 @@ mod local;
 
 use std::fs;
 
-use mollyguard_tests::{Era, Person, Result, within};
+use mollyguard_tests::{Era, Person, Result, until, within};
 use serde_json::{Value, json};
 
 use crate::asking::absent::TERMINAL;
@@ -83,9 +83,8 @@ async fn connecting_says_what_is_wrong() -> Result {
     // A client whose gateway goes is told, and does not hang.
     running.kill().await?;
     let told = agent.stderr();
-    let ended = agent.close().await?;
-    assert_eq!(ended.code(), Some(1));
-    assert!(told.contains("ended the connection"), "{}", told.text());
+    until("the word that the gateway went", || Ok(told.contains("ended the connection").then_some(()))).await?;
+    assert_eq!(agent.close().await?.code(), Some(1));
     Ok(())
 }
 
