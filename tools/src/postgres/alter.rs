@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 
 use super::CREDENTIAL;
 use super::catalog::{self, Relation, cell};
-use super::ddl::{self, Change, Fate};
+use super::ddl::{self, Asked, Change, Fate};
 use super::inverse::{self, Before, Step};
 use super::session::{Mode, Session, Tx};
 use super::{quarantine, shape, subject};
@@ -70,15 +70,15 @@ impl TypedTool for PostgresAlter {
     }
 
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let change = ddl::read(&args.sql)?;
+        let asked = ddl::read(&args.sql)?;
         let mut session = Session::open(lease).await?;
         let whereabouts = session.whereabouts();
         let database = session.database();
         let tx = session.begin(Mode::Trial).await?;
-        let state = State::find(&tx, &change, &args.sql).await?;
-        let mut preflight = state.preflight(&tx, &change, database).await?;
+        let state = State::find(&tx, &asked).await?;
+        let mut preflight = state.preflight(&tx, &asked.change, database).await?;
         preflight.evidence.insert(0, whereabouts);
-        if matches!(change, Change::Schema(_) | Change::Type(_) | Change::Relation { alone: true, .. }) {
+        if matches!(asked.change, Change::Schema(_) | Change::Type(_) | Change::Relation { alone: true, .. }) {
             shape::soften(&tx, &state.path).await?;
             let statement = tx.prepare(&args.sql).await?;
             tx.execute(&statement, &[]).await?;
@@ -89,21 +89,21 @@ impl TypedTool for PostgresAlter {
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let change = ddl::read(&args.sql)?;
+        let asked = ddl::read(&args.sql)?;
         let mut session = Session::open(lease).await?;
         let tx = session.begin(Mode::Change).await?;
-        let first = State::find(&tx, &change, &args.sql).await?;
+        let first = State::find(&tx, &asked).await?;
         shape::soften(&tx, &first.path).await?;
         if let Some(relation) = first.relation {
-            let how = if matches!(change, Change::Index(_)) { "SHARE" } else { "ACCESS EXCLUSIVE" };
+            let how = if matches!(asked.change, Change::Index(_)) { "SHARE" } else { "ACCESS EXCLUSIVE" };
             tx.run(&format!("LOCK TABLE ONLY {} IN {how} MODE", relation.quoted())).await?;
         }
         // What waited for the lock may find another table behind the name.
-        let state = State::find(&tx, &change, &args.sql).await?;
+        let state = State::find(&tx, &asked).await?;
         if state.fingerprint != seen.fingerprint {
             return Err(ToolError::changed("what this changes is no longer as it was looked at"));
         }
-        let steps = state.apply(&tx, &change, &args.sql).await?;
+        let steps = state.apply(&tx, &asked).await?;
         let undo = match state.exact {
             Err(_) => None,
             Ok(()) => Some(UndoPlan {
@@ -125,7 +125,7 @@ impl TypedTool for PostgresAlter {
 
 /// The call that makes the same change again, after it was taken back.
 pub(super) async fn again(tx: &Tx<'_>, target: &str, sql: &str) -> Result<UndoPlan, ToolError> {
-    let expects = State::find(tx, &ddl::read(sql)?, sql).await?.fingerprint;
+    let expects = State::find(tx, &ddl::read(sql)?).await?.fingerprint;
     let args = json!({ "target": target, "sql": sql });
     Ok(UndoPlan { tool: "postgres_alter".into(), args, expects, until: None, lossy: Vec::new() })
 }
@@ -145,7 +145,8 @@ struct State {
 }
 
 impl State {
-    async fn find(tx: &Tx<'_>, change: &Change, sql: &str) -> Result<Self, ToolError> {
+    async fn find(tx: &Tx<'_>, asked: &Asked<'_>) -> Result<Self, ToolError> {
+        let Asked { sql, change, runs_others_code } = asked;
         let relation = match change {
             Change::Index(name) | Change::Table { name, .. } => Some(catalog::relation(tx, name).await?),
             Change::Schema(_) | Change::Relation { .. } | Change::Type(_) => None,
@@ -171,7 +172,7 @@ impl State {
             let one = shape::contents(tx, std::slice::from_ref(&relation), 0).await?;
             let empty = !one.truncated && relation.kind == 'r';
             state.exact = exact(change, kin || relation.kind != 'r', empty);
-            if ddl::runs_others_code(sql) {
+            if *runs_others_code {
                 state.exact =
                     Err("it runs a function, operator or cast that is not built in, and that may change anything");
             }
@@ -232,7 +233,8 @@ impl State {
     }
 
     /// Runs the statement and finds out what it changed.
-    async fn apply(&self, tx: &Tx<'_>, change: &Change, sql: &str) -> Result<Vec<Step>, ToolError> {
+    async fn apply(&self, tx: &Tx<'_>, asked: &Asked<'_>) -> Result<Vec<Step>, ToolError> {
+        let Asked { sql, change, .. } = asked;
         shape::soften(tx, &self.path).await?;
         let statement = tx.prepare(sql).await?;
         tx.execute(&statement, &[]).await?;

@@ -24,6 +24,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{Address, Roots, Verify};
 use super::session::Server;
+use super::unreachable::{self, ROOTS, Unreachable};
 
 /// The most bytes one call reads from a server. Its answer to the agent is far smaller; a single value can be larger.
 pub(super) const MOST_READ: u64 = 64 << 20;
@@ -48,26 +49,27 @@ impl Connection {
     /// Connects to the first host that answers.
     ///
     /// # Errors
-    /// Why none did, in words without secrets.
-    pub(super) async fn open(address: &Address) -> Result<Self, String> {
-        let tls = MakeRustlsConnect::new(client_config(&address.verify)?);
-        let mut last = "no host is configured".to_owned();
+    /// Why none did.
+    pub(super) async fn open(address: &Address) -> Result<Self, Unreachable> {
+        let config = client_config(&address.verify).map_err(|reason| Unreachable::told(reason, ROOTS))?;
+        let tls = MakeRustlsConnect::new(config);
+        let mut last = Unreachable::from("no host is configured".to_owned());
         for place in places(address) {
             match tokio::time::timeout(PATIENCE, Self::open_at(address, place.clone(), tls.clone())).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(error)) => last = error,
-                Err(_) => last = format!("no answer within {PATIENCE:?}"),
+                Err(_) => last = format!("no answer within {PATIENCE:?}").into(),
             }
         }
         Err(last)
     }
 
-    async fn open_at(address: &Address, place: Place, tls: MakeRustlsConnect) -> Result<Self, String> {
+    async fn open_at(address: &Address, place: Place, tls: MakeRustlsConnect) -> Result<Self, Unreachable> {
         let meter = Meter::default();
         let stream = Metered { inner: place.stream().await.map_err(|error| error.to_string())?, meter: meter.clone() };
         let session = connector(tls.clone(), &place);
         let (client, connection) =
-            address.config.connect_raw(stream, session).await.map_err(|error| explained(&error))?;
+            address.config.connect_raw(stream, session).await.map_err(|error| unreachable::explain(&error))?;
         let driver = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to PostgreSQL ended");
@@ -87,16 +89,6 @@ impl Drop for Connection {
 fn connector(mut tls: MakeRustlsConnect, place: &Place) -> <MakeRustlsConnect as MakeTlsConnect<Metered>>::TlsConnect {
     let Ok(session) = MakeTlsConnect::<Metered>::make_tls_connect(&mut tls, &place.name);
     session
-}
-
-/// A connection's error without what it was asked: a server may repeat that.
-fn explained(error: &tokio_postgres::Error) -> String {
-    use std::error::Error as _;
-    match (error.as_db_error(), error.source()) {
-        (Some(said), _) => said.message().to_owned(),
-        (None, Some(source)) => source.to_string(),
-        (None, None) => error.to_string(),
-    }
 }
 
 /// What stops a statement that runs on a connection.

@@ -112,8 +112,9 @@ pub(super) async fn are_wanted(tx: &Tx<'_>, copies: &Copies) -> Result<Value, To
     Ok(json!(shape::shape(tx, &oids).await?))
 }
 
-/// Puts the rows back. The caller holds the tables' locks.
-pub(super) async fn put_back(tx: &Tx<'_>, copies: &Copies) -> Result<(), ToolError> {
+/// Puts the rows back. The caller holds the tables' locks. What a constraint, a generated column or an index calls runs under
+/// the role's own search path, as it did when the rows were written.
+pub(super) async fn put_back(tx: &Tx<'_>, copies: &Copies, path: &str) -> Result<(), ToolError> {
     for copy in &copies.tables {
         let table = catalog::relation_of(tx, copy.oid).await?.quoted();
         let triggers = insert_triggers(tx, copy.oid).await?;
@@ -122,11 +123,13 @@ pub(super) async fn put_back(tx: &Tx<'_>, copies: &Copies) -> Result<(), ToolErr
         }
         let columns = plain_columns(tx, copy.oid).await?;
         let from = format!("{TRASH}.{}", quote(&copy.name));
+        shape::soften(tx, path).await?;
         tx.run(&format!(
             "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM ONLY {from}; \
              DROP TABLE {from} RESTRICT"
         ))
         .await?;
+        shape::harden(tx).await?;
         let sql = format!("SELECT count(*) FROM ONLY {table} AS t");
         if tx.value::<i64>(&sql, &[]).await?.unsigned_abs() != copy.rows {
             return Err(ToolError::failed(format!("not all rows could be put back into {table}")));

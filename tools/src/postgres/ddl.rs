@@ -6,12 +6,10 @@ use sqlparser::ast::{
     AlterColumnOperation, AlterTableOperation, BinaryOperator, ColumnOption, DataType, Expr, ObjectName, SchemaName,
     Statement, UserDefinedTypeRepresentation, Value, visit_expressions,
 };
-use sqlparser::dialect::PostgreSqlDialect;
-use sqlparser::parser::Parser;
 
 use super::catalog::quote;
 use crate::contract::ToolError;
-use crate::sql::{Class, Dialect, classify, is_known_function};
+use crate::sql::{Class, Dialect, classified, is_known_function};
 
 /// What a statement does to the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,27 +37,32 @@ pub(super) enum Fate {
     Final,
 }
 
+/// A statement that was read: its text is parsed once a call.
+#[derive(Clone, Debug)]
+pub(super) struct Asked<'a> {
+    /// Its text.
+    pub sql: &'a str,
+    /// What it does.
+    pub change: Change,
+    /// It computes with more than what is built in: checking rows or building an index then runs somebody's code, and
+    /// nobody can say what else that changes.
+    pub runs_others_code: bool,
+}
+
 /// Reads a statement, or says why it is not run.
-pub(super) fn read(sql: &str) -> Result<Change, ToolError> {
+pub(super) fn read(sql: &str) -> Result<Asked<'_>, ToolError> {
     let refused = |reason: String| ToolError::refused(reason);
-    match classify(sql, Dialect::Postgres).map_err(|refusal| refused(refusal.to_string()))? {
+    let (class, statement) = classified(sql, Dialect::Postgres).map_err(|refusal| refused(refusal.to_string()))?;
+    match class {
         Class::Read => return Err(refused("it only reads".into()).with_next("use `postgres_query`")),
         Class::Write(_) => return Err(refused("it changes rows".into()).with_next("use `postgres_write`")),
         Class::Schema { .. } | Class::Other { .. } => {}
     }
-    let statements =
-        Parser::parse_sql(&PostgreSqlDialect {}, sql).map_err(|_| refused("it cannot be parsed".into()))?;
-    match statements.as_slice() {
-        [statement] => change(statement),
-        _ => Err(refused("one call runs exactly one statement".into())),
-    }
+    Ok(Asked { sql, change: change(&statement)?, runs_others_code: runs_others_code(&statement) })
 }
 
-/// Whether a statement computes with more than what is built in: checking rows or building an index then runs somebody's
-/// code, and nobody can say what else that changes.
-pub(super) fn runs_others_code(sql: &str) -> bool {
-    let Ok(statements) = Parser::parse_sql(&PostgreSqlDialect {}, sql) else { return true };
-    let found = visit_expressions(&statements, |expr| {
+fn runs_others_code(statement: &Statement) -> bool {
+    let found = visit_expressions(statement, |expr| {
         let known = match expr {
             Expr::Function(function) => {
                 let name = function.name.to_string();

@@ -47,8 +47,9 @@ pub(super) struct Before {
 
 impl Before {
     pub(super) async fn of(tx: &Tx<'_>, oid: u32) -> Result<Self, ToolError> {
+        // A foreign key to a partitioned table has one for each partition below it, which comes and goes with it.
         let sql = "SELECT k.oid, k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = $1 \
-                   AND k.contype <> 't' ORDER BY k.oid";
+                   AND k.contype <> 't' AND k.conparentid = 0 ORDER BY k.oid";
         let mut constraints = Vec::new();
         for row in tx.rows(sql, &[(&oid, Type::OID)]).await? {
             constraints.push((cell(&row, 0)?, cell(&row, 1)?));

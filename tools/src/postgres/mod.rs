@@ -39,6 +39,7 @@ mod trial;
 mod trouble;
 mod truncate;
 mod unalter;
+mod unreachable;
 mod value;
 mod watch;
 mod write;

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::address::Address;
 use super::connect::Connection;
+use super::unreachable::Unreachable;
 use crate::contract::Secret;
 
 /// A connection that nobody used for so long is not used again.
@@ -65,7 +66,7 @@ impl Pool {
     ///
     /// # Errors
     /// Why none can be opened.
-    pub(super) async fn get(&self) -> Result<Lent, String> {
+    pub(super) async fn get(&self) -> Result<Lent, Unreachable> {
         let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|error| error.to_string())?;
         while let Some((connection, since)) = self.take() {
             if since.elapsed() < STALE && !connection.client.is_closed() {

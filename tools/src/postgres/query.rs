@@ -84,8 +84,12 @@ impl TypedTool for PostgresQuery {
     }
 
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        only_a_read(&args.sql)?;
-        let session = Session::open(lease).await?;
+        let uses = only_a_read(&args.sql)?;
+        let mut session = Session::open(lease).await?;
+        // A preview tells what the call would be told; what the names mean can change until then, so the call asks again.
+        let tx = session.begin(Mode::ReadOnly).await?;
+        guard::check(&tx, &uses).await?;
+        tx.rollback().await?;
         Ok(read_preflight(&session, &json!([args.sql, args.params]), "query"))
     }
 

@@ -94,7 +94,7 @@ impl TypedTool for PostgresRestoreTruncated {
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         let mut session = Session::open(lease).await?;
         let tx = session.begin(Mode::Change).await?;
-        shape::harden(&tx).await?;
+        let path = shape::harden(&tx).await?;
         quarantine::open(&tx).await?;
         let (kept, copies) = restorable(&tx, &args.id).await?;
         let oids: Vec<u32> = copies.tables.iter().map(|copy| copy.oid).collect();
@@ -102,7 +102,7 @@ impl TypedTool for PostgresRestoreTruncated {
         if quarantine::way_is_free(&tx, &kept).await? != seen.fingerprint {
             return Err(ToolError::changed("the tables are no longer as they were looked at"));
         }
-        copies::put_back(&tx, &copies).await?;
+        copies::put_back(&tx, &copies, &path).await?;
         quarantine::forget(&tx, &kept.id).await?;
         let undo = truncate::again(&tx, &args.target, &copies).await?;
         let id = tx.id().await?;

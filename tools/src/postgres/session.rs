@@ -11,9 +11,10 @@ use tokio_postgres::{Portal, Row, Statement, Transaction};
 use super::connect::{Connection, Meter};
 use super::pool::{Lent, Pool, Pools};
 use super::trouble;
+use super::unreachable::Unreachable;
 use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError};
 use crate::failpoint;
-use crate::text::shown;
+use crate::text::{shown, shown_sentence};
 
 /// One target's own settings, with its open connections.
 pub(super) struct Settings {
@@ -128,11 +129,14 @@ impl Session {
                 .with_next("correct what `secret` or `read_secret` of the target refers to")
         })?;
         let ends = Instant::now() + limits.deadline;
-        let unreachable =
-            |reason: String| ToolError::unavailable(format!("cannot connect to `{}`: {}", site.name, shown(&reason)));
+        let unreachable = |why: Unreachable| {
+            let reason = shown_sentence(&why.reason);
+            let error = ToolError::unavailable(format!("cannot connect to `{}`: {reason}", site.name));
+            why.next.into_iter().fold(error, ToolError::with_next)
+        };
         let lent = match tokio::time::timeout_at(ends.into(), pool.get()).await {
             Ok(lent) => lent.map_err(unreachable)?,
-            Err(_) => return Err(unreachable(format!("no answer within {:?}", limits.deadline))),
+            Err(_) => return Err(unreachable(format!("no answer within {:?}", limits.deadline).into())),
         };
         let mut session = Self { site, server: Server::default(), pool, lent: Some(lent), ends, busy: Arc::default() };
         session.server = session.who().await?;

@@ -349,4 +349,10 @@ const LOST: &str = "SELECT why FROM (\
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 \
             AND NOT a.attisdropped AND a.attgenerated = '') \
     UNION ALL SELECT 6, 'a sequence belongs to another role' FROM pg_catalog.pg_class c \
-        WHERE c.oid = ANY ($2) AND NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')) AS found ORDER BY rank LIMIT 1";
+        WHERE c.oid = ANY ($2) AND NOT pg_catalog.pg_has_role(c.relowner, 'USAGE') \
+    UNION ALL SELECT 7, 'rows may be there that a NOT VALID constraint would not let in again' FROM pg_catalog.pg_constraint k \
+        WHERE k.conrelid = ANY ($1) AND NOT k.convalidated \
+    UNION ALL SELECT 8, 'a CHECK calls a function whose answer may be another one by then' FROM pg_catalog.pg_constraint k \
+        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = k.oid \
+        JOIN pg_catalog.pg_proc p ON d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.oid = d.refobjid \
+        WHERE k.conrelid = ANY ($1) AND k.contype = 'c' AND p.provolatile <> 'i') AS found ORDER BY rank LIMIT 1";

@@ -136,11 +136,16 @@ pub fn quote(name: &str) -> String {
 /// # Errors
 /// Why it has no class: empty, several statements, a parse error, an unknown function.
 pub fn classify(sql: &str, dialect: Dialect) -> Result<Class, Refusal> {
+    classified(sql, dialect).map(|(class, _)| class)
+}
+
+/// The same with the statement as it was parsed, for telling more of it without reading it again.
+pub(crate) fn classified(sql: &str, dialect: Dialect) -> Result<(Class, Statement), Refusal> {
     let (statement, tokens) = parse(sql, dialect)?;
     if dialect == Dialect::Postgres {
         postgres::uses(sql, &tokens)?;
     }
-    class_of(&statement, Trust::text_alone(dialect))
+    Ok((class_of(&statement, Trust::text_alone(dialect))?, statement))
 }
 
 /// The class of a PostgreSQL statement together with every name it writes. The class holds only once the catalogue was asked

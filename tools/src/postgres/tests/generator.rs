@@ -34,7 +34,7 @@ const ACTS: &[Load] = &[
     load("lo_create(0)"),
     load("lo_from_bytea(0, 'kept')"),
     load(
-        "(SELECT bool_or(pg_terminate_backend(a.pid)) FROM pg_stat_activity AS a WHERE a.application_name = 'victim')",
+        "(SELECT bool_or(pg_terminate_backend(a.pid, 9000)) FROM pg_stat_activity AS a WHERE a.application_name = 'victim')",
     ),
     load("set_config('application_name', md5(random()::text), FALSE)"),
     load("pg_advisory_lock((random() * 2000000000)::int4)"),

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
-use super::world::Ground;
+use super::world::{Ground, find};
+use crate::contract::Access;
 
 /// Where the statements lie.
 pub(super) fn folder() -> PathBuf {
@@ -107,6 +108,37 @@ async fn scene_changes_nothing(name: &str) {
     assert_eq!(std::fs::read_to_string(&golden).unwrap(), accepted, "{name}");
 }
 
+/// Runs a scene's statements as they are, as a superuser may, on a server of its own. Which of them change something.
+fn acts_bare(name: &str) -> Vec<String> {
+    let (setup, statements) = scene(name);
+    let ground = Ground::alone();
+    ground.sql(&setup.replace(":\"database\"", &ground.cluster.name("somebody")));
+    let _victim = Victim::of(&ground);
+    let mut before = world(&ground);
+    let mut acted = Vec::new();
+    for statement in statements {
+        // What a real server would leave outside of its folder is not left there.
+        let inside = statement.replace("/tmp/", &format!("{}/data/", ground.cluster.folder.display()));
+        let psql = Command::new(ground.cluster.programs.join("psql"))
+            .args(["-X", "-q", "-U", "postgres", "-d", &ground.database, "-c", &inside, "-h"])
+            .arg(&ground.cluster.folder)
+            .args(["-p", &ground.cluster.port.to_string()])
+            .env("PGOPTIONS", "-c statement_timeout=500")
+            .output()
+            .unwrap();
+        let after = world(&ground);
+        if std::env::var_os("SHOW_REFUSALS").is_some() {
+            println!("{name} bare {} {statement} {}", before != after, String::from_utf8_lossy(&psql.stderr));
+        }
+        if before != after {
+            acted.push(statement);
+        }
+        before = after;
+    }
+    println!("{name}: {} of them act without the tool", acted.len());
+    acted
+}
+
 #[tokio::test]
 async fn built_in_functions_and_statements() {
     scene_changes_nothing("builtins").await;
@@ -115,6 +147,28 @@ async fn built_in_functions_and_statements() {
 #[tokio::test]
 async fn text_that_reads_differently() {
     scene_changes_nothing("text").await;
+}
+
+#[test]
+fn the_same_statements_act_without_the_tool() {
+    for (name, least) in [("builtins", 45), ("text", 10), ("extensions", 2)] {
+        let acted = acts_bare(name);
+        assert!(acted.len() >= least, "{name}: {acted:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_look_tells_what_the_call_would_be_told() {
+    let ground = Ground::superuser("CREATE TABLE t (name varchar); INSERT INTO t VALUES ('one')");
+    let args = json!({ "target": "orders", "sql": "SELECT lower(name) FROM t" });
+    let lease = ground.lend(Access::Read);
+    let seen = find("postgres_query").preflight(&args, &lease).await.unwrap();
+    find("postgres_query").execute(&args, &seen, &lease).await.unwrap();
+    ground.sql("CREATE FUNCTION lower(varchar) RETURNS text LANGUAGE sql RETURN 'somebody''s'");
+    let called = find("postgres_query").execute(&args, &seen, &lease).await.unwrap_err().to_string();
+    let looked = find("postgres_query").preflight(&args, &lease).await.unwrap_err().to_string();
+    assert_eq!(looked, called);
+    assert!(looked.contains("lower"), "{looked}");
 }
 
 #[tokio::test]

@@ -199,10 +199,14 @@ async fn rows_that_would_not_come_back_are_called_lost() {
          CREATE TABLE hidden (v text); INSERT INTO hidden VALUES ('secret'); ALTER TABLE hidden ENABLE ROW LEVEL SECURITY; \
          ALTER TABLE hidden FORCE ROW LEVEL SECURITY; \
          CREATE TABLE a (id int PRIMARY KEY, b int); CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a); \
-         ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b",
+         ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b; \
+         CREATE TABLE unchecked (v int); INSERT INTO unchecked VALUES (-1); \
+         ALTER TABLE unchecked ADD CHECK (v > 0) NOT VALID; \
+         CREATE FUNCTION logs(v int) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RETURN v > (SELECT count(*) FROM log); END'; \
+         CREATE TABLE asking (v int CHECK (logs(v))); INSERT INTO asking VALUES (1)",
     );
-    for args in [json!({ "table": "watched" }), json!({ "table": "hidden" }), json!({ "table": "a", "cascade": true })]
-    {
+    let alone = ["watched", "hidden", "unchecked", "asking"].map(|name| json!({ "table": name }));
+    for args in alone.into_iter().chain([json!({ "table": "a", "cascade": true })]) {
         let seen = ground.look("postgres_truncate", args.clone()).await.unwrap();
         assert_eq!(seen.reversibility, Reversibility::Irreversible, "{args}: {}", evidence(&seen));
     }
@@ -213,6 +217,19 @@ async fn rows_that_would_not_come_back_are_called_lost() {
     let outcome = ground.call("postgres_truncate", json!({ "table": "t" })).await.unwrap();
     assert!(outcome.undo.is_none());
     assert_eq!(ground.sql("SELECT count(*) FROM t").trim(), "0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_come_back_through_functions_that_rely_on_the_search_path() {
+    let ground = Ground::roles(
+        "CREATE FUNCTION half(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN n / 2; END'; \
+         CREATE FUNCTION fine(n int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN half(n) < 9; END'; \
+         CREATE TABLE t (n int CHECK (fine(n))); INSERT INTO t VALUES (4), (5)",
+    );
+    let emptied = ground.call("postgres_truncate", json!({ "table": "t" })).await.unwrap();
+    assert_eq!(ground.sql("TABLE t"), "");
+    undo(&ground, &emptied).await.unwrap();
+    assert_eq!(ground.sql("SELECT sum(n) FROM t").trim(), "9");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -218,6 +218,10 @@ async fn what_is_altered_is_taken_back_exactly() {
         ("ALTER TABLE app.fast ADD COLUMN k int, ADD CONSTRAINT u UNIQUE (k)", true),
         ("ALTER TABLE app.log ADD PRIMARY KEY (what)", true),
         ("ALTER TABLE app.bookings ADD FOREIGN KEY (id) REFERENCES bookings", true),
+        (
+            "ALTER TABLE app.log ADD COLUMN d int, ADD COLUMN day date, ADD FOREIGN KEY (d, day) REFERENCES app.part",
+            true,
+        ),
         ("ALTER TABLE app.pay ALTER COLUMN cust SET DEFAULT 5, ALTER amount SET NOT NULL", true),
         ("ALTER TABLE app.pay ALTER COLUMN at DROP DEFAULT", true),
         ("ALTER TABLE app.cust ALTER code DROP DEFAULT, ALTER COLUMN need DROP NOT NULL", true),

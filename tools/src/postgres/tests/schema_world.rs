@@ -92,7 +92,7 @@ pub(super) fn dump(ground: &Ground) -> String {
 }
 
 /// The same text without the ids in names of the quarantine.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut parts = text.split("mollyguard_trash_");
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {

@@ -4,7 +4,7 @@ CREATE EXTENSION citext;
 CREATE EXTENSION pg_trgm;
 CREATE EXTENSION hstore;
 CREATE EXTENSION tablefunc;
-CREATE EXTENSION adminpack;
+SELECT format('CREATE EXTENSION %I', name) FROM pg_available_extensions WHERE name = 'adminpack' \gexec
 CREATE EXTENSION lo;
 CREATE EXTENSION postgres_fdw;
 CREATE EXTENSION isn;
