@@ -8,6 +8,7 @@ use clap::Args;
 use tokio::io::{AsyncWriteExt as _, copy, stdin, stdout};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::{Done, Failure};
 
@@ -30,9 +31,12 @@ impl Connect {
         let path = self.socket.unwrap_or_else(socket);
         let stream = UnixStream::connect(&path).await.map_err(|error| Failure::usage(why(&path, &error)))?;
         let (mut from, mut to) = stream.into_split();
-        let mut sending = tokio::spawn(async move {
+        let all_said = CancellationToken::new();
+        let saying = all_said.clone();
+        let sending = tokio::spawn(async move {
             let sent = copy(&mut stdin(), &mut to).await;
-            // So that the gateway sees the end while its last replies are under way.
+            // Told before the gateway can see it and end the session in turn.
+            saying.cancel();
             let _closed = to.shutdown().await;
             sent
         });
@@ -40,17 +44,15 @@ impl Connect {
         let receiving = copy(&mut from, &mut out);
         tokio::pin!(receiving);
         let over = tokio::select! {
-            // A gateway that went is told even where the client goes at the same moment.
-            biased;
             over = &mut receiving => over.map(|_| ()),
-            sent = &mut sending => {
-                let _last = timeout(LAST_REPLIES, &mut receiving).await;
-                return match sent {
-                    Ok(Err(error)) if !is_hang_up(&error) => Err(Failure::usage(format!("the input failed: {error}"))),
-                    _ => Ok(()),
-                };
-            }
+            () = all_said.cancelled() => timeout(LAST_REPLIES, &mut receiving).await.map_or(Ok(()), |over| over.map(|_| ())),
         };
+        if all_said.is_cancelled() {
+            return match sending.await {
+                Ok(Err(error)) if !is_hang_up(&error) => Err(Failure::usage(format!("the input failed: {error}"))),
+                _ => Ok(()),
+            };
+        }
         match over {
             Err(error) if !is_hang_up(&error) => Err(Failure::usage(format!("the connection failed: {error}"))),
             _ => Err(Failure::found(format!(
