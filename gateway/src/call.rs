@@ -1,6 +1,7 @@
 //! The way of a call, from top to bottom. What each step does lives in its own module; what comes after what, and what
 //! happens when a step says no, is here.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +12,14 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::approval;
-use crate::audit::{AuditEvent, End, Subject};
+use crate::audit::{End, Subject};
 use crate::confirm::{Approval, CallFacts};
 use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::own::{self, Own};
 use crate::policy::{Decision, Facts, Permit};
 use crate::preview;
+use crate::reading::{self, Made};
 use crate::recovery;
 use crate::registry::Entry;
 use crate::reply::{About, Receipt, Refusal, Reply, Request, Stage, UndoHint, UnknownTool};
@@ -73,6 +75,7 @@ async fn answer(gateway: &Arc<Gateway>, entry: &Entry, request: &Request) -> Res
 /// Steps 3 to 10, for an ordinary call and for the call that takes another one back.
 async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Result<Reply, Box<Refusal>> {
     let id = Uuid::now_v7();
+    let errand = Arc::new(errand);
     let declaration = &errand.tool.declaration;
 
     // Hopeless whatever is found, and whoever blesses it? Then the target is not even looked at.
@@ -82,7 +85,15 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
     }
 
     let _stage = request.stage.send(Stage::Looking);
-    let seen = gateway.look(id, request, &errand).await?;
+    let seen = if declaration.mutates() || request.answered.is_some() {
+        gateway.look(id, request, &errand).await?
+    } else {
+        // Nearly every read is one that policy says a plain yes to: it takes the short way, in one go.
+        match reading::in_one_go(gateway, id, request, &errand).await? {
+            ControlFlow::Break(reply) => return Ok(reply),
+            ControlFlow::Continue(seen) => seen,
+        }
+    };
     failpoint::reach("looked");
     let reversibility = seen.settle(declaration);
 
@@ -100,16 +111,8 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
 
     let _stage = request.stage.send(Stage::Deciding);
     let decide = |approval: Option<&Approval>| {
-        gateway.policies.decide(&Facts {
-            call: id,
-            principal: &request.principal,
-            declaration,
-            targets: &seen.targets,
-            reversibility,
-            blast_radius: &seen.blast_radius,
-            destroys_recovery: seen.destroys_recovery,
-            approval: approval.map(Approval::strength),
-        })
+        let strength = approval.map(Approval::strength);
+        gateway.policies.decide(&Facts::seen(id, &request.principal, declaration, &seen, strength))
     };
     let mut decision = decide(approval.as_ref());
     // Only what needs a yes looks for one that was given on another channel meanwhile: most calls need none.
@@ -132,45 +135,22 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
     let mut about = About::seen(id, if confirmation.is_some() { "confirmed" } else { "allow" }, reversibility, &seen);
     about.policies = gateway.policies.words(permit.policies());
 
-    // A read takes the short way, unless it spends an approval: that must be written down before it runs.
+    // A read need not be written down before it runs, unless it spends an approval.
     if !declaration.mutates() && confirmation.is_none() {
-        return read(gateway, request, &errand, &seen, &permit, about).await;
+        let _stage = request.stage.send(Stage::Executing);
+        let made = Made { permit, result: gateway.read(request, &errand, &seen).await, recorded: None };
+        return reading::answer(gateway, request, &errand, &seen, made, about).await;
     }
     if request.cancel.is_cancelled() {
         return Err(Box::new(Refusal::cancelled(about)));
     }
-    let (errand, seen, request) = (Arc::new(errand), Arc::new(seen), Passed::of(request));
-    let run = Run { gateway: Arc::clone(gateway), errand, seen, permit, confirmation, about, request };
+    let (seen, request) = (Arc::new(seen), Passed::of(request));
+    let (gateway, errand) = (Arc::clone(gateway), Arc::clone(&errand));
+    let run = Run { gateway, errand, seen, permit, confirmation, about, request };
     // From here on the call is detached from its client: hanging up cannot stop a change half way.
-    match gateway.running.spawn(run.finished()).await {
+    match run.gateway.running.clone().spawn(run.finished()).await {
         Ok(reply) => reply,
         Err(panic) => Err(Box::new(Refusal::lost(&panic.to_string(), About::unseen(id, reversibility)))),
-    }
-}
-
-/// Execute, record, reply.
-async fn read(
-    gateway: &Gateway,
-    request: &Request,
-    errand: &Errand,
-    seen: &Preflight,
-    permit: &Permit,
-    about: About,
-) -> Result<Reply, Box<Refusal>> {
-    let _stage = request.stage.send(Stage::Executing);
-    let result = gateway.read(request, errand, seen).await;
-    failpoint::reach("executed");
-    let subject = gateway.subject(about.id, &request.principal, &errand.tool.declaration.name, &errand.args, seen);
-    let event = AuditEvent::Read {
-        policies: permit.policies().to_vec(),
-        failed: result.as_ref().err().map(|error| gateway.broker.redactor().text(&error.to_string()).into_owned()),
-    };
-    // No record, no answer: what was read is not handed out unrecorded.
-    gateway.store.record(subject, event).await.map_err(|error| Refusal::of_store(&error, about.clone()))?;
-    failpoint::reach("recorded");
-    match result {
-        Ok(outcome) => Ok(Reply::Done(Box::new(Receipt { output: outcome.output, about }))),
-        Err(error) => Err(Box::new(Refusal::of_tool(&error, about))),
     }
 }
 

@@ -155,7 +155,7 @@ impl Gateway {
         }
     }
 
-    /// Writes what is waiting and signs the heads.
+    /// Writes what is waiting, and the last checkpoint.
     ///
     /// # Errors
     /// The store failed.

@@ -20,6 +20,7 @@ pub mod own;
 mod platform;
 pub mod policy;
 mod preview;
+mod reading;
 pub mod recovery;
 pub mod registry;
 pub mod reply;

@@ -24,16 +24,8 @@ pub(crate) async fn preview(gateway: &Arc<Gateway>, request: &Request) -> Result
     let seen = gateway.look(id, &inner, &errand).await?;
     let declaration = &errand.tool.declaration;
     let reversibility = seen.settle(declaration);
-    let decision = gateway.policies.decide(&Facts {
-        call: id,
-        principal: &inner.principal,
-        declaration,
-        targets: &seen.targets,
-        reversibility,
-        blast_radius: &seen.blast_radius,
-        destroys_recovery: seen.destroys_recovery,
-        approval: None,
-    });
+    let facts = Facts::seen(id, &inner.principal, declaration, &seen, None);
+    let decision = gateway.policies.decide(&facts);
     let (word, need, because) = match decision {
         Decision::Allow(permit) => ("allow", None, gateway.policies.words(permit.policies())),
         Decision::Confirm { need, because } => ("confirm", Some(need), because),

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use mollyguard_tools::contract::{Lease, Outcome, Preflight, Reversibility, Target, ToolError};
+use mollyguard_tools::contract::{Lease, MayRead, Outcome, Preflight, Read, Reversibility, Target, ToolError};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -108,15 +108,48 @@ impl Gateway {
     }
 
     async fn try_look(&self, request: &Request, errand: &Errand) -> Result<Preflight, ToolError> {
-        let lease = self.broker.lend_look(&errand.target, &errand.tool.declaration);
-        let lease = lease.map_err(|error| ToolError::refused(error.to_string()))?;
-        let deadline = lease.limits().deadline;
+        let lease = self.lease_to_look(errand)?;
         let look = async {
-            self.same_identity(&lease).await?;
-            self.no_twin(&lease, &errand.tool.declaration).await?;
+            self.is_the_one(&lease, errand).await?;
             errand.tool.tool.preflight(&errand.args, &lease).await
         };
-        heeding(request, deadline, look).await.map_err(nothing_changed)
+        heeding(request, lease.limits().deadline, look).await.map_err(nothing_changed)
+    }
+
+    /// As [`Gateway::look`], and reads at once where `judge` says yes to what was found.
+    pub(crate) async fn read_at_once(
+        &self,
+        id: Uuid,
+        request: &Request,
+        errand: &Errand,
+        judge: MayRead,
+    ) -> Result<Read<Outcome>, Box<Refusal>> {
+        let work = async {
+            let lease = self.lease_to_look(errand)?;
+            let read = async {
+                self.is_the_one(&lease, errand).await?;
+                errand.tool.tool.read(&errand.args, &lease, judge).await
+            };
+            heeding(request, lease.limits().deadline, read).await
+        };
+        match work.await.map_err(nothing_changed) {
+            Ok(read) => Ok(read),
+            Err(error) => {
+                let unseen = About::unseen(id, errand.tool.declaration.reversibility);
+                Err(self.refused(request, errand, None, Refusal::of_tool(&error, unseen)).await)
+            }
+        }
+    }
+
+    fn lease_to_look(&self, errand: &Errand) -> Result<Lease, ToolError> {
+        let lease = self.broker.lend_look(&errand.target, &errand.tool.declaration);
+        lease.map_err(|error| ToolError::refused(error.to_string()))
+    }
+
+    /// The target is the one that was configured, and no other target is the same.
+    async fn is_the_one(&self, lease: &Lease, errand: &Errand) -> Result<(), ToolError> {
+        self.same_identity(lease).await?;
+        self.no_twin(lease, &errand.tool.declaration).await
     }
 
     /// Reads: within the deadline, and for as long as the client listens.
@@ -226,6 +259,11 @@ impl Gateway {
         Principal { client, ..principal.clone() }
     }
 
+    /// Why a read failed, as its record says it.
+    pub(crate) fn failed(&self, error: &ToolError) -> String {
+        self.broker.redactor().text(&error.to_string()).into_owned()
+    }
+
     /// A value without held secrets.
     pub(crate) fn redacted_value(&self, mut value: Value) -> Value {
         self.broker.redactor().value(&mut value);
@@ -240,7 +278,7 @@ impl Gateway {
 }
 
 /// Looks and reads change nothing, so however one of them ends, nothing was changed.
-fn nothing_changed(error: ToolError) -> ToolError {
+pub(crate) fn nothing_changed(error: ToolError) -> ToolError {
     match error {
         ToolError::Uncertain { reason } => ToolError::failed(reason),
         untouched @ ToolError::Untouched { .. } => untouched,

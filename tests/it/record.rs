@@ -106,10 +106,11 @@ const EDITS: &[Edit] = &[
         "DELETE FROM records WHERE stream = LAST AND seq > 2;
          UPDATE heads SET seq = 2, digest = (SELECT json_extract(record, '$.digest') FROM records
              WHERE stream = LAST AND seq = 2) WHERE stream = LAST",
-        "signature",
+        "seal",
     ),
-    edit("no heads", "DELETE FROM heads", "no signed head"),
-    edit("another signature", "UPDATE heads SET signature = zeroblob(64)", "signature"),
+    edit("no heads", "DELETE FROM heads", "has no head"),
+    edit("another signature", "UPDATE heads SET signature = zeroblob(64)", "seal"),
+    edit("another seal", "UPDATE heads SET signature = zeroblob(32)", "seal"),
     edit("a stream without its head", "DELETE FROM records WHERE stream = LAST", "is gone: it had"),
     edit("a stream", "DELETE FROM records WHERE stream = LAST; DELETE FROM heads WHERE stream = LAST", "call"),
     Edit {
@@ -232,7 +233,7 @@ async fn no_field_of_no_record_can_be_changed() -> Result {
 
 /// Every link made anew after an edit, and the heads set to the new ends: without the installation's key it shows.
 #[tokio::test]
-async fn a_chain_rewritten_whole_is_found_by_its_signatures() -> Result {
+async fn a_chain_rewritten_whole_is_found_by_its_seals() -> Result {
     use mollyguard::audit::{AuditRecord, chain};
 
     let mut world = kept().await?;
@@ -258,7 +259,7 @@ async fn a_chain_rewritten_whole_is_found_by_its_signatures() -> Result {
     assert_eq!(code, Some(1), "{said}");
     let links = |finding: &Value| finding["wrong"] != "head" && finding["wrong"] != "table";
     assert!(!findings.iter().any(links), "the links themselves hold again: {said}");
-    assert!(says(&findings, "signature is not by this installation's key"), "{said}");
+    assert!(says(&findings, "seal is not by this installation's key"), "{said}");
     let (code, findings, said) = verify(&world, &["--checkpoint", "heads.txt"]).await?;
     assert_eq!(code, Some(1), "{said}");
     assert!(says(&findings, "another one than the checkpoint has signed"), "{said}");

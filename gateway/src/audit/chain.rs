@@ -1,8 +1,8 @@
 //! The links between records, and whether they still hold.
 //!
-//! Without a key or a copy elsewhere the links prove little: whoever can write the whole file can make them anew. Signed
-//! heads find a chain that was cut short; an exported checkpoint finds what was rewritten whole, a stream that is gone
-//! with its head, and an old copy put in place of the new one.
+//! Without a key or a copy elsewhere the links prove little: whoever can write the whole file can make them anew. Heads,
+//! sealed with a key of the installation, find a chain that was cut short; an exported checkpoint, signed with another,
+//! finds what was rewritten whole, a stream that is gone with its head, and an old copy put in place of the new one.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::checkpoint::{Checkpoint, PublicKey};
+use super::checkpoint::Checkpoint;
 use super::{AuditEvent, AuditRecord};
 
 /// More findings than this are counted, not listed.
@@ -27,6 +27,17 @@ pub fn genesis(stream: Uuid) -> Digest {
 #[must_use]
 pub fn digest(record: &AuditRecord) -> Digest {
     serde_json::to_value(record).map_or_else(|error| Digest::of_bytes(error.to_string().as_bytes()), digest_of_fields)
+}
+
+/// A record's digest, whatever stands in its place, and the text it is stored as, with that digest in it.
+pub(crate) fn written(record: &AuditRecord) -> serde_json::Result<(Digest, String)> {
+    let mut value = serde_json::to_value(record)?;
+    let Some(fields) = value.as_object_mut() else { return Ok((digest(record), value.to_string())) };
+    // It is the last field, and stays that.
+    fields.remove("digest");
+    let digest = Digest::of_value(&value);
+    value["digest"] = Value::from(digest.to_string());
+    Ok((digest, value.to_string()))
 }
 
 /// Taken from the text's own fields, so that a field this version does not know cannot be slipped in.
@@ -48,11 +59,17 @@ pub struct Head {
     pub digest: Digest,
 }
 
-/// A head with the signature stored beside it.
+/// A head with the seal stored beside it (`ArgsKey::seal_head`): nobody without the installation's keys can make one. It is only ever checked in
+/// the directory that holds those, so it need not be a signature, which costs many times as much with every commit.
 #[derive(Clone, Debug)]
-pub(crate) struct SignedHead {
+pub(crate) struct SealedHead {
     pub(crate) head: Head,
-    pub(crate) signature: Vec<u8>,
+    pub(crate) seal: Vec<u8>,
+}
+
+/// What is sealed, or signed, of a head.
+pub(super) fn message_of_head(installation: Uuid, head: &Head) -> Vec<u8> {
+    format!("mollyguard head v1\n{installation}\n{} {} {}\n", head.stream, head.seq, head.digest).into_bytes()
 }
 
 /// What is wrong.
@@ -71,7 +88,7 @@ pub enum Wrong {
     Unreadable,
     /// Records are gone from a stream's end.
     CutShort,
-    /// A stream, its head or the signature of it is gone or does not fit.
+    /// A stream, its head or the seal of it is gone or does not fit.
     Head,
     /// A checkpoint is not in the chain, or is not to be trusted.
     Checkpoint,
@@ -226,19 +243,20 @@ impl Verifier {
     }
 
     /// The heads kept beside the records: every stream must end at its own.
-    pub(crate) fn heads(&mut self, heads: &[SignedHead], key: Option<&PublicKey>) {
-        for SignedHead { head, signature } in heads {
-            let place = Some((head.stream, head.seq));
-            if !key.is_some_and(|key| key.verifies_head(head, signature)) {
-                self.report.found(Wrong::Head, place, "the head's signature is not by this installation's key");
+    pub(crate) fn heads(&mut self, heads: &[SealedHead], is_ours: impl Fn(&SealedHead) -> bool) {
+        for sealed in heads {
+            let head = &sealed.head;
+            if !is_ours(sealed) {
+                let place = Some((head.stream, head.seq));
+                self.report.found(Wrong::Head, place, "the head's seal is not by this installation's key");
             }
             self.ends_at(head);
         }
-        let known: Vec<Head> = heads.iter().map(|signed| signed.head).collect();
+        let known: Vec<Head> = heads.iter().map(|sealed| sealed.head).collect();
         self.no_others_than(&known);
     }
 
-    /// The heads a closing checkpoint lists: the same, without signatures of their own.
+    /// The heads a closing checkpoint lists: the same, without seals of their own.
     pub(crate) fn ends(&mut self, heads: &[Head]) {
         for head in heads {
             self.ends_at(head);
@@ -268,7 +286,7 @@ impl Verifier {
         let strangers: Vec<Uuid> =
             self.reached.keys().filter(|stream| !heads.iter().any(|head| head.stream == **stream)).copied().collect();
         for stream in strangers {
-            self.report.found(Wrong::Head, Some((stream, 0)), format!("stream {stream} has no signed head"));
+            self.report.found(Wrong::Head, Some((stream, 0)), format!("stream {stream} has no head"));
         }
     }
 

@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::Head;
+use super::chain::message_of_head;
 use crate::store::keys::{KeyError, read, read_or_make_unless};
 
 const FILE: &str = "audit.key";
@@ -28,10 +29,6 @@ fn origin(installation: Uuid) -> String {
     format!("{ORIGIN}{installation}")
 }
 
-fn message_of_head(installation: Uuid, head: &Head) -> Vec<u8> {
-    format!("mollyguard head v1\n{installation}\n{} {} {}\n", head.stream, head.seq, head.digest).into_bytes()
-}
-
 /// The installation's signing key.
 pub struct AuditKey {
     signing: SigningKey,
@@ -39,9 +36,10 @@ pub struct AuditKey {
 }
 
 impl AuditKey {
-    /// The key in this state directory; made when there is none, unless heads are `signed` with it already.
-    pub(crate) fn open_for(directory: &Path, installation: Uuid, signed: bool) -> Result<Self, KeyError> {
-        let key = read_or_make_unless(directory, FILE, signed)?;
+    /// The key in this state directory; made when there is none, unless heads were `kept` before: then it
+    /// must have been there.
+    pub(crate) fn open_for(directory: &Path, installation: Uuid, kept: bool) -> Result<Self, KeyError> {
+        let key = read_or_make_unless(directory, FILE, kept)?;
         Ok(Self { signing: SigningKey::from_bytes(&key), installation })
     }
 
@@ -57,7 +55,8 @@ impl AuditKey {
         PublicKey { installation: self.installation, key: self.signing.verifying_key() }
     }
 
-    /// Signs the end of a stream.
+    /// Signs the end of a stream, as stores written by the first versions have it.
+    #[cfg(test)]
     pub(crate) fn sign_head(&self, head: &Head) -> Vec<u8> {
         self.signing.sign(&message_of_head(self.installation, head)).to_bytes().to_vec()
     }
@@ -98,6 +97,10 @@ impl PublicKey {
         self.installation
     }
 
+    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+        self.key.as_bytes()
+    }
+
     /// The first four bytes of SHA-256 over name, line feed, signature type and key.
     fn id(&self) -> [u8; 4] {
         let mut hash = Sha256::new();
@@ -108,6 +111,7 @@ impl PublicKey {
         [hash[0], hash[1], hash[2], hash[3]]
     }
 
+    /// Whether this is how the first versions wrote a stream's end: signed rather than sealed.
     pub(crate) fn verifies_head(&self, head: &Head, signature: &[u8]) -> bool {
         self.verifies(&message_of_head(self.installation, head), signature)
     }

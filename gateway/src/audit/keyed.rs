@@ -9,11 +9,13 @@ use serde_json::Value;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::chain::message_of_head;
+use super::{Head, PublicKey};
 use crate::store::keys::{KeyError, read, read_or_make, read_or_make_unless};
 
 const FILE: &str = "args.key";
 
-/// The installation's key for digests of arguments and for the seals of stored rows.
+/// The installation's key for digests of arguments and for the seals of stored rows and of streams' heads.
 pub struct ArgsKey(Zeroizing<[u8; 32]>);
 
 impl ArgsKey {
@@ -46,14 +48,26 @@ impl ArgsKey {
         self.keyed(what, columns)
     }
 
+    /// HMAC-SHA256 over the end of a stream and the key that checkpoints are verified with: another one put in its place
+    /// shows.
+    pub(crate) fn seal_head(&self, key: &PublicKey, head: &Head) -> [u8; 32] {
+        let mut message = message_of_head(key.installation(), head);
+        message.extend_from_slice(key.as_bytes());
+        *self.mac("head", &message).as_bytes()
+    }
+
     fn keyed(&self, what: &str, value: &Value) -> Digest {
+        self.mac(what, canonical_json(value).as_bytes())
+    }
+
+    fn mac(&self, what: &str, message: &[u8]) -> Digest {
         // RFC 2104 takes keys of any length, so this cannot fail; a zero digest would match nothing.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_slice()) else {
             return Digest::from_bytes([0; 32]);
         };
         mac.update(what.as_bytes());
         mac.update(&[0]);
-        mac.update(canonical_json(value).as_bytes());
+        mac.update(message);
         Digest::from_bytes(mac.finalize().into_bytes().into())
     }
 }

@@ -1,5 +1,5 @@
-//! The record nobody can quietly edit: what is written down, how the records are linked, and the signed heads that are
-//! shipped elsewhere.
+//! The record nobody can quietly edit: what is written down, how the records are linked, and the signed checkpoints
+//! that are shipped elsewhere.
 
 pub mod chain;
 pub mod checkpoint;

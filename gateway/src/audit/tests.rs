@@ -18,7 +18,7 @@ use super::chain::genesis;
 use super::*;
 use crate::confirm::{Answer, Channel};
 use crate::store::laws::{approved, ask, question, ran, start, subject};
-use crate::store::{OpenStore, SqliteStore, Start, Store};
+use crate::store::{Inspection, OpenStore, SqliteStore, Start, Store};
 
 const FILES: [&str; 3] = ["mollyguard.db", "args.key", "audit.key"];
 
@@ -502,4 +502,29 @@ fn an_export_is_held_against_a_checkpoint() {
     assert!(report.is_sound() && report.checkpoints > 0 && report.notes.is_empty(), "{report:#?}");
     let report = verify_export(file.path(), None, None).unwrap();
     assert!(report.is_sound() && report.notes.len() == 2, "{report:#?}");
+}
+
+#[test]
+fn a_store_whose_heads_were_signed_is_sound_and_as_hard_to_edit() {
+    let copy = Copy::new();
+    let store = Inspection::open(copy.place.path()).unwrap();
+    let (installation, heads) = (store.installation().unwrap(), store.heads().unwrap());
+    drop(store);
+    let key = AuditKey::existing(copy.place.path(), installation).unwrap().unwrap();
+    for sealed in &heads {
+        let signature = key.sign_head(&sealed.head);
+        let put = "UPDATE heads SET signature = ?2 WHERE stream = ?1";
+        copy.database.execute(put, params![sealed.head.stream.to_string(), signature]).unwrap();
+    }
+    let report = copy.report(None);
+    assert!(report.is_sound(), "{report:#?}");
+
+    // Each head at another's place, and one place back.
+    for (mine, other) in [(0, 1), (1, 0)] {
+        let wrong = key.sign_head(&heads[other].head);
+        let put = "UPDATE heads SET signature = ?2 WHERE stream = ?1";
+        copy.database.execute(put, params![heads[mine].head.stream.to_string(), wrong]).unwrap();
+    }
+    let report = copy.report(None);
+    assert_eq!(report.findings.iter().filter(|finding| finding.wrong == Wrong::Head).count(), 2, "{report:#?}");
 }

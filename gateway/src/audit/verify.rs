@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::chain::{Report, Verifier, Wrong};
+use super::chain::{Report, SealedHead, Verifier, Wrong};
 use super::checkpoint::{AuditKey, Notes, PublicKey, parse_notes};
 use super::{ArgsKey, Ledger};
 use crate::store::{Inspection, KeyError, StoreError};
@@ -50,7 +50,7 @@ fn signing_key(directory: &Path, store: &Inspection) -> Result<AuditKey, AuditEr
     Ok(AuditKey::open_for(directory, store.installation()?, signed)?)
 }
 
-/// Verifies the store in this state directory: the links, the signed heads, the tables beside them and, where one is
+/// Verifies the store in this state directory: the links, the sealed heads, the tables beside them and, where one is
 /// given, every checkpoint of a file. It may be in use; SQLite wants to write beside it even to read it.
 ///
 /// # Errors
@@ -68,7 +68,12 @@ pub fn verify_store(directory: &Path, checkpoint: Option<&Path>) -> Result<Repor
             ledger.record(&record, &mut verifier.report);
         }
     })?;
-    verifier.heads(&store.heads()?, key.as_ref());
+    let seals = ArgsKey::existing(directory)?;
+    verifier.heads(&store.heads()?, |SealedHead { head, seal }| {
+        let Some(key) = &key else { return false };
+        let sealed = |seals: &ArgsKey| seals.seal_head(key, head).as_slice() == seal;
+        seals.as_ref().is_some_and(sealed) || key.verifies_head(head, seal)
+    });
     hold_against(&mut verifier, notes, checkpoint.is_some());
 
     let mut report = verifier.finish();
@@ -83,7 +88,7 @@ pub fn verify_store(directory: &Path, checkpoint: Option<&Path>) -> Result<Repor
                 .into(),
         );
     }
-    match ArgsKey::existing(directory)? {
+    match seals {
         Some(seals) => store.tables(&seals, &mut ledger, &mut report)?,
         None if report.records > 0 => report.found(Wrong::Table, None, "the key the tables are sealed with is gone"),
         None => {}
@@ -193,7 +198,7 @@ pub fn export(directory: &Path, writer: &mut dyn Write) -> Result<u64, AuditErro
     if let Some(error) = failed {
         return Err(AuditError::Write(error));
     }
-    let heads = store.heads()?.into_iter().map(|signed| signed.head).collect();
+    let heads = store.heads()?.into_iter().map(|sealed| sealed.head).collect();
     let closing = json!({"checkpoint": key.sign(heads)});
     writeln!(writer, "{closing}").and_then(|()| writer.flush()).map_err(AuditError::Write)?;
     Ok(written)

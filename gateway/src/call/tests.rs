@@ -13,6 +13,7 @@ use mollyguard_tools::contract::{
 use serde_json::{Value, json};
 
 use super::*;
+use crate::audit::AuditEvent;
 use crate::config::Config;
 use crate::identity::Principal;
 use crate::reply::ReasonCode;

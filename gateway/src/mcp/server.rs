@@ -1,6 +1,9 @@
 //! The one MCP server behind both transports: two eras, only tools.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Poll;
 
 use mollyguard_tools::contract::Reversibility;
 use rmcp::model::{
@@ -12,7 +15,6 @@ use rmcp::{ErrorData, ServerHandler};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
 use uuid::Uuid;
 
 use super::confirm::{self, Elicited};
@@ -126,12 +128,16 @@ impl Server {
         Ok(principal)
     }
 
-    /// The gateway's reply. On a task of its own: rmcp would let a client wait for ever for a call that panicked.
+    /// The gateway's reply. rmcp would let a client wait for ever for a call that panicked.
     async fn call(&self, request: Request) -> Result<Reply, UnknownTool> {
         let declared = self.0.wire.calls.declaration(&request.tool).map(|declaration| declaration.reversibility);
-        let calls = Arc::clone(&self.0.wire.calls);
-        let call = tokio::spawn(async move { calls.call(request).await }.in_current_span());
-        call.await.unwrap_or_else(|_| {
+        let mut call = self.0.wire.calls.call(request);
+        // Nothing of a call that panicked is polled, or looked at, again.
+        let reply = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        });
+        reply.await.unwrap_or_else(|| {
             tracing::error!("a call ended in a defect of the gateway");
             let refusal = Refusal::new(
                 ReasonCode::Uncertain,

@@ -4,11 +4,13 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression as Value};
-use mollyguard_tools::contract::{Reversibility, Scope, Target, Tier};
+use mollyguard_tools::contract::{Declaration, Preflight, Reversibility, Scope, Target, Tier};
+use uuid::Uuid;
 
 use super::Facts;
 use super::schema::{Vocabulary, uid};
 use crate::confirm::Need;
+use crate::identity::Principal;
 
 /// Why facts cannot be put to the policies. The call is then refused.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +21,29 @@ pub(super) enum RequestError {
     NoTarget,
     #[error("the facts do not fit the schema: {0}")]
     Unfit(String),
+}
+
+impl<'a> Facts<'a> {
+    /// The facts of a call that was looked at.
+    #[must_use]
+    pub fn seen(
+        call: Uuid,
+        principal: &'a Principal,
+        declaration: &'a Declaration,
+        seen: &'a Preflight,
+        approval: Option<Need>,
+    ) -> Self {
+        Self {
+            call,
+            principal,
+            declaration,
+            targets: &seen.targets,
+            reversibility: seen.settle(declaration),
+            blast_radius: &seen.blast_radius,
+            destroys_recovery: seen.destroys_recovery,
+            approval,
+        }
+    }
 }
 
 /// All that the policies see of a call, but for an approval: two calls of which this is the same are decided the same way.

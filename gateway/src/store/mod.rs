@@ -59,6 +59,15 @@ pub enum StoreError {
     Corrupt(String),
 }
 
+/// A record that was not written on the caller's thread.
+#[derive(Debug)]
+pub enum NotHere {
+    /// Somebody else is writing: [`Store::record`] takes it.
+    Busy(Box<(Subject, AuditEvent)>),
+    /// The store failed.
+    Failed(StoreError),
+}
+
 /// Why a call with which nothing goes on has no end on record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoEnd {
@@ -225,6 +234,13 @@ pub trait Store: Send + Sync {
     /// is written to the database, which for reads may be before it is on disk.
     async fn record(&self, subject: Subject, event: AuditEvent) -> Result<(), StoreError>;
 
+    /// As [`Store::record`], but on the caller's thread, which may block, and only where nobody else is writing: one call
+    /// at a time need not wait for another thread.
+    ///
+    /// # Errors
+    /// Somebody else is writing, or the store failed.
+    fn record_here(&self, record: (Subject, AuditEvent)) -> Result<(), NotHere>;
+
     /// Writes down a question and its `Asked` record, in one transaction.
     async fn ask(
         &self,
@@ -280,6 +296,6 @@ pub trait Store: Send + Sync {
     /// The records of all streams, by stream and place, `limit` at a time, after the given place.
     async fn records(&self, after: Option<(Uuid, u64)>, limit: u32) -> Result<Vec<AuditRecord>, StoreError>;
 
-    /// Writes what is waiting, signs the heads, and leaves. Later calls fail.
+    /// Writes what is waiting and the last checkpoint, and leaves. Later calls fail.
     async fn close(&self) -> Result<(), StoreError>;
 }

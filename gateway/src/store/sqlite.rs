@@ -1,7 +1,7 @@
 //! The store in one SQLite file, shared by every gateway process of an installation.
 //!
-//! Opening touches nothing but the file: the process's own stream of records begins with its first record. One thread
-//! writes (see `writer`); reads use a connection of their own.
+//! Opening touches nothing but the file: the process's own stream of records begins with its first record. One thread at a
+//! time writes (see `writer`); reads use a connection of their own.
 
 mod inspect;
 mod lease;
@@ -17,7 +17,7 @@ mod writes;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{CallFilter, Ending, Intent, NoEnd, Start, Store, StoreError, StoredCall, Unfinished};
+use super::{CallFilter, Ending, Intent, NoEnd, NotHere, Start, Store, StoreError, StoredCall, Unfinished};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject};
 use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
 use rows::{CallRow, ConfirmationRow, Depth};
@@ -124,6 +124,7 @@ pub struct SqliteStore {
     stream: Uuid,
     installation: Uuid,
     queue: Option<mpsc::Sender<Message>>,
+    writer: Arc<Mutex<Writer>>,
     patience: Duration,
     reader: Arc<Mutex<Connection>>,
     keys: Arc<ArgsKey>,
@@ -142,7 +143,10 @@ impl SqliteStore {
         let connection = schema::open(&directory, patience)?;
         let reader = schema::open_to_read(&directory, patience)?;
         let installation = schema::installation(&reader)?;
-        let sealed = schema::has_rows(&reader, "calls")? || schema::has_rows(&reader, "confirmations")?;
+        let mut sealed = false;
+        for table in ["calls", "confirmations", "heads"] {
+            sealed |= schema::has_rows(&reader, table)?;
+        }
         let seals = ArgsKey::open_for(&directory, sealed).map_err(|error| StoreError::Failed(error.to_string()))?;
         let seals = Arc::new(seals);
         let pulse = Arc::new(Pulse::default());
@@ -157,15 +161,18 @@ impl SqliteStore {
         );
         let (stream, unwritten) = (writer.id, Arc::clone(&writer.unwritten));
         let (sender, receiver) = mpsc::channel(queue.max(1));
+        let writer = Arc::new(Mutex::new(writer));
+        let writing = Arc::clone(&writer);
         let thread = std::thread::Builder::new()
             .name("store".into())
-            .spawn(move || writer.run(receiver))
+            .spawn(move || Writer::run(&writing, receiver))
             .map_err(|error| StoreError::Failed(format!("no thread to write with: {error}")))?;
         Ok(Self {
             directory,
             stream,
             installation,
             queue: Some(sender),
+            writer,
             patience,
             reader: Arc::new(Mutex::new(reader)),
             keys: seals,
@@ -255,6 +262,15 @@ impl SqliteStore {
     }
 }
 
+/// Whether a record that belongs to no other work must be on disk before it is answered.
+fn by_itself(event: &AuditEvent) -> Result<bool, StoreError> {
+    match event {
+        AuditEvent::Read { .. } => Ok(false),
+        AuditEvent::Denied { .. } => Ok(true),
+        _ => Err(StoreError::Failed("only reads and refusals are recorded by themselves".into())),
+    }
+}
+
 fn closed() -> StoreError {
     StoreError::Failed("the store is closed".into())
 }
@@ -314,12 +330,27 @@ impl Store for SqliteStore {
     }
 
     async fn record(&self, subject: Subject, event: AuditEvent) -> Result<(), StoreError> {
-        let durable = match &event {
-            AuditEvent::Read { .. } => false,
-            AuditEvent::Denied { .. } => true,
-            _ => return Err(StoreError::Failed("only reads and refusals are recorded by themselves".into())),
-        };
+        let durable = by_itself(&event)?;
         self.write(durable, move |writing| writing.append(subject, event)).await
+    }
+
+    fn record_here(&self, record: (Subject, AuditEvent)) -> Result<(), NotHere> {
+        let Some(queue) = &self.queue else { return Err(NotHere::Failed(closed())) };
+        let durable = by_itself(&record.1).map_err(NotHere::Failed)?;
+        // Where others wait, one transaction for all is quicker.
+        if queue.capacity() < queue.max_capacity() {
+            return Err(NotHere::Busy(Box::new(record)));
+        }
+        let mut writer = match self.writer.try_lock() {
+            Ok(writer) => writer,
+            Err(TryLockError::WouldBlock) => return Err(NotHere::Busy(Box::new(record))),
+            Err(TryLockError::Poisoned(_)) => return Err(NotHere::Failed(closed())),
+        };
+        let (reply, mut answer) = oneshot::channel();
+        let run = move |writing: &mut Writing<'_>| writing.append(record.0, record.1);
+        let task = Task { durable, run: Some(Box::new(run)), result: None, reply: Some(reply), lost: None };
+        writer.write_here(Box::new(task));
+        answer.try_recv().unwrap_or_else(|_| Err(closed())).map_err(NotHere::Failed)
     }
 
     async fn ask(

@@ -15,7 +15,7 @@ pub use lease::{Access, Configured, Lease, Limits, Secret, Settings};
 pub use outcome::{Cause, Outcome, Probe, ToolError, UndoPlan};
 pub use preflight::{About, Alternative, BlastRadius, Evidence, Preflight};
 pub use target::{Environment, Target, Tier};
-pub use tool::{SettingsError, TargetReport, Tool, Toolset, blocking};
+pub use tool::{MayRead, Read, SettingsError, TargetReport, Tool, Toolset, WasRead, blocking};
 pub use typed::{Done, Promise, Typed, TypedTool, schema_of};
 
 /// A moment, written in RFC 3339 with milliseconds and `Z`.

@@ -9,6 +9,21 @@ use serde_json::Value;
 
 use super::{Declaration, Lease, Outcome, Preflight, Probe, Settings, ToolError};
 
+/// Asked between the look and the read of one call whether what was found may be read. With a yes comes whom to tell.
+pub type MayRead = Box<dyn FnOnce(&Preflight) -> Option<WasRead> + Send>;
+
+/// Told how a read went, right behind it, and only on a thread that may block.
+pub type WasRead = Box<dyn FnOnce(Option<&ToolError>) + Send>;
+
+/// What came of looking and reading in one go.
+#[derive(Debug)]
+pub struct Read<T> {
+    /// What the look found.
+    pub seen: Preflight,
+    /// What the read came to; `None` where it was not to be made.
+    pub outcome: Option<Result<T, ToolError>>,
+}
+
 /// One thing that can be done.
 ///
 /// Arguments reach a tool only after the gateway has checked them against the declaration's input schema, which requires
@@ -23,6 +38,17 @@ pub trait Tool: Send + Sync {
 
     /// Does it, after reading the fingerprint of `seen` again: if the state moved, [`ToolError::changed`].
     async fn execute(&self, args: &Value, seen: &Preflight, lease: &Lease) -> Result<Outcome, ToolError>;
+
+    /// Looks and, where `may_read` says yes to what was found, reads: [`Tool::preflight`] and [`Tool::execute`] of a tool
+    /// that changes nothing, in one go. A tool that blocks does both on one thread.
+    async fn read(&self, args: &Value, lease: &Lease, may_read: MayRead) -> Result<Read<Outcome>, ToolError> {
+        let seen = self.preflight(args, lease).await?;
+        let outcome = match may_read(&seen) {
+            Some(_) => Some(self.execute(args, &seen, lease).await),
+            None => None,
+        };
+        Ok(Read { seen, outcome })
+    }
 
     /// Finds out whether a call that was started took effect. Changes nothing.
     ///

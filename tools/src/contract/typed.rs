@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    Audience, Condition, Declaration, Lease, Outcome, Preflight, Probe, Reversibility, Scope, Tool, ToolError, UndoPlan,
+    Audience, Condition, Declaration, Lease, MayRead, Outcome, Preflight, Probe, Read, Reversibility, Scope, Tool,
+    ToolError, UndoPlan,
 };
 
 /// A declaration without its schemas, which come from the types.
@@ -68,6 +69,20 @@ pub trait TypedTool: Send + Sync + 'static {
     async fn look(&self, args: &Self::Args, lease: &Lease) -> Result<Preflight, ToolError>;
     /// See [`Tool::execute`].
     async fn run(&self, args: &Self::Args, seen: &Preflight, lease: &Lease) -> Result<Done<Self::Output>, ToolError>;
+    /// See [`Tool::read`].
+    async fn read(
+        &self,
+        args: &Self::Args,
+        lease: &Lease,
+        may_read: MayRead,
+    ) -> Result<Read<Done<Self::Output>>, ToolError> {
+        let seen = self.look(args, lease).await?;
+        let outcome = match may_read(&seen) {
+            Some(_) => Some(self.run(args, &seen, lease).await),
+            None => None,
+        };
+        Ok(Read { seen, outcome })
+    }
     /// See [`Tool::probe`].
     async fn probe(&self, args: &Self::Args, seen: &Preflight, lease: &Lease) -> Probe {
         match self.look(args, lease).await {
@@ -127,11 +142,15 @@ impl<T: TypedTool> Tool for Typed<T> {
             lease.require_write()?;
         }
         let args = self.args(args)?;
-        let done = self.tool.run(&args, seen, lease).await?;
-        // The change is made: an output that cannot be written must not read as "nothing happened".
-        let output = serde_json::to_value(done.output)
-            .map_err(|error| ToolError::uncertain(format!("done, but the output cannot be shown: {error}")))?;
-        Ok(Outcome { output, undo: done.undo })
+        outcome(self.tool.run(&args, seen, lease).await?)
+    }
+
+    async fn read(&self, args: &Value, lease: &Lease, may_read: MayRead) -> Result<Read<Outcome>, ToolError> {
+        if self.declaration.mutates() {
+            return Err(ToolError::refused(format!("`{}` is no read", self.declaration.name)));
+        }
+        let Read { seen, outcome: done } = self.tool.read(&self.args(args)?, lease, may_read).await?;
+        Ok(Read { seen, outcome: done.map(|done| done.and_then(outcome)) })
     }
 
     async fn probe(&self, args: &Value, seen: &Preflight, lease: &Lease) -> Probe {
@@ -140,6 +159,13 @@ impl<T: TypedTool> Tool for Typed<T> {
             Err(_) => Probe::Unknown,
         }
     }
+}
+
+fn outcome<T: Serialize>(done: Done<T>) -> Result<Outcome, ToolError> {
+    // The change is made: an output that cannot be written must not read as "nothing happened".
+    let output = serde_json::to_value(done.output)
+        .map_err(|error| ToolError::uncertain(format!("done, but the output cannot be shown: {error}")))?;
+    Ok(Outcome { output, undo: done.undo })
 }
 
 /// A type's JSON Schema (2020-12), subschemas inlined: several clients do not follow `$ref`.

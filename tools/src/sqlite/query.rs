@@ -18,7 +18,8 @@ use super::client::{Site, work};
 use super::schema;
 use super::value;
 use crate::contract::{
-    Audience, BlastRadius, Digest, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
+    Audience, BlastRadius, Digest, Done, Lease, MayRead, Preflight, Promise, Read, Reversibility, Scope, ToolError,
+    TypedTool,
 };
 use crate::sql::{self, Class, Dialect, classify};
 
@@ -92,12 +93,25 @@ impl TypedTool for SqliteQuery {
     async fn run(&self, args: &Args, _seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         only_a_read(&args.sql)?;
         let (sql, limit) = (args.sql.clone(), args.limit);
+        work(lease, move |site| Ok(Done::read(answer(site, &sql, most(site, limit))?))).await
+    }
+
+    async fn read(&self, args: &Args, lease: &Lease, may_read: MayRead) -> Result<Read<Done<Output>>, ToolError> {
+        only_a_read(&args.sql)?;
+        let (sql, limit) = (args.sql.clone(), args.limit);
         work(lease, move |site| {
-            let most = limit.unwrap_or(u64::MAX).min(site.limits.output_rows);
-            Ok(Done::read(answer(site, &sql, most)?))
+            let seen = read_preflight(site, &json!(sql), "query");
+            let Some(was_read) = may_read(&seen) else { return Ok(Read { seen, outcome: None }) };
+            let answered = answer(site, &sql, most(site, limit));
+            was_read(answered.as_ref().err());
+            Ok(Read { seen, outcome: Some(answered.map(Done::read)) })
         })
         .await
     }
+}
+
+fn most(site: &Site, asked: Option<u64>) -> u64 {
+    asked.unwrap_or(u64::MAX).min(site.limits.output_rows)
 }
 
 /// The preflight of a call that reads.

@@ -15,7 +15,7 @@ CREATE TABLE records (
     PRIMARY KEY (stream, seq)
 ) STRICT;
 
--- The last record of each stream, signed: a chain cut short does not reach its head.
+-- The last record of each stream, sealed (the first versions signed it): a chain cut short does not reach its head.
 CREATE TABLE heads (
     stream    TEXT    PRIMARY KEY NOT NULL,
     seq       INTEGER NOT NULL CHECK (seq >= 0),

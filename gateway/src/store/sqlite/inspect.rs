@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::rows::{CALL, CallRow, ConfirmationRow, Depth};
 use super::schema::{self, failed};
-use crate::audit::chain::{Report, SignedHead, Wrong};
+use crate::audit::chain::{Report, SealedHead, Wrong};
 use crate::audit::ledger::{CallRow as Told, Ended};
 use crate::audit::{ArgsKey, AuditRecord, Head, Ledger};
 use crate::store::StoreError;
@@ -46,8 +46,8 @@ impl Inspection {
         Ok(())
     }
 
-    /// The signed heads. One that cannot be read is an error: it is a row of ours that no longer is.
-    pub(crate) fn heads(&self) -> Result<Vec<SignedHead>, StoreError> {
+    /// The sealed heads. One that cannot be read is an error: it is a row of ours that no longer is.
+    pub(crate) fn heads(&self) -> Result<Vec<SealedHead>, StoreError> {
         let mut query = self
             .connection
             .prepare("SELECT stream, seq, digest, signature FROM heads ORDER BY stream")
@@ -61,7 +61,7 @@ impl Inspection {
             let (Ok(id), Some(digest)) = (stream.parse(), Digest::parse(&digest)) else {
                 return Err(StoreError::Corrupt(format!("the head of stream `{stream}` cannot be read")));
             };
-            heads.push(SignedHead { head: Head { stream: id, seq, digest }, signature: row.get(3).map_err(failed)? });
+            heads.push(SealedHead { head: Head { stream: id, seq, digest }, seal: row.get(3).map_err(failed)? });
         }
         Ok(heads)
     }

@@ -106,7 +106,7 @@ impl Notes {
     fn append(&mut self) -> Result<(), String> {
         let store = Inspection::open(&self.directory).map_err(|error| error.to_string())?;
         let heads: Vec<Head> = match store.heads() {
-            Ok(heads) => heads.into_iter().map(|signed| signed.head).collect(),
+            Ok(heads) => heads.into_iter().map(|sealed| sealed.head).collect(),
             Err(error) => return Err(error.to_string()),
         };
         let key = AuditKey::open_for(&self.directory, self.installation, !heads.is_empty())
@@ -231,7 +231,7 @@ mod tests {
         read(&store).await;
         notes(&store, path.clone()).append().unwrap();
         let inspection = Inspection::open(place.path()).unwrap();
-        let heads: Vec<Head> = inspection.heads().unwrap().into_iter().map(|signed| signed.head).collect();
+        let heads: Vec<Head> = inspection.heads().unwrap().into_iter().map(|sealed| sealed.head).collect();
         let key = AuditKey::open_for(place.path(), store.installation(), true).unwrap();
         let newest = || notes(&store, path.clone()).newest(&inspection, &key.public());
         let at = newest().unwrap();

@@ -60,6 +60,39 @@ async fn obeys_the_laws() {
     }
 }
 
+#[tokio::test]
+async fn a_record_is_written_on_the_callers_thread_where_nobody_else_writes() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path());
+    let record = || (subject(Uuid::now_v7()), a_read());
+    store.record_here(record()).unwrap();
+    assert_eq!(store.records(None, 10).await.unwrap().len(), 2, "behind what the process is configured with");
+
+    let writing = store.writer.lock().unwrap();
+    let given = record();
+    let Err(NotHere::Busy(back)) = store.record_here(given.clone()) else { panic!("somebody else is writing") };
+    assert_eq!(*back, given, "it comes back whole");
+    drop(writing);
+    store.record(back.0, back.1).await.unwrap();
+    // The answer comes before the thread that wrote it is done.
+    drop(store.writer.lock().unwrap());
+    store.record_here(record()).unwrap();
+
+    let held = hold(place.path());
+    let impatient = SqliteStore::open(OpenStore { patience: Duration::ZERO, ..options(place.path()) }).unwrap();
+    assert!(matches!(impatient.record_here(record()), Err(NotHere::Failed(_))));
+    drop(held);
+    impatient.record_here(record()).unwrap();
+    let started = AuditEvent::Undone { by: Uuid::now_v7() };
+    assert!(matches!(store.record_here((subject(Uuid::now_v7()), started)), Err(NotHere::Failed(_))));
+
+    store.close().await.unwrap();
+    assert!(matches!(store.record_here(record()), Err(NotHere::Failed(_))));
+    drop((store, impatient));
+    let report = verify_store(place.path(), None).unwrap();
+    assert!(report.is_sound() && report.records == 6, "{report:#?}");
+}
+
 #[test]
 fn opening_writes_no_record_and_takes_no_lock() {
     let place = tempfile::tempdir().unwrap();

@@ -1,12 +1,14 @@
-//! The one thread that writes. It takes whatever is waiting, runs each piece of work in a savepoint of one transaction,
-//! commits once, and only then answers: one wait for the disk is shared by all that came meanwhile.
+//! Writing, one batch at a time. The store's thread takes whatever is waiting, runs each piece of work in a savepoint of
+//! one transaction, commits once, and only then answers: one wait for the disk is shared by all that came meanwhile. Where
+//! nothing waits, whoever has a record to write may do it on its own thread instead ([`Writer::write_here`]), and spares
+//! the way to this one and back.
 //!
 //! A batch with anything but reads in it is committed with `synchronous = FULL`; a batch of reads alone with `NORMAL`,
 //! which in write-ahead mode writes the log without waiting for the disk. A later full commit makes earlier reads durable
 //! too: it waits for the same log file.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
@@ -19,7 +21,7 @@ use super::shipper::Shipper;
 use super::unsettled::Unwritten;
 use super::writes::{Tail, Writing};
 use super::{Configured, Pulse};
-use crate::audit::{ArgsKey, AuditKey, Head, chain};
+use crate::audit::{ArgsKey, AuditKey, Head, PublicKey, chain};
 use crate::store::StoreError;
 
 /// The most work of one transaction: what comes after waits for the next.
@@ -90,9 +92,10 @@ pub(super) enum Message {
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
 
-/// This process's stream.
+/// This process's stream, once it has records.
 struct Stream {
-    key: AuditKey,
+    /// What checkpoints of it are verified with.
+    key: PublicKey,
     lease: Lease,
 }
 
@@ -106,9 +109,12 @@ pub(super) struct Writer {
     pub(super) pulse: Arc<Pulse>,
     pub(super) checkpoint: Option<(PathBuf, Duration)>,
     pub(super) id: Uuid,
+    /// The id of this process's stream, as it is stored.
+    name: String,
     pub(super) unwritten: Arc<Unwritten>,
     tail: Tail,
     stream: Option<Stream>,
+    closed: bool,
     shipper: Option<Shipper>,
     full: bool,
 }
@@ -134,19 +140,23 @@ impl Writer {
             pulse,
             checkpoint,
             id,
+            name: id.to_string(),
             unwritten: Arc::default(),
             tail,
             stream: None,
+            closed: false,
             shipper: None,
             full: true,
         }
     }
 
     /// Writes until the queue is closed.
-    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>) {
+    pub(super) fn run(this: &Mutex<Self>, mut queue: mpsc::Receiver<Message>) {
         let mut closing = None;
         while closing.is_none() {
             let Some(first) = queue.blocking_recv() else { break };
+            // Work that panicked on another thread leaves nobody knows what: then the store is closed for good.
+            let Ok(mut writer) = this.lock() else { return };
             let mut batch = Vec::new();
             let mut next = Some(first);
             while let Some(message) = next.take() {
@@ -158,14 +168,25 @@ impl Writer {
                     next = queue.try_recv().ok();
                 }
             }
-            while !batch.is_empty() {
-                batch = self.write(batch);
-            }
+            writer.write_all(batch);
         }
-        let closed = self.leave();
+        let closed = this.lock().map_or_else(|_| Err(super::closed()), |mut writer| writer.leave());
         if let Some(done) = closing {
             // Whoever closes may be gone already.
             let _ = done.send(closed);
+        }
+    }
+
+    /// Writes one piece of work on the caller's thread.
+    pub(super) fn write_here(&mut self, work: Box<dyn Work>) {
+        if !self.closed {
+            self.write_all(vec![work]);
+        }
+    }
+
+    fn write_all(&mut self, mut batch: Vec<Box<dyn Work>>) {
+        while !batch.is_empty() {
+            batch = self.write(batch);
         }
     }
 
@@ -206,39 +227,44 @@ impl Writer {
             directory: &self.directory,
             unwritten: &self.unwritten,
             stream: self.id,
+            name: &self.name,
             tail: before,
             configured: &self.configured,
             seals: &self.seals,
         };
-        for work in batch {
-            let tail = writing.tail;
-            run("SAVEPOINT work")?;
+        if let [work] = batch {
+            // What it wrote goes with the transaction.
             if !work.run(&mut writing) {
-                // A full disk has taken the whole transaction with it by now: then this fails, and so does the batch.
-                run("ROLLBACK TO work")?;
-                writing.tail = tail;
+                writing.tail = before;
             }
-            run("RELEASE work")?;
+        } else {
+            for work in batch {
+                let tail = writing.tail;
+                run("SAVEPOINT work")?;
+                if !work.run(&mut writing) {
+                    // A full disk has taken the whole transaction with it by now: then this fails, and so does the batch.
+                    run("ROLLBACK TO work")?;
+                    writing.tail = tail;
+                }
+                run("RELEASE work")?;
+            }
         }
         let after = writing.tail;
         if after == before {
-            run("ROLLBACK")?;
+            if !self.connection.is_autocommit() {
+                run("ROLLBACK")?;
+            }
             return Ok(());
         }
         let head = Head { stream: self.id, seq: after.next - 1, digest: after.last };
-        let signature = stream.key.sign_head(&head);
+        let seal = self.seals.seal_head(&stream.key, &head);
         self.connection
             .prepare_cached(
                 "INSERT INTO heads (stream, seq, digest, signature) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (stream) DO UPDATE SET seq = ?2, digest = ?3, signature = ?4",
             )
             .and_then(|mut put| {
-                put.execute(params![
-                    head.stream.to_string(),
-                    head.seq.cast_signed(),
-                    head.digest.to_string(),
-                    signature
-                ])
+                put.execute(params![self.name, head.seq.cast_signed(), head.digest.to_string(), seal.as_slice()])
             })
             .map_err(failed)?;
         run("COMMIT")?;
@@ -248,12 +274,13 @@ impl Writer {
     }
 
     fn open_stream(&self) -> Result<Stream, StoreError> {
-        let signed = schema::has_rows(&self.connection, "heads")?;
-        let key = AuditKey::open_for(&self.directory, self.installation, signed)
+        // Checkpoints and exports are signed with this key: nothing is written whose like could not be verified.
+        let kept = schema::has_rows(&self.connection, "heads")?;
+        let key = AuditKey::open_for(&self.directory, self.installation, kept)
             .map_err(|error| StoreError::Failed(error.to_string()))?;
         let (lease, unwritten) = Lease::take(&self.directory, self.id).map_err(StoreError::Failed)?;
         self.unwritten.with(unwritten);
-        Ok(Stream { key, lease })
+        Ok(Stream { key: key.public(), lease })
     }
 
     /// After a failed transaction: nothing of it may stay, and the chain goes on from what the database really holds,
@@ -265,11 +292,9 @@ impl Writer {
             tracing::error!(%error, "a failed transaction could not be rolled back");
         }
         self.tail = before;
-        let held = self.connection.query_row(
-            "SELECT seq, digest FROM heads WHERE stream = ?1",
-            [self.id.to_string()],
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)),
-        );
+        let held = self.connection.query_row("SELECT seq, digest FROM heads WHERE stream = ?1", [&self.name], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+        });
         if let Ok((seq, digest)) = held {
             let next = seq.cast_unsigned() + 1;
             // Only ever forward: a head set back by somebody else must show.
@@ -288,6 +313,7 @@ impl Writer {
     }
 
     fn leave(&mut self) -> Result<(), StoreError> {
+        self.closed = true;
         let shipped = self.shipper.take().map_or(Ok(()), Shipper::close);
         if let Some(stream) = self.stream.take() {
             stream.lease.give_back();

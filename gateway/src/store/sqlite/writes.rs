@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use uuid::Uuid;
 
 use super::Configured;
-use super::rows::{CallRow, ConfirmationRow, text};
+use super::rows::{CallRow, ConfirmationRow};
 use super::schema::failed;
 use super::unsettled::{self, Looker, Unwritten};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject, chain};
@@ -29,6 +29,8 @@ pub(super) struct Writing<'a> {
     pub(super) directory: &'a Path,
     pub(super) unwritten: &'a Unwritten,
     pub(super) stream: Uuid,
+    /// The stream's id, as it is stored.
+    pub(super) name: &'a str,
     pub(super) tail: Tail,
     pub(super) configured: &'a Configured,
     pub(super) seals: &'a Arc<ArgsKey>,
@@ -47,7 +49,7 @@ impl Writing<'_> {
 
     fn link(&mut self, subject: Subject, event: AuditEvent) -> Result<(), StoreError> {
         let Tail { next, last } = self.tail;
-        let mut record = AuditRecord {
+        let record = AuditRecord {
             stream: self.stream,
             seq: next,
             at: now(),
@@ -56,20 +58,14 @@ impl Writing<'_> {
             previous: last,
             digest: Digest::from_bytes([0; 32]),
         };
-        record.digest = chain::digest(&record);
+        let (digest, text) = chain::written(&record).map_err(|error| StoreError::Failed(error.to_string()))?;
         self.connection
             .prepare_cached("INSERT INTO records (stream, seq, record) VALUES (?1, ?2, ?3)")
-            .and_then(|mut insert| {
-                insert.execute(params![self.stream.to_string(), next.cast_signed(), text(&record).map_err(to_sql)?])
-            })
+            .and_then(|mut insert| insert.execute(params![self.name, next.cast_signed(), text]))
             .map_err(failed)?;
-        self.tail = Tail { next: next + 1, last: record.digest };
+        self.tail = Tail { next: next + 1, last: digest };
         Ok(())
     }
-}
-
-fn to_sql(error: StoreError) -> rusqlite::Error {
-    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 
 /// See [`crate::store::Store::begin`].
