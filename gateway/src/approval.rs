@@ -267,7 +267,7 @@ async fn weigh(
 }
 
 /// What is written down of an answer: a secret typed by mistake, or a novel, is not.
-fn for_the_record(gateway: &Gateway, answer: &Answer) -> Answer {
+pub(crate) fn for_the_record(gateway: &Gateway, answer: &Answer) -> Answer {
     match answer {
         Answer::Accept { typed: Some(typed) } => {
             // Redacted first: a secret cut in two would not be found.

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::audit::ArgsKey;
 use crate::config::Config;
-use crate::confirm::Need;
 use crate::credentials::{Broker, SecretError};
+use crate::doctor::{self, Facts};
 use crate::overlap::{self, Overlap};
 use crate::policy::{LoadError, Policies, Sources};
 use crate::registry::{Registry, RegistryError};
@@ -107,11 +107,21 @@ impl Gateway {
     /// # Errors
     /// Which part cannot be had, and why.
     pub fn open(config: Config, toolsets: Vec<Arc<dyn Toolset>>) -> Result<Self, OpenError> {
+        Self::open_for(config, toolsets, false)
+    }
+
+    /// The same for agents that run as other users of the system than this process, where `apart`: then an approval can
+    /// prove more.
+    ///
+    /// # Errors
+    /// As [`Gateway::open`].
+    pub fn open_for(config: Config, toolsets: Vec<Arc<dyn Toolset>>, apart: bool) -> Result<Self, OpenError> {
         overlap::check(&config, &toolsets)?;
         let broker = Broker::open(&config)?;
         let registry = Registry::new(&toolsets, broker.targets())?;
         let sources = Sources { defaults: config.default_policies, directories: config.policy_directories.clone() };
-        let policies = Policies::load(&sources, &declarations(&toolsets), Need::IN_CLIENT)?;
+        let ceiling = doctor::ceiling(&Facts::of(&config, apart));
+        let policies = Policies::load(&sources, &declarations(&toolsets), ceiling.need)?.explained(&ceiling.because);
         let configured = Configured {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             configuration: config.digest,

@@ -6,9 +6,9 @@ use clap::{Subcommand, ValueEnum};
 use mollyguard_tools::contract::{Declaration, Reversibility, Tier};
 
 use super::paint::Paint;
-use super::{Done, Failure, load, print, print_json};
+use super::{Done, Failure, connect, load, print, print_json};
 use crate::config::Config;
-use crate::confirm::Need;
+use crate::doctor::{self, Ceiling, Facts};
 use crate::identity::Principal;
 use crate::policy::{self, CaseOutcome, Explanation, Policies, Situation, Sources};
 
@@ -81,15 +81,26 @@ impl Policy {
         let declarations = crate::gateway::declarations(&mollyguard_tools::toolsets());
         let sources = Sources { defaults: config.default_policies, directories: config.policy_directories.clone() };
         match self {
-            Self::Check { json } => check(&sources, &declarations, json),
-            Self::Test { json } => test(&sources, &declarations, json),
+            Self::Check { json } => check(&config, &sources, &declarations, json),
+            Self::Test { json } => test(&config, &sources, &declarations, json),
             Self::Explain(explain) => explain.run(&config, &sources, &declarations),
         }
     }
 }
 
-fn check(sources: &Sources, declarations: &[Declaration], json: bool) -> Done {
-    let check = policy::check(sources, declarations, Need::IN_CLIENT).map_err(Failure::usage)?;
+/// What an approval can prove: for the agents of a gateway that listens for other users, else for those that run as this one.
+fn ceiling(config: &Config) -> Ceiling {
+    doctor::ceiling(&Facts::of(config, doctor::is_served_apart(&connect::socket(), config)))
+}
+
+/// The principal of calls made here.
+fn principal(config: &Config) -> Principal {
+    Principal { user: config.user.clone(), client: None, roles: config.roles.clone() }
+}
+
+fn check(config: &Config, sources: &Sources, declarations: &[Declaration], json: bool) -> Done {
+    let ceiling = ceiling(config);
+    let check = policy::check(sources, declarations, ceiling.need).map_err(Failure::usage)?;
     if json {
         print_json(&check)?;
     } else {
@@ -100,15 +111,25 @@ fn check(sources: &Sources, declarations: &[Declaration], json: bool) -> Done {
         if let (true, Some(digest)) = (check.problems.is_empty(), check.digest) {
             let tools = declarations.len();
             print(&format!("{} {} policies, {tools} tools, {digest}\n", paint.green("sound"), check.policies))?;
+            let policies = Policies::load(sources, declarations, ceiling.need).map_err(Failure::usage)?;
+            let beyond = policy::out_of_reach(&policies, declarations, &principal(config));
+            let word = paint.yellow("refused");
+            for (policy, need) in &beyond {
+                print(&format!("{word} {policy}: what it guards needs {need} at least\n"))?;
+            }
+            if !beyond.is_empty() {
+                print(&format!("This installation can prove at most {ceiling}. `mollyguard doctor` says more.\n"))?;
+            }
         }
     }
     if check.problems.is_empty() { Ok(()) } else { Err(Failure::found("")) }
 }
 
-fn test(sources: &Sources, declarations: &[Declaration], json: bool) -> Done {
+fn test(config: &Config, sources: &Sources, declarations: &[Declaration], json: bool) -> Done {
+    let ceiling = ceiling(config).need;
     let run = |policies: &Sources, cases: &Sources| -> Result<Vec<CaseOutcome>, Failure> {
         let (policies, cases) = (policies.read().map_err(Failure::usage)?, cases.read().map_err(Failure::usage)?);
-        let policies = Policies::from_files(&policies.policies, declarations, Need::IN_CLIENT);
+        let policies = Policies::from_files(&policies.policies, declarations, ceiling);
         policy::run_cases(&policies.map_err(Failure::usage)?, declarations, &cases.cases).map_err(Failure::usage)
     };
     // The shipped cases tell what the shipped policies say by themselves: a policy beside them is there to change that.
@@ -145,7 +166,9 @@ fn failure(outcome: &CaseOutcome) -> String {
 
 impl Explain {
     fn run(self, config: &Config, sources: &Sources, declarations: &[Declaration]) -> Done {
-        let policies = Policies::load(sources, declarations, Need::IN_CLIENT).map_err(Failure::usage)?;
+        let ceiling = ceiling(config);
+        let policies = Policies::load(sources, declarations, ceiling.need).map_err(Failure::usage)?;
+        let policies = policies.explained(&ceiling.because);
         let declaration = declarations.iter().find(|declaration| declaration.name == self.tool);
         let declaration = declaration.ok_or_else(|| {
             Failure::usage(format!("there is no tool `{}`; `mollyguard tools` lists them", self.tool))

@@ -9,7 +9,7 @@ use mollyguard_tools::contract::{Configured, Digest, Environment, Limits, Tier, 
 use serde::{Deserialize, Serialize};
 
 use super::find::resolve;
-use super::{Config, ConfigError, Http, Target, Token, user_state_dir};
+use super::{Config, ConfigError, Http, Socket, Target, Token, user_state_dir};
 use crate::credentials::SecretSource;
 
 /// The file.
@@ -23,6 +23,7 @@ struct File {
     audit: AuditTable,
     redact: RedactTable,
     http: HttpTable,
+    socket: SocketTable,
     environments: BTreeMap<String, EnvironmentTable>,
     targets: BTreeMap<String, toml::Table>,
 }
@@ -133,6 +134,27 @@ struct TokenTable {
 }
 
 #[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct SocketTable {
+    connections: usize,
+    connections_each: usize,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    users: BTreeMap<String, UserTable>,
+}
+
+impl Default for SocketTable {
+    fn default() -> Self {
+        Self { connections: 128, connections_each: 32, users: BTreeMap::new() }
+    }
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct UserTable {
+    roles: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct EnvironmentTable {
     tier: Tier,
@@ -148,6 +170,7 @@ pub struct Defaults {
     audit: AuditTable,
     redact: RedactTable,
     http: HttpTable,
+    socket: SocketTable,
 }
 
 /// The defaults as TOML. Keys without a default of their own stand as comments.
@@ -157,6 +180,9 @@ pub fn defaults_toml() -> String {
         "[gateway]\n# state = \"~/.local/state/mollyguard\", or below $XDG_STATE_HOME\n# user = $USER\n";
     const CHECKPOINT: &str = "[audit]\n# checkpoint = \"FILE\" for signed heads; none unless set\n";
     const NAMED: &str = "
+# [socket.users.NAME]
+# roles = what the operating system's user NAME may be told apart by on `serve --socket`; others have none
+
 # [environments.NAME]
 # tier = \"production\", \"staging\" or \"development\"
 
@@ -242,6 +268,7 @@ impl Config {
             checkpoint: file.audit.checkpoint.map(|path| resolve(&path, &reading.base)),
             redact: redact.collect::<Result<_, _>>()?,
             http: http(&reading, file.http)?,
+            socket: socket(&reading, file.socket)?,
             environments,
             targets,
         })
@@ -328,6 +355,15 @@ fn http(reading: &Reading<'_>, table: HttpTable) -> Result<Http, ConfigError> {
         requests_per_minute: table.requests_per_minute,
         sessions: table.sessions,
     })
+}
+
+fn socket(reading: &Reading<'_>, table: SocketTable) -> Result<Socket, ConfigError> {
+    let SocketTable { connections, connections_each, users } = table;
+    if connections == 0 || connections_each == 0 {
+        return Err(reading.wrong("socket", "`connections` and `connections_each` must be more than 0"));
+    }
+    let roles = users.into_iter().map(|(name, user)| (name, user.roles)).collect();
+    Ok(Socket { connections, connections_each, roles })
 }
 
 fn target(

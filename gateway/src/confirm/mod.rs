@@ -133,6 +133,8 @@ pub enum Channel {
     InputRequired,
     /// The terminal of `mollyguard` itself.
     Terminal,
+    /// The operators' socket of a gateway that runs as a user of its own.
+    Desk,
 }
 
 /// What a person (or a client in their name) did with a question.

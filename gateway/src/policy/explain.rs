@@ -1,6 +1,7 @@
 //! Why policy says what it says: one call rung by rung, all tools in a table, and whether the policies are sound at all.
 //! Nothing here decides a call that runs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use mollyguard_tools::contract::{Declaration, Digest, Reversibility, Tier};
@@ -41,6 +42,32 @@ pub fn check<'a>(
         Err(LoadError::Problems(problems)) => Ok(Check { policies: 0, digest: None, problems }),
         Err(unreadable) => Err(unreadable),
     }
+}
+
+/// The policies that ask for more than this installation can prove in some kind of situation, each with the least of it.
+#[must_use]
+pub fn out_of_reach<'a>(
+    policies: &Policies,
+    declarations: impl IntoIterator<Item = &'a Declaration>,
+    principal: &Principal,
+) -> BTreeMap<String, Need> {
+    let mut beyond = BTreeMap::new();
+    for declaration in declarations {
+        for (tier, destroys_recovery) in TIERS.into_iter().flat_map(|tier| [(tier, false), (tier, true)]) {
+            let situation = Situation { tier, destroys_recovery, ..Situation::default() };
+            let imagined = situation.imagine(declaration);
+            let Ok(prepared) = policies.prepare(&imagined.facts(principal, declaration, None)) else { continue };
+            let Some(need) = policies.weakest_enough(&prepared, None).filter(|need| !policies.ceiling.covers(need))
+            else {
+                continue;
+            };
+            for because in policies.because(&policies.verdicts(&prepared, Some(policies.ceiling))) {
+                let least = beyond.entry(because.policy).or_insert(need);
+                *least = need.min(*least);
+            }
+        }
+    }
+    beyond
 }
 
 /// One call, and what policy would say to it with each approval.
@@ -115,6 +142,23 @@ pub fn explain(
 }
 
 impl Policies {
+    /// The same, saying why this installation can prove no more than its ceiling wherever that stands in the way.
+    #[must_use]
+    pub fn explained(mut self, because: &[String]) -> Self {
+        self.why = because.iter().map(|because| format!(": {because}")).collect();
+        self
+    }
+
+    /// What stands against even the strongest approval there can be, and that it does.
+    pub(super) fn beyond_ceiling(&self, mut because: Vec<Because>, need: Need) -> Vec<Because> {
+        for Because { reason, .. } in &mut because {
+            // Writing to a `String` cannot fail.
+            let Self { ceiling, why, .. } = self;
+            let _ = write!(reason, " It needs {need}, and this installation can prove at most {ceiling}{why}.");
+        }
+        because
+    }
+
     /// A decision in words, and the policies behind it.
     pub(super) fn told(&self, decision: &Decision) -> (String, Vec<Because>) {
         match decision {

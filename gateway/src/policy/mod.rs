@@ -11,7 +11,7 @@ mod schema;
 mod situation;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use cedar_policy::{AuthorizationError, Authorizer, Decision as Verdict, PolicySet};
 use mollyguard_tools::contract::{BlastRadius, Declaration, Digest, Reversibility, Target};
@@ -22,7 +22,7 @@ use crate::confirm::{Assurance, Need};
 use crate::identity::Principal;
 
 pub use cases::{CaseOutcome, run_cases};
-pub use explain::{Check, Explanation, Rung, check, decisions_table, explain};
+pub use explain::{Check, Explanation, Rung, check, decisions_table, explain, out_of_reach};
 pub use load::{LoadError, Problem, SourceFile, SourceFiles, Sources};
 pub use situation::Situation;
 
@@ -126,6 +126,8 @@ impl Permit {
 pub struct Policies {
     loaded: Loaded,
     ceiling: Need,
+    /// Why that is the ceiling.
+    why: String,
     authorizer: Authorizer,
     /// No policy tells things within one configured target apart, so one of them stands for all.
     targets_alike: bool,
@@ -212,7 +214,7 @@ impl Policies {
         let loaded = load::load(files, declarations)?;
         let targets_alike = !loaded.policies.values().any(|words| words.names_resource);
         let (allowed, hopeful) = Default::default();
-        Ok(Self { loaded, ceiling, authorizer: Authorizer::new(), targets_alike, allowed, hopeful })
+        Ok(Self { loaded, ceiling, why: String::new(), authorizer: Authorizer::new(), targets_alike, allowed, hopeful })
     }
 
     /// Digest of the policies and schema in force; part of every approval.
@@ -345,14 +347,6 @@ impl Policies {
             return Decision::Confirm { need: self.ceiling, because: self.because(&self.verdicts(prepared, None)) };
         }
         Decision::Deny { because: self.beyond_ceiling(self.because(&best), need) }
-    }
-
-    fn beyond_ceiling(&self, mut because: Vec<Because>, need: Need) -> Vec<Because> {
-        for Because { reason, .. } in &mut because {
-            // Writing to a `String` cannot fail.
-            let _ = write!(reason, " It needs {need}, and this installation can prove at most {}.", self.ceiling);
-        }
-        because
     }
 
     fn passes(&self, prepared: &Prepared<'_>, approval: Need) -> bool {

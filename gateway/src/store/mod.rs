@@ -1,7 +1,7 @@
 //! Where calls, questions, undo entries and the audit chain are kept. Everything that must be true together is written in
 //! one transaction.
 
-mod directory;
+pub(crate) mod directory;
 pub mod keys;
 #[cfg(test)]
 pub(crate) mod laws;
