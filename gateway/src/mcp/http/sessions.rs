@@ -188,7 +188,8 @@ impl Busy {
     /// Lasts until the response has gone out whole, or its client has hung up. What was cut off of a `call` may be asked
     /// for again.
     pub(super) fn until_sent(mut self, response: Response, is_call: bool) -> Response {
-        self.is_owed = is_call;
+        // Of a body without anything in it, nothing is ever asked for.
+        self.is_owed = is_call && !response.body().is_end_stream();
         response.map(|body| Body::new(Sent { body, busy: self }))
     }
 }
@@ -306,6 +307,9 @@ mod tests {
         let busy = house.sessions.enter(&id, &ada()).unwrap();
         let response = busy.until_sent(Response::new(Body::from("whole")), true);
         assert_eq!(axum::body::to_bytes(response.into_body(), 100).await.unwrap(), "whole");
+        // An accepted notification has no reply at all.
+        let busy = house.sessions.enter(&id, &ada()).unwrap();
+        drop(busy.until_sent(Response::new(Body::empty()), true));
         house.sessions.settle().await;
         assert!(!house.is_awake(&id).await, "a reply that went out whole is owed to nobody");
     }
