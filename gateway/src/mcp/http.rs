@@ -2,6 +2,7 @@
 //! sees the request: rmcp neither authenticates nor ties a session to who opened it.
 
 mod guard;
+mod manager;
 mod plain;
 mod serve;
 mod sessions;
@@ -13,13 +14,14 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use rmcp::ServerHandler;
-use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
+use rmcp::transport::streamable_http_server::session::local::SessionConfig;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::guard::Guard;
+use self::manager::Manager;
 use self::sessions::Sessions;
 use super::Wire;
 use super::auth::Tokens;
@@ -123,11 +125,9 @@ fn router<H: ServerHandler + Clone>(
         let own = ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{}", address.port()));
         settings.origins.extend(own);
     }
-    let mut sessions = LocalSessionManager::default();
     let mut session = SessionConfig::default();
     session.keep_alive = Some(settings.limits.session_idle);
-    sessions.session_config = session;
-    let manager = Arc::new(sessions);
+    let manager = Arc::new(Manager::new(session));
     let sessions = Arc::new(Sessions::new(Arc::clone(&manager), settings.limits));
 
     let mut config = StreamableHttpServerConfig::default()

@@ -14,12 +14,11 @@ use async_trait::async_trait;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
 use http_body::Frame;
-use rmcp::transport::streamable_http_server::SessionManager as _;
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::session::{SessionState, SessionStore, SessionStoreError};
 
 use super::super::limits::Limits;
 use super::guard::{Person, Refused};
+use super::manager::Manager;
 
 /// The longest opening that is kept: with a longer one, a session stays awake.
 const OPENING_BYTES: usize = 16 * 1024;
@@ -28,7 +27,7 @@ const TOO_EARLY: Duration = Duration::from_secs(5);
 
 /// The sessions that are open.
 pub(super) struct Sessions {
-    manager: Arc<LocalSessionManager>,
+    manager: Arc<Manager>,
     limits: Limits,
     open: Mutex<HashMap<String, Open>>,
     asleep: Arc<Asleep>,
@@ -85,7 +84,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Sessions {
-    pub(super) fn new(manager: Arc<LocalSessionManager>, limits: Limits) -> Self {
+    pub(super) fn new(manager: Arc<Manager>, limits: Limits) -> Self {
         Self {
             manager,
             limits,
@@ -146,14 +145,8 @@ impl Sessions {
 
     /// Puts to sleep what is awake beyond the limit, those that have rested longest first.
     pub(super) async fn settle(&self) {
-        let awake = self.manager.sessions.read().await.len();
-        let beyond = awake.saturating_sub(*locked(&self.awake));
-        for _ in 0..beyond {
-            let Some(id) = self.sleeper() else { return };
-            if let Err(error) = self.manager.close_session(&id.as_str().into()).await {
-                tracing::debug!(%error, "a session could not be put to sleep");
-            }
-        }
+        let most = *locked(&self.awake);
+        while self.manager.put_to_sleep(most, || self.sleeper()).await {}
     }
 
     /// The session that has rested longest, marked as asleep.
@@ -233,12 +226,13 @@ impl HttpBody for Sent {
 #[cfg(test)]
 mod tests {
     use rmcp::model::InitializeRequestParams;
+    use rmcp::transport::streamable_http_server::{RestoreOutcome, SessionManager as _};
 
     use super::*;
 
     struct House {
         sessions: Arc<Sessions>,
-        manager: Arc<LocalSessionManager>,
+        manager: Arc<Manager>,
         /// The other ends: without them a session is over.
         transports: Vec<Box<dyn std::any::Any>>,
     }
@@ -249,7 +243,7 @@ mod tests {
 
     impl House {
         fn new(sessions_awake: usize) -> Self {
-            let manager = Arc::new(LocalSessionManager::default());
+            let manager = Arc::new(Manager::default());
             let limits = Limits { sessions_awake, ..Limits::default() };
             let sessions = Arc::new(Sessions::new(Arc::clone(&manager), limits));
             Self { sessions, manager, transports: Vec::new() }
@@ -324,6 +318,20 @@ mod tests {
         assert!(house.sessions.enter(&id, &("eve".to_owned(), Vec::new())).is_err());
         house.sessions.closed(&id);
         assert!(house.sessions.enter(&id, &ada()).is_err());
+    }
+
+    #[tokio::test]
+    async fn the_end_of_what_slept_does_not_close_what_woke() {
+        let mut house = House::new(0);
+        let id = house.open("client").await;
+        house.sessions.settle().await;
+        let woken = house.manager.restore_session(id.as_str().into()).await.unwrap();
+        assert!(matches!(woken, RestoreOutcome::Restored(_)));
+        // The task that served it before is over only now.
+        house.manager.close_session(&id.as_str().into()).await.unwrap();
+        assert!(house.is_awake(&id).await);
+        house.manager.close_session(&id.as_str().into()).await.unwrap();
+        assert!(!house.is_awake(&id).await, "its client has ended it");
     }
 
     /// A body that never ends.
