@@ -14,6 +14,8 @@ use std::time::Duration;
 use rustix::fs::Mode;
 use rustix::process::{geteuid, umask};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::platform::user_name;
 
@@ -170,6 +172,35 @@ impl Local {
                 }
             }
         }
+    }
+}
+
+impl Local {
+    /// Hands every connection over, on a task of its own, until `leave` is cancelled; then what is open gets `patience`. One
+    /// that there is no place for comes without.
+    pub(crate) async fn serve<F>(
+        &self,
+        places: &Arc<Places>,
+        patience: Duration,
+        leave: &CancellationToken,
+        each: impl Fn(UnixStream, Option<Place>) -> F,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let mut open = JoinSet::new();
+        loop {
+            let stream = tokio::select! {
+                biased;
+                () = leave.cancelled() => break,
+                _ = open.join_next(), if !open.is_empty() => continue,
+                stream = self.accept() => stream,
+            };
+            // Before anything else of it: a place is taken by the kernel's number for a user, not by a name.
+            let place = stream.peer_cred().ok().and_then(|peer| places.take(peer.uid()));
+            open.spawn(each(stream, place));
+        }
+        let _settled = tokio::time::timeout(patience, async { while open.join_next().await.is_some() {} }).await;
+        open.shutdown().await;
     }
 }
 

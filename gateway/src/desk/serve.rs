@@ -8,7 +8,6 @@ use std::time::Duration;
 use rustix::process::geteuid;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -17,7 +16,7 @@ use super::wire::{Ask, AskLine, Given, REPLY_BYTES, REQUEST_BYTES, Reply, ReplyL
 use super::{DeskError, Operator, answer, show};
 use crate::confirm::{Channel, Confirmation};
 use crate::gateway::Gateway;
-use crate::local::{Connected, Local, Peer, Places};
+use crate::local::{Connected, Local, Peer, Place, Places};
 
 /// How long a request may take to arrive, and its reply to leave.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,29 +34,19 @@ pub struct Desk {
 
 /// Answers operators until `leave` is cancelled.
 pub async fn serve_desk(local: &Local, desk: Desk, leave: CancellationToken) {
-    let places = Places::new(PLACES.0, PLACES.1);
-    let mut requests = JoinSet::new();
-    loop {
-        let stream = tokio::select! {
-            biased;
-            () = leave.cancelled() => break,
-            _ = requests.join_next(), if !requests.is_empty() => continue,
-            stream = local.accept() => stream,
-        };
-        let Some(place) = stream.peer_cred().ok().and_then(|peer| places.take(peer.uid())) else {
-            tracing::warn!("an operator's connection was refused: too many are open");
-            continue;
-        };
+    let each = |stream, place: Option<Place>| {
         let desk = desk.clone();
-        requests.spawn(async move {
+        async move {
+            let Some(_place) = place else {
+                tracing::warn!("an operator's connection was refused: too many are open");
+                return;
+            };
             if let Err(error) = desk.serve(stream).await {
                 tracing::warn!(%error, "an operator's connection ended early");
             }
-            drop(place);
-        });
-    }
-    let _answered = timeout(PATIENCE, async { while requests.join_next().await.is_some() {} }).await;
-    requests.shutdown().await;
+        }
+    };
+    local.serve(&Places::new(PLACES.0, PLACES.1), PATIENCE, &leave, each).await;
 }
 
 impl Desk {

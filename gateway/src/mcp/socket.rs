@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -42,29 +41,16 @@ pub struct Socket {
 pub async fn serve_socket(local: &Local, wire: Wire, socket: Socket, leave: CancellationToken) {
     let server = Server::new(wire, Caller::Authenticated, leave.clone());
     let places = Places::new(socket.configured.connections, socket.configured.connections_each);
-    let mut sessions = JoinSet::new();
-    loop {
-        let stream = tokio::select! {
-            biased;
-            () = leave.cancelled() => break,
-            _ = sessions.join_next(), if !sessions.is_empty() => continue,
-            stream = local.accept() => stream,
-        };
-        // Before anything else of it: a place is taken by the kernel's number for a user, not by a name.
-        let place = stream.peer_cred().ok().and_then(|peer| places.take(peer.uid()));
+    let each = |stream, place| {
         let (server, socket, leave) = (server.clone(), socket.clone(), leave.clone());
-        let Some(place) = place else {
-            sessions.spawn(async move { refuse(stream).await });
-            continue;
-        };
-        sessions.spawn(async move {
+        async move {
+            let Some(place) = place else { return refuse(stream).await };
             if let Err(error) = serve(stream, place, &server, &socket, &leave).await {
                 tracing::warn!(%error, "a connection ended early");
             }
-        });
-    }
-    let _settled = timeout(LEAVE, async { while sessions.join_next().await.is_some() {} }).await;
-    sessions.shutdown().await;
+        }
+    };
+    local.serve(&places, LEAVE, &leave, each).await;
 }
 
 async fn refuse(mut stream: UnixStream) {
