@@ -157,7 +157,8 @@ async fn weigh(
     };
     let Some(answer) = &answered.answer else { return Ok(elsewhere) };
     let answer = meant(&confirmation, answer);
-    let verdict = verdict(&confirmation, &answer, &request.principal.user, channel);
+    let by = Approver::unproven(request.principal.user.clone(), channel);
+    let verdict = verdict(&confirmation, &answer, &by);
     // Approved elsewhere meanwhile. Silence here leaves that standing; a no here takes it back.
     let silent = matches!(answer, Answer::Timeout | Answer::Failed);
     if elsewhere.is_some() && (silent || verdict.is_ok()) {
@@ -224,7 +225,7 @@ fn wanted(confirmation: &Confirmation) -> &str {
 }
 
 /// What is written down of an answer: a secret typed by mistake, or a novel, is not.
-fn for_the_record(gateway: &Gateway, answer: &Answer) -> Answer {
+pub(crate) fn for_the_record(gateway: &Gateway, answer: &Answer) -> Answer {
     match answer {
         Answer::Accept { typed: Some(typed) } => {
             // Redacted first: a secret cut in two would not be found.
@@ -235,30 +236,68 @@ fn for_the_record(gateway: &Gateway, answer: &Answer) -> Answer {
     }
 }
 
-/// What an answer in the client or on a terminal amounts to: the yes that was asked for, or which kind of no.
+/// Who answers, and what that proves.
+#[derive(Clone, Debug)]
+pub(crate) struct Approver {
+    /// Their name.
+    pub(crate) name: String,
+    /// The enrolled person that is, where the channel knows one.
+    pub(crate) operator: Option<Uuid>,
+    /// What a yes of theirs proves at most.
+    pub(crate) proves: Assurance,
+    /// By which way they answer.
+    pub(crate) channel: Channel,
+}
+
+impl Approver {
+    /// Somebody of this name, by a way that proves no more than that a name was typed.
+    pub(crate) const fn unproven(name: String, channel: Channel) -> Self {
+        Self { name, operator: None, proves: Assurance::Typed, channel }
+    }
+
+    /// Whether a yes of theirs can count towards what is needed.
+    fn suits(&self, confirmation: &Confirmation) -> Result<(), String> {
+        let need = confirmation.need;
+        if self.operator.is_none() && !Need::IN_CLIENT.covers(&need) {
+            return Err(not_here(&need));
+        }
+        if self.proves < need.assurance {
+            let (needed, proven) = (need.assurance.as_str(), self.proves.as_str());
+            return Err(format!("it needs {needed}, and this proves {proven} at most"));
+        }
+        if need.others >= need.approvers && self.name == confirmation.principal.user {
+            return Err("the call is made for the same person, and somebody else is needed".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// What an answer amounts to: the yes that was asked for, or which kind of no.
 pub(crate) fn verdict(
     confirmation: &Confirmation,
     answer: &Answer,
-    approver: &str,
-    channel: Channel,
+    by: &Approver,
 ) -> Result<Approval, (ReasonCode, String)> {
     match answer {
-        Answer::Accept { .. } if !Need::IN_CLIENT.covers(&confirmation.need) => {
-            Err((ReasonCode::ConfirmationInvalid, not_here(&confirmation.need)))
+        Answer::Accept { typed } => {
+            by.suits(confirmation).map_err(|why| (ReasonCode::ConfirmationInvalid, why))?;
+            if typed.as_deref() != Some(wanted(confirmation)) {
+                let why = "the answer is not the exact text that was asked for, so it is no approval";
+                return Err((ReasonCode::ConfirmationMismatch, why.to_owned()));
+            }
+            Ok(Approval {
+                confirmation: confirmation.id,
+                approver: by.name.clone(),
+                operator: by.operator,
+                assurance: match by.operator {
+                    Some(_) => by.proves,
+                    // What was not asked for was not proven either.
+                    None => by.proves.min(confirmation.need.assurance),
+                },
+                channel: by.channel,
+                at: now(),
+            })
         }
-        Answer::Accept { typed: Some(typed) } if typed == wanted(confirmation) => Ok(Approval {
-            confirmation: confirmation.id,
-            approver: approver.to_owned(),
-            operator: None,
-            // An answer in the client or on a terminal proves no more than that the name was typed.
-            assurance: confirmation.need.assurance.min(Assurance::Typed),
-            channel,
-            at: now(),
-        }),
-        Answer::Accept { .. } => Err((
-            ReasonCode::ConfirmationMismatch,
-            "the answer is not the exact text that was asked for, so it is no approval".to_owned(),
-        )),
         Answer::Decline => Err((ReasonCode::ConfirmationDeclined, "the person declined".to_owned())),
         Answer::Cancel => {
             Err((ReasonCode::ConfirmationCancelled, "the question was closed without an answer".to_owned()))
@@ -268,7 +307,7 @@ pub(crate) fn verdict(
     }
 }
 
-/// Why a yes to this does not count in a client or on a terminal.
+/// Why the yes of somebody unknown to this does not count.
 pub(crate) fn not_here(need: &Need) -> String {
     format!("this cannot be answered here; it needs {need}, given on the gateway's own page")
 }

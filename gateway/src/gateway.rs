@@ -13,10 +13,10 @@ use uuid::Uuid;
 
 use crate::audit::ArgsKey;
 use crate::config::Config;
-use crate::confirm::Need;
 use crate::credentials::{Broker, SecretError};
+use crate::doctor::{self, Facts, is_dumpable};
 use crate::notify::{Notices, NotifyError};
-use crate::operators::{People, Separation, ceiling};
+use crate::operators::{Code, Operator, People, Separation, Tries};
 use crate::overlap::{self, Overlap};
 use crate::page::where_it_is;
 use crate::policy::{LoadError, Policies, Sources};
@@ -47,6 +47,10 @@ pub struct Gateway {
     pub page: OnceLock<String>,
     /// What stands between the agents and this gateway.
     pub separation: Separation,
+    /// Other processes of the gateway's user can read its memory.
+    pub dumpable: bool,
+    /// How often codes may still be tried.
+    pub(crate) tries: Tries,
     /// Tells people that a question waits.
     pub(crate) notices: Notices,
     pub(crate) slots: Slots,
@@ -58,6 +62,9 @@ pub struct Gateway {
     /// Set when the gateway closes: what could not be written down is tried once more, and no longer.
     pub(crate) closing: CancellationToken,
 }
+
+/// How many codes may be tried a minute, by everybody together. A code has 100 bits: this only keeps the noise down.
+const TRIES: u32 = 20;
 
 /// One permit a running call, and a bounded number that wait for one.
 pub(crate) struct Slots {
@@ -120,12 +127,23 @@ impl Gateway {
     /// # Errors
     /// Which part cannot be had, and why.
     pub fn open(config: Config, toolsets: Vec<Arc<dyn Toolset>>) -> Result<Self, OpenError> {
+        Self::open_for(config, toolsets, false)
+    }
+
+    /// The same for agents that run as other users of the system than this process, where `apart`: then an approval can
+    /// prove more.
+    ///
+    /// # Errors
+    /// As [`Gateway::open`].
+    pub fn open_for(config: Config, toolsets: Vec<Arc<dyn Toolset>>, apart: bool) -> Result<Self, OpenError> {
         overlap::check(&config, &toolsets)?;
         let broker = Broker::open(&config)?;
         let notices = Notices::open(&config, &broker)?;
         let registry = Registry::new(&toolsets, broker.targets())?;
         let sources = Sources { defaults: config.default_policies, directories: config.policy_directories.clone() };
-        let policies = Policies::load(&sources, &declarations(&toolsets), Need::IN_CLIENT)?;
+        let separation = if apart { Separation::OwnUser } else { Separation::SameUser };
+        let mut facts = Facts { separation, dumpable: is_dumpable(), people: People::default() };
+        let policies = Policies::load(&sources, &declarations(&toolsets), doctor::ceiling(&facts))?;
         let configured = Configured {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             configuration: config.digest,
@@ -134,11 +152,16 @@ impl Gateway {
         let checkpoint = config.checkpoint.clone();
         let store = SqliteStore::open(OpenStore { checkpoint, ..OpenStore::new(config.state.clone(), configured) })
             .map_err(|error| OpenError::Store(config.state.clone(), error))?;
+        let operators = store.enrolled().map_err(|error| OpenError::Store(config.state.clone(), error))?;
+        facts.people = People::of(&operators);
+        policies.set_ceiling(doctor::ceiling(&facts));
         Ok(Self {
             args_key: ArgsKey::open(&config.state)?,
             page: OnceLock::new(),
-            separation: Separation::SameUser,
+            separation,
+            dumpable: facts.dumpable,
             notices,
+            tries: Tries::new(TRIES),
             slots: Slots::new(config.concurrent_calls, config.waiting_calls),
             twins: Twins::default(),
             running: TaskTracker::new(),
@@ -164,8 +187,23 @@ impl Gateway {
     /// Reads anew who may answer, so that policies know what can be proven.
     pub(crate) async fn people_changed(&self) {
         match self.store.operators().await {
-            Ok(operators) => self.policies.set_ceiling(ceiling(People::of(&operators), self.separation)),
+            Ok(operators) => {
+                let people = People::of(&operators);
+                let (separation, dumpable) = (self.separation, self.dumpable);
+                self.policies.set_ceiling(doctor::ceiling(&Facts { separation, dumpable, people }));
+            }
             Err(error) => tracing::error!(%error, "who may answer cannot be read"),
+        }
+    }
+
+    /// Whose code this is. Nobody's, too, where too many were tried of late.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn with_code(&self, typed: &str) -> Result<Option<Operator>, StoreError> {
+        match Code::parse(typed).filter(|_| self.tries.take()) {
+            Some(code) => self.store.with_code(code.digest(&self.args_key)).await,
+            None => Ok(None),
         }
     }
 

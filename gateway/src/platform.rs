@@ -14,3 +14,19 @@ pub(crate) fn hide_memory() {
 /// See above.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn hide_memory() {}
+
+/// The longest name of a user that is taken as one.
+const NAME_CHARS: usize = 128;
+
+/// The name of a user of this system, or `uid:1000` where it knows none. No name has a colon (passwd(5)), so neither can
+/// pass for the other.
+pub(crate) fn user_name(uid: u32) -> String {
+    let found = nix::unistd::User::from_uid(uid.into()).ok().flatten().map(|user| user.name);
+    let fits = |name: &String| {
+        !name.is_empty()
+            && name.len() <= NAME_CHARS
+            && !name.contains([':', ' '])
+            && !name.chars().any(char::is_control)
+    };
+    found.filter(fits).unwrap_or_else(|| format!("uid:{uid}"))
+}

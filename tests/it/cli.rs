@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 const COMMANDS: &[&str] = &[
     "",
     "serve",
+    "connect",
     "demo",
+    "doctor",
     "config",
     "tools",
     "targets",
@@ -259,6 +261,7 @@ async fn commands_end_with_the_code_the_help_names() -> Result {
     let cases: &[(&[&str], i32)] = &[
         (&["tools"], 0),
         (&["config"], 0),
+        (&["doctor", "--socket"], 2),
         (&["config", "--json"], 0),
         (&["targets", "check"], 0),
         (&["targets", "check", "fleet", "--json"], 0),
@@ -283,6 +286,10 @@ async fn commands_end_with_the_code_the_help_names() -> Result {
         (&["audit", "key"], 0),
         (&["serve", "--http", "0.0.0.0:0"], 2),
         (&["serve", "--http", "nonsense"], 2),
+        (&["serve", "--operators", "desk/operators.sock"], 2),
+        (&["serve", "--http", "127.0.0.1:0", "--socket", "run/agent.sock"], 2),
+        (&["connect", "--socket", "nowhere"], 2),
+        (&["approvals", "--operators", "nowhere", "list"], 2),
         (&["nonsense"], 2),
         (&[], 2),
     ];

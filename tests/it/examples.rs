@@ -125,6 +125,8 @@ impl Stage {
     fn command(&self, args: &[&str]) -> Result<Command> {
         let mut command = Command::new(mollyguard()?);
         command.arg("--config").arg(self.folder.path().join("mollyguard.toml")).args(args).envs(&self.env);
+        // For the example whose service says where the state is.
+        command.env("XDG_STATE_HOME", self.folder.path());
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         Ok(command)
     }

@@ -1,12 +1,14 @@
 //! The end-to-end tests: the real binary, real databases and files, real clients.
 
 mod accidents;
+mod apart;
 mod asking;
 mod behind;
 mod cli;
 mod conformance;
 mod crash;
 mod demo;
+mod doctor;
 mod examples;
 mod harness;
 mod inspector;

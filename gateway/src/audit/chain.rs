@@ -59,8 +59,9 @@ pub struct Head {
     pub digest: Digest,
 }
 
-/// A head with the seal stored beside it (`ArgsKey::seal_head`): nobody without the installation's keys can make one. It is only ever checked in
-/// the directory that holds those, so it need not be a signature, which costs many times as much with every commit.
+/// A head with the seal stored beside it (`ArgsKey::seal_head`): nobody without the installation's keys can make one. It is
+/// only ever checked in the directory that holds those, so it need not be a signature, which costs many times as much with
+/// every commit.
 #[derive(Clone, Debug)]
 pub(crate) struct SealedHead {
     pub(crate) head: Head,

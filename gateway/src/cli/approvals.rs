@@ -1,22 +1,35 @@
-//! `mollyguard approvals`: what waits for a person, answered at this terminal. It proves that the name was typed, no more.
+//! `mollyguard approvals`: what waits for a person, answered at this terminal: in the gateway's own state directory, or at
+//! the operators' socket of a gateway that runs as a user of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use clap::Subcommand;
-use mollyguard_tools::contract::now;
+use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::paint::Paint;
 use super::{Done, Failure, open, print, print_json, quarantine, terminal, watch};
-use crate::approval::{meant, not_here, verdict};
-use crate::audit::Subject;
-use crate::confirm::{Answer, Approval, Channel, Confirmation, Need, Standing};
+use crate::approval::not_here;
+use crate::confirm::{Answer, Assurance, Channel, Confirmation, Need, Standing};
+use crate::desk::{self, Ask, AtDesk, DeskError, Given, Reply, TypedCode};
 use crate::gateway::Gateway;
-use crate::store::Given;
+use crate::page::where_it_is;
+use crate::store::Quarantine;
+
+/// Arguments of `approvals`.
+#[derive(Debug, Args)]
+pub(crate) struct Approvals {
+    /// Ask the gateway behind this operators' socket instead of opening the state directory. Else
+    /// $MOLLYGUARD_OPERATORS.
+    #[arg(long, global = true, value_name = "PATH")]
+    operators: Option<PathBuf>,
+    #[command(subcommand)]
+    what: What,
+}
 
 /// What to do with the questions.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Approvals {
+enum What {
     /// List the open questions.
     List {
         /// Print JSON.
@@ -59,101 +72,198 @@ pub(crate) enum Approvals {
 
 impl Approvals {
     pub(crate) async fn run(self, config: Option<&Path>) -> Done {
-        let gateway = open(config)?;
-        match self {
-            Self::List { json } => {
-                let open = gateway.store.open_confirmations().await.map_err(Failure::usage)?;
-                if json { print_json(&open) } else { print(&list(&open)) }
+        let named = std::env::var_os("MOLLYGUARD_OPERATORS").filter(|path| !path.is_empty());
+        let desk = match self.operators.or_else(|| named.map(PathBuf::from)) {
+            Some(socket) => Desk::Behind(socket),
+            None => Desk::Own(open(config)?),
+        };
+        let done = desk.run(self.what).await;
+        desk.close().await?;
+        done
+    }
+}
+
+/// Where the questions are.
+pub(super) enum Desk {
+    /// In the state directory, which this process opens itself.
+    Own(Arc<Gateway>),
+    /// With the gateway behind this socket.
+    Behind(PathBuf),
+}
+
+/// What waits.
+pub(super) struct Waiting {
+    /// Newest first, each with the yeses it has so far.
+    pub(super) open: Vec<(Confirmation, Standing)>,
+    /// How many older ones did not fit.
+    pub(super) left_off: usize,
+    /// Where the page is.
+    pub(super) page: Option<String>,
+}
+
+impl Desk {
+    async fn run(&self, what: What) -> Done {
+        match what {
+            What::List { json } => {
+                let Waiting { open, left_off, .. } = self.waiting().await?;
+                let open: Vec<_> = open.into_iter().map(|(confirmation, _)| confirmation).collect();
+                if json { print_json(&open) } else { print(&listed(&open, left_off)) }
             }
-            Self::Watch { json } => watch::run(&gateway, json).await,
-            Self::Show { confirmation } => {
-                let (confirmation, standing) = find(&gateway, confirmation).await?;
+            What::Watch { json } => watch::run(self, json).await,
+            What::Show { confirmation } => {
+                let (confirmation, standing) = self.show(confirmation).await?;
                 terminal::show(&confirmation.text);
-                print(&format!("{}\n", state(&confirmation, &standing)))
+                print(&format!("{}\n", desk::state(&confirmation, &standing)))
             }
-            Self::Approve { confirmation } => {
-                let (confirmation, _) = still_open(&gateway, confirmation).await?;
-                if !Need::IN_CLIENT.covers(&confirmation.need) {
-                    return Err(Failure::found(not_here(&confirmation.need)));
+            What::Approve { confirmation } => {
+                let (confirmation, standing) = self.show(confirmation).await?;
+                desk::answerable(&confirmation, &standing).map_err(Failure::found)?;
+                self.possible(&confirmation.need)?;
+                match terminal::ask(&confirmation.text, confirmation.need).await? {
+                    Answer::Accept { typed: Some(typed) } => self.approve(&confirmation, typed).await,
+                    Answer::Decline => self.deny(confirmation.id).await,
+                    _ => self.answer(confirmation.id, Given::Close {}).await.map(|_| ()),
                 }
-                let answer = terminal::ask(&confirmation.text, confirmation.need).await?;
-                answered(&gateway, &confirmation, answer).await
             }
-            Self::Deny { confirmation } => {
-                let (confirmation, standing) = find(&gateway, confirmation).await?;
-                // A yes that was not used yet can be taken back.
-                if !matches!(standing, Standing::Approved { .. }) {
-                    still_open(&gateway, confirmation.id).await?;
-                }
-                answered(&gateway, &confirmation, Answer::Decline).await
+            What::Deny { confirmation } => self.deny(confirmation).await,
+            What::Quarantined { json } => quarantine::list(&self.quarantined().await?, json),
+            What::Lift { user } => self.lift(user).await,
+        }
+    }
+
+    /// Nobody is shown a question whose answer cannot count here.
+    fn possible(&self, need: &Need) -> Done {
+        let here = match self {
+            Self::Own(_) => Assurance::Typed,
+            Self::Behind(_) => Assurance::OutOfBand,
+        };
+        if need.assurance <= here { Ok(()) } else { Err(Failure::found(not_here(need))) }
+    }
+
+    pub(super) async fn waiting(&self) -> Result<Waiting, Failure> {
+        match self {
+            Self::Own(gateway) => {
+                let open = gateway.store.open_questions().await.map_err(Failure::usage)?;
+                Ok(Waiting { open, left_off: 0, page: where_it_is(&gateway.config.state) })
             }
-            Self::Quarantined { json } => quarantine::list(&gateway, json).await,
-            Self::Lift { user } => quarantine::lift(&gateway, user).await,
+            Self::Behind(socket) => match ask(socket, Ask::List {}).await? {
+                Reply::Listed { open, left_off, page } => Ok(Waiting { open, left_off, page }),
+                _ => Err(strange()),
+            },
+        }
+    }
+
+    pub(super) async fn show(&self, id: Uuid) -> Result<(Confirmation, Standing), Failure> {
+        match self {
+            Self::Own(gateway) => desk::show(gateway, id).await.map_err(failure),
+            Self::Behind(socket) => match ask(socket, Ask::Show { confirmation: id }).await? {
+                Reply::Shown { confirmation, standing } => Ok((*confirmation, standing)),
+                _ => Err(strange()),
+            },
+        }
+    }
+
+    async fn approve(&self, confirmation: &Confirmation, typed: String) -> Done {
+        let code = match Need::IN_CLIENT.covers(&confirmation.need) {
+            true => None,
+            false => Some(TypedCode::new(terminal::secret("your code: ").await?)),
+        };
+        let (by, proven, standing) = self.answer(confirmation.id, Given::Approve { typed, code }).await?;
+        let proven = proven.map_or("nothing", Assurance::as_str);
+        match standing {
+            Standing::Open { approvals } => print(&format!(
+                "Approved by {by} ({proven}): {} of {} people. Nothing runs before the others have approved, too.\n",
+                approvals.len(),
+                confirmation.need.approvers,
+            )),
+            _ => print(&format!(
+                "Approved by {by} ({proven}). The agent may now repeat the call, once, until the question expires.\n"
+            )),
+        }
+    }
+
+    async fn deny(&self, id: Uuid) -> Done {
+        self.answer(id, Given::Deny {}).await?;
+        print("Declined. Nothing was changed.\n")
+    }
+
+    async fn answer(&self, id: Uuid, given: Given) -> Result<(String, Option<Assurance>, Standing), Failure> {
+        match self {
+            Self::Own(gateway) => {
+                let (by, assurance) = desk::answer(gateway, id, given, &here(gateway)).await.map_err(failure)?;
+                let (_, standing) = self.show(id).await?;
+                Ok((by, assurance, standing))
+            }
+            Self::Behind(socket) => match ask(socket, Ask::Answer { confirmation: id, given }).await? {
+                Reply::Answered { by, assurance, standing } => Ok((by, assurance, standing)),
+                _ => Err(strange()),
+            },
+        }
+    }
+
+    async fn quarantined(&self) -> Result<Vec<Quarantine>, Failure> {
+        match self {
+            Self::Own(gateway) => gateway.store.quarantined().await.map_err(Failure::usage),
+            Self::Behind(socket) => match ask(socket, Ask::Quarantined {}).await? {
+                Reply::Quarantined(quarantined) => Ok(quarantined),
+                _ => Err(strange()),
+            },
+        }
+    }
+
+    async fn lift(&self, user: String) -> Done {
+        if terminal::channel().is_none() {
+            return Err(Failure::usage("this must be done by a person at a terminal"));
+        }
+        let typed = terminal::secret("your code (nothing where nobody is enrolled): ").await?;
+        let code = (!typed.trim().is_empty()).then(|| TypedCode::new(typed));
+        match self {
+            // At its own terminal whoever is there is as good as anybody, until somebody is enrolled.
+            Self::Own(gateway) => {
+                let at = AtDesk { is_agent: false, ..here(gateway) };
+                desk::lift(gateway, user.clone(), code, &at).await.map_err(failure)?;
+            }
+            Self::Behind(socket) => match ask(socket, Ask::Lift { user: user.clone(), code }).await? {
+                Reply::Lifted {} => {}
+                _ => return Err(strange()),
+            },
+        }
+        print(&format!("People are asked for `{user}` again.\n"))
+    }
+
+    async fn close(&self) -> Done {
+        match self {
+            Self::Own(gateway) => gateway.close().await.map_err(Failure::usage),
+            Self::Behind(_) => Ok(()),
         }
     }
 }
 
-async fn find(gateway: &Gateway, id: Uuid) -> Result<(Confirmation, Standing), Failure> {
-    let found = gateway.store.confirmation(id).await.map_err(Failure::usage)?;
-    found.ok_or_else(|| Failure::found(format!("there is no confirmation `{id}`")))
+/// Whoever is at the gateway's own terminal.
+fn here(gateway: &Gateway) -> AtDesk {
+    AtDesk { user: gateway.config.user.clone(), channel: Channel::Terminal, is_agent: true }
 }
 
-async fn still_open(gateway: &Gateway, id: Uuid) -> Result<(Confirmation, Standing), Failure> {
-    let (confirmation, standing) = find(gateway, id).await?;
-    if matches!(standing, Standing::Open { .. }) && confirmation.expires_at > now() {
-        return Ok((confirmation, standing));
-    }
-    Err(Failure::found(format!("it cannot be answered any more: {}", state(&confirmation, &standing))))
-}
-
-async fn answered(gateway: &Gateway, confirmation: &Confirmation, answer: Answer) -> Done {
-    let answer = meant(confirmation, &answer);
-    let verdict = verdict(confirmation, &answer, &gateway.config.user, Channel::Terminal);
-    let subject = Subject {
-        call: None,
-        principal: Some(confirmation.principal.clone()),
-        tool: Some(confirmation.tool.clone()),
-        targets: Vec::new(),
-        arguments: None,
-    };
-    let (approval, outcome) = match verdict {
-        Ok(approval) => (Some(approval), Ok(())),
-        Err((code, why)) => (None, Err((code, why))),
-    };
-    let by = gateway.config.user.clone();
-    let given = Given::by(by, confirmation.id, answer.clone(), Channel::Terminal, approval);
-    let written = gateway.store.answer(subject, given).await;
-    written.map_err(Failure::found)?;
-    gateway.close().await.map_err(Failure::usage)?;
-    match (outcome, answer) {
-        (Ok(()), _) => print("Approved. The agent may now repeat the call, once, until the question expires.\n"),
-        (Err(_), Answer::Decline) => print("Declined. Nothing was changed.\n"),
-        (Err((_, why)), _) => Err(Failure::found(format!("not approved: {why}. Nothing was changed"))),
+fn failure(error: DeskError) -> Failure {
+    match error {
+        DeskError::Store(error) => Failure::usage(error),
+        other => Failure::found(other),
     }
 }
 
-fn state(confirmation: &Confirmation, standing: &Standing) -> String {
-    match standing {
-        Standing::Spent { call } => format!("used by call {call}"),
-        Standing::Refused { how, by, .. } => format!("answered: {how}, by {by}"),
-        Standing::Open { .. } | Standing::Approved { .. } if confirmation.expires_at <= now() => {
-            format!("expired at {}", confirmation.expires_at)
-        }
-        Standing::Open { approvals } if approvals.is_empty() => format!("open until {}", confirmation.expires_at),
-        Standing::Open { approvals } => {
-            format!("open until {}; approved so far by {}", confirmation.expires_at, approvers(approvals))
-        }
-        Standing::Approved { approvals } => format!("approved by {}, not used yet", approvers(approvals)),
+async fn ask(socket: &Path, what: Ask) -> Result<Reply, Failure> {
+    match desk::ask(socket, what).await.map_err(Failure::usage)? {
+        Reply::Refused { reason } => Err(Failure::found(reason)),
+        reply => Ok(reply),
     }
 }
 
-fn approvers(approvals: &[Approval]) -> String {
-    let each = approvals.iter().map(|approval| format!("{} at {}", approval.approver, approval.at));
-    each.collect::<Vec<_>>().join(", ")
+fn strange() -> Failure {
+    Failure::usage("the gateway replied to another request than this")
 }
 
-fn list(open: &[Confirmation]) -> String {
-    if open.is_empty() {
+fn listed(open: &[Confirmation], left_off: usize) -> String {
+    if open.is_empty() && left_off == 0 {
         return "Nothing waits for an answer.\n".to_owned();
     }
     let paint = Paint::stdout();
@@ -167,6 +277,9 @@ fn list(open: &[Confirmation]) -> String {
             confirmation.principal.user,
             confirmation.expires_at,
         ));
+    }
+    if left_off > 0 {
+        text.push_str(&format!("and {left_off} older ones\n"));
     }
     text.push_str("\n`mollyguard approvals approve ID` shows the question and takes your answer.\n");
     text

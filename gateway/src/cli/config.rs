@@ -57,6 +57,8 @@ impl ShowConfig {
             "http": {"tokens": config.http.tokens.len(), "allowed_hosts": config.http.allowed_hosts,
                      "allowed_origins": config.http.allowed_origins, "body_bytes": config.http.body_bytes,
                      "requests_per_minute": config.http.requests_per_minute, "sessions": config.http.sessions},
+            "socket": {"connections": config.socket.connections, "connections_each": config.socket.connections_each,
+                       "users": config.socket.roles},
             "redact": config.redact.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "environments": config.environments.values().collect::<Vec<_>>(),
             "targets": targets,

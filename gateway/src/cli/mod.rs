@@ -4,7 +4,9 @@ mod approvals;
 mod audit;
 mod calls;
 mod config;
+mod connect;
 mod demo;
+mod doctor;
 mod logging;
 mod operator;
 mod paint;
@@ -49,10 +51,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve MCP over stdio, or over streamable HTTP with --http.
+    /// Serve MCP over stdio, over streamable HTTP with --http, or to other users with --socket.
     Serve(serve::Serve),
+    /// Join stdin and stdout to a gateway that runs as another user: what an editor starts.
+    Connect(connect::Connect),
     /// Play the accident Mollyguard exists for, on throw-away databases and folders.
     Demo(demo::Demo),
+    /// Say what an approval here can prove, why, and what would make it stronger.
+    Doctor(doctor::Doctor),
     /// Show the configuration in force, or every key with its default.
     Config(config::ShowConfig),
     /// List the tools and what each promises.
@@ -64,7 +70,6 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::Policy),
     /// See what waits for a person, and answer it from this terminal.
-    #[command(subcommand)]
     Approvals(approvals::Approvals),
     /// Enrol the people who may answer, and see who they are.
     #[command(subcommand)]
@@ -90,6 +95,11 @@ impl Failure {
     /// The call or the configuration is wrong.
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Self { code: 2, message: message.to_string() }
+    }
+
+    /// What is wrong.
+    pub(crate) fn text(&self) -> &str {
+        &self.message
     }
 
     /// It looked and found something wrong, or was refused.
@@ -131,7 +141,9 @@ async fn run(cli: Cli) -> Done {
     let config = cli.config.as_deref();
     match cli.command {
         Command::Serve(serve) => serve.run(config).await,
+        Command::Connect(connect) => connect.run().await,
         Command::Demo(demo) => demo.run().await,
+        Command::Doctor(doctor) => doctor.run(config),
         Command::Config(show) => show.run(config),
         Command::Tools(tools) => tools.run(config),
         Command::Targets(targets) => targets.run(config).await,
@@ -154,7 +166,12 @@ fn load(asked: Option<&Path>) -> Result<Config, Failure> {
 }
 
 fn open(asked: Option<&Path>) -> Result<Arc<Gateway>, Failure> {
-    let gateway = Gateway::open(load(asked)?, mollyguard_tools::toolsets()).map_err(Failure::usage)?;
+    open_for(load(asked)?, false)
+}
+
+/// A gateway whose agents are other users of the system, or may be this one.
+fn open_for(config: Config, apart: bool) -> Result<Arc<Gateway>, Failure> {
+    let gateway = Gateway::open_for(config, mollyguard_tools::toolsets(), apart).map_err(Failure::usage)?;
     logging::start(gateway.broker.redactor().clone());
     Ok(Arc::new(gateway))
 }

@@ -6,11 +6,13 @@ use clap::{Subcommand, ValueEnum};
 use mollyguard_tools::contract::{Declaration, Reversibility, Tier};
 
 use super::paint::Paint;
-use super::{Done, Failure, load, print, print_json};
+use super::{Done, Failure, connect, load, print, print_json};
 use crate::config::Config;
 use crate::confirm::Need;
+use crate::doctor::{self, Facts};
 use crate::identity::Principal;
-use crate::policy::{self, CaseOutcome, Explanation, Policies, Situation, Sources};
+use crate::operators::Separation;
+use crate::policy::{self, CaseOutcome, Ceiling, Explanation, Policies, Situation, Sources};
 
 /// What to do with the policies.
 #[derive(Debug, Subcommand)]
@@ -81,15 +83,29 @@ impl Policy {
         let declarations = crate::gateway::declarations(&mollyguard_tools::toolsets());
         let sources = Sources { defaults: config.default_policies, directories: config.policy_directories.clone() };
         match self {
-            Self::Check { json } => check(&sources, &declarations, json),
+            Self::Check { json } => check(&config, &sources, &declarations, json),
             Self::Test { json } => test(&sources, &declarations, json),
             Self::Explain(explain) => explain.run(&config, &sources, &declarations),
         }
     }
 }
 
-fn check(sources: &Sources, declarations: &[Declaration], json: bool) -> Done {
-    let check = policy::check(sources, declarations, Need::IN_CLIENT).map_err(Failure::usage)?;
+/// What an approval can prove: for the agents of a gateway that listens for other users, else for those that run as this one.
+fn ceiling(config: &Config) -> Result<Ceiling, Failure> {
+    let apart = doctor::is_served_apart(&connect::socket(), config);
+    let separation = if apart { Separation::OwnUser } else { Separation::SameUser };
+    let people = doctor::people(config).map_err(Failure::usage)?;
+    Ok(doctor::ceiling(&Facts { separation, dumpable: doctor::is_dumpable(), people }))
+}
+
+/// The principal of calls made here.
+fn principal(config: &Config) -> Principal {
+    Principal { user: config.user.clone(), client: None, roles: config.roles.clone() }
+}
+
+fn check(config: &Config, sources: &Sources, declarations: &[Declaration], json: bool) -> Done {
+    let ceiling = ceiling(config)?;
+    let check = policy::check(sources, declarations, ceiling.clone()).map_err(Failure::usage)?;
     if json {
         print_json(&check)?;
     } else {
@@ -100,6 +116,15 @@ fn check(sources: &Sources, declarations: &[Declaration], json: bool) -> Done {
         if let (true, Some(digest)) = (check.problems.is_empty(), check.digest) {
             let tools = declarations.len();
             print(&format!("{} {} policies, {tools} tools, {digest}\n", paint.green("sound"), check.policies))?;
+            let policies = Policies::load(sources, declarations, ceiling.clone()).map_err(Failure::usage)?;
+            let beyond = policy::out_of_reach(&policies, declarations, &principal(config));
+            let word = paint.yellow("refused");
+            for (policy, need) in &beyond {
+                print(&format!("{word} {policy}: what it guards needs {need} at least\n"))?;
+            }
+            if !beyond.is_empty() {
+                print(&format!("This installation can prove at most {ceiling}. `mollyguard doctor` says more.\n"))?;
+            }
         }
     }
     if check.problems.is_empty() { Ok(()) } else { Err(Failure::found("")) }
@@ -108,9 +133,10 @@ fn check(sources: &Sources, declarations: &[Declaration], json: bool) -> Done {
 fn test(sources: &Sources, declarations: &[Declaration], json: bool) -> Done {
     let run = |policies: &Sources, cases: &Sources| -> Result<Vec<CaseOutcome>, Failure> {
         let (policies, cases) = (policies.read().map_err(Failure::usage)?, cases.read().map_err(Failure::usage)?);
-        let policies = Policies::from_files(&policies.policies, declarations, Need::IN_CLIENT);
+        let policies = Policies::from_files(&policies.policies, declarations, Need::MOST);
         policy::run_cases(&policies.map_err(Failure::usage)?, declarations, &cases.cases).map_err(Failure::usage)
     };
+    // Cases tell what policies ask for, wherever they are in force: not what can be proved here.
     // The shipped cases tell what the shipped policies say by themselves: a policy beside them is there to change that.
     let shipped = Sources { defaults: sources.defaults, directories: Vec::new() };
     let own = Sources { defaults: false, directories: sources.directories.clone() };
@@ -145,7 +171,7 @@ fn failure(outcome: &CaseOutcome) -> String {
 
 impl Explain {
     fn run(self, config: &Config, sources: &Sources, declarations: &[Declaration]) -> Done {
-        let policies = Policies::load(sources, declarations, Need::IN_CLIENT).map_err(Failure::usage)?;
+        let policies = Policies::load(sources, declarations, ceiling(config)?).map_err(Failure::usage)?;
         let declaration = declarations.iter().find(|declaration| declaration.name == self.tool);
         let declaration = declaration.ok_or_else(|| {
             Failure::usage(format!("there is no tool `{}`; `mollyguard tools` lists them", self.tool))

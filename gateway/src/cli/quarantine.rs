@@ -1,12 +1,11 @@
-//! Users nobody is asked for any more: showing them, and ending that. Only a person at a terminal can.
+//! Showing the users nobody is asked for any more.
 
 use super::paint::Paint;
-use super::{Done, Failure, print, print_json, terminal};
-use crate::gateway::Gateway;
+use super::{Done, print, print_json};
+use crate::store::Quarantine;
 
 /// `mollyguard approvals quarantined`.
-pub(super) async fn list(gateway: &Gateway, json: bool) -> Done {
-    let quarantined = gateway.store.quarantined().await.map_err(Failure::usage)?;
+pub(super) fn list(quarantined: &[Quarantine], json: bool) -> Done {
     if json {
         return print_json(&quarantined);
     }
@@ -20,15 +19,4 @@ pub(super) async fn list(gateway: &Gateway, json: bool) -> Done {
     }
     text.push_str("\n`mollyguard approvals lift USER` has people asked for them again.\n");
     print(&text)
-}
-
-/// `mollyguard approvals lift`.
-pub(super) async fn lift(gateway: &Gateway, user: String) -> Done {
-    if terminal::channel().is_none() {
-        return Err(Failure::usage("this must be done by a person at a terminal"));
-    }
-    let named = user.clone();
-    gateway.store.lift(user, None).await.map_err(Failure::found)?;
-    gateway.close().await.map_err(Failure::usage)?;
-    print(&format!("People are asked for `{named}` again.\n"))
 }

@@ -1,7 +1,8 @@
-//! `mollyguard serve`: MCP over stdio or streamable HTTP.
+//! `mollyguard serve`: MCP over stdio, streamable HTTP, or a socket for other users of the machine.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +10,16 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{Done, Failure, open};
+use super::{Done, Failure, load, open_for};
 use crate::config::Config;
+use crate::desk::{Desk, serve_desk};
+use crate::doctor::is_apart;
 use crate::gateway::Gateway;
 use crate::identity::Principal;
+use crate::local::{Connected, Local, Share};
 use crate::mcp::{
-    Access, Http, Limits, Seal, Timing, Token, Tokens, Wire, may_listen, serve_http, serve_stdio, told_to_leave,
+    Access, Http, Limits, Seal, Socket, Timing, Token, Tokens, Wire, may_listen, serve_http, serve_socket, serve_stdio,
+    told_to_leave,
 };
 use crate::notify;
 use crate::page::keep_serving;
@@ -30,20 +35,30 @@ pub(crate) struct Serve {
     /// Serve streamable HTTP at http://ADDR/mcp instead of stdio. Beyond loopback only with bearer tokens configured.
     #[arg(long, value_name = "ADDR")]
     http: Option<SocketAddr>,
+    /// Serve other users of this machine on a socket, through `mollyguard connect`: run this as a user of its own, and
+    /// no agent can reach what the gateway keeps. See examples/separate-user.
+    #[arg(long, value_name = "PATH", conflicts_with = "http")]
+    socket: Option<PathBuf>,
+    /// Where operators answer questions, in a folder that agents cannot open. With --socket DIR/NAME, else
+    /// DIR-operators/operators.sock.
+    #[arg(long, value_name = "PATH", requires = "socket")]
+    operators: Option<PathBuf>,
 }
 
 impl Serve {
     pub(crate) async fn run(self, config: Option<&Path>) -> Done {
-        let gateway = open(config)?;
+        let config = load(config)?;
+        let apart = self.socket.as_deref().is_some_and(|socket| is_apart(socket, &config));
+        let gateway = open_for(config, apart)?;
         let leave = told_to_leave().map_err(Failure::usage)?;
         let settling = tokio::spawn(recovery::keep_settling(Arc::clone(&gateway), leave.clone()));
-        gateway.people_changed().await;
         let page =
             gateway.config.page.map(|port| tokio::spawn(keep_serving(Arc::clone(&gateway), port, leave.clone())));
         let telling = tokio::spawn(notify::start(&gateway, leave.clone()));
-        let served = match self.http {
-            Some(address) => http(&gateway, address, leave.clone()).await,
-            None => stdio(&gateway, leave.clone()).await,
+        let served = match (self.http, self.socket) {
+            (Some(address), _) => http(&gateway, address, leave.clone()).await,
+            (None, Some(path)) => socket(&gateway, &path, self.operators, &leave).await,
+            (None, None) => stdio(&gateway, leave.clone()).await,
         };
         leave.cancel();
         let _settled = settling.await;
@@ -102,4 +117,47 @@ async fn http(gateway: &Arc<Gateway>, address: SocketAddr, leave: CancellationTo
     // On standard error and at this level whatever the filter: scripts wait for this line to learn the port.
     eprintln!("mollyguard listens on http://{address}/mcp");
     serve_http(listener, wire(gateway)?, settings, leave).await.map_err(Failure::usage)
+}
+
+async fn socket(gateway: &Arc<Gateway>, path: &Path, operators: Option<PathBuf>, leave: &CancellationToken) -> Done {
+    let path = std::path::absolute(path).map_err(Failure::usage)?;
+    let operators = match operators {
+        Some(operators) => std::path::absolute(operators).map_err(Failure::usage)?,
+        None => beside(&path),
+    };
+    if path.parent() == operators.parent() {
+        return Err(Failure::usage(format!(
+            "`{}` and `{}` lie in the same folder: whoever may open the one could open the other",
+            path.display(),
+            operators.display()
+        )));
+    }
+    let agents = Local::bind(&path, Share::Group).map_err(Failure::usage)?;
+    // Made first and looked at then: the folders may be this process's own, with one group for both.
+    let desk = Local::bind(&operators, Share::Nobody).map_err(Failure::usage)?;
+    if group(&path) != group(&operators) {
+        desk.share().map_err(Failure::usage)?;
+    }
+    // On standard error and at this level whatever the filter: scripts wait for this line.
+    eprintln!("mollyguard listens on {}, and for operators on {}", path.display(), operators.display());
+    let connected = Connected::default();
+    let socket = Socket { configured: gateway.config.socket.clone(), agents: connected.clone() };
+    let at_desk = Desk { gateway: Arc::clone(gateway), agents: connected };
+    tokio::join!(
+        serve_socket(&agents, wire(gateway)?, socket, leave.clone()),
+        serve_desk(&desk, at_desk, leave.clone())
+    );
+    Ok(())
+}
+
+/// Where operators answer when they are told no other place: a folder beside the agents' own.
+pub(super) fn beside(path: &Path) -> PathBuf {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    folder.with_file_name(format!("{name}-operators")).join("operators.sock")
+}
+
+/// The group of the folder a path lies in.
+fn group(path: &Path) -> Option<u32> {
+    path.parent().and_then(|folder| std::fs::metadata(folder).ok()).map(|folder| folder.gid())
 }

@@ -3,6 +3,9 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use rustix::stdio::stdin;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+
 use crate::confirm::{Answer, Assurance, Channel, Need};
 
 use super::Failure;
@@ -42,6 +45,49 @@ pub(crate) async fn read_answer(need: Need) -> Result<Answer, Failure> {
         "" => Answer::Decline,
         typed => Answer::Accept { typed: Some(typed.to_owned()) },
     })
+}
+
+/// Asks for something that is not to be seen: what is typed is not shown.
+pub(crate) async fn secret(prompt: &'static str) -> Result<String, Failure> {
+    if channel().is_none() {
+        return Err(Failure::usage("this must be typed by a person at a terminal"));
+    }
+    let hidden = Hidden::new().map_err(Failure::usage)?;
+    eprint!("{}", Paint::stderr().bold(prompt));
+    let _flushed = std::io::stderr().flush();
+    let line = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    });
+    // Whoever interrupts gets their terminal back as it was.
+    let typed = tokio::select! {
+        line = line => line.map_err(Failure::usage)?.map_err(Failure::usage),
+        _ = tokio::signal::ctrl_c() => Err(Failure::found("interrupted; nothing was changed")),
+    };
+    drop(hidden);
+    eprintln!();
+    typed
+}
+
+/// Keeps this terminal from showing what is typed, for as long as it lives.
+struct Hidden(Termios);
+
+impl Hidden {
+    fn new() -> std::io::Result<Self> {
+        let before = tcgetattr(stdin())?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        // What was typed ahead was seen, and is no answer to this.
+        tcsetattr(stdin(), OptionalActions::Flush, &quiet)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // Nothing is left to do where the terminal is gone.
+        let _restored = tcsetattr(stdin(), OptionalActions::Now, &self.0);
+    }
 }
 
 /// Shows a question with its labels painted.

@@ -8,14 +8,12 @@ use mollyguard_tools::contract::now;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::approvals::{Desk, Waiting};
 use super::paint::Paint;
 use super::{Done, Failure};
 use crate::confirm::{Confirmation, Standing, clean};
-use crate::gateway::Gateway;
 use crate::mcp::told_to_leave;
-use crate::notify::{Ended, approvers, ended};
-use crate::page::where_it_is;
-use crate::store::StoreError;
+use crate::notify::{Ended, approvers, end_of};
 
 /// At most this often is the store read.
 const SETTLE: Duration = Duration::from_millis(25);
@@ -23,18 +21,23 @@ const SETTLE: Duration = Duration::from_millis(25);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Shows what waits until interrupted, or until nobody reads it any more.
-pub(super) async fn run(gateway: &Gateway, json: bool) -> Done {
+pub(super) async fn run(desk: &Desk, json: bool) -> Done {
     let leave = told_to_leave().map_err(Failure::usage)?;
-    let mut changes = gateway.store.changes();
+    let mut changes = match desk {
+        Desk::Own(gateway) => Some(gateway.store.changes()),
+        Desk::Behind(_) => None,
+    };
     let mut watch = Watch::new(json);
-    let shown = loop {
+    loop {
         let mut patience = RETRY * 60;
-        match look(gateway, &mut watch).await {
+        match look(desk, &mut watch).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) if error.kind() == ErrorKind::BrokenPipe => break Ok(()),
-            Ok(Err(error)) => break Err(Failure::usage(error)),
-            Err(error) => {
-                tracing::warn!(%error, "what waits cannot be read; it is tried again");
+            Ok(Err(error)) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            Ok(Err(error)) => return Err(Failure::usage(error)),
+            // Nobody has been told anything yet: what is wrong is told instead.
+            Err(failure) if !watch.begun => return Err(failure),
+            Err(failure) => {
+                tracing::warn!(error = %failure.text(), "what waits cannot be read; it is tried again");
                 patience = RETRY;
             }
         }
@@ -42,22 +45,35 @@ pub(super) async fn run(gateway: &Gateway, json: bool) -> Done {
         let expires = watch.waiting.values().map(|(confirmation, _)| confirmation.expires_at).min();
         let runs_out = expires.map(|at| Duration::try_from(at.duration_since(now())).unwrap_or_default());
         let patience = runs_out.map_or(patience, |runs_out| runs_out.min(patience));
+        let changed = async {
+            match &mut changes {
+                Some(changes) => {
+                    changes.changed().await;
+                    tokio::time::sleep(SETTLE).await;
+                }
+                // The desk is asked, and does not call.
+                None => tokio::time::sleep(RETRY).await,
+            }
+        };
         tokio::select! {
-            () = leave.cancelled() => break Ok(()),
-            () = changes.changed() => tokio::time::sleep(SETTLE).await,
+            () = leave.cancelled() => return Ok(()),
+            () = changed => {}
             () = tokio::time::sleep(patience.max(SETTLE)) => {}
         }
-    };
-    gateway.close().await.map_err(Failure::usage)?;
-    shown
+    }
 }
 
 /// Reads what waits, and shows what is new and what has gone.
-async fn look(gateway: &Gateway, watch: &mut Watch) -> Result<std::io::Result<()>, StoreError> {
-    let open = gateway.store.open_questions().await?;
-    let followed: Vec<Uuid> = watch.waiting.keys().copied().collect();
-    let gone = ended(&*gateway.store, &followed, &open).await?;
-    let page = where_it_is(&gateway.config.state);
+async fn look(desk: &Desk, watch: &mut Watch) -> Result<std::io::Result<()>, Failure> {
+    let Waiting { open, page, .. } = desk.waiting().await?;
+    let mut gone = Vec::new();
+    for id in watch.waiting.keys().filter(|id| !open.iter().any(|(confirmation, _)| confirmation.id == **id)) {
+        let (confirmation, standing) = desk.show(*id).await?;
+        // One that was only left off a long list is open still.
+        if let Some(end) = end_of(&confirmation, &standing, now()) {
+            gone.push((*id, end));
+        }
+    }
     Ok(watch.show(open, gone, page.as_deref()))
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::find::resolve;
 use super::notify::NotifyTable;
-use super::{Config, ConfigError, Confirm, Http, Target, Token, user_state_dir};
+use super::{Config, ConfigError, Confirm, Http, Socket, Target, Token, user_state_dir};
 use crate::credentials::SecretSource;
 
 /// The file.
@@ -25,6 +25,7 @@ struct File {
     audit: AuditTable,
     redact: RedactTable,
     http: HttpTable,
+    socket: SocketTable,
     environments: BTreeMap<String, EnvironmentTable>,
     targets: BTreeMap<String, toml::Table>,
 }
@@ -141,6 +142,27 @@ struct TokenTable {
 }
 
 #[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct SocketTable {
+    connections: usize,
+    connections_each: usize,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    users: BTreeMap<String, UserTable>,
+}
+
+impl Default for SocketTable {
+    fn default() -> Self {
+        Self { connections: 128, connections_each: 32, users: BTreeMap::new() }
+    }
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct UserTable {
+    roles: Vec<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct EnvironmentTable {
     tier: Tier,
@@ -157,6 +179,7 @@ pub struct Defaults {
     audit: AuditTable,
     redact: RedactTable,
     http: HttpTable,
+    socket: SocketTable,
 }
 
 /// The defaults as TOML. Keys without a default of their own stand as comments.
@@ -172,6 +195,8 @@ pub fn defaults_toml() -> String {
 # url = an https:// URL, or where it comes from if it is a secret, such as \"env:NAME\"
 # secret = where a signing secret comes from (Standard Webhooks: whsec_...); unsigned unless set
 # tiers = only questions about these, such as [\"production\"]; about all unless set
+# [socket.users.NAME]
+# roles = what the operating system's user NAME may be told apart by on `serve --socket`; others have none
 
 # [environments.NAME]
 # tier = \"production\", \"staging\" or \"development\"
@@ -257,6 +282,7 @@ impl Config {
             checkpoint: file.audit.checkpoint.map(|path| resolve(&path, &reading.base)),
             redact: redact.collect::<Result<_, _>>()?,
             http: http(&reading, file.http)?,
+            socket: socket(&reading, file.socket)?,
             environments,
             targets,
         })
@@ -361,6 +387,15 @@ fn http(reading: &Reading<'_>, table: HttpTable) -> Result<Http, ConfigError> {
         requests_per_minute: table.requests_per_minute,
         sessions: table.sessions,
     })
+}
+
+fn socket(reading: &Reading<'_>, table: SocketTable) -> Result<Socket, ConfigError> {
+    let SocketTable { connections, connections_each, users } = table;
+    if connections == 0 || connections_each == 0 {
+        return Err(reading.wrong("socket", "`connections` and `connections_each` must be more than 0"));
+    }
+    let roles = users.into_iter().map(|(name, user)| (name, user.roles)).collect();
+    Ok(Socket { connections, connections_each, roles })
 }
 
 fn target(

@@ -79,6 +79,17 @@ pub struct Http {
     pub sessions: usize,
 }
 
+/// How the gateway listens on a socket for other users of the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Socket {
+    /// Most connections at once.
+    pub connections: usize,
+    /// Most connections of one user.
+    pub connections_each: usize,
+    /// The roles of users by name, or by `uid:1000` where the system knows no name; all others have none.
+    pub roles: BTreeMap<String, Vec<String>>,
+}
+
 /// One `[targets.NAME]`.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -140,6 +151,8 @@ pub struct Config {
     pub checkpoint: Option<PathBuf>,
     /// How the gateway listens on HTTP.
     pub http: Http,
+    /// How the gateway listens on a socket for other users of the machine.
+    pub socket: Socket,
     /// Secrets that are redacted though no target holds them.
     pub redact: Vec<SecretSource>,
     /// The environments by name.

@@ -74,6 +74,9 @@ impl Need {
     /// What an answer inside the client can prove at most, and so all an installation without other channels can.
     pub const IN_CLIENT: Self = Self::of(Assurance::Typed, 1);
 
+    /// The strongest approval any installation can prove.
+    pub const MOST: Self = Self::of(Assurance::Passkey, u32::MAX).by_others();
+
     /// So strong, by so many people, of whom one may be the person the call is made for.
     #[must_use]
     pub const fn of(assurance: Assurance, approvers: u32) -> Self {
@@ -158,6 +161,8 @@ pub enum Channel {
     Terminal,
     /// The gateway's own page.
     Page,
+    /// The operators' socket of a gateway that runs as a user of its own.
+    Desk,
 }
 
 /// What a person (or a client in their name) did with a question.

@@ -2,8 +2,10 @@
 //! sees the request: rmcp neither authenticates nor ties a session to who opened it.
 
 mod guard;
+mod manager;
 mod plain;
 mod serve;
+mod sessions;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,13 +14,15 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use rmcp::ServerHandler;
-use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
+use rmcp::transport::streamable_http_server::session::local::SessionConfig;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::guard::Guard;
+use self::manager::Manager;
+use self::sessions::Sessions;
 use super::Wire;
 use super::auth::Tokens;
 use super::limits::Limits;
@@ -121,11 +125,10 @@ fn router<H: ServerHandler + Clone>(
         let own = ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{}", address.port()));
         settings.origins.extend(own);
     }
-    let mut sessions = LocalSessionManager::default();
     let mut session = SessionConfig::default();
     session.keep_alive = Some(settings.limits.session_idle);
-    sessions.session_config = session;
-    let sessions = Arc::new(sessions);
+    let manager = Arc::new(Manager::new(session));
+    let sessions = Arc::new(Sessions::new(Arc::clone(&manager), settings.limits));
 
     let mut config = StreamableHttpServerConfig::default()
         // For 2026-07-28; what older revisions get is made plain in `plain.rs`, where their stream is not needed.
@@ -135,8 +138,9 @@ fn router<H: ServerHandler + Clone>(
         .with_allowed_origins(settings.origins)
         .enforce_origin_validation();
     config.allowed_hosts.extend(settings.hosts);
+    config.session_store = Some(sessions.asleep());
 
-    let service = StreamableHttpService::new(move || Ok(handler.clone()), Arc::clone(&sessions), config);
+    let service = StreamableHttpService::new(move || Ok(handler.clone()), manager, config);
     let guard = Arc::new(Guard::new(settings.access, settings.limits, sessions));
     Router::new()
         .route_service("/mcp", service)

@@ -25,6 +25,8 @@ pub struct Limits {
     pub burst: u32,
     /// How many sessions of older revisions are open at a time.
     pub sessions: usize,
+    /// How many of them are kept awake, unless those that are asleep come back soon.
+    pub sessions_awake: usize,
     /// How many of them one principal may have.
     pub sessions_each: usize,
     /// How long such a session may idle. More than a confirmation lives, or the question ends with the session.
@@ -44,6 +46,7 @@ impl Default for Limits {
             rate: 2000,
             burst: 4000,
             sessions: 512,
+            sessions_awake: 256,
             sessions_each: 64,
             session_idle: Duration::from_secs(15 * 60),
             leave_time: Duration::from_secs(5),

@@ -14,6 +14,7 @@ mod progress;
 mod room;
 mod seal;
 mod server;
+mod socket;
 mod stdio;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ pub use seal::{Bound, Sealed};
 pub use seal::{Seal, SealError};
 #[doc(hidden)]
 pub use server::Server;
+pub use socket::{Socket, serve_socket};
 pub use stdio::{StdioError, serve_stdio, serve_streams};
 
 /// What the wire needs of a gateway.

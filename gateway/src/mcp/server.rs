@@ -56,8 +56,8 @@ pub struct Server(Arc<Parts>);
 struct Parts {
     wire: Wire,
     caller: Caller,
-    listing: Listing,
-    room: Room,
+    listing: Arc<Listing>,
+    room: Arc<Room>,
     opened: Opened,
     running: TaskTracker,
     gone: CancellationToken,
@@ -94,9 +94,23 @@ impl Incoming {
 impl Server {
     /// A server for these callers. `gone` is cancelled when no client can be asked any more.
     pub(super) fn new(wire: Wire, caller: Caller, gone: CancellationToken) -> Self {
-        let listing = Listing::new(&wire.calls.listing());
-        let (room, running) = (Room::default(), TaskTracker::new());
+        let listing = Arc::new(Listing::new(&wire.calls.listing()));
+        let (room, running) = (Arc::default(), TaskTracker::new());
         Self(Arc::new(Parts { wire, caller, listing, room, opened: Opened::default(), running, gone }))
+    }
+
+    /// A server for one connection of this principal, which shares the room for open calls with all others made from `self`.
+    pub(super) fn for_connection(&self, principal: Principal, gone: CancellationToken) -> Self {
+        let Parts { wire, listing, room, running, .. } = &*self.0;
+        Self(Arc::new(Parts {
+            wire: wire.clone(),
+            caller: Caller::Fixed(principal),
+            listing: Arc::clone(listing),
+            room: Arc::clone(room),
+            opened: Opened::default(),
+            running: running.clone(),
+            gone,
+        }))
     }
 
     /// Returns once no call is open.

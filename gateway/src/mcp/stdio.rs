@@ -26,7 +26,7 @@ pub enum StdioError {
     #[error("the client did not open the session as the protocol wants it")]
     Opening,
     /// The transport failed.
-    #[error("standard input or output failed")]
+    #[error("the connection failed")]
     Broken,
 }
 
@@ -58,11 +58,27 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
+    let server = |gone| Server::new(wire, Caller::Fixed(principal), gone);
+    session(server, input, output, LINE_BYTES, &leave).await
+}
+
+/// One session on two streams. The server is told when no client can be asked any more.
+pub(super) async fn session<R, W>(
+    server: impl FnOnce(CancellationToken) -> Server,
+    input: R,
+    output: W,
+    line_bytes: usize,
+    leave: &CancellationToken,
+) -> Result<(), StdioError>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
     // A child, so that `leave` ends the questions and the input's end does not end the caller's other work.
     let gone = leave.child_token();
     let input = Ending { input, ended: gone.clone() };
-    let transport = AsyncRwTransport::new(input, output).with_max_line_length(LINE_BYTES);
-    let server = Server::new(wire, Caller::Fixed(principal), gone);
+    let transport = AsyncRwTransport::new(input, output).with_max_line_length(line_bytes);
+    let server = server(gone);
     // Also a child: rmcp cancels the token it is given when it is done.
     let session = match serve_server_with_ct(server, transport, leave.child_token()).await {
         Ok(session) => session,

@@ -36,7 +36,8 @@ use signature::Key;
 use webhook::Webhook;
 
 pub use address::Address;
-pub(crate) use follow::{Ended, approvers, ended};
+use follow::ended;
+pub(crate) use follow::{Ended, approvers, end_of};
 pub use template::Template;
 
 /// How many questions nobody has taken up yet are kept.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Means, Operator};
-use crate::confirm::{Assurance, Need};
+use crate::confirm::Assurance;
 
 /// What stands between the agent and the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -48,17 +48,4 @@ pub const fn assurance_of(means: &Means, separation: Separation) -> Assurance {
         (Means::Passkey { .. }, Separation::SameUser) | (Means::Code, Separation::OwnUser) => Assurance::OutOfBand,
         (Means::Code, Separation::SameUser) => Assurance::Typed,
     }
-}
-
-/// The strongest approval that can be given at all.
-#[must_use]
-pub const fn ceiling(people: People, separation: Separation) -> Need {
-    let all = people.with_passkey.saturating_add(people.with_code);
-    let (assurance, approvers) = match (separation, people.with_passkey) {
-        (Separation::OwnUser, 0) if all > 0 => (Assurance::OutOfBand, all),
-        (_, 0) => return Need::IN_CLIENT,
-        (Separation::OwnUser, passkeys) => (Assurance::Passkey, passkeys),
-        (Separation::SameUser, passkeys) => (Assurance::OutOfBand, passkeys),
-    };
-    Need { assurance, approvers, others: approvers }
 }

@@ -3,6 +3,7 @@
 
 mod assurance;
 mod code;
+mod tries;
 pub mod webauthn;
 
 use mollyguard_tools::contract::{Digest, Timestamp};
@@ -10,8 +11,9 @@ use mollyguard_tools::text::is_unseen;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use assurance::{People, Separation, assurance_of, ceiling};
+pub use assurance::{People, Separation, assurance_of};
 pub use code::Code;
+pub(crate) use tries::Tries;
 use webauthn::Enrolled;
 
 /// Somebody who may answer.

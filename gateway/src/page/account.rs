@@ -47,7 +47,7 @@ pub(super) async fn enroll() -> Response {
 
 /// The invitation of a code that somebody typed.
 async fn invited(page: &Page, typed: &str) -> Result<Invitation, Trouble> {
-    let found = match Code::parse(typed).filter(|_| page.0.tries.take()) {
+    let found = match Code::parse(typed).filter(|_| page.0.gateway.tries.take()) {
         Some(code) => page.0.gateway.store.invitation(code.digest(&page.0.gateway.args_key)).await?,
         None => None,
     };

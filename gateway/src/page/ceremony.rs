@@ -52,29 +52,6 @@ impl Ceremonies {
     }
 }
 
-/// So many tries a minute.
-#[derive(Debug)]
-pub(super) struct Tries {
-    most: u32,
-    used: Mutex<(Instant, u32)>,
-}
-
-impl Tries {
-    pub(super) fn new(most: u32) -> Self {
-        Self { most, used: Mutex::new((Instant::now(), 0)) }
-    }
-
-    /// Whether one more is allowed now.
-    pub(super) fn take(&self) -> bool {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if used.0.elapsed() >= Duration::from_secs(60) {
-            *used = (Instant::now(), 0);
-        }
-        used.1 += 1;
-        used.1 <= self.most
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,11 +68,5 @@ mod tests {
             open.begin(Purpose::SignIn).unwrap();
         }
         assert_eq!(open.0.lock().unwrap().len(), MOST);
-    }
-
-    #[test]
-    fn tries_run_out() {
-        let tries = Tries::new(2);
-        assert_eq!([tries.take(), tries.take(), tries.take()], [true, true, false]);
     }
 }

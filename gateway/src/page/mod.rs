@@ -35,8 +35,6 @@ pub use listener::{PageAt, keep_serving, where_it_is};
 
 /// How many browsers may watch at a time.
 const WATCHERS: usize = 128;
-/// How many codes may be tried a minute, by everybody together. A code has 100 bits: this only keeps the noise down.
-const TRIES: u32 = 20;
 
 /// What every handler needs.
 #[derive(Clone)]
@@ -51,7 +49,6 @@ struct Parts {
     ceremonies: Ceremonies,
     live: Live,
     watchers: Arc<Semaphore>,
-    tries: ceremony::Tries,
 }
 
 impl Page {
@@ -64,7 +61,6 @@ impl Page {
             gateway,
             ceremonies: Ceremonies::default(),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
-            tries: ceremony::Tries::new(TRIES),
         }))
     }
 }

@@ -18,7 +18,7 @@ use super::Page;
 use super::ceremony::Purpose;
 use super::shell::{self, Trouble, document};
 use crate::operators::webauthn::{Assertion, Known, verify};
-use crate::operators::{Code, Means, Operator, Session};
+use crate::operators::{Means, Operator, Session};
 use crate::store::StoreError;
 
 /// The cookie's name. Cookies know no ports: this one is only ever worth something together with what the store knows.
@@ -122,11 +122,7 @@ pub(super) struct Typed {
 
 /// `POST /sign-in/code`
 pub(super) async fn with_code(State(page): State<Page>, Form(typed): Form<Typed>) -> Result<Response, Trouble> {
-    let operator = match Code::parse(&typed.code).filter(|_| page.0.tries.take()) {
-        Some(code) => page.0.gateway.store.with_code(code.digest(&page.0.gateway.args_key)).await?,
-        None => None,
-    };
-    let Some(operator) = operator else {
+    let Some(operator) = page.0.gateway.with_code(&typed.code).await? else {
         return Err(Trouble::forbidden("That is nobody's code, or too many were tried: wait a minute and try again."));
     };
     let cookie = open(&page, operator.id, Means::Code, None).await?;

@@ -1,6 +1,7 @@
 //! Why policy says what it says: one call rung by rung, all tools in a table, and whether the policies are sound at all.
 //! Nothing here decides a call that runs.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use mollyguard_tools::contract::{Declaration, Digest, Reversibility, Tier};
@@ -8,7 +9,7 @@ use serde::Serialize;
 
 use super::load::LoadError;
 use super::situation::{Situation, TIERS};
-use super::{Because, Decision, LADDER, Policies, Problem, Sources, closed, cube};
+use super::{Because, Ceiling, Decision, LADDER, Policies, Problem, Sources, closed, cube};
 use crate::confirm::Need;
 use crate::identity::Principal;
 
@@ -30,7 +31,7 @@ pub struct Check {
 pub fn check<'a>(
     sources: &Sources,
     declarations: impl IntoIterator<Item = &'a Declaration> + Clone,
-    ceiling: Need,
+    ceiling: impl Into<Ceiling>,
 ) -> Result<Check, LoadError> {
     match Policies::load(sources, declarations.clone(), ceiling) {
         Ok(policies) => Ok(Check {
@@ -41,6 +42,32 @@ pub fn check<'a>(
         Err(LoadError::Problems(problems)) => Ok(Check { policies: 0, digest: None, problems }),
         Err(unreadable) => Err(unreadable),
     }
+}
+
+/// The policies that ask for more than this installation can prove in some kind of situation, each with the least of it.
+#[must_use]
+pub fn out_of_reach<'a>(
+    policies: &Policies,
+    declarations: impl IntoIterator<Item = &'a Declaration>,
+    principal: &Principal,
+) -> BTreeMap<String, Need> {
+    let mut beyond = BTreeMap::new();
+    for declaration in declarations {
+        for (tier, destroys_recovery) in TIERS.into_iter().flat_map(|tier| [(tier, false), (tier, true)]) {
+            let situation = Situation { tier, destroys_recovery, ..Situation::default() };
+            let imagined = situation.imagine(declaration);
+            let Ok(prepared) = policies.prepare(&imagined.facts(principal, declaration, None)) else { continue };
+            let Some(need) = policies.weakest_enough(&prepared, None).filter(|need| !policies.ceiling().covers(need))
+            else {
+                continue;
+            };
+            for because in policies.because(&policies.verdicts(&prepared, Some(policies.ceiling().need))) {
+                let least = beyond.entry(because.policy).or_insert(need);
+                *least = need.min(*least);
+            }
+        }
+    }
+    beyond
 }
 
 /// One call, and what policy would say to it with each approval.
@@ -121,6 +148,15 @@ pub fn explain(
 }
 
 impl Policies {
+    /// What stands against even the strongest approval there can be, and that it does.
+    pub(super) fn beyond_ceiling(&self, mut because: Vec<Because>, need: Need) -> Vec<Because> {
+        for Because { reason, .. } in &mut because {
+            // Writing to a `String` cannot fail.
+            let _ = write!(reason, " It needs {need}, and this installation can prove at most {}.", self.ceiling());
+        }
+        because
+    }
+
     /// A decision in words, and the policies behind it.
     pub(super) fn told(&self, decision: &Decision) -> (String, Vec<Because>) {
         match decision {

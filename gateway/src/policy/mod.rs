@@ -2,17 +2,19 @@
 
 mod analysis;
 mod cases;
+mod ceiling;
 mod cube;
 mod explain;
 mod known;
 mod load;
+mod permit;
 mod request;
 mod schema;
 mod situation;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Write as _};
-use std::sync::{PoisonError, RwLock};
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use cedar_policy::{AuthorizationError, Authorizer, Decision as Verdict, PolicySet};
 use mollyguard_tools::contract::{BlastRadius, Declaration, Digest, Reversibility, Target};
@@ -23,8 +25,10 @@ use crate::confirm::{Assurance, Need};
 use crate::identity::Principal;
 
 pub use cases::{CaseOutcome, run_cases};
-pub use explain::{Check, Explanation, Rung, check, decisions_table, explain};
+pub use ceiling::Ceiling;
+pub use explain::{Check, Explanation, Rung, check, decisions_table, explain, out_of_reach};
 pub use load::{LoadError, Problem, SourceFile, SourceFiles, Sources};
+pub use permit::Permit;
 pub use situation::Situation;
 
 use known::Known;
@@ -99,38 +103,10 @@ pub enum Decision {
     },
 }
 
-/// The proof that policy said yes to one call. Private fields: only [`Policies::decide`] makes one.
-#[derive(Debug)]
-pub struct Permit {
-    call: Uuid,
-    tool: String,
-    policies: Vec<String>,
-}
-
-impl Permit {
-    /// The call it is for.
-    #[must_use]
-    pub const fn call(&self) -> Uuid {
-        self.call
-    }
-
-    /// The tool it is for.
-    #[must_use]
-    pub fn tool(&self) -> &str {
-        &self.tool
-    }
-
-    /// The policies that permit it.
-    #[must_use]
-    pub fn policies(&self) -> &[String] {
-        &self.policies
-    }
-}
-
 /// The policies in force.
 pub struct Policies {
     loaded: Loaded,
-    ceiling: RwLock<Need>,
+    ceiling: RwLock<Arc<Ceiling>>,
     authorizer: Authorizer,
     /// No policy tells things within one configured target apart, so one of them stands for all.
     targets_alike: bool,
@@ -185,7 +161,7 @@ impl fmt::Debug for Policies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Policies")
             .field("digest", &self.loaded.digest)
-            .field("ceiling", &self.ceiling())
+            .field("ceiling", &self.ceiling().need)
             .field("policies", &self.loaded.policies.keys())
             .finish_non_exhaustive()
     }
@@ -200,7 +176,7 @@ impl Policies {
     pub fn load<'a>(
         sources: &Sources,
         declarations: impl IntoIterator<Item = &'a Declaration>,
-        ceiling: Need,
+        ceiling: impl Into<Ceiling>,
     ) -> Result<Self, LoadError> {
         Self::from_files(&sources.read()?.policies, declarations, ceiling)
     }
@@ -212,19 +188,13 @@ impl Policies {
     pub fn from_files<'a>(
         files: &[SourceFile],
         declarations: impl IntoIterator<Item = &'a Declaration>,
-        ceiling: Need,
+        ceiling: impl Into<Ceiling>,
     ) -> Result<Self, LoadError> {
         let loaded = load::load(files, declarations)?;
         let targets_alike = !loaded.policies.values().any(|words| words.names_resource);
         let (allowed, hopeful) = Default::default();
-        Ok(Self {
-            loaded,
-            ceiling: RwLock::new(ceiling),
-            authorizer: Authorizer::new(),
-            targets_alike,
-            allowed,
-            hopeful,
-        })
+        let (ceiling, authorizer) = (RwLock::new(Arc::new(ceiling.into())), Authorizer::new());
+        Ok(Self { loaded, ceiling, authorizer, targets_alike, allowed, hopeful })
     }
 
     /// Digest of the policies and schema in force; part of every approval.
@@ -235,14 +205,15 @@ impl Policies {
 
     /// The strongest approval this installation can prove.
     #[must_use]
-    pub fn ceiling(&self) -> Need {
-        *self.ceiling.read().unwrap_or_else(PoisonError::into_inner)
+    pub fn ceiling(&self) -> Arc<Ceiling> {
+        Arc::clone(&self.ceiling.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Who may answer has changed, and with that the strongest approval this installation can prove.
-    pub fn set_ceiling(&self, ceiling: Need) {
-        let before = std::mem::replace(&mut *self.ceiling.write().unwrap_or_else(PoisonError::into_inner), ceiling);
-        if before != ceiling {
+    pub fn set_ceiling(&self, ceiling: Ceiling) {
+        let mut now = self.ceiling.write().unwrap_or_else(PoisonError::into_inner);
+        if **now != ceiling {
+            *now = Arc::new(ceiling);
             self.hopeful.forget();
         }
     }
@@ -262,7 +233,7 @@ impl Policies {
     /// Decides one call on the facts.
     #[must_use]
     pub fn decide(&self, facts: &Facts<'_>) -> Decision {
-        let permit = |policies| Permit { call: facts.call, tool: facts.declaration.name.to_string(), policies };
+        let permit = |policies| Permit::new(facts.call, facts.declaration.name.to_string(), policies);
         let asked = self.asked(facts);
         if facts.approval.is_none()
             && let Some(policies) = self.allowed.find(&asked)
@@ -306,31 +277,34 @@ impl Policies {
         declaration: &Declaration,
         target: &Target,
     ) -> Result<(), Vec<Because>> {
-        let mut hopeless = None;
+        let (mut hopeless, ceiling) = (None, self.ceiling());
         for possible in situation::possible_findings(declaration, target) {
-            let facts = possible.facts(principal, declaration, Some(self.ceiling()));
-            let asked = self.asked(&facts);
-            if self.hopeful.find(&asked).is_some() {
-                return Ok(());
+            // The strongest approvals there are stand for all: a weaker one never passes where none of them does.
+            for most in ceiling.each() {
+                match self.hope(&possible.facts(principal, declaration, Some(most)), &ceiling) {
+                    Ok(()) => return Ok(()),
+                    Err(because) => hopeless.get_or_insert(because),
+                };
             }
-            let prepared = match Prepared::new(&self.loaded.vocabulary, &asked) {
-                Ok(prepared) => prepared,
-                Err(error) => return Err(vec![closed(&error)]),
-            };
-            // The strongest approval there is stands for all: a weaker one never passes where it does not.
-            let verdicts = self.verdicts(&prepared, facts.approval);
-            match self.certain(&verdicts) {
-                Some(because) => hopeless.get_or_insert_with(|| match self.weakest_enough(&prepared, None) {
-                    Some(need) if !self.ceiling().covers(&need) => self.beyond_ceiling(because, need),
-                    _ => because,
-                }),
-                None => {
-                    self.hopeful.keep(asked, ());
-                    return Ok(());
-                }
-            };
         }
         hopeless.map_or(Ok(()), Err)
+    }
+
+    /// Whether this finding with this approval could be allowed.
+    fn hope(&self, facts: &Facts<'_>, ceiling: &Ceiling) -> Result<(), Vec<Because>> {
+        let asked = self.asked(facts);
+        if self.hopeful.find(&asked).is_some() {
+            return Ok(());
+        }
+        let prepared = Prepared::new(&self.loaded.vocabulary, &asked).map_err(|error| vec![closed(&error)])?;
+        let Some(because) = self.certain(&self.verdicts(&prepared, facts.approval)) else {
+            self.hopeful.keep(asked, ());
+            return Ok(());
+        };
+        match self.weakest_enough(&prepared, None) {
+            Some(need) if !ceiling.covers(&need) => Err(self.beyond_ceiling(because, need)),
+            _ => Err(because),
+        }
     }
 
     fn prepare<'a>(&'a self, facts: &Facts<'_>) -> Result<Prepared<'a>, RequestError> {
@@ -359,20 +333,13 @@ impl Policies {
 
     /// Policies need more than this installation can prove: a no that names them and says so.
     fn out_of_reach(&self, prepared: &Prepared<'_>, need: Need) -> Decision {
-        let best = self.verdicts(prepared, Some(self.ceiling()));
-        if best.pass() {
-            // A ceiling that is no rung of the ladder, such as typed by two.
-            return Decision::Confirm { need: self.ceiling(), because: self.because(&self.verdicts(prepared, None)) };
+        let ceiling = self.ceiling();
+        // A ceiling that is no rung of the ladder, such as typed by two.
+        if let Some(need) = ceiling.each().find(|most| self.passes(prepared, *most)) {
+            return Decision::Confirm { need, because: self.because(&self.verdicts(prepared, None)) };
         }
+        let best = self.verdicts(prepared, Some(ceiling.need));
         Decision::Deny { because: self.beyond_ceiling(self.because(&best), need) }
-    }
-
-    fn beyond_ceiling(&self, mut because: Vec<Because>, need: Need) -> Vec<Because> {
-        for Because { reason, .. } in &mut because {
-            // Writing to a `String` cannot fail.
-            let _ = write!(reason, " It needs {need}, and this installation can prove at most {}.", self.ceiling());
-        }
-        because
     }
 
     fn passes(&self, prepared: &Prepared<'_>, approval: Need) -> bool {

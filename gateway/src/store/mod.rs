@@ -1,7 +1,7 @@
 //! Where calls, questions, undo entries and the audit chain are kept. Everything that must be true together is written in
 //! one transaction.
 
-mod directory;
+pub(crate) mod directory;
 pub mod keys;
 #[cfg(test)]
 pub(crate) mod laws;
@@ -21,6 +21,7 @@ use crate::operators::{Enrolment, Invitation, Operator, Session};
 
 pub use keys::{KeyError, seal_key};
 pub(crate) use sqlite::Inspection;
+pub use sqlite::enrolled;
 #[cfg(test)]
 pub(crate) use sqlite::tests;
 pub use sqlite::{Changes, Configured, Health, OpenStore, SqliteStore};

@@ -49,6 +49,7 @@ use writes::Writing;
 
 pub use bell::Changes;
 pub(crate) use inspect::Inspection;
+pub use inspect::enrolled;
 pub use options::{Configured, OpenStore};
 pub use pulse::Health;
 
@@ -138,6 +139,14 @@ impl SqliteStore {
     #[must_use]
     pub const fn stream(&self) -> Uuid {
         self.stream
+    }
+
+    /// Who may answer, read on the caller's thread.
+    ///
+    /// # Errors
+    /// The store is damaged, or cannot be read.
+    pub fn enrolled(&self) -> Result<Vec<Operator>, StoreError> {
+        operators::all(&self.reader.lock().unwrap_or_else(PoisonError::into_inner), &self.keys)
     }
 
     /// How the store fares. A checkpoint that cannot be written shows here.

@@ -9,7 +9,7 @@ use tokio::process::Command;
 use super::{PURGE, Setup, WRITE, Way, bookings, visit};
 
 /// Runs a command at a terminal of its own and types one line when it asks for it.
-const TERMINAL: &str = r#"
+pub(crate) const TERMINAL: &str = r#"
 import os, pty, sys
 typed, argv = sys.argv[1], sys.argv[2:]
 pid, terminal = pty.fork()

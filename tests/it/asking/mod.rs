@@ -1,7 +1,7 @@
 //! Asking a person, and the wire: on the real binary, in both eras of the protocol and over both transports. Every test
 //! looks at the databases, files and records behind the gateway's back, not only at what it answers.
 
-mod absent;
+pub(crate) mod absent;
 mod answers;
 mod hostile;
 mod http;

@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let toolsets = mollyguard_tools::toolsets();
     let mut gateway = Gateway::open(Config::load(Path::new(&path), &toolsets)?, toolsets)?;
     let config = Arc::clone(&gateway.config);
-    gateway.separation = Separation::OwnUser;
+    (gateway.separation, gateway.dumpable) = (Separation::OwnUser, false);
     gateway.page.set(page).map_err(|_| "there is a page already")?;
     let gateway = Arc::new(gateway);
     let timing = Timing { wait: config.confirm.wait, ..Timing::default() };

@@ -1,7 +1,6 @@
 //! What a request passes before it reaches MCP: room, a caller, the caller's rate, a body of bounded size and time, and
 //! that a session belongs to the caller.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +10,6 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use serde::Deserialize;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
@@ -20,6 +18,7 @@ use super::super::auth::bearer;
 use super::super::limits::{Buckets, Limits, peer_key};
 use super::Access;
 use super::plain::plain;
+use super::sessions::Sessions;
 use crate::identity::Principal;
 
 /// Names the session of an older revision.
@@ -30,7 +29,7 @@ const CALLERS: usize = 4096;
 const WRONG_TOKENS: u32 = 20;
 
 /// Who a rate or a session belongs to: the person, not the client program.
-type Person = (String, Vec<String>);
+pub(super) type Person = (String, Vec<String>);
 
 /// What all requests pass.
 pub(super) struct Guard {
@@ -39,12 +38,13 @@ pub(super) struct Guard {
     room: Semaphore,
     rates: Buckets<Person>,
     wrong: Buckets<IpAddr>,
-    sessions: Arc<LocalSessionManager>,
-    owners: Mutex<HashMap<String, Person>>,
+    sessions: Arc<Sessions>,
+    opening: Mutex<()>,
 }
 
 /// A request that is not let through.
-enum Refused {
+#[derive(Debug)]
+pub(super) enum Refused {
     /// It shows no token, or one nobody has.
     Unknown { shown: bool },
     /// Too many from this caller.
@@ -60,14 +60,14 @@ enum Refused {
 }
 
 impl Guard {
-    pub(super) fn new(access: Access, limits: Limits, sessions: Arc<LocalSessionManager>) -> Self {
+    pub(super) fn new(access: Access, limits: Limits, sessions: Arc<Sessions>) -> Self {
         Self {
             access,
             room: Semaphore::new(limits.requests),
             rates: Buckets::new(limits.rate, limits.burst, CALLERS),
             wrong: Buckets::new(1, WRONG_TOKENS, CALLERS),
             sessions,
-            owners: Mutex::new(HashMap::new()),
+            opening: Mutex::new(()),
             limits,
         }
     }
@@ -89,31 +89,14 @@ impl Guard {
         Err(Refused::Unknown { shown: shown.is_some() })
     }
 
-    /// Whether the session a request names is the caller's. One that is not is as good as none: 404 and nothing more.
-    async fn check_session(&self, headers: &HeaderMap, person: &Person) -> Result<(), Refused> {
-        let Some(session) = headers.get(SESSION) else { return Ok(()) };
-        let owners = self.owners.lock().await;
-        let owner = session.to_str().ok().and_then(|session| owners.get(session));
-        if owner == Some(person) { Ok(()) } else { Err(Refused::NoSession) }
-    }
-
     /// Runs a request that opens a session, if there is room for one, and notes whose it is.
     async fn open_session(&self, request: Request, person: Person, next: Next) -> Result<Response, Refused> {
         // Held over the request, which is answered at once: so two cannot take the last place.
-        let mut owners = self.owners.lock().await;
-        {
-            let open = self.sessions.sessions.read().await;
-            owners.retain(|id, _| open.contains_key(id.as_str()));
-        }
-        if owners.len() >= self.limits.sessions {
-            return Err(Refused::Full("too many sessions are open"));
-        }
-        if owners.values().filter(|owner| **owner == person).count() >= self.limits.sessions_each {
-            return Err(Refused::Full("too many of your sessions are open"));
-        }
+        let _alone = self.opening.lock().await;
+        self.sessions.check_room(&person)?;
         let response = next.run(request).await;
         if let Some(id) = response.headers().get(SESSION).and_then(|id| id.to_str().ok()) {
-            owners.insert(id.to_owned(), person);
+            self.sessions.opened(id, person);
         }
         Ok(response)
     }
@@ -136,7 +119,9 @@ async fn pass(guard: &Guard, request: Request, next: Next) -> Result<Response, R
     let principal = guard.caller(request.headers(), peer)?;
     let person = (principal.user.clone(), principal.roles.clone());
     guard.rates.take(&person, Instant::now()).map_err(Refused::TooFast)?;
-    guard.check_session(request.headers(), &person).await?;
+    let session = request.headers().get(SESSION).map(|id| id.to_str().map(str::to_owned));
+    let session = session.transpose().map_err(|_| Refused::NoSession)?;
+    let busy = session.as_deref().map(|id| guard.sessions.enter(id, &person)).transpose()?;
 
     let (mut head, body) = request.into_parts();
     let bytes = match timeout(guard.limits.body_time, to_bytes(body, guard.limits.body_bytes)).await {
@@ -150,16 +135,22 @@ async fn pass(guard: &Guard, request: Request, next: Next) -> Result<Response, R
     head.extensions.insert(principal);
     let request = Request::from_parts(head, Body::from(bytes));
     if opens_session {
-        return Ok(plain(guard.open_session(request, person, next).await?).await);
+        let response = guard.open_session(request, person, next).await?;
+        guard.sessions.settle().await;
+        return Ok(plain(response).await);
     }
-    let is_of_session = request.method() == Method::POST && request.headers().contains_key(SESSION);
-    let closes_session = request.method() == Method::DELETE;
+    let (is_post, closes_session) = (request.method() == Method::POST, request.method() == Method::DELETE);
     let mut response = next.run(request).await;
     // rmcp answers 202, which the Python SDK (2.3) reports as a session that could not be ended.
     if closes_session && response.status() == StatusCode::ACCEPTED {
         *response.status_mut() = StatusCode::NO_CONTENT;
+        session.iter().for_each(|id| guard.sessions.closed(id));
     }
-    Ok(if is_of_session { plain(response).await } else { response })
+    let Some(busy) = busy else { return Ok(response) };
+    // Its request may have woken it.
+    guard.sessions.settle().await;
+    let response = if is_post { plain(response).await } else { response };
+    Ok(busy.until_sent(response, is_post))
 }
 
 /// Whether this body asks for a session. One that names its method twice does not parse here, and counts as one that may.

@@ -362,6 +362,27 @@ async fn sessions_are_limited_in_all_and_for_each() {
 }
 
 #[tokio::test]
+async fn a_session_that_sleeps_goes_on_where_it_was() {
+    let fake = Arc::new(Fake::new());
+    let site = site(&fake, tokens(), Limits { sessions_awake: 1, ..Limits::default() }).await;
+    let asleep = site.open("open sesame").await.header("mcp-session-id").unwrap().to_owned();
+    // One that waits for an answer stays awake however many come after it.
+    let asking = site.open("open sesame").await.header("mcp-session-id").unwrap().to_owned();
+    let mut asked = site.within(&asking, "open sesame", &call(2, "ask")).await;
+    let question = asked.event().await;
+    for _ in 0..4 {
+        assert_eq!(site.open("other").await.status, 200);
+    }
+    assert_eq!(site.within(&asleep, "other", &call(3, "ok")).await.status, 404);
+    // What its client can do was said when it opened the session: without that it would not be asked.
+    let mut woken = site.within(&asleep, "open sesame", &call(3, "ask")).await;
+    assert_eq!(woken.event().await["method"], "elicitation/create");
+    let answer = json!({"jsonrpc": "2.0", "id": question["id"], "result": {"action": "decline"}});
+    assert_eq!(site.within(&asking, "open sesame", &answer).await.status, 202);
+    assert_eq!(asked.event().await["id"], 2);
+}
+
+#[tokio::test]
 async fn hanging_up_reaches_the_call() {
     let fake = Arc::new(Fake::new());
     let site = site(&fake, Access::Local(principal("local")), Limits::default()).await;

@@ -77,7 +77,7 @@ impl World {
         configure(&mut config);
         let mut gateway = Gateway::open(config, toolsets).unwrap();
         // As if the gateway ran as a user of its own: then a code proves that much.
-        gateway.separation = Separation::OwnUser;
+        (gateway.separation, gateway.dumpable) = (Separation::OwnUser, false);
         gateway.page.set(format!("{PAGE}/")).unwrap();
         let page = open(&at("state"));
         let people = enroll(&page, ["olga", "piet"]).await;

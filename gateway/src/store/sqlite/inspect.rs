@@ -7,12 +7,29 @@ use mollyguard_tools::contract::{Digest, Timestamp};
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use super::operators;
 use super::rows::{CALL, CallRow, ConfirmationRow, Depth};
 use super::schema::{self, failed};
 use crate::audit::chain::{Report, SealedHead, Wrong};
 use crate::audit::ledger::{CallRow as Told, Ended};
 use crate::audit::{ArgsKey, AuditRecord, Head, Ledger};
+use crate::operators::Operator;
 use crate::store::StoreError;
+
+/// Who may answer by what this state directory holds: nobody, where there is no store yet. Makes nothing.
+///
+/// # Errors
+/// The store is damaged, of another version, or cannot be read.
+pub fn enrolled(directory: &Path) -> Result<Vec<Operator>, StoreError> {
+    if !schema::path(directory).exists() {
+        return Ok(Vec::new());
+    }
+    let connection = schema::open_to_read(directory, Duration::from_secs(5))?;
+    match ArgsKey::existing(directory).map_err(|error| StoreError::Failed(error.to_string()))? {
+        Some(seals) => operators::all(&connection, &seals),
+        None => Ok(Vec::new()),
+    }
+}
 
 /// A reading connection that holds on to one moment.
 pub(crate) struct Inspection {

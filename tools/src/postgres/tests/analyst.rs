@@ -39,13 +39,13 @@ fn script() -> String {
 
 #[tokio::test]
 async fn ordinary_statements_are_answered() {
-    let ground = Ground::superuser(&script());
+    let ground = Ground::superuser_apart(&script());
     let found = refused(&ground).await;
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(folder().join("analyst.refused"), found.join("\n") + "\n").unwrap();
     }
     assert_eq!(found, known(), "as a superuser");
-    let ground = Ground::roles("");
+    let ground = Ground::roles_apart("");
     ground.sql(&script());
     assert_eq!(refused(&ground).await, known(), "as a role that only reads");
 }

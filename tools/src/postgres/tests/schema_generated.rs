@@ -32,7 +32,7 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let ground = Ground::roles("SELECT 1");
+        let ground = Ground::roles_apart("SELECT 1");
         let guest = ground.cluster.name("guest");
         ground.sql(&format!(
             "CREATE ROLE {guest}; CREATE EXTENSION btree_gist SCHEMA pg_catalog; CREATE PUBLICATION news"
@@ -456,7 +456,7 @@ const SETTINGS: [&str; 8] = [
 
 #[test]
 fn a_database_is_dropped_and_comes_back() {
-    let (runtime, ground) = (runtime(), Ground::superuser(""));
+    let (runtime, ground) = (runtime(), Ground::superuser_apart(""));
     let (guest, owner) = (ground.cluster.name("guest"), ground.cluster.name("owner"));
     ground.sql(&format!("CREATE ROLE {guest}; CREATE ROLE {owner}"));
     let stage = Stage { ground, guest, disturbance: AtomicUsize::new(0) };

@@ -125,7 +125,7 @@ fn the_toolset_declares_well() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_dropped_comes_back_exactly() {
     for seed in SEEDS {
-        let ground = Ground::roles(&script(seed));
+        let ground = Ground::roles_apart(&script(seed));
         for args in droppable() {
             let ended = obeys(&ground, &Postgres::new(), "postgres_drop", &args).await;
             let ended = ended.unwrap_or_else(|broken| panic!("{seed} {args}: {broken}"));
@@ -136,7 +136,7 @@ async fn what_is_dropped_comes_back_exactly() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_is_dropped_and_comes_back() {
-    let ground = Ground::superuser("");
+    let ground = Ground::superuser_apart("");
     let other = ground.cluster.database();
     let args = json!({ "target": "orders", "object": "database", "name": other });
     let ended = obeys(&ground, &Postgres::new(), "postgres_drop", &args).await.unwrap();
@@ -149,7 +149,7 @@ async fn a_database_is_dropped_and_comes_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_emptied_is_filled_again_exactly() {
     for seed in SEEDS {
-        let ground = Ground::roles(&script(seed));
+        let ground = Ground::roles_apart(&script(seed));
         let calls = [
             json!({ "table": "app.cust", "cascade": true }),
             json!({ "table": "app.cust", "cascade": true, "restart_identity": true }),
@@ -171,7 +171,7 @@ async fn what_is_emptied_is_filled_again_exactly() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_purged_is_gone_and_nothing_else() {
-    let ground = Ground::roles(&script(61));
+    let ground = Ground::roles_apart(&script(61));
     for (args, left) in [
         (json!({ "object": "table", "name": ODD }), "SELECT count(*) FROM pg_class WHERE relname LIKE 'Odd%'"),
         (json!({ "object": "view", "name": "app.mat" }), "SELECT count(*) FROM pg_class WHERE relname = 'mat'"),
@@ -196,7 +196,7 @@ async fn what_is_purged_is_gone_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_altered_is_taken_back_exactly() {
-    let ground = Ground::roles(&script(61));
+    let ground = Ground::roles_apart(&script(61));
     for (sql, exact) in [
         ("CREATE SCHEMA more", true),
         (
@@ -244,7 +244,7 @@ async fn what_is_altered_is_taken_back_exactly() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_runs_on_a_moved_state() {
-    let ground = Ground::roles(&script(61));
+    let ground = Ground::roles_apart(&script(61));
     for args in droppable() {
         let moved = refuses_when_moved(&ground, &Postgres::new(), "postgres_drop", &args).await;
         let moved = moved.unwrap_or_else(|broken| panic!("{args}: {broken}"));

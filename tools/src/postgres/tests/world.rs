@@ -10,6 +10,20 @@ use crate::contract::{
 };
 use crate::postgres::Postgres;
 
+thread_local! {
+    /// Every test has a thread of its own, also where all tests are one process.
+    static OWN: &'static Cluster = started();
+}
+
+fn own_cluster() -> &'static Cluster {
+    OWN.with(|cluster| *cluster)
+}
+
+fn started() -> &'static Cluster {
+    let cluster = Cluster::start("").unwrap_or_else(|error| panic!("PostgreSQL does not start: {error}"));
+    Box::leak(Box::new(cluster))
+}
+
 /// A database with its roles.
 pub(super) struct Ground {
     /// The server.
@@ -28,28 +42,36 @@ pub(super) struct Ground {
 impl Ground {
     /// A database made by this script, used as the superuser.
     pub(super) fn superuser(script: &str) -> Self {
-        Self::of(script, "postgres", "postgres")
+        Self::on(Cluster::shared(), script, "postgres", "postgres")
     }
 
     /// A database owned by a role that is nothing more, with another one that may only read it.
     pub(super) fn roles(script: &str) -> Self {
-        let cluster = Cluster::shared();
+        Self::with_roles(Cluster::shared(), script)
+    }
+
+    /// The same on a server that no other test uses: for those that compare all of it.
+    pub(super) fn roles_apart(script: &str) -> Self {
+        Self::with_roles(own_cluster(), script)
+    }
+
+    /// As [`Ground::superuser`], on a server that no other test uses.
+    pub(super) fn superuser_apart(script: &str) -> Self {
+        Self::on(own_cluster(), script, "postgres", "postgres")
+    }
+
+    fn with_roles(cluster: &'static Cluster, script: &str) -> Self {
         let (owner, reader) = (cluster.name("owner"), cluster.name("reader"));
         cluster.sql(
             "postgres",
             &format!("CREATE ROLE {owner} LOGIN; CREATE ROLE {reader} LOGIN IN ROLE pg_read_all_data"),
         );
-        Self::of(script, &owner, &reader)
+        Self::on(cluster, script, &owner, &reader)
     }
 
     /// A database of a server of its own, used as the superuser.
     pub(super) fn alone() -> Self {
-        let cluster = Cluster::start("").unwrap_or_else(|error| panic!("PostgreSQL does not start: {error}"));
-        Self::on(Box::leak(Box::new(cluster)), "", "postgres", "postgres")
-    }
-
-    fn of(script: &str, role: &str, reader: &str) -> Self {
-        Self::on(Cluster::shared(), script, role, reader)
+        Self::on(started(), "", "postgres", "postgres")
     }
 
     fn on(cluster: &'static Cluster, script: &str, role: &str, reader: &str) -> Self {

@@ -1,0 +1,158 @@
+//! Who can read or change what the gateway goes by: its state, configuration, policies, secrets, sockets and checkpoint.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
+
+use super::{Finding, Ground};
+use crate::config::Config;
+use crate::credentials::SecretSource;
+use crate::platform::user_name;
+use crate::store::directory;
+
+pub(super) fn check(ground: &Ground, apart: bool) -> Vec<Finding> {
+    let mut findings = match &ground.config {
+        Some(config) => {
+            vec![state(config), written(config), policies(config), secrets(config, apart), checkpoint(config, apart)]
+        }
+        None if apart => {
+            vec![Finding::ok("files", "this user cannot read the gateway's configuration, as it should be")]
+        }
+        None => vec![Finding::unknown("files", "there is no configuration to look at")],
+    };
+    findings.extend(sockets(ground));
+    findings
+}
+
+fn state(config: &Config) -> Finding {
+    let path = config.state.display();
+    if !config.state.exists() {
+        return Finding::ok("state", format!("`{path}` is made on first use, for its owner alone"));
+    }
+    match directory::check(&config.state) {
+        Ok(()) => Finding::ok("state", format!("only its owner can change `{path}`")),
+        Err(what) => Finding::wrong("state", what, format!("`chmod 700 {path}`")),
+    }
+}
+
+/// Why others than this user and root could change a file or folder.
+fn changeable(path: &Path) -> Option<String> {
+    let found = fs::metadata(path).ok()?;
+    let (mode, owner) = (found.mode() & 0o777, found.uid());
+    // In a sticky folder nobody can replace what is another's.
+    if mode & 0o022 != 0 && found.mode() & 0o1000 == 0 {
+        return Some(format!("other users can change `{}` (mode {mode:03o})", path.display()));
+    }
+    let me = geteuid().as_raw();
+    (owner != 0 && owner != me && me != 0)
+        .then(|| format!("`{}` belongs to another user, `{}`, who can change it", path.display(), user_name(owner)))
+}
+
+fn written(config: &Config) -> Finding {
+    let folder = config.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match changeable(&config.path).or_else(|| folder.and_then(changeable)) {
+        Some(what) => Finding::wrong("configuration", what, format!("`chmod go-w {}`", config.path.display())),
+        None => Finding::ok("configuration", format!("only its owner can change `{}`", config.path.display())),
+    }
+}
+
+fn policies(config: &Config) -> Finding {
+    for folder in &config.policy_directories {
+        let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        if let Some(what) = std::iter::once(folder.clone()).chain(files).find_map(|path| changeable(&path)) {
+            return Finding::wrong("policies", what, format!("`chmod -R go-w {}`", folder.display()));
+        }
+    }
+    let shipped =
+        if config.default_policies { "the shipped ones are in the program" } else { "the shipped ones are off" };
+    let own: Vec<String> = config.policy_directories.iter().map(|folder| format!("`{}`", folder.display())).collect();
+    match own.is_empty() {
+        true => Finding::ok("policies", format!("{shipped}, and there are no others")),
+        false => Finding::ok("policies", format!("{shipped}; only the owner can change those in {}", own.join(", "))),
+    }
+}
+
+fn secrets(config: &Config, apart: bool) -> Finding {
+    let targets = config.targets.values().flat_map(|target| [&target.secret, &target.read_secret]).flatten();
+    let all: Vec<&SecretSource> = targets.chain(&config.redact).collect();
+    for path in all.iter().filter_map(|source| file(source)) {
+        match fs::metadata(path).map(|found: Metadata| found.mode() & 0o777) {
+            Ok(mode) if mode & 0o077 != 0 => {
+                let what = format!("others can read the secret `{}` (mode {mode:03o})", path.display());
+                return Finding::wrong("secrets", what, format!("`chmod 600 {}`", path.display()));
+            }
+            Ok(_) => {}
+            Err(_) => {
+                let what = format!("the secret `{}` is not there", path.display());
+                return Finding::wrong("secrets", what, "put it there, or name another place");
+            }
+        }
+    }
+    match all.len() {
+        0 => Finding::ok("secrets", "none is configured"),
+        n if apart => Finding::ok("secrets", format!("{n} configured, and no agent's user can read them")),
+        n => Finding::weak(
+            "secrets",
+            format!("{n} configured, and what the agent runs as this user can get them the way the gateway does"),
+            "run it as a user of its own: examples/separate-user",
+        ),
+    }
+}
+
+fn file(source: &SecretSource) -> Option<&PathBuf> {
+    match source {
+        SecretSource::File(path) => Some(path),
+        SecretSource::Env(_) | SecretSource::Command(_) => None,
+    }
+}
+
+fn checkpoint(config: &Config, apart: bool) -> Finding {
+    let id = "checkpoint";
+    let Some(path) = &config.checkpoint else {
+        let mend = "set `audit.checkpoint` to a file that is kept on another machine";
+        return Finding::weak(
+            id,
+            "signed heads of the record are kept nowhere: it could be rewritten as a whole",
+            mend,
+        );
+    };
+    let place = if path.exists() { path.as_path() } else { path.parent().unwrap_or(path) };
+    if let Some(what) = changeable(place) {
+        return Finding::wrong(id, what, format!("`chmod go-w {}`", place.display()));
+    }
+    if apart {
+        return Finding::ok(id, format!("only the gateway writes `{}`; copy it elsewhere", path.display()));
+    }
+    let what = format!("what the agent runs as this user can change `{}`", path.display());
+    Finding::weak(id, what, "have it kept where this user cannot write, such as on another machine")
+}
+
+fn sockets(ground: &Ground) -> Option<Finding> {
+    let (agents, operators) = (fs::symlink_metadata(&ground.socket).ok()?, fs::metadata(&ground.operators).ok());
+    let id = "sockets";
+    for path in [&ground.socket, &ground.operators] {
+        let Some(folder) = path.parent() else { continue };
+        let Ok(found) = fs::metadata(folder) else { continue };
+        if found.mode() & 0o022 != 0 {
+            let what = format!("others could put a socket of theirs into `{}`", folder.display());
+            return Some(Finding::wrong(id, what, format!("`chmod go-w {}`", folder.display())));
+        }
+    }
+    if agents.mode() & 0o002 != 0 || operators.as_ref().is_some_and(|found| found.mode() & 0o002 != 0) {
+        let what = format!("every user may open `{}` or `{}`", ground.socket.display(), ground.operators.display());
+        return Some(Finding::wrong(id, what, "restart the gateway: it makes them for one group each"));
+    }
+    let me = geteuid();
+    let mine = agents.uid() == me.as_raw() || me.is_root();
+    if !mine && operators.is_some() && std::os::unix::net::UnixStream::connect(&ground.operators).is_ok() {
+        return Some(Finding::weak(
+            id,
+            "this user may open both sockets: where agents run as it, what it answers proves no more than typed",
+            "let agents and operators be different users, in one of the two groups each",
+        ));
+    }
+    let what = format!("`{}` is open to one group, and no other user can replace it", ground.socket.display());
+    Some(Finding::ok(id, what))
+}
