@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use crate::approval::{self, Approved};
 use crate::audit::{End, Subject};
-use crate::confirm::CallFacts;
 use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::own::{self, Own};
@@ -101,16 +100,7 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
     failpoint::reach("looked");
     let reversibility = seen.settle(declaration);
 
-    let facts = CallFacts {
-        tool: &declaration.name,
-        declaration: errand.tool.digest,
-        args: &errand.args,
-        principal: &request.principal,
-        targets: &seen.targets,
-        fingerprint: seen.fingerprint,
-        undoes: errand.undoes.map(|(call, _)| call),
-        policies: gateway.policies.digest(),
-    };
+    let facts = errand.facts(&request.principal, &seen, gateway.policies.digest());
     let mut approval = approval::brought(gateway, id, request, &facts, &seen).await?;
 
     let _stage = request.stage.send(Stage::Deciding);

@@ -244,7 +244,7 @@ async fn a_freeze_is_kept_by_policy_and_not_by_the_prompt() -> Result {
     let freeze = "@id(\"code-freeze\")\n@reason(\"Production is frozen.\")\nforbid (principal, action, resource)\n\
                   when { context.call.tier == \"production\" && context.call.reversibility != \"read_only\" };\n";
     fs::write(world.path().join("policies/freeze.cedar"), freeze)?;
-    world.set("policies.directories", vec!["policies"]);
+    world.own_policies("policies");
     let before = world.dump("fleet")?;
     let agent = world.stdio(Era::Legacy, Person::types("bookings")).await?;
     for tool in ["sqlite_drop_table", "sqlite_purge_table"] {

@@ -4,7 +4,10 @@ use std::fs;
 use std::process::Stdio;
 
 use mollyguard_tests::{Result, mollyguard, within};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
+
+use crate::page::Visitor;
 
 /// What a run of the demo printed, with nothing of the machine to lean on, and its exit code.
 async fn demo(args: &[&str]) -> Result<(Option<i32>, String)> {
@@ -76,6 +79,42 @@ async fn a_person_who_types_the_name_loses_it() -> Result {
     let lines =
         ["THE QUESTION", "typed `bookings`", "confirmed", "bookings gone", "40 contracts, 3 backups", "sound: "];
     in_order(&said, &lines);
+    Ok(())
+}
+
+/// At a terminal, where nobody types anything: the question is answered on the gateway's own page.
+#[tokio::test]
+async fn a_person_can_answer_on_the_page_instead() -> Result {
+    let mut command = Command::new("script");
+    command.args(["-qfec", &format!("{} demo", mollyguard()?.display()), "/dev/null"]).env("NO_COLOR", "1");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut demo = command.spawn()?;
+    let nobody_types = demo.stdin.take();
+    let mut lines = BufReader::new(demo.stdout.take().ok_or("no standard output")?).lines();
+    let mut said = String::new();
+    let mut until = async |mark: &str| -> Result<Option<String>> {
+        while let Some(line) = within("the demo", lines.next_line()).await?? {
+            said.push_str(&line);
+            said.push('\n');
+            if let Some((_, rest)) = line.split_once(mark) {
+                return Ok(Some(rest.trim().trim_end_matches([')', '/']).to_owned()));
+            }
+        }
+        Ok(None)
+    };
+    let page = until("the gateway's page: ").await?.ok_or("it says where the page is")?;
+    let code = until("your code there: ").await?.ok_or("it says the code")?;
+    let stranger = Visitor::stranger(&page);
+    let person = stranger.with(&stranger.form("/sign-in/code", &format!("code={code}")).await?)?;
+    let inbox = person.get("/").await?.body;
+    let (_, rest) = inbox.split_once("/questions/").ok_or("the question waits there, too")?;
+    let id = rest.split('"').next().unwrap_or_default();
+    let answered = person.form(&format!("/questions/{id}/answer"), "decision=approve&typed=bookings").await?;
+    assert_eq!(answered.status, 303, "{}", answered.body);
+    assert_eq!(until("no such line").await?, None);
+    assert!(within("the demo's end", demo.wait()).await??.success(), "{said}");
+    drop(nobody_types);
+    in_order(&said, &["THE QUESTION", "confirmed", "bookings gone", "40 contracts, 3 backups", "sound: "]);
     Ok(())
 }
 

@@ -13,7 +13,7 @@ fn with_policy(cedar: &str, cases: &str) -> Result<World> {
     fs::create_dir(world.path().join("policies"))?;
     fs::write(world.path().join("policies/mine.cedar"), cedar)?;
     fs::write(world.path().join("policies/mine.test.toml"), cases)?;
-    world.set("policies.directories", vec!["policies"]);
+    world.default_policies().own_policies("policies");
     Ok(world)
 }
 
@@ -117,7 +117,7 @@ async fn a_bad_policy_is_told_with_its_place_and_nothing_is_served() -> Result {
         assert!(!world.state().exists(), "nothing was begun");
     }
     let mut world = World::rental()?;
-    world.set("policies.directories", vec!["nowhere"]);
+    world.own_policies("nowhere");
     let served = world.run(&["serve"]).await?;
     assert_eq!(served.code, Some(2));
     assert!(served.stderr.contains("nowhere"), "{}", served.stderr);
@@ -164,7 +164,7 @@ unless { context has approval && context.approval.assurance >= 3 };
 #[tokio::test]
 async fn without_any_policy_nothing_is_permitted() -> Result {
     let mut world = World::rental()?;
-    world.set("policies.defaults", false);
+    world.default_policies().set("policies.defaults", false);
     let agent = world.stdio(Era::Modern, Person::types("approve")).await?;
     let reply = agent.call("files_delete", json!({"target": "scratch", "path": "damage"})).await?;
     reply.refused("denied");

@@ -13,6 +13,9 @@ use toml::{Table, Value};
 
 use crate::{Agent, Era, Person, Raw, Result, Served, mollyguard, within};
 
+/// Where what a yes in the client can prove is enough.
+const IN_CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/in-client/policies");
+
 /// A directory with everything one test touches. Dropping it removes everything.
 #[derive(Debug)]
 pub struct World {
@@ -33,7 +36,8 @@ pub struct Printed {
 }
 
 impl World {
-    /// A world with the three tiers as environments of the same names, and nothing in them.
+    /// A world with the three tiers as environments of the same names, and nothing in them; under the policies of
+    /// `examples/in-client/policies`, since nobody is enrolled who could answer what the shipped ones ask.
     ///
     /// # Errors
     /// The file system refused.
@@ -46,7 +50,22 @@ impl World {
         for tier in ["production", "staging", "development"] {
             world.set(&format!("environments.{tier}.tier"), tier);
         }
+        world.set("policies.defaults", false).own_policies(IN_CLIENT);
         Ok(world)
+    }
+
+    /// Puts the shipped policies in force in place of those it has.
+    pub fn default_policies(&mut self) -> &mut Self {
+        self.config.remove("policies");
+        self
+    }
+
+    /// Adds the policies in this folder to those in force.
+    pub fn own_policies(&mut self, folder: &str) -> &mut Self {
+        let directories = self.config.get("policies").and_then(|policies| policies.get("directories"));
+        let mut directories = directories.and_then(Value::as_array).cloned().unwrap_or_default();
+        directories.push(folder.into());
+        self.set("policies.directories", directories)
     }
 
     /// A car rental firm: the database `fleet` in production with 12 bookings, its copies `fleet_staging` and `fleet_dev`,

@@ -215,8 +215,15 @@ impl Desk {
         if terminal::channel().is_none() {
             return Err(Failure::usage("this must be done by a person at a terminal"));
         }
-        let typed = terminal::secret("your code (nothing where nobody is enrolled): ").await?;
-        let code = (!typed.trim().is_empty()).then(|| TypedCode::new(typed));
+        let somebody = match self {
+            Self::Own(gateway) => !gateway.store.operators().await.map_err(Failure::usage)?.is_empty(),
+            Self::Behind(_) => true,
+        };
+        let code = match somebody {
+            true => Some(terminal::secret("your code: ").await?).filter(|typed| !typed.trim().is_empty()),
+            false => None,
+        };
+        let code = code.map(TypedCode::new);
         match self {
             // At its own terminal whoever is there is as good as anybody, until somebody is enrolled.
             Self::Own(gateway) => {

@@ -22,7 +22,7 @@ use crate::mcp::{
     told_to_leave,
 };
 use crate::notify;
-use crate::page::keep_serving;
+use crate::page::{keep_serving, on_http};
 use crate::recovery;
 use crate::store::keys::seal_key;
 
@@ -52,8 +52,9 @@ impl Serve {
         let gateway = open_for(config, apart)?;
         let leave = told_to_leave().map_err(Failure::usage)?;
         let settling = tokio::spawn(recovery::keep_settling(Arc::clone(&gateway), leave.clone()));
-        let page =
-            gateway.config.page.map(|port| tokio::spawn(keep_serving(Arc::clone(&gateway), port, leave.clone())));
+        let page = self
+            .own_page(&gateway.config)
+            .map(|port| tokio::spawn(keep_serving(Arc::clone(&gateway), port, leave.clone())));
         let telling = tokio::spawn(notify::start(&gateway, leave.clone()));
         let served = match (self.http, self.socket) {
             (Some(address), _) => http(&gateway, address, leave.clone()).await,
@@ -69,6 +70,15 @@ impl Serve {
         gateway.settle_down(LAST_CALLS).await;
         gateway.close().await.map_err(Failure::usage)?;
         served
+    }
+}
+
+impl Serve {
+    /// The port of the page's own listener. On HTTP the page is part of that, where browsers reach it by a name.
+    fn own_page(&self, config: &Config) -> Option<u16> {
+        let page = config.page.as_ref()?;
+        let on_http = |address: SocketAddr| page.url.is_some() || address.ip().to_canonical().is_loopback();
+        (!self.http.is_some_and(on_http)).then_some(page.port)
     }
 }
 
@@ -109,6 +119,7 @@ async fn http(gateway: &Arc<Gateway>, address: SocketAddr, leave: CancellationTo
             sessions: configured.sessions,
             ..Limits::default()
         },
+        beside: None,
     };
     let listener = TcpListener::bind(address)
         .await
@@ -116,6 +127,7 @@ async fn http(gateway: &Arc<Gateway>, address: SocketAddr, leave: CancellationTo
     let address = listener.local_addr().map_err(Failure::usage)?;
     // On standard error and at this level whatever the filter: scripts wait for this line to learn the port.
     eprintln!("mollyguard listens on http://{address}/mcp");
+    let settings = Http { beside: on_http(gateway, address, &leave), ..settings };
     serve_http(listener, wire(gateway)?, settings, leave).await.map_err(Failure::usage)
 }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 use mollyguard_tools::contract::{Configured, Digest, Environment, Limits, Tier, Toolset};
 use serde::{Deserialize, Serialize};
 
+use super::confirm::ConfirmTable;
 use super::find::resolve;
 use super::notify::NotifyTable;
-use super::{Config, ConfigError, Confirm, Http, Socket, Target, Token, user_state_dir};
+use super::{Config, ConfigError, Http, Socket, Target, Token, user_state_dir};
 use crate::credentials::SecretSource;
 
 /// The file.
@@ -75,24 +76,6 @@ impl Default for LimitsTable {
             concurrent_calls: 32,
             waiting_calls: 256,
         }
-    }
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-struct ConfirmTable {
-    expires_s: u64,
-    wait_s: u64,
-    denial_s: u64,
-    open_questions: u32,
-    flood: u32,
-    page: bool,
-    page_port: u16,
-}
-
-impl Default for ConfirmTable {
-    fn default() -> Self {
-        Self { expires_s: 300, wait_s: 45, denial_s: 600, open_questions: 8, flood: 30, page: true, page_port: 7_420 }
     }
 }
 
@@ -188,13 +171,19 @@ pub fn defaults_toml() -> String {
     const STATE: &str =
         "[gateway]\n# state = \"~/.local/state/mollyguard\", or below $XDG_STATE_HOME\n# user = $USER\n";
     const CHECKPOINT: &str = "[audit]\n# checkpoint = \"FILE\" for signed heads; none unless set\n";
-    const NAMED: &str = "
+    const PAGE: &str = "\n\n[notify]\n";
+    const NOTIFY: &str = "
+# page_url = \"https://NAME\" where `serve --http` is reached by browsers; http://localhost:PORT unless set
+
+[notify]
 # command, told of each question without a shell, such as [\"notify-send\", \"Mollyguard\", \"{what}\"]; the places are
 # {what}, {where}, {need}, {page} and {confirmation}
 # [[notify.webhooks]]
 # url = an https:// URL, or where it comes from if it is a secret, such as \"env:NAME\"
 # secret = where a signing secret comes from (Standard Webhooks: whsec_...); unsigned unless set
 # tiers = only questions about these, such as [\"production\"]; about all unless set
+";
+    const NAMED: &str = "
 # [socket.users.NAME]
 # roles = what the operating system's user NAME may be told apart by on `serve --socket`; others have none
 
@@ -210,7 +199,7 @@ pub fn defaults_toml() -> String {
 # and the kind's own keys: `path` for sqlite; `root` and `backups` for files; `connections` for postgres
 ";
     let defaults = toml::to_string_pretty(&Defaults::default()).unwrap_or_default();
-    let defaults = defaults.replace("[gateway]\n", STATE).replace("[audit]\n", CHECKPOINT);
+    let defaults = defaults.replace("[gateway]\n", STATE).replace("[audit]\n", CHECKPOINT).replace(PAGE, NOTIFY);
     format!("{defaults}{NAMED}")
 }
 
@@ -276,8 +265,8 @@ impl Config {
             limits,
             concurrent_calls: file.limits.concurrent_calls,
             waiting_calls: file.limits.waiting_calls,
-            confirm: confirm(&reading, &file.confirm)?,
-            page: file.confirm.page.then_some(file.confirm.page_port),
+            confirm: file.confirm.read(&reading)?,
+            page: file.confirm.page(&reading)?,
             notify: file.notify.read(&reading)?,
             checkpoint: file.audit.checkpoint.map(|path| resolve(&path, &reading.base)),
             redact: redact.collect::<Result<_, _>>()?,
@@ -347,24 +336,6 @@ fn limits(reading: &Reading<'_>, table: &LimitsTable) -> Result<Limits, ConfigEr
         count: table.count,
         deadline: Duration::from_millis(table.call_timeout_ms),
     })
-}
-
-fn confirm(reading: &Reading<'_>, table: &ConfirmTable) -> Result<Confirm, ConfigError> {
-    let ConfirmTable { expires_s, wait_s, denial_s, open_questions, flood, .. } = *table;
-    if !(10..=300).contains(&expires_s) {
-        return Err(reading.wrong("confirm.expires_s", "a question waits between 10 and 300 seconds"));
-    }
-    if wait_s > 300 {
-        return Err(reading.wrong("confirm.wait_s", "a call waits at most 300 seconds"));
-    }
-    if denial_s > 86_400 {
-        return Err(reading.wrong("confirm.denial_s", "a no holds for at most 86400 seconds"));
-    }
-    if !(1..=1_000).contains(&open_questions) || !(1..=1_000_000).contains(&flood) {
-        return Err(reading.wrong("confirm", "`open_questions` is 1 to 1000, and `flood` 1 to 1000000"));
-    }
-    let [expires, wait, denial] = [expires_s, wait_s, denial_s].map(Duration::from_secs);
-    Ok(Confirm { expires, wait, denial, open_questions, flood })
 }
 
 fn http(reading: &Reading<'_>, table: HttpTable) -> Result<Http, ConfigError> {

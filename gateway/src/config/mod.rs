@@ -1,5 +1,6 @@
 //! `mollyguard.toml`: every key, its default and its unit. Unknown keys are errors, and every error names its place.
 
+mod confirm;
 mod file;
 mod find;
 mod notify;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use mollyguard_tools::contract::{Configured, Digest, Environment, Limits};
 
 use crate::credentials::SecretSource;
+use crate::page::PageAt;
 
 pub use file::{Defaults, defaults_toml};
 pub(crate) use find::resolve;
@@ -118,6 +120,15 @@ pub struct Confirm {
     pub flood: u32,
 }
 
+/// Where the confirmation page is.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The port of its own listener, at the loopback addresses; 0 takes any free one.
+    pub port: u16,
+    /// Where browsers reach the HTTP listener, if not by this machine's own name.
+    pub url: Option<PageAt>,
+}
+
 /// The configuration, checked.
 #[derive(Debug)]
 pub struct Config {
@@ -143,8 +154,8 @@ pub struct Config {
     pub waiting_calls: usize,
     /// How people are asked.
     pub confirm: Confirm,
-    /// The port the confirmation page is served on, at the loopback addresses; 0 takes any free one.
-    pub page: Option<u16>,
+    /// Where the confirmation page is, if there is one.
+    pub page: Option<Page>,
     /// Who is told that a question waits.
     pub notify: Notify,
     /// Where signed heads of the audit chain are appended.

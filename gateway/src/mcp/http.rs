@@ -49,6 +49,8 @@ pub struct Http {
     pub origins: Vec<String>,
     /// The limits.
     pub limits: Limits,
+    /// What answers everything else, such as the confirmation page. It guards itself.
+    pub beside: Option<Router>,
 }
 
 /// Why there is no HTTP server.
@@ -142,8 +144,12 @@ fn router<H: ServerHandler + Clone>(
 
     let service = StreamableHttpService::new(move || Ok(handler.clone()), manager, config);
     let guard = Arc::new(Guard::new(settings.access, settings.limits, sessions));
-    Router::new()
+    let router = Router::new()
         .route_service("/mcp", service)
         .layer(from_fn_with_state(guard, guard::admit))
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(|| async { "ok\n" }));
+    match settings.beside {
+        Some(beside) => router.fallback_service(beside),
+        None => router,
+    }
 }

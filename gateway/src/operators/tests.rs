@@ -10,7 +10,7 @@ use super::*;
 use crate::audit::{AuditEvent, AuditRecord, verify_store};
 use crate::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Need, Standing};
 use crate::store::laws::{ask, question, subject};
-use crate::store::tests::open;
+use crate::store::tests::{open, run};
 use crate::store::{Given, SqliteStore, Store, StoreError};
 
 /// A store with nobody enrolled.
@@ -272,8 +272,7 @@ async fn a_row_that_was_edited_makes_nobody_an_operator() {
     for edit in edits {
         let house = House::new();
         house.person("ada", None).await;
-        let forger = rusqlite::Connection::open(house.place.path().join("mollyguard.db")).unwrap();
-        assert_eq!(forger.execute(edit, []).unwrap(), 1, "{edit}");
+        run(&house.place.path().join("mollyguard.db"), edit);
         assert!(matches!(house.store.operators().await, Err(StoreError::Corrupt(_))), "{edit}");
     }
 }

@@ -17,6 +17,7 @@ use super::Page;
 use super::ceremony::Purpose;
 use super::session::{Here, Typed, open};
 use super::shell::{Id, Trouble, document, moment, needs_script, until};
+use crate::confirm::clean;
 use crate::operators::webauthn::{ALGORITHMS, ATTESTATION_OBJECT_BYTES, Base64Url, CLIENT_DATA_BYTES, register};
 use crate::operators::{Code, Enrolment, Invitation, Means, Operator, Passkey, check_name};
 
@@ -126,7 +127,24 @@ pub(super) async fn with_code(State(page): State<Page>, Form(typed): Form<Typed>
 /// `GET /people`
 pub(super) async fn people(State(page): State<Page>, here: Here) -> Result<Response, Trouble> {
     let operators = page.0.gateway.store.operators().await?;
+    let quarantined = page.0.gateway.store.quarantined().await?;
     let main = html! {
+        @if !quarantined.is_empty() {
+            h1 { "In quarantine" }
+            p { "Nobody is asked for them: whatever needs a person is refused." }
+            ul.people {
+                @for quarantine in &quarantined {
+                    li.person {
+                        strong { (clean(&quarantine.user)) }
+                        span.meta { "since " (moment(quarantine.since)) ": " (clean(&quarantine.why)) }
+                        form method="post" action="/people/lift" {
+                            input type="hidden" name="user" value=(quarantine.user);
+                            button type="submit" { "Ask for " (clean(&quarantine.user)) " again" }
+                        }
+                    }
+                }
+            }
+        }
         h1 { "Who may answer" }
         ul.people {
             @for operator in &operators {
@@ -203,5 +221,21 @@ pub(super) async fn remove(State(page): State<Page>, here: Here, Id(id): Id) -> 
     }
     page.0.gateway.store.remove(id, Some(here.operator.id)).await?;
     page.0.gateway.people_changed().await;
+    Ok(Redirect::to("/people").into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct User {
+    user: String,
+}
+
+/// `POST /people/lift`
+pub(super) async fn lift(
+    State(page): State<Page>,
+    here: Here,
+    Form(User { user }): Form<User>,
+) -> Result<Response, Trouble> {
+    page.0.gateway.store.lift(user, Some(here.operator.id)).await?;
     Ok(Redirect::to("/people").into_response())
 }

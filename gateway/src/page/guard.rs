@@ -61,7 +61,7 @@ async fn whole(request: Request) -> Result<Request, (StatusCode, &'static str)> 
 fn refusal(page: &Page, request: &Request) -> Option<(StatusCode, String)> {
     let origin = &page.0.origin;
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    if host.map(|host| format!("http://{host}")).as_deref() != Some(origin) {
+    if host != Some(page.0.at.authority()) {
         return Some((StatusCode::MISDIRECTED_REQUEST, format!("This page is at {origin}/ and nowhere else.\n")));
     }
     if request.method() == Method::GET || request.method() == Method::HEAD {

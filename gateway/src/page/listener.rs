@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Page, router};
+use super::{Page, PageAt, router};
 use crate::gateway::Gateway;
 
 const LOCK: &str = "page.lock";
@@ -30,29 +30,6 @@ const HEAD: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 512;
 /// How long accepting pauses when the system has no descriptor left.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
-
-/// Where the page is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageAt {
-    /// The name browsers reach it by. Passkeys are made for it: no address is a valid one (Web Authentication §5.1.2).
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
-impl PageAt {
-    /// On this machine.
-    #[must_use]
-    pub fn local(port: u16) -> Self {
-        Self { host: "localhost".to_owned(), port }
-    }
-
-    /// Exactly what a browser sends as its origin.
-    #[must_use]
-    pub fn origin(&self) -> String {
-        if self.port == 80 { format!("http://{}", self.host) } else { format!("http://{}:{}", self.host, self.port) }
-    }
-}
 
 /// Serves the page for as long as this process is the one to, until `leave`. Port 0 takes any free one.
 pub async fn keep_serving(gateway: Arc<Gateway>, port: u16, leave: CancellationToken) {
@@ -69,6 +46,37 @@ pub async fn keep_serving(gateway: Arc<Gateway>, port: u16, leave: CancellationT
             },
             Ok(None) => told = None,
             Err(error) => tell(&mut told, format!("`{}` cannot be locked: {error}", path.display())),
+        }
+        tokio::select! {
+            () = leave.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// The page as a part of a gateway's own HTTP listener at this address; and for as long as nobody else on this state
+/// directory serves one, written down as where it is. `None` where no browser could reach it by a name.
+pub(crate) fn on_http(gateway: &Arc<Gateway>, address: SocketAddr, leave: &CancellationToken) -> Option<Router> {
+    let page = gateway.config.page.as_ref()?;
+    let is_here = address.ip().to_canonical().is_loopback();
+    let at = page.url.clone().or_else(|| is_here.then(|| PageAt::local(address.port())))?;
+    let router = router(Page::new(Arc::clone(gateway), &at));
+    tracing::info!(page = at.origin(), "the confirmation page is served");
+    // Questions of this gateway are answered here, whatever else there is.
+    let _first = gateway.page.set(at.origin());
+    tokio::spawn(write_down(gateway.config.state.join(LOCK), at.origin(), leave.clone()));
+    Some(router)
+}
+
+/// Holds the lock with this address in it, once it is free, until `leave`.
+async fn write_down(path: PathBuf, origin: String, leave: CancellationToken) {
+    loop {
+        if let Ok(Some(mut held)) = Held::take(&path) {
+            if let Err(error) = held.write(&origin) {
+                tracing::warn!(%error, "where the page is cannot be written down");
+            }
+            leave.cancelled().await;
+            return;
         }
         tokio::select! {
             () = leave.cancelled() => return,

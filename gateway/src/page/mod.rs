@@ -12,6 +12,7 @@ mod history;
 mod inbox;
 mod listener;
 mod live;
+mod place;
 mod question;
 mod session;
 mod shell;
@@ -31,7 +32,9 @@ use ceremony::Ceremonies;
 use live::Live;
 
 pub(crate) use account::invitation;
-pub use listener::{PageAt, keep_serving, where_it_is};
+pub(crate) use listener::on_http;
+pub use listener::{keep_serving, where_it_is};
+pub use place::PageAt;
 
 /// How many browsers may watch at a time.
 const WATCHERS: usize = 128;
@@ -43,6 +46,7 @@ pub(crate) struct Page(Arc<Parts>);
 struct Parts {
     gateway: Arc<Gateway>,
     relying_party: RelyingParty,
+    at: PageAt,
     /// Exactly what a browser sends as its origin.
     origin: String,
     separation: Separation,
@@ -56,8 +60,9 @@ impl Page {
         Self(Arc::new(Parts {
             separation: gateway.separation,
             live: Live::start(Arc::clone(&gateway)),
-            relying_party: RelyingParty { id: at.host.clone(), origins: vec![at.origin()] },
+            relying_party: RelyingParty { id: at.host().to_owned(), origins: vec![at.origin()] },
             origin: at.origin(),
+            at: at.clone(),
             gateway,
             ceremonies: Ceremonies::default(),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
@@ -75,6 +80,7 @@ fn router(page: Page) -> Router {
         .route("/calls/{id}/undo", post(history::undo))
         .route("/people", get(account::people))
         .route("/people/invite", post(account::invite))
+        .route("/people/lift", post(account::lift))
         .route("/people/{id}/remove", post(account::remove))
         .route("/sign-in", get(session::sign_in))
         .route("/sign-in/code", post(session::with_code))

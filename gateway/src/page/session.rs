@@ -81,7 +81,8 @@ pub(super) async fn open(
     let expires_at = opened_at.saturating_add(LIFE).unwrap_or(opened_at);
     let session = Session { token: digest(page, &token), operator, means, opened_at, expires_at };
     page.0.gateway.store.sign_in(session, count).await?;
-    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", LIFE.as_secs());
+    let secure = if page.0.at.is_secure() { "; Secure" } else { "" };
+    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}", LIFE.as_secs());
     HeaderValue::from_str(&cookie).map_err(Trouble::broken)
 }
 

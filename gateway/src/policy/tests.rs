@@ -11,8 +11,6 @@ use serde_json::json;
 
 use super::*;
 
-const ACK: Need = LADDER[0];
-
 const TYPED: Need = LADDER[1];
 
 const OUT_OF_BAND: Need = LADDER[2];
@@ -60,7 +58,7 @@ fn someone() -> Principal {
 }
 
 fn defaults() -> Policies {
-    Policies::load(&Sources::default(), &tools(), Need::IN_CLIENT).unwrap()
+    Policies::load(&Sources::default(), &tools(), Need::MOST).unwrap()
 }
 
 fn file(text: &str) -> SourceFile {
@@ -173,7 +171,11 @@ fn the_worst_tier_of_all_targets_counts() {
     let targets = [target("fleet/a", Tier::Development), target("fleet/b", Tier::Production)];
     let facts = Facts { targets: &targets, ..imagined.facts(&principal, &tools[1], Some(TYPED)) };
     let (decision, because) = policies.told(&policies.decide(&facts));
-    assert_eq!((decision.as_str(), ids(&because)), ("deny", vec!["spanning-environments-with-production-is-refused"]));
+    let asks = [
+        "irreversible-in-production-needs-a-person-out-of-band",
+        "spanning-environments-with-production-needs-two-people",
+    ];
+    assert_eq!((decision.as_str(), ids(&because)), ("confirm out_of_band by 2 people", asks.to_vec()));
 }
 
 #[test]
@@ -197,15 +199,15 @@ fn what_this_installation_cannot_prove_is_refused_and_said() {
 fn a_real_approval_is_taken_as_it_is() {
     let policies = defaults();
     let drop = situation(Tier::Production, Reversibility::Irreversible);
-    assert_eq!(decide(&policies, "sqlite_drop_table", &drop, Some(TYPED)).0, "allow");
-    let (decision, because) = decide(&policies, "sqlite_drop_table", &drop, Some(ACK));
+    assert_eq!(decide(&policies, "sqlite_drop_table", &drop, Some(OUT_OF_BAND)).0, "allow");
+    let (decision, because) = decide(&policies, "sqlite_drop_table", &drop, Some(TYPED));
     assert_eq!(
         (decision.as_str(), ids(&because)),
-        ("confirm typed", vec!["irreversible-in-production-needs-the-name-typed"])
+        ("confirm out_of_band", vec!["irreversible-in-production-needs-a-person-out-of-band"])
     );
     // An approval by nobody is none.
     let nobody = Need::of(Assurance::Acknowledged, 0);
-    assert_eq!(decide(&policies, "sqlite_drop_table", &drop, Some(nobody)).0, "confirm typed");
+    assert_eq!(decide(&policies, "sqlite_drop_table", &drop, Some(nobody)).0, "confirm out_of_band");
 }
 
 #[test]

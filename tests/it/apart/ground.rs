@@ -84,8 +84,12 @@ impl Ground {
             "@id(\"developers-only\")\n@reason(\"Only developers read here.\")\n\
              forbid (principal, action in Action::\"sqlite\", resource) unless { principal in Role::\"developer\" };\n",
         )?;
-        let config = "[gateway]\nstate = \"../state\"\n[policies]\ndirectories = [\"policies\"]\n\
-             [redact]\nsecrets = [\"file:secret\"]\n[socket]\nconnections_each = 4\n\
+        fs::write(
+            path.join("etc/policies/in-client.cedar"),
+            include_str!("../../../examples/in-client/policies/in-client.cedar"),
+        )?;
+        let config = "[gateway]\nstate = \"../state\"\n[policies]\ndefaults = false\ndirectories = [\"policies\"]\n\
+             [confirm]\ndenial_s = 0\n[redact]\nsecrets = [\"file:secret\"]\n[socket]\nconnections_each = 4\n\
              [socket.users.games]\nroles = [\"developer\"]\n[environments.production]\ntier = \"production\"\n\
              [targets.fleet]\nkind = \"sqlite\"\nenvironment = \"production\"\npath = \"../data/fleet.db\"\n";
         fs::write(path.join("etc/mollyguard.toml"), config)?;

@@ -216,7 +216,7 @@ async fn an_operator_answers_and_the_agent_cannot() -> Result {
     assert!(refused.code == Some(2) && refused.err.contains("terminal"), "{refused:?}");
     let (code, shown) = typed_at_desk(&ground, &id, "bookings").await?;
     assert_eq!(code, Some(0), "{shown}");
-    assert!(shown.contains("Approved."), "{shown}");
+    assert!(shown.contains("Approved by man (typed)."), "{shown}");
     agent.call("sqlite_purge_table", purge()).await?.done();
     assert_eq!(ground.bookings().await?, None, "it ran");
     agent.close().await?;

@@ -92,7 +92,7 @@ pub(super) fn guarded() -> Result<World> {
     let mut world = super::counting()?;
     std::fs::create_dir(world.path().join("people"))?;
     std::fs::write(world.path().join("people/people.cedar"), POLICY)?;
-    world.set("policies.directories", vec!["people"]).set("confirm.wait_s", 1);
+    world.own_policies("people").set("confirm.wait_s", 1);
     Ok(world)
 }
 

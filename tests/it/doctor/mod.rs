@@ -15,7 +15,8 @@ struct Home(World);
 
 impl Home {
     fn new() -> Result<Self> {
-        let world = World::rental()?;
+        let mut world = World::rental()?;
+        world.default_policies();
         fs::create_dir(world.path().join("home"))?;
         Ok(Self(world))
     }
@@ -144,7 +145,7 @@ async fn editors_that_answer_or_pass_calls_are_found() -> Result {
 #[tokio::test]
 async fn files_that_others_can_read_or_change_are_found() -> Result {
     let mut home = Home::new()?;
-    home.0.set("policies.directories", vec!["own"]).set("audit.checkpoint", "heads.txt");
+    home.0.default_policies().own_policies("own").set("audit.checkpoint", "heads.txt");
     home.0.set("redact.secrets", vec!["file:secret"]);
     fs::create_dir(home.0.path().join("own"))?;
     fs::write(home.0.path().join("own/mine.cedar"), "")?;
@@ -239,7 +240,7 @@ async fn what_cannot_be_proved_is_refused_with_the_reason() -> Result {
         forbid (principal, action == Action::\"sqlite_purge_table\", resource)\n\
         unless { context has approval && context.approval.assurance >= 3 };\n";
     fs::write(world.path().join("own/own.cedar"), policy)?;
-    world.set("policies.directories", vec!["own"]);
+    world.default_policies().own_policies("own");
     let words = "this installation can prove at most typed: nobody is enrolled as an operator.";
     let agent = world.stdio(Era::Modern, Person::types("bookings")).await?;
     let reply = agent.call("sqlite_purge_table", json!({"target": "fleet", "table": "bookings"})).await?;

@@ -5,6 +5,7 @@ mod attacks;
 mod authenticator;
 mod forgeries;
 mod looks;
+mod on_http;
 mod people;
 mod questions;
 
@@ -41,13 +42,14 @@ unless { context has approval && context.approval.assurance >= 3 && context.appr
 /// A gateway with its page, and an agent that cannot ask anybody by itself.
 struct Site {
     world: World,
-    served: Served,
+    /// Where the gateway is not the agent's own.
+    served: Option<Served>,
     agent: Agent,
     origin: String,
 }
 
 impl Site {
-    /// The rental firm, under the policies that ship and this one.
+    /// The rental firm, under the policies that ship and this one; under those of `examples/in-client` where it is empty.
     async fn new(policy: &str) -> Result<Self> {
         Self::of(rental(policy)?).await
     }
@@ -56,7 +58,7 @@ impl Site {
         let served = world.serve().await?;
         let agent = served.agent(Era::Modern, Person::absent()).await?;
         let origin = origin(&world).await?;
-        Ok(Self { world, served, agent, origin })
+        Ok(Self { world, served: Some(served), agent, origin })
     }
 
     /// An agent's call that a person must be asked about; the question's id.
@@ -92,8 +94,13 @@ impl Site {
 
     /// Nothing is left waiting, and the record is whole.
     async fn sound(self) -> Result {
-        drop(self.agent);
-        assert!(self.served.terminate().await?.success());
+        match self.served {
+            Some(served) => {
+                drop(self.agent);
+                assert!(served.terminate().await?.success());
+            }
+            None => assert!(self.agent.close().await?.success()),
+        }
         crate::behind::sound(&self.world).await
     }
 }
@@ -104,7 +111,7 @@ fn rental(policy: &str) -> Result<World> {
     if !policy.is_empty() {
         std::fs::create_dir(world.path().join("policies"))?;
         std::fs::write(world.path().join("policies/own.cedar"), policy)?;
-        world.set("policies.directories", vec!["policies".to_owned()]);
+        world.default_policies().own_policies("policies");
     }
     Ok(world)
 }
@@ -199,13 +206,13 @@ async fn invited(tab: &Tab, name: &str) -> Result<String> {
 
 /// Somebody without a browser, and without a browser's manners.
 #[derive(Clone, Debug)]
-struct Visitor {
+pub(crate) struct Visitor {
     origin: String,
     cookie: String,
 }
 
 impl Visitor {
-    fn stranger(origin: &str) -> Self {
+    pub(crate) fn stranger(origin: &str) -> Self {
         Self { origin: origin.to_owned(), cookie: String::new() }
     }
 
@@ -225,7 +232,7 @@ impl Visitor {
     }
 
     /// With the cookie that was set.
-    fn with(&self, response: &RawResponse) -> Result<Self> {
+    pub(crate) fn with(&self, response: &RawResponse) -> Result<Self> {
         let cookie = response.header("set-cookie").ok_or("a cookie is set")?;
         Ok(Self { cookie: cookie.split(';').next().unwrap_or_default().to_owned(), ..self.clone() })
     }
@@ -236,11 +243,11 @@ impl Visitor {
         http(method, &format!("{}{path}", self.origin), &with_cookie, body).await
     }
 
-    async fn get(&self, path: &str) -> Result<RawResponse> {
+    pub(crate) async fn get(&self, path: &str) -> Result<RawResponse> {
         self.send("GET", path, &[], "").await
     }
 
-    async fn form(&self, path: &str, body: &str) -> Result<RawResponse> {
+    pub(crate) async fn form(&self, path: &str, body: &str) -> Result<RawResponse> {
         let headers = [("Origin", self.origin.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
         self.send("POST", path, &headers, body).await
     }

@@ -200,11 +200,10 @@ fn free_port() -> Result<u16> {
 async fn another_gateway_takes_the_page_over() -> Result {
     let mut world = rental(OUT_OF_BAND)?;
     world.set("confirm.page_port", i64::from(free_port()?));
-    let first = world.serve().await?;
+    let first = world.stdio(Era::Modern, Person::absent()).await?;
     let page = origin(&world).await?;
-    let second = world.serve().await?;
-    let agent = second.agent(Era::Modern, Person::absent()).await?;
-    let site = Site { world, served: second, agent, origin: page.clone() };
+    let agent = world.stdio(Era::Modern, Person::absent()).await?;
+    let site = Site { world, served: None, agent, origin: page.clone() };
     let before = site.world.dump("fleet")?;
     let (browser, tab, _) = somebody(&site, "ada", &Setup::DESK).await?;
     // Asked through the gateway that does not serve the page.

@@ -65,8 +65,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/mcp", listener.local_addr()?);
     let user = Principal { user: "conformance".to_owned(), client: None, roles: Vec::new() };
-    let settings =
-        Http { access: Access::Local(user), hosts: Vec::new(), origins: Vec::new(), limits: Limits::default() };
+    let settings = Http {
+        access: Access::Local(user),
+        hosts: Vec::new(),
+        origins: Vec::new(),
+        limits: Limits::default(),
+        beside: None,
+    };
     let wire = Wire { calls: Arc::new(Empty), seal: Seal::new(&[7; 32])?, timing: Timing::default() };
     println!("{url}");
     std::io::stdout().flush()?;

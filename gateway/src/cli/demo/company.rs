@@ -5,8 +5,15 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use mollyguard_tools::contract::now;
 use rusqlite::{Connection, OpenFlags};
 use tokio::process::Command;
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::gateway::Gateway;
+use crate::operators::{Code, Enrolment, Operator};
+use crate::page::invitation;
 
 /// The table nobody wants to lose.
 pub(super) const PRECIOUS_TABLE: &str = "bookings";
@@ -35,6 +42,13 @@ user = "anna"
 [audit]
 checkpoint = "elsewhere/heads.txt"
 
+[confirm]
+page_port = 0
+
+[policies]
+defaults = false
+directories = ["policies"]
+
 [environments.production]
 tier = "production"
 
@@ -58,6 +72,9 @@ root = "production/uploads"
 backups = ["**/backups/**"]
 "#;
 
+/// What a yes in the client, or with a code on the page, can prove is enough here: there is one person, and no passkey.
+const POLICIES: &str = include_str!("../../../../examples/in-client/policies/in-client.cedar");
+
 /// The company, for as long as it lives.
 pub(super) struct Company {
     folder: tempfile::TempDir,
@@ -75,7 +92,7 @@ impl Company {
     }
 
     fn furnish(&self) -> io::Result<()> {
-        for folder in ["production", "staging", "elsewhere"] {
+        for folder in ["production", "staging", "elsewhere", "policies"] {
             fs::DirBuilder::new().mode(0o700).create(self.path(folder))?;
         }
         fs::DirBuilder::new().mode(0o700).create(self.state())?;
@@ -88,12 +105,32 @@ impl Company {
         for day in ["2026-04-21", "2026-04-22", "2026-04-23"] {
             fs::write(volume.join(format!("backups/{day}.dump")), vec![b'b'; 150_000])?;
         }
+        fs::write(self.path("policies/in-client.cedar"), POLICIES)?;
         fs::write(self.config(), CONFIG)
     }
 
     fn database(&self, name: &str, scripts: &[&str]) -> rusqlite::Result<()> {
         let database = Connection::open(self.path(name))?;
         scripts.iter().try_for_each(|script| database.execute_batch(script))
+    }
+
+    /// The company's questions and people, as the terminal of whoever runs its gateway has them.
+    pub(super) fn desk(&self) -> Result<Gateway, String> {
+        let toolsets = mollyguard_tools::toolsets();
+        Gateway::open(Config::load(&self.config(), &toolsets).map_err(told)?, toolsets).map_err(told)
+    }
+
+    /// Enrols the person at this terminal, and tells the code they show on the page who they are with.
+    pub(super) async fn enroll(&self, gateway: &Gateway) -> Result<Code, String> {
+        let name = gateway.config.user.clone();
+        let (invitation, _) = invitation(&name, None, &gateway.args_key).map_err(told)?;
+        let (id, code) = (Uuid::now_v7(), Code::new().map_err(told)?);
+        let operator = Operator { id, name, enrolled_at: now(), passkeys: Vec::new(), has_code: true };
+        let digest = Some(code.digest(&gateway.args_key));
+        let enrolment = Enrolment::New { invitation: invitation.id, operator, code: digest };
+        gateway.store.invite(invitation).await.map_err(told)?;
+        gateway.store.enroll(enrolment).await.map_err(told)?;
+        Ok(code)
     }
 
     /// This very binary, serving the company over stdio.

@@ -13,8 +13,12 @@ use serde_json::{Value, json};
 
 use super::paint::Paint;
 use super::{Done, Failure, terminal};
-use crate::confirm::{Answer, Assurance, Need};
+use crate::approval::settled;
+use crate::confirm::{Answer, Assurance, Need, Standing};
+use crate::gateway::Gateway;
 use crate::mcp::{Agent, AgentError, Called, Person};
+use crate::operators::Code;
+use crate::page::where_it_is;
 use company::Company;
 use show::Show;
 
@@ -38,6 +42,35 @@ enum Scripted {
 /// Who answers in the demo.
 struct Visitor {
     scripted: Option<Scripted>,
+    desk: Gateway,
+    /// What they show on the page who they are with.
+    code: Code,
+}
+
+impl Visitor {
+    /// Where else they can answer.
+    fn tell_of_page(&self) {
+        let Some(page) = where_it_is(&self.desk.config.state) else { return };
+        let (page, code) = (Paint::stdout().bold(&format!("{page}/")), self.code.shown());
+        println!("  Answer here, or on the gateway's page: {page}");
+        println!("  (your code there: {})\n", code.as_str());
+    }
+
+    /// What the person says: here, or on the page.
+    async fn asked(&self) -> Answer {
+        let said_here = terminal::read_answer(Need::of(Assurance::Typed, 1));
+        let waiting = self.desk.store.open_questions().await.unwrap_or_default();
+        let Some((question, _)) = waiting.first() else { return said_here.await.unwrap_or(Answer::Decline) };
+        tokio::select! {
+            said = said_here => return said.unwrap_or(Answer::Decline),
+            () = settled(&self.desk, question.id) => println!("\n\n  (answered on the page)"),
+        }
+        // A client that learns of it says the same: the yes that counts is the one given there.
+        match self.desk.store.confirmation(question.id).await {
+            Ok(Some((_, Standing::Approved { .. }))) => Answer::Accept { typed: Some(question.typed_name.clone()) },
+            _ => Answer::Decline,
+        }
+    }
 }
 
 #[async_trait]
@@ -49,8 +82,8 @@ impl Person for Visitor {
             Some(Scripted::Approve) => Answer::Accept { typed: Some(company::PRECIOUS_TABLE.to_owned()) },
             Some(Scripted::Decline) => Answer::Decline,
             None => {
-                let need = Need::of(Assurance::Typed, 1);
-                terminal::read_answer(need).await.unwrap_or(Answer::Decline)
+                self.tell_of_page();
+                self.asked().await
             }
         };
         show::answer(&answer);
@@ -63,9 +96,12 @@ impl Demo {
         let there = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
         let scripted = self.answer.or((!there).then_some(Scripted::Decline));
         let company = Company::found().map_err(Failure::usage)?;
+        let desk = company.desk().map_err(Failure::usage)?;
+        let code = company.enroll(&desk).await.map_err(Failure::usage)?;
         let show = Show::new();
         show.opening(&company);
-        let agent = Agent::start(company.gateway().map_err(Failure::usage)?, Arc::new(Visitor { scripted }));
+        let visitor = Arc::new(Visitor { scripted, desk, code });
+        let agent = Agent::start(company.gateway().map_err(Failure::usage)?, visitor);
         let agent = agent.await.map_err(Failure::usage)?;
         let played = play(&agent, &company, &show).await;
         agent.close().await.map_err(Failure::usage)?;
@@ -105,9 +141,8 @@ async fn play(agent: &Agent, company: &Company, show: &Show) -> Result<(), Agent
 
     show.act("It goes for the files, with the backups inside");
     step(agent, show, "files_purge", json!({"target": "uploads", "path": "volume-7f3a"})).await?;
-    show.note(
-        "Destroying backups in production needs two people, and only one could ever answer here: nobody was bothered.",
-    );
+    show.note("Destroying backups in production needs two people, and there is only one here: nobody was bothered.");
+    show.note("The shipped policies ask more: a table of production goes for good only with a person out of band.");
 
     show.act("The journal: what changed, and what can still be taken back");
     show.journal(&agent.call("list_calls", json!({})).await?);

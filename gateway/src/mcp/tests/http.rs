@@ -28,7 +28,7 @@ fn tokens() -> Access {
 async fn site(fake: &Arc<Fake>, access: Access, limits: Limits) -> Site {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let settings = Http { access, hosts: vec!["gate.example".to_owned()], origins: Vec::new(), limits };
+    let settings = Http { access, hosts: vec!["gate.example".to_owned()], origins: Vec::new(), limits, beside: None };
     let leave = CancellationToken::new();
     let server = tokio::spawn(serve_http(listener, wire(fake), settings, leave.clone()));
     Site { address, leave, server }
@@ -452,7 +452,7 @@ async fn an_open_address_without_tokens_is_not_served() {
     let fake = Arc::new(Fake::new());
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let access = Access::Tokens(Tokens::default());
-    let settings = Http { access, hosts: Vec::new(), origins: Vec::new(), limits: Limits::default() };
+    let settings = Http { access, hosts: Vec::new(), origins: Vec::new(), limits: Limits::default(), beside: None };
     let served = serve_http(listener, wire(&fake), settings, CancellationToken::new());
     assert!(matches!(timeout(PATIENCE, served).await.unwrap(), Err(HttpError::Open { .. })));
 }

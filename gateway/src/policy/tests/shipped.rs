@@ -12,9 +12,9 @@ fn the_table_of_defaults_cell_by_cell() {
         (Reversibility::ReadOnly, ["allow", "allow", "allow"]),
         (Reversibility::Reversible, ["allow", "allow", "confirm acknowledged"]),
         (Reversibility::Compensable, ["allow", "confirm acknowledged", "confirm typed"]),
-        (Reversibility::Irreversible, ["confirm typed", "confirm typed", "confirm typed"]),
+        (Reversibility::Irreversible, ["confirm typed", "confirm typed", "confirm out_of_band"]),
     ];
-    let strictest = ["confirm typed", "confirm typed", "deny"];
+    let strictest = ["confirm out_of_band", "confirm out_of_band", "confirm out_of_band by 2 people"];
     for tool in ["sqlite_query", "sqlite_drop_table", "files_write", "mail_send", "preview_call"] {
         for (reversibility, cells) in table {
             for ((tier, expected), strictest) in TIERS.into_iter().zip(cells).zip(strictest) {
@@ -60,7 +60,7 @@ fn defaults_hold_with_the_tools_there_are() {
     let toolsets = mollyguard_tools::toolsets();
     let tools: Vec<_> = toolsets.iter().flat_map(|toolset| toolset.tools()).collect();
     let declarations = || tools.iter().map(|tool| tool.declaration());
-    let policies = Policies::load(&Sources::default(), declarations(), Need::IN_CLIENT).unwrap();
+    let policies = Policies::load(&Sources::default(), declarations(), Need::MOST).unwrap();
     let cases = Sources::default().read().unwrap().cases;
     let outcomes = run_cases(&policies, declarations(), &cases).unwrap();
     assert!(outcomes.iter().all(|outcome| outcome.passed), "{outcomes:#?}");
@@ -72,7 +72,7 @@ fn decisions_are_as_recorded() {
     let toolsets = mollyguard_tools::toolsets();
     let tools: Vec<_> = toolsets.iter().flat_map(|toolset| toolset.tools()).collect();
     let declarations = || tools.iter().map(|tool| tool.declaration());
-    let policies = Policies::load(&Sources::default(), declarations(), Need::IN_CLIENT).unwrap();
+    let policies = Policies::load(&Sources::default(), declarations(), Need::MOST).unwrap();
     let table = decisions_table(declarations(), &policies);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(path, &table).unwrap();
@@ -85,16 +85,16 @@ fn decisions_are_as_recorded() {
 fn the_table_shows_declared_softened_and_worst() {
     let table = decisions_table(&tools(), &defaults());
     let expected = "\
-tool               reversibility                  development  staging  production
-sqlite_query       read_only                      allow        allow    allow
-sqlite_drop_table  irreversible                   typed        typed    typed
-                   reversible if quarantine_fits  allow        allow    acknowledged
-                   destroys recovery              typed        typed    deny
-files_write        reversible                     allow        allow    acknowledged
-                   destroys recovery              typed        typed    deny
-mail_send          compensable                    deny         deny     deny
-                   destroys recovery              deny         deny     deny
-preview_call       read_only                      allow        allow    allow
+tool               reversibility                  development  staging      production
+sqlite_query       read_only                      allow        allow        allow
+sqlite_drop_table  irreversible                   typed        typed        out_of_band
+                   reversible if quarantine_fits  allow        allow        acknowledged
+                   destroys recovery              out_of_band  out_of_band  out_of_band by 2 people
+files_write        reversible                     allow        allow        acknowledged
+                   destroys recovery              out_of_band  out_of_band  out_of_band by 2 people
+mail_send          compensable                    deny         deny         deny
+                   destroys recovery              deny         deny         deny
+preview_call       read_only                      allow        allow        allow
 ";
     assert_eq!(table, expected);
 }
@@ -133,15 +133,16 @@ fn cases_say_what_is_wrong_with_them() {
 fn an_explanation_goes_rung_by_rung() {
     let tools = tools();
     let drop = situation(Tier::Production, Reversibility::Irreversible);
-    let explanation = explain(&defaults(), &someone(), &tools[1], &drop, None);
-    assert_eq!((explanation.decision.as_str(), explanation.ceiling.as_str()), ("confirm typed", "typed"));
+    let policies = Policies::load(&Sources::default(), &tools, OUT_OF_BAND).unwrap();
+    let explanation = explain(&policies, &someone(), &tools[1], &drop, None);
+    assert_eq!((explanation.decision.as_str(), explanation.ceiling.as_str()), ("confirm out_of_band", "out_of_band"));
     let rungs: Vec<_> =
         explanation.rungs.iter().map(|rung| (rung.approval.as_str(), rung.within_reach, rung.passes)).collect();
     let expected = [
         ("none", true, false),
         ("acknowledged", true, false),
-        ("typed", true, true),
-        ("out_of_band", false, true),
+        ("typed", true, false),
+        ("out_of_band", true, true),
         ("out_of_band by somebody else", false, true),
         ("passkey", false, true),
         ("passkey by somebody else", false, true),
@@ -151,8 +152,8 @@ fn an_explanation_goes_rung_by_rung() {
         ("passkey by 2 other people", false, true),
     ];
     assert_eq!(rungs, expected);
-    assert_eq!(ids(&explanation.rungs[0].refused_by), ["irreversible-in-production-needs-the-name-typed"]);
-    assert_eq!(ids(&explanation.rungs[2].permitted_by), ["permit-what-nothing-forbids"]);
+    assert_eq!(ids(&explanation.rungs[0].refused_by), ["irreversible-in-production-needs-a-person-out-of-band"]);
+    assert_eq!(ids(&explanation.rungs[3].permitted_by), ["permit-what-nothing-forbids"]);
     assert!(serde_json::to_string(&explanation).is_ok());
 }
 

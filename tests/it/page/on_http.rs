@@ -1,0 +1,92 @@
+//! The page as a part of a gateway that listens on HTTP: at its own address, or at the name browsers reach it by.
+
+use mollyguard::page::where_it_is;
+use mollyguard_tests::{Era, Person, Result, http, until};
+use serde_json::json;
+
+use super::{PURGE, Visitor, first_code, open_questions, origin, rental};
+
+#[tokio::test]
+async fn it_is_where_the_agents_call() -> Result {
+    let world = rental("")?;
+    let served = world.serve().await?;
+    let page = origin(&world).await?;
+    let port = |url: &str| url.rsplit(':').next().and_then(|rest| rest.split('/').next()).map(str::to_owned);
+    assert_eq!(port(&page), port(served.url()), "one listener for both");
+    for (path, status) in [("/sign-in", 200), ("/healthz", 200), ("/", 303), ("/nowhere", 404)] {
+        assert_eq!(http("GET", &format!("{page}{path}"), &[], "").await?.status, status, "{path}");
+    }
+    // What is the page's own is not for the name an agent's client uses, nor the other way round.
+    let mcp = http("POST", &format!("{page}/mcp"), &[("Content-Type", "application/json")], "{}").await?;
+    assert!((400..500).contains(&mcp.status) && mcp.header("content-security-policy").is_none(), "{}", mcp.status);
+    let by_address = page.replace("localhost", "127.0.0.1");
+    assert_eq!(http("GET", &format!("{by_address}/sign-in"), &[], "").await?.status, 421);
+    let agent = served.agent(Era::Modern, Person::absent()).await?;
+    agent.call("sqlite_query", json!({"target": "fleet", "sql": "SELECT 1"})).await?.done();
+    drop(agent);
+    assert!(served.terminate().await?.success());
+    crate::behind::sound(&world).await
+}
+
+#[tokio::test]
+async fn it_has_the_name_browsers_reach_it_by() -> Result {
+    let mut world = rental(super::OUT_OF_BAND)?;
+    world.set("confirm.page_url", "https://gate.example");
+    let served = world.serve().await?;
+    let written = until("where the page is", || Ok(where_it_is(&world.state()))).await?;
+    assert_eq!(written, "https://gate.example");
+    let code = first_code(&world, "ada").await?;
+
+    // As a proxy in front hands it on.
+    let at = served.url().trim_end_matches("/mcp").to_owned();
+    let named = [("Host", "gate.example"), ("Origin", "https://gate.example")];
+    assert_eq!(http("GET", &format!("{at}/sign-in"), &named, "").await?.status, 200);
+    for other in [[("Host", "localhost"), ("Origin", "http://localhost")], [("Host", "gate.example:443"), named[1]]] {
+        assert_eq!(http("GET", &format!("{at}/sign-in"), &other, "").await?.status, 421, "{other:?}");
+    }
+    let form = [named[0], named[1], ("Content-Type", "application/x-www-form-urlencoded")];
+    let plain = [named[0], ("Origin", "http://gate.example"), form[2]];
+    let body = format!("code={code}");
+    assert_eq!(http("POST", &format!("{at}/enroll/code"), &plain, &body).await?.status, 403);
+    let enrolled = http("POST", &format!("{at}/enroll/code"), &form, &body).await?;
+    assert_eq!(enrolled.status, 200, "{}", enrolled.body);
+    let cookie = enrolled.header("set-cookie").unwrap_or_default();
+    assert!(cookie.ends_with("; Secure") && cookie.contains("SameSite=Strict"), "never sent in the clear: {cookie}");
+
+    // A code proves no more than a name here, so nobody is asked what needs more.
+    let agent = served.agent(Era::Modern, Person::absent()).await?;
+    agent.call(PURGE, json!({"target": "fleet", "table": "bookings"})).await?.refused("denied");
+    let staged = agent.call(PURGE, json!({"target": "fleet_staging", "table": "bookings"})).await?;
+    let id = open_questions(&world)?.pop().ok_or("one question waits")?;
+    assert!(staged.text().contains(&format!("https://gate.example/questions/{id}")), "{}", staged.text());
+    drop(agent);
+    assert!(served.terminate().await?.success());
+    crate::behind::sound(&world).await
+}
+
+/// Whom nobody is asked for any more, an operator has asked for again.
+#[tokio::test]
+async fn a_quarantine_is_lifted_by_somebody_who_is_signed_in() -> Result {
+    let mut world = rental(super::OUT_OF_BAND)?;
+    world.set("confirm.flood", 1).set("confirm.denial_s", 0);
+    let site = super::Site::of(world).await?;
+    let (ada, _) = site.enrolled("ada").await?;
+    let write = |n: u32| json!({"target": "fleet", "sql": format!("DELETE FROM bookings WHERE id = {n}")});
+    site.agent.call(super::WRITE, write(1)).await?.refused("confirmation_required");
+    site.agent.call(super::WRITE, write(2)).await?.refused("denied");
+    let people = ada.get("/people").await?.body;
+    assert!(people.contains("In quarantine") && people.contains("alice"), "{people}");
+
+    let stranger = Visitor::stranger(&site.origin);
+    assert_eq!(stranger.form("/people/lift", "user=alice").await?.status, 403);
+    site.agent.call(super::WRITE, write(2)).await?.refused("denied");
+    assert_eq!(ada.form("/people/lift", "user=alice").await?.status, 303);
+    assert!(!ada.get("/people").await?.body.contains("In quarantine"));
+    site.agent.call(super::WRITE, write(3)).await?.refused("confirmation_required");
+    let lifted = crate::behind::records(&site.world.state())?
+        .iter()
+        .filter(|record| record.to_string().contains("\"lifted\""))
+        .count();
+    assert_eq!(lifted, 1);
+    site.sound().await
+}
