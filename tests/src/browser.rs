@@ -95,7 +95,7 @@ impl Browser {
 }
 
 /// Where pictures of pages are kept: `$MOLLYGUARD_TEST_PAGES`, or `pages` beside what cargo builds.
-fn pictures() -> Result<PathBuf> {
+pub fn pictures() -> Result<PathBuf> {
     let folder = match env::var_os("MOLLYGUARD_TEST_PAGES") {
         Some(folder) => PathBuf::from(folder),
         None => binary::profile_dir()?.parent().ok_or("the profile's directory has no parent")?.join("pages"),

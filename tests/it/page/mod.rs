@@ -8,6 +8,7 @@ mod looks;
 mod on_http;
 mod people;
 mod questions;
+mod shown;
 
 use mollyguard::page::where_it_is;
 use mollyguard_tests::browser::{Browser, Setup, Tab};
