@@ -15,7 +15,7 @@ use crate::gateway::Gateway;
 use crate::mcp::told_to_leave;
 use crate::notify::{Ended, approvers, ended};
 use crate::page::where_it_is;
-use crate::store::StoreError;
+use crate::store::{OpenQuestions, StoreError};
 
 /// At most this often is the store read.
 const SETTLE: Duration = Duration::from_millis(25);
@@ -58,7 +58,7 @@ async fn look(gateway: &Gateway, watch: &mut Watch) -> Result<std::io::Result<()
     let followed: Vec<Uuid> = watch.waiting.keys().copied().collect();
     let gone = ended(&*gateway.store, &followed, &open).await?;
     let page = where_it_is(&gateway.config.state);
-    Ok(watch.show(open, gone, page.as_deref()))
+    Ok(watch.show(&open, gone, page.as_deref()))
 }
 
 /// What was shown so far.
@@ -78,12 +78,7 @@ impl Watch {
         Self { json, bell, paint: Paint::stdout(), begun: false, waiting: BTreeMap::new() }
     }
 
-    fn show(
-        &mut self,
-        open: Vec<(Confirmation, Standing)>,
-        gone: Vec<(Uuid, Ended)>,
-        page: Option<&str>,
-    ) -> std::io::Result<()> {
+    fn show(&mut self, open: &OpenQuestions, gone: Vec<(Uuid, Ended)>, page: Option<&str>) -> std::io::Result<()> {
         let mut text = String::new();
         if !std::mem::replace(&mut self.begun, true) && !self.json {
             let so_far = if open.is_empty() { "Nothing waits for an answer. " } else { "" };
@@ -94,14 +89,15 @@ impl Watch {
                 text.push_str(&self.end(&confirmation, &end));
             }
         }
-        for (confirmation, standing) in open.into_iter().rev() {
-            let yeses = if let Standing::Open { approvals } = &standing { approvers(approvals) } else { Vec::new() };
+        for (confirmation, standing) in open.iter().rev().map(|open| &**open) {
+            let yeses = if let Standing::Open { approvals } = standing { approvers(approvals) } else { Vec::new() };
             match self.waiting.get(&confirmation.id).map(|(_, so_far)| *so_far) {
-                None => text.push_str(&self.question(&confirmation, &yeses, page)),
-                Some(so_far) if so_far < yeses.len() => text.push_str(&self.partly(&confirmation, &yeses)),
+                None => text.push_str(&self.question(confirmation, &yeses, page)),
+                Some(so_far) if so_far < yeses.len() => text.push_str(&self.partly(confirmation, &yeses)),
                 Some(_) => {}
             }
-            self.waiting.insert(confirmation.id, (confirmation, yeses.len()));
+            let waiting = self.waiting.entry(confirmation.id).or_insert_with(|| (confirmation.clone(), 0));
+            waiting.1 = yeses.len();
         }
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(text.as_bytes())?;

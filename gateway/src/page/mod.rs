@@ -28,6 +28,7 @@ use crate::gateway::Gateway;
 use crate::operators::Separation;
 use crate::operators::webauthn::RelyingParty;
 use ceremony::Ceremonies;
+use inbox::Inbox;
 use live::Live;
 
 pub(crate) use account::invitation;
@@ -50,6 +51,7 @@ struct Parts {
     separation: Separation,
     ceremonies: Ceremonies,
     live: Live,
+    inbox: Inbox,
     watchers: Arc<Semaphore>,
     tries: ceremony::Tries,
 }
@@ -59,6 +61,7 @@ impl Page {
         Self(Arc::new(Parts {
             separation: gateway.separation,
             live: Live::start(Arc::clone(&gateway)),
+            inbox: Inbox::default(),
             relying_party: RelyingParty { id: at.host.clone(), origins: vec![at.origin()] },
             origin: at.origin(),
             gateway,

@@ -25,7 +25,7 @@ const APART: Duration = Duration::from_millis(10);
 const ANSWERS: usize = 100;
 /// What a person takes at least, and the call surely waits by then.
 const PERSON: Duration = Duration::from_millis(60);
-/// A question comes, and another goes, this far apart.
+/// A question comes or goes this often.
 const COMING: Duration = Duration::from_millis(100);
 
 fn main() -> Result {
@@ -40,52 +40,43 @@ fn main() -> Result {
 async fn measure() -> Result {
     let site = Site::new().await?;
     let memory = |when: &str| -> Result {
-        println!("{when:<58} {:>8.1} MiB", site.served.resident()?);
+        println!("{when:<62} {:>10.1} MiB", site.served.resident()?);
         Ok(())
     };
     memory("memory, nothing waits")?;
+    println!("{:<62} {:>10} {:>10} {:>9}", "the inbox, GET /", "median", "95 %", "of empty");
     let empty = inbox(&site).await?;
-    let quiet = answers(&site, 2_000_000).await?;
+    row("nothing waits", &empty, &empty);
+    println!(
+        "{:<62} {:>10} {:>10} {:>9}",
+        "from the POST of a yes to the waiting call's reply", "median", "95 %", "of given"
+    );
+    answers(&site, "quiet", 2_000_000).await?;
     memory("memory, after these calls")?;
+
     ask(&site).await?;
     memory("memory, 1,000 questions wait")?;
-    let full = inbox(&site).await?;
+    row("the inbox: 1,000 questions", &inbox(&site).await?, &empty);
     let mut watchers = Watchers::start(&site, BROWSERS).await?;
     memory("memory, and 50 browsers watch")?;
-    let watched = inbox(&site).await?;
+    row("the inbox: 1,000 questions, 50 browsers watch", &inbox(&site).await?, &empty);
     let (fetched, begun) = (watchers.fetched()?, Instant::now());
     let changing = tokio::select! {
         changing = inbox(&site) => changing?,
         ended = come_and_go(&site) => return Err(format!("the questions stopped coming: {ended:?}").into()),
     };
     let rate = (watchers.fetched()? - fetched) as f64 / begun.elapsed().as_secs_f64();
-    memory("memory, while questions come and go")?;
-    let busy = answers(&site, 3_000_000).await?;
-    let fetched = watchers.fetched()?;
-    memory(&format!("memory, after {fetched} fetches of the inbox"))?;
-
-    println!("\n{:<58} {:>10} {:>10} {:>9}", "the inbox, GET /", "median", "95 %", "of empty");
-    for (what, times) in [
-        ("nothing waits", &empty),
-        ("1,000 questions", &full),
-        ("1,000 questions, 50 browsers watch", &watched),
-        (&*format!("the same, 10/s come and go, browsers fetch {rate:.0}/s"), &changing),
-    ] {
-        let ratio = median(times).as_secs_f64() / median(&empty).as_secs_f64();
-        println!("{what:<58} {:>10.1?} {:>10.1?} {ratio:>8.1}x", median(times), quantile(times, 95));
-    }
-    println!("\n{:<58} {:>10} {:>10} {:>9}", "from the answer's POST to the waiting call's reply", "median", "95 %", "of given");
-    for (when, [given, posts, waited]) in [("quiet", &quiet), ("1,000 questions, 50 browsers", &busy)] {
-        for (what, times) in [("approved before: the call alone", given), ("the POST alone", posts), ("both", waited)] {
-            let ratio = median(times).as_secs_f64() / median(given).as_secs_f64();
-            let what = format!("{when}; {what}");
-            println!("{what:<58} {:>10.1?} {:>10.1?} {ratio:>8.1}x", median(times), quantile(times, 95));
-        }
-        let reaches = median(waited).saturating_sub(median(given));
-        println!("{:<58} {reaches:>10.1?}", format!("{when}; so the answer reaches the call within"));
-    }
+    row(&format!("the same, 10/s come or go, all watching fetch {rate:.0}/s"), &changing, &empty);
+    memory("memory, after that")?;
+    answers(&site, "1,000 questions, 50 browsers", 3_000_000).await?;
+    memory(&format!("memory, after {} fetches of the inbox", watchers.fetched()?))?;
     site.served.terminate().await?;
     Ok(())
+}
+
+fn row(what: &str, times: &[Duration], baseline: &[Duration]) {
+    let ratio = median(times).as_secs_f64() / median(baseline).as_secs_f64();
+    println!("{what:<62} {:>10.1?} {:>10.1?} {ratio:>8.1}x", median(times), quantile(times, 95));
 }
 
 fn quantile(times: &[Duration], percent: usize) -> Duration {
@@ -145,17 +136,22 @@ async fn come_and_go(site: &Site) -> Result {
 
 /// How long a call takes that was approved before, how long the POST takes that approves one which waits, and how long it
 /// is from there to its reply.
-async fn answers(site: &Site, first: usize) -> Result<[Vec<Duration>; 3]> {
+async fn answers(site: &Site, when: &str, first: usize) -> Result {
     let (mut agent, mut visitor) = (site.agent(0).await?, site.visitor(0).await?);
-    let mut times = [const { Vec::new() }; 3];
+    let [mut given, mut posts, mut replies] = [const { Vec::new() }; 3];
     for n in first..first + ANSWERS {
-        times[0].push(given_before(&mut agent, &mut visitor, n * 2).await?);
+        given.push(given_before(&mut agent, &mut visitor, n * 2).await?);
         let (posted, replied);
         (agent, posted, replied) = waited_for(agent, &mut visitor, n * 2 + 1).await?;
-        times[1].push(posted);
-        times[2].push(replied);
+        posts.push(posted);
+        replies.push(replied);
     }
-    Ok(times)
+    row(&format!("{when}: a call that was approved before"), &given, &given);
+    row(&format!("{when}: the POST alone"), &posts, &given);
+    row(&format!("{when}: from the POST to the reply"), &replies, &given);
+    let reaches = median(&replies).saturating_sub(median(&given));
+    println!("{:<62} {reaches:>10.1?}", format!("{when}: so the answer reaches the call in"));
+    Ok(())
 }
 
 async fn given_before(agent: &mut Agent, visitor: &mut Visitor, n: usize) -> Result<Duration> {

@@ -4,15 +4,14 @@
 mod attacks;
 mod authenticator;
 mod forgeries;
+mod inbox;
 mod looks;
 mod people;
 mod questions;
 
 use mollyguard::page::where_it_is;
 use mollyguard_tests::browser::{Browser, Setup, Tab};
-use mollyguard_tests::{
-    Agent, Era, Person, RawResponse, Reply, Result, Served, World, codes, first_code, http, until,
-};
+use mollyguard_tests::{Agent, Era, Person, RawResponse, Reply, Result, Served, World, codes, first_code, http, until};
 use serde_json::{Value, json};
 
 use crate::behind::{calls, store};
