@@ -88,6 +88,12 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
+    /// The same, over another connection.
+    pub(crate) async fn again(self) -> Result<Self> {
+        let authority = self.origin.strip_prefix("http://").ok_or("not an URL")?;
+        Ok(Self { line: Line::open(authority).await?, ..self })
+    }
+
     /// A page.
     pub(crate) async fn get(&mut self, path: &str) -> Result<String> {
         let (headers, body) = self.line.exchange(&self.request("GET", path)).await?;

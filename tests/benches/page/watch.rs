@@ -39,7 +39,11 @@ impl Watchers {
             });
             tasks.spawn(async move {
                 while news.changed().await.is_ok() {
-                    inbox.get("/").await?;
+                    // The gateway closes what was idle for long; a browser then connects anew.
+                    if inbox.get("/").await.is_err() {
+                        inbox = inbox.again().await?;
+                        inbox.get("/").await?;
+                    }
                     if fetched.fetch_add(1, Ordering::Relaxed) < count {
                         sender.send(()).await?;
                     }

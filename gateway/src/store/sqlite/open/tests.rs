@@ -41,7 +41,7 @@ async fn the_same_is_given_until_it_changes() {
     approve(&here, one.id).await.unwrap();
     assert_eq!(ids(&shown(&there).await), [two.id]);
     approve(&there, two.id).await.unwrap();
-    assert_eq!(ids(&shown(&here).await), [Uuid::nil(); 0]);
+    assert!(shown(&here).await.is_empty());
     assert_eq!(ids(&first), [one.id], "what somebody holds does not change in their hands");
 }
 
