@@ -18,8 +18,10 @@
 mod agent;
 mod binary;
 pub mod browser;
+mod enrolment;
 pub mod fixture;
 mod golden;
+mod line;
 pub mod peers;
 mod person;
 mod raw;
@@ -31,7 +33,9 @@ mod world;
 
 pub use agent::{Agent, Era, Round};
 pub use binary::mollyguard;
+pub use enrolment::{codes, first_code};
 pub use golden::{Redaction, golden};
+pub use line::{Line, header};
 pub use person::{Asked, Person};
 pub use raw::{Raw, RawResponse, http};
 pub use reply::Reply;

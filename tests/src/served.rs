@@ -76,6 +76,17 @@ impl Served {
         Ok(self.child.id().ok_or("the gateway has ended")?)
     }
 
+    /// Its resident memory in MiB, as the kernel counts it (proc(5)).
+    ///
+    /// # Errors
+    /// It has ended, or this is no Linux.
+    pub fn resident(&self) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
+        Ok(kib / 1024.0)
+    }
+
     /// Kills it as a power cut would, and waits until it is gone.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::confirm::{Answer, Assurance, Channel, Confirmation, Need, Standing};
 use crate::desk::{self, Ask, AtDesk, DeskError, Given, Reply, TypedCode};
 use crate::gateway::Gateway;
 use crate::page::where_it_is;
-use crate::store::Quarantine;
+use crate::store::{OpenQuestions, Quarantine};
 
 /// Arguments of `approvals`.
 #[derive(Debug, Args)]
@@ -94,7 +94,7 @@ pub(super) enum Desk {
 /// What waits.
 pub(super) struct Waiting {
     /// Newest first, each with the yeses it has so far.
-    pub(super) open: Vec<(Confirmation, Standing)>,
+    pub(super) open: OpenQuestions,
     /// How many older ones did not fit.
     pub(super) left_off: usize,
     /// Where the page is.
@@ -106,7 +106,7 @@ impl Desk {
         match what {
             What::List { json } => {
                 let Waiting { open, left_off, .. } = self.waiting().await?;
-                let open: Vec<_> = open.into_iter().map(|(confirmation, _)| confirmation).collect();
+                let open: Vec<_> = open.iter().map(|open| &open.0).collect();
                 if json { print_json(&open) } else { print(&listed(&open, left_off)) }
             }
             What::Watch { json } => watch::run(self, json).await,
@@ -147,7 +147,9 @@ impl Desk {
                 Ok(Waiting { open, left_off: 0, page: where_it_is(&gateway.config.state) })
             }
             Self::Behind(socket) => match ask(socket, Ask::List {}).await? {
-                Reply::Listed { open, left_off, page } => Ok(Waiting { open, left_off, page }),
+                Reply::Listed { open, left_off, page } => {
+                    Ok(Waiting { open: open.into_iter().map(Arc::new).collect(), left_off, page })
+                }
                 _ => Err(strange()),
             },
         }
@@ -269,7 +271,7 @@ fn strange() -> Failure {
     Failure::usage("the gateway replied to another request than this")
 }
 
-fn listed(open: &[Confirmation], left_off: usize) -> String {
+fn listed(open: &[&Confirmation], left_off: usize) -> String {
     if open.is_empty() && left_off == 0 {
         return "Nothing waits for an answer.\n".to_owned();
     }

@@ -14,6 +14,7 @@ use super::{Done, Failure};
 use crate::confirm::{Confirmation, Standing, clean};
 use crate::mcp::told_to_leave;
 use crate::notify::{Ended, approvers, end_of};
+use crate::store::OpenQuestions;
 
 /// At most this often is the store read.
 const SETTLE: Duration = Duration::from_millis(25);
@@ -67,14 +68,14 @@ pub(super) async fn run(desk: &Desk, json: bool) -> Done {
 async fn look(desk: &Desk, watch: &mut Watch) -> Result<std::io::Result<()>, Failure> {
     let Waiting { open, page, .. } = desk.waiting().await?;
     let mut gone = Vec::new();
-    for id in watch.waiting.keys().filter(|id| !open.iter().any(|(confirmation, _)| confirmation.id == **id)) {
+    for id in watch.waiting.keys().filter(|id| !open.iter().any(|open| open.0.id == **id)) {
         let (confirmation, standing) = desk.show(*id).await?;
         // One that was only left off a long list is open still.
         if let Some(end) = end_of(&confirmation, &standing, now()) {
             gone.push((*id, end));
         }
     }
-    Ok(watch.show(open, gone, page.as_deref()))
+    Ok(watch.show(&open, gone, page.as_deref()))
 }
 
 /// What was shown so far.
@@ -94,12 +95,7 @@ impl Watch {
         Self { json, bell, paint: Paint::stdout(), begun: false, waiting: BTreeMap::new() }
     }
 
-    fn show(
-        &mut self,
-        open: Vec<(Confirmation, Standing)>,
-        gone: Vec<(Uuid, Ended)>,
-        page: Option<&str>,
-    ) -> std::io::Result<()> {
+    fn show(&mut self, open: &OpenQuestions, gone: Vec<(Uuid, Ended)>, page: Option<&str>) -> std::io::Result<()> {
         let mut text = String::new();
         if !std::mem::replace(&mut self.begun, true) && !self.json {
             let so_far = if open.is_empty() { "Nothing waits for an answer. " } else { "" };
@@ -110,14 +106,15 @@ impl Watch {
                 text.push_str(&self.end(&confirmation, &end));
             }
         }
-        for (confirmation, standing) in open.into_iter().rev() {
-            let yeses = if let Standing::Open { approvals } = &standing { approvers(approvals) } else { Vec::new() };
+        for (confirmation, standing) in open.iter().rev().map(|open| &**open) {
+            let yeses = if let Standing::Open { approvals } = standing { approvers(approvals) } else { Vec::new() };
             match self.waiting.get(&confirmation.id).map(|(_, so_far)| *so_far) {
-                None => text.push_str(&self.question(&confirmation, &yeses, page)),
-                Some(so_far) if so_far < yeses.len() => text.push_str(&self.partly(&confirmation, &yeses)),
+                None => text.push_str(&self.question(confirmation, &yeses, page)),
+                Some(so_far) if so_far < yeses.len() => text.push_str(&self.partly(confirmation, &yeses)),
                 Some(_) => {}
             }
-            self.waiting.insert(confirmation.id, (confirmation, yeses.len()));
+            let waiting = self.waiting.entry(confirmation.id).or_insert_with(|| (confirmation.clone(), 0));
+            waiting.1 = yeses.len();
         }
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(text.as_bytes())?;

@@ -89,17 +89,17 @@ impl Desk {
     }
 
     async fn list(&self) -> Result<Reply, DeskError> {
-        let mut open = self.gateway.store.open_questions().await?;
+        let open = self.gateway.store.open_questions().await?;
         let all = open.len();
         let mut room = REPLY_BYTES;
         let fitting = open.iter().take_while(|question| {
-            let taken = serde_json::to_vec(question).map_or(usize::MAX, |text| text.len());
+            let taken = serde_json::to_vec(&***question).map_or(usize::MAX, |text| text.len());
             let fits = taken < room;
             room = room.saturating_sub(taken + 1);
             fits
         });
         let kept = fitting.count();
-        open.truncate(kept);
+        let open = open.iter().take(kept).map(|open| (**open).clone()).collect();
         Ok(Reply::Listed { open, left_off: all - kept, page: where_it_is(&self.gateway.config.state) })
     }
 

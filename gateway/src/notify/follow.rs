@@ -6,7 +6,7 @@ use mollyguard_tools::contract::{Timestamp, now};
 use uuid::Uuid;
 
 use crate::confirm::{Approval, Confirmation, Standing, clean};
-use crate::store::{Store, StoreError};
+use crate::store::{OpenQuestions, Store, StoreError};
 
 /// How a question ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,10 +73,10 @@ pub(crate) fn approvers(approvals: &[Approval]) -> Vec<String> {
 pub(crate) async fn ended(
     store: &dyn Store,
     followed: &[Uuid],
-    open: &[(Confirmation, Standing)],
+    open: &OpenQuestions,
 ) -> Result<Vec<(Uuid, Ended)>, StoreError> {
     let mut found = Vec::new();
-    for id in followed.iter().filter(|id| !open.iter().any(|(confirmation, _)| confirmation.id == **id)) {
+    for id in followed.iter().filter(|id| !open.iter().any(|open| open.0.id == **id)) {
         // One that is not there any more cannot be answered either.
         let end = match store.confirmation(*id).await? {
             Some((confirmation, standing)) => end_of(&confirmation, &standing, now()),

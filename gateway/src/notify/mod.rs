@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::confirm::{Confirmation, Standing};
+use crate::confirm::Confirmation;
 use crate::credentials::{Broker, Redactor};
 use crate::gateway::Gateway;
 use crate::page::where_it_is;
@@ -212,7 +212,7 @@ impl Telling {
             return Ok(());
         }
         let followed: Vec<Uuid> = self.open.keys().copied().collect();
-        let open: Vec<(Confirmation, Standing)> = self.store.open_questions().await?;
+        let open = self.store.open_questions().await?;
         for (id, end) in ended(&*self.store, &followed, &open).await? {
             if let Some(open) = self.open.remove(&id) {
                 open.ended.send_replace(Some(end));

@@ -173,6 +173,8 @@ async fn accept(listener: TcpListener, router: Router, room: Arc<Semaphore>, lea
             tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
             continue;
         };
+        // An event would otherwise wait for the browser's delayed acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
         connections.spawn(async move {
             let mut http = http1::Builder::new();

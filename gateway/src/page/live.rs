@@ -12,15 +12,15 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use http::StatusCode;
 use mollyguard_tools::contract::now;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::Page;
 use super::session::Here;
-use crate::confirm::{Confirmation, Standing};
+use crate::confirm::Standing;
 use crate::gateway::Gateway;
-use crate::store::{CallFilter, StoreError, StoredCall};
+use crate::store::{CallFilter, OpenQuestions, StoreError, StoredCall};
 
 /// At most this often is the store read for those who watch.
 const SETTLE: Duration = Duration::from_millis(25);
@@ -29,16 +29,26 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How many of the newest calls are watched: pages show what came of an approval.
 const CALLS: u32 = 20;
 
-/// Keeps up with what pages show, for as long as it lives: a number that changes with it.
+/// Keeps up with what pages show, for as long as it lives and somebody watches: a number that changes with it.
 pub(super) struct Live {
     version: watch::Receiver<u64>,
+    arrived: Arc<Notify>,
     reading: JoinHandle<()>,
 }
 
 impl Live {
     pub(super) fn start(gateway: Arc<Gateway>) -> Self {
         let (sender, version) = watch::channel(0);
-        Self { version, reading: tokio::spawn(keep_reading(gateway, sender)) }
+        let arrived = Arc::new(Notify::new());
+        Self { version, arrived: Arc::clone(&arrived), reading: tokio::spawn(keep_up(gateway, sender, arrived)) }
+    }
+
+    /// For one more who watches. What they saw before is not known, so there is news at once.
+    fn watch(&self) -> watch::Receiver<u64> {
+        let mut version = self.version.clone();
+        version.mark_changed();
+        self.arrived.notify_one();
+        version
     }
 }
 
@@ -48,15 +58,28 @@ impl Drop for Live {
     }
 }
 
-async fn keep_reading(gateway: Arc<Gateway>, sender: watch::Sender<u64>) {
-    let mut changes = gateway.store.changes();
+async fn keep_up(gateway: Arc<Gateway>, sender: watch::Sender<u64>, arrived: Arc<Notify>) {
     loop {
-        let patience = match read(&gateway, sender.receiver_count() > 1).await {
+        arrived.notified().await;
+        keep_reading(&gateway, &sender).await;
+    }
+}
+
+/// Tells of every change until nobody watches.
+async fn keep_reading(gateway: &Gateway, sender: &watch::Sender<u64>) {
+    let mut changes = gateway.store.changes();
+    // Nobody knows what changed before: the first reading is news to whoever watches already.
+    let mut seen = None;
+    // One is kept for those who come.
+    while sender.receiver_count() > 1 {
+        let patience = match read(gateway).await {
             Ok((open, calls)) => {
-                let new = version(&open, &calls);
-                sender.send_if_modified(|version| std::mem::replace(version, new) != new);
+                let new = Some(digest(&open, &calls));
+                if std::mem::replace(&mut seen, new) != new {
+                    sender.send_modify(|version| *version = version.wrapping_add(1));
+                }
                 // A question that runs out is a change that nobody writes.
-                let expires = open.iter().map(|(asked, _)| asked.expires_at).min();
+                let expires = open.iter().map(|open| open.0.expires_at).min();
                 let runs_out = expires.map(|at| Duration::try_from(at.duration_since(now())).unwrap_or_default());
                 runs_out.unwrap_or(RETRY * 60)
             }
@@ -72,22 +95,16 @@ async fn keep_reading(gateway: Arc<Gateway>, sender: watch::Sender<u64>) {
     }
 }
 
-/// What waits; and what was done of late, if somebody watches.
-async fn read(
-    gateway: &Gateway,
-    is_watched: bool,
-) -> Result<(Vec<(Confirmation, Standing)>, Vec<StoredCall>), StoreError> {
+/// What waits, and what was done of late.
+async fn read(gateway: &Gateway) -> Result<(OpenQuestions, Vec<StoredCall>), StoreError> {
     let open = gateway.store.open_questions().await?;
-    let calls = match is_watched {
-        true => gateway.store.calls(CallFilter { limit: CALLS, ..CallFilter::default() }).await?,
-        false => Vec::new(),
-    };
+    let calls = gateway.store.calls(CallFilter { limit: CALLS, ..CallFilter::default() }).await?;
     Ok((open, calls))
 }
 
-fn version(open: &[(Confirmation, Standing)], calls: &[StoredCall]) -> u64 {
+fn digest(open: &OpenQuestions, calls: &[StoredCall]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for (confirmation, standing) in open {
+    for (confirmation, standing) in open.iter().map(|open| &**open) {
         confirmation.id.hash(&mut hasher);
         if let Standing::Open { approvals } = standing {
             approvals.len().hash(&mut hasher);
@@ -105,8 +122,7 @@ pub(super) async fn live(State(page): State<Page>, here: Here) -> Response {
     let Ok(place) = Arc::clone(&page.0.watchers).try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "Too many browsers are watching.\n").into_response();
     };
-    let mut changes = page.0.live.version.clone();
-    changes.mark_changed();
+    let changes = page.0.live.watch();
     let ends_at = here.session.expires_at;
     let events = stream::unfold((changes, place, ends_at), async |(mut changes, place, ends_at)| {
         let left = Duration::try_from(ends_at.duration_since(now())).unwrap_or_default();

@@ -29,6 +29,7 @@ use crate::gateway::Gateway;
 use crate::operators::Separation;
 use crate::operators::webauthn::RelyingParty;
 use ceremony::Ceremonies;
+use inbox::Inbox;
 use live::Live;
 
 pub(crate) use account::invitation;
@@ -52,6 +53,7 @@ struct Parts {
     separation: Separation,
     ceremonies: Ceremonies,
     live: Live,
+    inbox: Inbox,
     watchers: Arc<Semaphore>,
 }
 
@@ -60,6 +62,7 @@ impl Page {
         Self(Arc::new(Parts {
             separation: gateway.separation,
             live: Live::start(Arc::clone(&gateway)),
+            inbox: Inbox::default(),
             relying_party: RelyingParty { id: at.host().to_owned(), origins: vec![at.origin()] },
             origin: at.origin(),
             at: at.clone(),

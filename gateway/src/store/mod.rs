@@ -7,6 +7,8 @@ pub mod keys;
 pub(crate) mod laws;
 mod sqlite;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use mollyguard_tools::contract::{Preflight, Probe, Reversibility, Timestamp, UndoPlan, now};
 use serde::{Deserialize, Serialize};
@@ -292,6 +294,10 @@ pub struct CallFilter {
     pub before: Option<Uuid>,
 }
 
+/// The questions that are open, with the yeses they have so far. Shared by all who look: as long as nothing of it has
+/// changed, the very same is given, which `Arc::ptr_eq` tells.
+pub type OpenQuestions = Arc<[Arc<(Confirmation, Standing)>]>;
+
 /// Where calls, questions, undo entries and the audit chain are kept.
 ///
 /// What gives many rows leaves out those that are damaged, and reports them to the log.
@@ -374,11 +380,11 @@ pub trait Store: Send + Sync {
 
     /// The questions that are open and unexpired, newest first, among the newest 1,000.
     async fn open_confirmations(&self) -> Result<Vec<Confirmation>, StoreError> {
-        Ok(self.open_questions().await?.into_iter().map(|(confirmation, _)| confirmation).collect())
+        Ok(self.open_questions().await?.iter().map(|open| open.0.clone()).collect())
     }
 
     /// The same with the yeses they have so far.
-    async fn open_questions(&self) -> Result<Vec<(Confirmation, Standing)>, StoreError>;
+    async fn open_questions(&self) -> Result<OpenQuestions, StoreError>;
 
     /// One call, complete.
     async fn call(&self, id: Uuid) -> Result<Option<StoredCall>, StoreError>;

@@ -7,6 +7,7 @@ mod askings;
 mod bell;
 mod inspect;
 mod lease;
+mod open;
 mod operators;
 mod options;
 mod pulse;
@@ -34,13 +35,14 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{
-    Asking, Bounds, CallFilter, Ending, Given, Intent, NoEnd, NotHere, Quarantine, Start, Store, StoreError,
-    StoredCall, Unfinished,
+    Asking, Bounds, CallFilter, Ending, Given, Intent, NoEnd, NotHere, OpenQuestions, Quarantine, Start, Store,
+    StoreError, StoredCall, Unfinished,
 };
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject};
 use crate::confirm::{Channel, Confirmation, Standing};
 use crate::identity::Principal;
 use crate::operators::{Enrolment, Invitation, Operator, Session};
+use open::Kept;
 use pulse::Pulse;
 use rows::{CallRow, ConfirmationRow, Depth};
 use unsettled::{Looker, Unwritten};
@@ -62,6 +64,7 @@ pub struct SqliteStore {
     writer: Arc<Mutex<Writer>>,
     patience: Duration,
     reader: Arc<Mutex<Connection>>,
+    open: Arc<Mutex<Kept>>,
     keys: Arc<ArgsKey>,
     pulse: Arc<Pulse>,
     unwritten: Arc<Unwritten>,
@@ -110,6 +113,7 @@ impl SqliteStore {
             writer,
             patience,
             reader: Arc::new(Mutex::new(reader)),
+            open: Arc::default(),
             keys: seals,
             pulse,
             unwritten,
@@ -344,8 +348,12 @@ impl Store for SqliteStore {
         self.read(askings::all).await
     }
 
-    async fn open_questions(&self) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
-        self.read(reads::open_questions).await
+    async fn open_questions(&self) -> Result<OpenQuestions, StoreError> {
+        let open = Arc::clone(&self.open);
+        self.read(move |connection, seals| {
+            open.lock().unwrap_or_else(PoisonError::into_inner).open_questions(connection, seals)
+        })
+        .await
     }
 
     async fn call(&self, id: Uuid) -> Result<Option<StoredCall>, StoreError> {

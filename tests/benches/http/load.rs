@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use mollyguard_tests::Result;
+use mollyguard_tests::{Result, header};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::{FOUND, SQL};
@@ -45,10 +43,9 @@ pub(crate) struct Round {
 
 /// One connection; in the older era with its session.
 struct Line {
-    stream: TcpStream,
+    wire: mollyguard_tests::Line,
     session: Option<String>,
     request: Vec<u8>,
-    got: Vec<u8>,
 }
 
 impl Load {
@@ -102,9 +99,8 @@ impl Load {
 impl Line {
     async fn open(url: &str, era: Era, token: Option<&str>) -> Result<Self> {
         let authority = url.strip_prefix("http://").and_then(|rest| rest.split('/').next()).ok_or("not an URL")?;
-        let stream = TcpStream::connect(authority).await?;
-        stream.set_nodelay(true)?;
-        let mut line = Self { stream, session: None, request: Vec::new(), got: Vec::new() };
+        let wire = mollyguard_tests::Line::open(authority).await?;
+        let mut line = Self { wire, session: None, request: Vec::new() };
         let mut head = format!(
             "POST /mcp HTTP/1.1\r\nHost: {authority}\r\nContent-Type: application/json\r\n\
              Accept: application/json, text/event-stream\r\n"
@@ -134,63 +130,22 @@ impl Line {
         let params = json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}},
             "clientInfo": {"name": "load", "version": "0"}});
         let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
-        let (headers, _) = self.exchange(&message(head, &initialize)).await?;
+        let (headers, _) = self.wire.exchange(&message(head, &initialize)).await?;
         self.session = header(&headers, "mcp-session-id").map(str::to_owned);
         let session = self.session.as_deref().ok_or("no session was opened")?;
         let head = format!("{head}Mcp-Session-Id: {session}\r\nMCP-Protocol-Version: 2025-11-25\r\n");
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
-        self.exchange(&message(&head, &initialized)).await.map(|_| ())
+        self.wire.exchange(&message(&head, &initialized)).await.map(|_| ())
     }
 
     async fn call(&mut self) -> Result {
-        let request = std::mem::take(&mut self.request);
-        let (headers, body) = self.exchange(&request).await?;
-        self.request = request;
+        let (headers, body) = self.wire.exchange(&self.request).await?;
         let ran = headers.starts_with("http/1.1 200") && body.contains(FOUND) && !body.contains("\"isError\":true");
         if ran { Ok(()) } else { Err(format!("the call did not run:\n{headers}\n{body}").into()) }
-    }
-
-    /// One request and its whole answer.
-    async fn exchange(&mut self, request: &[u8]) -> Result<(String, String)> {
-        self.stream.write_all(request).await?;
-        self.got.clear();
-        let head = loop {
-            if let Some(at) = find(&self.got, b"\r\n\r\n") {
-                break at + 4;
-            }
-            self.more().await?;
-        };
-        let headers = String::from_utf8_lossy(&self.got[..head]).to_ascii_lowercase();
-        if header(&headers, "transfer-encoding").is_some() {
-            while !self.got.ends_with(b"0\r\n\r\n") {
-                self.more().await?;
-            }
-        } else {
-            let length: usize = header(&headers, "content-length").unwrap_or("0").parse()?;
-            while self.got.len() < head + length {
-                self.more().await?;
-            }
-        }
-        Ok((headers, String::from_utf8_lossy(&self.got[head..]).into_owned()))
-    }
-
-    async fn more(&mut self) -> Result {
-        match self.stream.read_buf(&mut self.got).await? {
-            0 => Err("the server closed the connection".into()),
-            _ => Ok(()),
-        }
     }
 }
 
 fn message(head: &str, body: &Value) -> Vec<u8> {
     let body = body.to_string();
     format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
-}
-
-fn header<'a>(headers: &'a str, name: &str) -> Option<&'a str> {
-    headers.lines().find_map(|line| line.split_once(": ").filter(|(found, _)| *found == name).map(|(_, value)| value))
-}
-
-fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|window| window == what)
 }

@@ -1,7 +1,5 @@
 //! What the gateway keeps in memory: at rest, and with a thousand sessions of the older revision open.
 
-use std::path::PathBuf;
-
 use mollyguard_tests::{Result, Served};
 use mollyguard_tools::contract::Digest;
 
@@ -22,7 +20,7 @@ pub(crate) async fn measure() -> Result {
     let folder = crate::world(&tokens)?;
     let served = Served::start(crate::gateway(&folder)?).await?;
     println!("memory of the gateway's process");
-    println!("{:<34} {:>7.1} MiB", "at rest", resident(&served)?);
+    println!("{:<34} {:>7.1} MiB", "at rest", served.resident()?);
     let mut open = Vec::new();
     for (_, token) in &people {
         let mut load = Load::open_as(served.url(), Era::Session, token).await?;
@@ -31,15 +29,7 @@ pub(crate) async fn measure() -> Result {
         open.push(load);
     }
     let sessions = format!("{} open sessions", PEOPLE * SESSIONS_EACH);
-    println!("{sessions:<34} {:>7.1} MiB", resident(&served)?);
+    println!("{sessions:<34} {:>7.1} MiB", served.resident()?);
     served.terminate().await?;
     Ok(())
-}
-
-/// Resident memory in MiB, as the kernel counts it (proc(5)).
-fn resident(served: &Served) -> Result<f64> {
-    let status = std::fs::read_to_string(PathBuf::from(format!("/proc/{}/status", served.pid()?)))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib / 1024.0)
 }

@@ -4,6 +4,7 @@
 mod attacks;
 mod authenticator;
 mod forgeries;
+mod inbox;
 mod looks;
 mod on_http;
 mod people;
@@ -12,7 +13,7 @@ mod shown;
 
 use mollyguard::page::where_it_is;
 use mollyguard_tests::browser::{Browser, Setup, Tab};
-use mollyguard_tests::{Agent, Era, Person, RawResponse, Reply, Result, Served, World, http, until, within};
+use mollyguard_tests::{Agent, Era, Person, RawResponse, Reply, Result, Served, World, codes, first_code, http, until};
 use serde_json::{Value, json};
 
 use crate::behind::{calls, store};
@@ -124,30 +125,6 @@ fn delete() -> Value {
 /// The page's origin, once it is served.
 async fn origin(world: &World) -> Result<String> {
     until("the page", || Ok(where_it_is(&world.state()))).await
-}
-
-/// `mollyguard operator enroll` on a terminal of its own.
-async fn first_code(world: &World, name: &str) -> Result<String> {
-    let enroll = world.command(&["operator", "enroll", name])?;
-    let enroll = enroll.as_std();
-    let words = std::iter::once(enroll.get_program()).chain(enroll.get_args());
-    let line: Vec<_> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();
-    let mut terminal = tokio::process::Command::new("script");
-    terminal.env("NO_COLOR", "1");
-    terminal
-        .args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"])
-        .stdin(std::process::Stdio::null());
-    let shown = within("a one-time code", terminal.output()).await??;
-    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-    let code = codes(&shown).next();
-    code.ok_or_else(|| format!("no code in: {shown}").into())
-}
-
-/// Everything in a text that looks like a code.
-fn codes(text: &str) -> impl Iterator<Item = String> {
-    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-    let is_code = |word: &&str| word.len() == 23 && word.split('-').all(|group| group.len() == 5);
-    words.filter(is_code).map(str::to_owned)
 }
 
 /// The ids of the questions that wait.

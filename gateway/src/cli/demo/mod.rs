@@ -59,8 +59,10 @@ impl Visitor {
     /// What the person says: here, or on the page.
     async fn asked(&self) -> Answer {
         let said_here = terminal::read_answer(Need::of(Assurance::Typed, 1));
-        let waiting = self.desk.store.open_questions().await.unwrap_or_default();
-        let Some((question, _)) = waiting.first() else { return said_here.await.unwrap_or(Answer::Decline) };
+        let waiting = self.desk.store.open_questions().await.unwrap_or_else(|_| Arc::new([]));
+        let Some((question, _)) = waiting.first().map(|open| (&open.0, &open.1)) else {
+            return said_here.await.unwrap_or(Answer::Decline);
+        };
         tokio::select! {
             said = said_here => return said.unwrap_or(Answer::Decline),
             () = settled(&self.desk, question.id) => println!("\n\n  (answered on the page)"),

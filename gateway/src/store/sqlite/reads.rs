@@ -65,26 +65,6 @@ pub(super) fn asked_before(
     Ok(asked)
 }
 
-/// See [`crate::store::Store::open_questions`].
-pub(super) fn open_questions(
-    connection: &Connection,
-    seals: &ArgsKey,
-) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
-    let sql = format!("SELECT {} FROM confirmations ORDER BY n DESC LIMIT 1000", ConfirmationRow::COLUMNS);
-    let mut find = connection.prepare_cached(&sql).map_err(failed)?;
-    let now = now();
-    let mut open = Vec::new();
-    let mut rows = find.query([]).map_err(failed)?;
-    while let Some(row) = rows.next().map_err(failed)? {
-        let found = ConfirmationRow::read(row).map_err(failed).and_then(|row| row.confirmation(seals));
-        let Some((confirmation, standing)) = believed(row, found) else { continue };
-        if matches!(standing, Standing::Open { .. }) && confirmation.is_in_time(now) {
-            open.push((confirmation, standing));
-        }
-    }
-    Ok(open)
-}
-
 /// See [`crate::store::Store::calls`].
 pub(super) fn calls(
     connection: &Connection,
@@ -143,7 +123,7 @@ pub(super) fn select(
 
 /// What a row means. One that is damaged is reported and left out: it must not hide the others. Both kinds of rows begin
 /// with their id.
-fn believed<T>(row: &Row<'_>, found: Result<T, StoreError>) -> Option<T> {
+pub(super) fn believed<T>(row: &Row<'_>, found: Result<T, StoreError>) -> Option<T> {
     if found.is_err() {
         let id: Option<Uuid> = row.get::<_, String>(0).ok().and_then(|id| id.parse().ok());
         tracing::error!(?id, "a row of the store is damaged and left out; `mollyguard audit verify` tells more");

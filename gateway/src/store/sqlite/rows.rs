@@ -361,6 +361,13 @@ impl ConfirmationRow {
         })
     }
 
+    /// Whether a row that was read for its columns is this one, unchanged.
+    pub(super) fn is(&self, row: &Row<'_>) -> bool {
+        let kept = [&self.id, &self.request, &self.state, &self.confirmation, &self.standing, &self.seal];
+        let holds = |at, kept: &str| row.get_ref(at).is_ok_and(|value| value.as_str() == Ok(kept));
+        kept.into_iter().enumerate().all(|(at, kept)| holds(at, kept))
+    }
+
     pub(super) fn find(
         connection: &Connection,
         id: Uuid,
@@ -374,7 +381,7 @@ impl ConfirmationRow {
     }
 
     /// The confirmation and its standing, where the seal holds.
-    pub(super) fn confirmation(self, seals: &ArgsKey) -> Result<(Confirmation, Standing), StoreError> {
+    pub(super) fn confirmation(&self, seals: &ArgsKey) -> Result<(Confirmation, Standing), StoreError> {
         let what = format!("confirmation `{}`", self.id);
         if self.seal != self.sealed(seals) {
             return Err(StoreError::Corrupt(format!("{what} was edited in the database")));
