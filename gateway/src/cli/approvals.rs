@@ -7,7 +7,7 @@ use mollyguard_tools::contract::now;
 use uuid::Uuid;
 
 use super::paint::Paint;
-use super::{Done, Failure, open, print, print_json, quarantine, terminal, watch};
+use super::{Done, Failure, grants, open, print, print_json, quarantine, terminal, watch};
 use crate::approval::{meant, not_here, verdict};
 use crate::audit::Subject;
 use crate::confirm::{Answer, Approval, Channel, Confirmation, Need, Standing};
@@ -43,6 +43,17 @@ pub(crate) enum Approvals {
     Deny {
         /// The confirmation's id.
         confirmation: Uuid,
+    },
+    /// List what is approved for a while: calls like that are not asked about.
+    Grants {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End an approval for a while: calls like that are asked about again.
+    Revoke {
+        /// Its id, as `mollyguard approvals grants` names it.
+        grant: Uuid,
     },
     /// List the users nobody is asked for any more, because they asked too much.
     Quarantined {
@@ -87,6 +98,8 @@ impl Approvals {
                 }
                 answered(&gateway, &confirmation, Answer::Decline).await
             }
+            Self::Grants { json } => grants::list(&gateway, json).await,
+            Self::Revoke { grant } => grants::revoke(&gateway, grant).await,
             Self::Quarantined { json } => quarantine::list(&gateway, json).await,
             Self::Lift { user } => quarantine::lift(&gateway, user).await,
         }

@@ -5,6 +5,7 @@ mod audit;
 mod calls;
 mod config;
 mod demo;
+mod grants;
 mod logging;
 mod operator;
 mod paint;

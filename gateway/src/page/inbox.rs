@@ -1,18 +1,19 @@
-//! What waits for an answer.
+//! What waits for an answer, and what needs none for a while.
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 
-use super::Page;
 use super::question::{laid_out, plain};
 use super::session::Here;
 use super::shell::{Trouble, document, until};
+use super::{Page, grants};
 use crate::confirm::{Confirmation, Standing, clean};
 
 /// `GET /`
 pub(super) async fn inbox(State(page): State<Page>, here: Here) -> Result<Response, Trouble> {
     let open = page.0.gateway.store.open_questions().await?;
+    let granted = page.0.gateway.store.grants().await?;
     let count = open.len();
     let main = html! {
         div data-live {
@@ -29,6 +30,7 @@ pub(super) async fn inbox(State(page): State<Page>, here: Here) -> Result<Respon
                     li { (item(confirmation, standing)) }
                 }
             }
+            (grants::list(&page, &granted))
         }
     };
     Ok(document("Waiting", Some(&here.operator), &main).into_response())

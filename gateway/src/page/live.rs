@@ -20,7 +20,7 @@ use super::Page;
 use super::session::Here;
 use crate::confirm::{Confirmation, Standing};
 use crate::gateway::Gateway;
-use crate::store::{CallFilter, StoreError, StoredCall};
+use crate::store::{CallFilter, Granted, StoreError, StoredCall};
 
 /// At most this often is the store read for those who watch.
 const SETTLE: Duration = Duration::from_millis(25);
@@ -52,11 +52,12 @@ async fn keep_reading(gateway: Arc<Gateway>, sender: watch::Sender<u64>) {
     let mut changes = gateway.store.changes();
     loop {
         let patience = match read(&gateway, sender.receiver_count() > 1).await {
-            Ok((open, calls)) => {
-                let new = version(&open, &calls);
+            Ok((open, granted, calls)) => {
+                let new = version(&open, &granted, &calls);
                 sender.send_if_modified(|version| std::mem::replace(version, new) != new);
-                // A question that runs out is a change that nobody writes.
-                let expires = open.iter().map(|(asked, _)| asked.expires_at).min();
+                // A question or an approval that runs out is a change that nobody writes.
+                let stands = granted.iter().map(|granted| granted.grant.expires_at);
+                let expires = open.iter().map(|(asked, _)| asked.expires_at).chain(stands).min();
                 let runs_out = expires.map(|at| Duration::try_from(at.duration_since(now())).unwrap_or_default());
                 runs_out.unwrap_or(RETRY * 60)
             }
@@ -76,22 +77,26 @@ async fn keep_reading(gateway: Arc<Gateway>, sender: watch::Sender<u64>) {
 async fn read(
     gateway: &Gateway,
     is_watched: bool,
-) -> Result<(Vec<(Confirmation, Standing)>, Vec<StoredCall>), StoreError> {
+) -> Result<(Vec<(Confirmation, Standing)>, Vec<Granted>, Vec<StoredCall>), StoreError> {
     let open = gateway.store.open_questions().await?;
+    let granted = gateway.store.grants().await?;
     let calls = match is_watched {
         true => gateway.store.calls(CallFilter { limit: CALLS, ..CallFilter::default() }).await?,
         false => Vec::new(),
     };
-    Ok((open, calls))
+    Ok((open, granted, calls))
 }
 
-fn version(open: &[(Confirmation, Standing)], calls: &[StoredCall]) -> u64 {
+fn version(open: &[(Confirmation, Standing)], granted: &[Granted], calls: &[StoredCall]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for (confirmation, standing) in open {
         confirmation.id.hash(&mut hasher);
         if let Standing::Open { approvals } = standing {
             approvals.len().hash(&mut hasher);
         }
+    }
+    for granted in granted {
+        (granted.grant.id, granted.uses).hash(&mut hasher);
     }
     for call in calls {
         (call.id, call.finished_at, call.undone_by, call.claimed_by).hash(&mut hasher);

@@ -1,11 +1,14 @@
 //! Where calls, questions, undo entries and the audit chain are kept. Everything that must be true together is written in
 //! one transaction.
 
+mod asking;
 mod directory;
 pub mod keys;
 #[cfg(test)]
 pub(crate) mod laws;
 mod sqlite;
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mollyguard_tools::contract::{Preflight, Probe, Reversibility, Timestamp, UndoPlan, now};
@@ -14,11 +17,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::audit::{AuditEvent, AuditRecord, End, Subject};
-use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
+use crate::confirm::{Answer, Approval, Channel, Confirmation, Grant, Standing};
 use crate::identity::Principal;
 use crate::operators::webauthn::Assertion;
 use crate::operators::{Enrolment, Invitation, Operator, Session};
 
+pub use asking::{Asking, Bounds, Granted, Quarantine};
 pub use keys::{KeyError, seal_key};
 pub(crate) use sqlite::Inspection;
 #[cfg(test)]
@@ -31,6 +35,9 @@ pub enum StoreError {
     /// The approval is not there to be spent: used, refused, expired or never given.
     #[error("the approval of confirmation `{0}` cannot be used: {1}")]
     NotApproved(Uuid, String),
+    /// The approval for a while does not stand, or is about something else.
+    #[error("the approval for a while `{0}` cannot be used: {1}")]
+    NotGranted(Uuid, String),
     /// Nothing of that id.
     #[error("there is no {0} `{1}`")]
     NotFound(&'static str, Uuid),
@@ -111,6 +118,8 @@ pub struct Start {
     pub policies: Vec<String>,
     /// The confirmation whose approval it spends.
     pub confirmation: Option<Uuid>,
+    /// The approval for a while it runs under.
+    pub grant: Option<Uuid>,
     /// The call it takes back. Claimed in `begin`: two undos of one call cannot both start.
     pub undoes: Option<Uuid>,
 }
@@ -177,6 +186,8 @@ pub struct Given {
     pub approval: Option<Approval>,
     /// What a passkey of that person signed, and its counter after that.
     pub signed: Option<(Assertion, u32)>,
+    /// For how long the yes is to stand for other calls as well, where it is.
+    pub lasts: Option<Duration>,
 }
 
 impl Given {
@@ -189,45 +200,8 @@ impl Given {
         channel: Channel,
         approval: Option<Approval>,
     ) -> Self {
-        Self { confirmation, answer, channel, by, operator: None, approval, signed: None }
+        Self { confirmation, answer, channel, by, operator: None, approval, signed: None, lasts: None }
     }
-}
-
-/// How much one user may ask people.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// How many of their questions may be open at a time.
-    pub open: u32,
-    /// How many they may ask within 10 minutes, with those that were one too many; beyond that nobody is asked for them
-    /// any more.
-    pub flood: u32,
-}
-
-/// What became of a question that was to be asked.
-#[derive(Clone, Debug)]
-pub enum Asking {
-    /// It is open now.
-    Asked,
-    /// The very same is open, or approved and not used yet: nobody is asked twice.
-    Already(Box<Confirmation>, Standing),
-    /// That many of the user's are open already.
-    TooMany {
-        /// The bound.
-        open: u32,
-    },
-    /// Nobody is asked for this user.
-    Quarantined(Quarantine),
-}
-
-/// A user whom nobody is asked for any more, until an operator lifts it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quarantine {
-    /// The user.
-    pub user: String,
-    /// Since when.
-    pub since: Timestamp,
-    /// Why.
-    pub why: String,
 }
 
 /// A call as the store remembers it.
@@ -265,6 +239,8 @@ pub struct StoredCall {
     pub claimed_by: Option<Uuid>,
     /// The confirmation whose approval it spent.
     pub confirmation: Option<Uuid>,
+    /// The approval for a while it ran under.
+    pub grant: Option<Uuid>,
 }
 
 impl StoredCall {
@@ -297,7 +273,8 @@ pub struct CallFilter {
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Writes down, in ONE durable transaction, that a call is about to run: the `Started` record, its pre-image, the
-    /// approval it spends (Approved → Spent, unexpired, same confirmation; else `NotApproved`), the call it undoes
+    /// approval it spends (Approved → Spent, unexpired, same confirmation; else `NotApproved`) or the one for a while it
+    /// runs under (neither ended nor run out, and about this; else `NotGranted`), the call it undoes
     /// (claimed; else `AlreadyUndone`). A change of a target on which something is [`Store::unsettled`] is `Unsettled`. If
     /// this fails, nothing may run.
     async fn begin(&self, start: Start) -> Result<Intent, StoreError>;
@@ -332,7 +309,8 @@ pub trait Store: Send + Sync {
     /// Writes down an answer and its `Answered` record, in one transaction. Where one person is enough, the first answer
     /// stands; where several are needed, each may say yes once, and the confirmation is approved when their yeses together
     /// are what it needs. One no ends it. Answering a confirmation that is not open is `NotApproved`; but anything else than
-    /// a yes takes back an approval that is not spent.
+    /// a yes takes back an approval that is not spent. A yes may stand for a while, an hour at most: written down with its
+    /// `Granted` record in the same transaction, or the whole answer is `NotApproved`. A no ends what stands about the same.
     async fn answer(&self, subject: Subject, given: Given) -> Result<(), StoreError>;
 
     /// Writes down that somebody tried to answer and that what they showed does not hold.
@@ -367,6 +345,17 @@ pub trait Store: Send + Sync {
     /// Ends a user's quarantine; they begin with a clean slate. `by` is the operator who does it; `None` for the owner of
     /// the gateway.
     async fn lift(&self, user: String, by: Option<Uuid>) -> Result<(), StoreError>;
+
+    /// The approvals for a while about exactly this (see [`Grant::about`]) that are in force, newest first. One whose time
+    /// is over is written down as ended.
+    async fn granted(&self, about: mollyguard_tools::contract::Digest) -> Result<Vec<Grant>, StoreError>;
+
+    /// All approvals for a while that are in force, newest first.
+    async fn grants(&self) -> Result<Vec<Granted>, StoreError>;
+
+    /// Ends an approval for a while: no call begins under it any more. `by` is the operator who does it; `None` for the
+    /// owner of the gateway.
+    async fn revoke(&self, grant: Uuid, by: Option<Uuid>) -> Result<(), StoreError>;
 
     /// The users in quarantine, by name.
     async fn quarantined(&self) -> Result<Vec<Quarantine>, StoreError>;

@@ -5,6 +5,7 @@
 
 mod askings;
 mod bell;
+mod grants;
 mod inspect;
 mod lease;
 mod operators;
@@ -34,11 +35,11 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{
-    Asking, Bounds, CallFilter, Ending, Given, Intent, NoEnd, NotHere, Quarantine, Start, Store, StoreError,
+    Asking, Bounds, CallFilter, Ending, Given, Granted, Intent, NoEnd, NotHere, Quarantine, Start, Store, StoreError,
     StoredCall, Unfinished,
 };
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject};
-use crate::confirm::{Channel, Confirmation, Standing};
+use crate::confirm::{Channel, Confirmation, Grant, Standing};
 use crate::identity::Principal;
 use crate::operators::{Enrolment, Invitation, Operator, Session};
 use pulse::Pulse;
@@ -174,6 +175,13 @@ impl SqliteStore {
             SendTimeoutError::Closed(_) => closed(),
         })?;
         answer.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    async fn run_out(&self, over: Vec<Uuid>) -> Result<(), StoreError> {
+        match over.is_empty() {
+            true => Ok(()),
+            false => self.write(true, move |writing| grants::run_out(writing, &over)).await,
+        }
     }
 
     /// Before whoever made the call hears of it: from then on, no other process begins a change of its target.
@@ -329,6 +337,20 @@ impl Store for SqliteStore {
 
     async fn lift(&self, user: String, by: Option<Uuid>) -> Result<(), StoreError> {
         self.write(true, move |writing| askings::lift(writing, &user, by)).await
+    }
+
+    async fn granted(&self, about: Digest) -> Result<Vec<Grant>, StoreError> {
+        let (good, over) = self.read(move |connection, seals| grants::granted(connection, about, seals)).await?;
+        self.run_out(over).await.map(|()| good)
+    }
+
+    async fn grants(&self) -> Result<Vec<Granted>, StoreError> {
+        let (good, over) = self.read(grants::in_force).await?;
+        self.run_out(over).await.map(|()| good)
+    }
+
+    async fn revoke(&self, grant: Uuid, by: Option<Uuid>) -> Result<(), StoreError> {
+        self.write(true, move |writing| grants::revoke(writing, grant, by)).await
     }
 
     async fn quarantined(&self) -> Result<Vec<Quarantine>, StoreError> {
