@@ -190,10 +190,10 @@ pub(super) async fn a_grant_is_given_only_with_a_sufficient_yes_on_the_page(open
 pub(super) async fn a_grant_runs_out(open: Open<'_>) {
     let store = open();
     let olga = operator(&*store, "olga").await;
-    let short = given(&*store, &olga, Duration::from_millis(400)).await;
+    let short = given(&*store, &olga, Duration::from_secs(1)).await;
     let long = given(&*store, &olga, LONGEST).await;
-    ran(&*store, under(short.id), End::Succeeded).await;
-    tokio::time::sleep(Duration::from_millis(410)).await;
+    let left = Duration::try_from(short.expires_at.duration_since(now())).unwrap_or_default();
+    tokio::time::sleep(left + Duration::from_millis(1)).await;
     assert!(refused(&*store, under(short.id)).await.starts_with("it expired at"));
     assert!(ends(&*store).await.is_empty(), "nobody has looked yet");
     let left: Vec<_> = store.granted(short.about()).await.unwrap().into_iter().map(|grant| grant.id).collect();

@@ -310,3 +310,6 @@ pub(super) fn end_those(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
