@@ -25,6 +25,8 @@ const COMMANDS: &[&str] = &[
     "approvals show",
     "approvals approve",
     "approvals deny",
+    "approvals grants",
+    "approvals revoke",
     "approvals quarantined",
     "approvals lift",
     "calls",

@@ -21,14 +21,16 @@ fn listed(granted: &[Granted]) -> String {
     }
     let paint = Paint::stdout();
     let mut text = String::new();
-    for Granted { grant, uses } in granted {
+    for granted in granted {
+        let grant = &granted.grant;
         text.push_str(&format!(
-            "{} {} · for {} · until {} · by {} · used {uses} times\n",
+            "{} {} · for {} · until {} · by {} · {}\n",
             paint.bold(&grant.id.to_string()),
             grant.tool,
             clean(&grant.principal.user),
             grant.expires_at,
             clean(&grant.by),
+            granted.used(),
         ));
         for target in &grant.covers.targets {
             text.push_str(&format!("    {} ({})\n", clean(&target.path), clean(&target.environment.name)));

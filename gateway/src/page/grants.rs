@@ -62,7 +62,8 @@ pub(super) fn list(page: &Page, granted: &[Granted]) -> Markup {
     }
 }
 
-fn item(page: &Page, Granted { grant, uses }: &Granted) -> Markup {
+fn item(page: &Page, granted: &Granted) -> Markup {
+    let grant = &granted.grant;
     html! {
         strong { (grant.tool) " for " (clean(&grant.principal.user)) }
         @for target in &grant.covers.targets {
@@ -70,12 +71,7 @@ fn item(page: &Page, Granted { grant, uses }: &Granted) -> Markup {
         }
         span.meta {
             "approved by " (clean(&grant.by)) " (" (plain(grant.strength.assurance.as_str())) ") · until "
-            (until(grant.expires_at)) " · "
-            @match uses {
-                0 => { "not used yet" }
-                1 => { "used once" }
-                n => { "used " (n) " times" }
-            }
+            (until(grant.expires_at)) " · " (granted.used())
         }
         @if grant.covers.policies != page.0.gateway.policies.digest() {
             span.end { "The policies have changed since, so it covers nothing now." }

@@ -73,17 +73,17 @@ async fn keep_reading(gateway: Arc<Gateway>, sender: watch::Sender<u64>) {
     }
 }
 
-/// What waits; and what was done of late, if somebody watches.
+/// What waits; and if somebody watches, what is approved for a while and what was done of late.
 async fn read(
     gateway: &Gateway,
     is_watched: bool,
 ) -> Result<(Vec<(Confirmation, Standing)>, Vec<Granted>, Vec<StoredCall>), StoreError> {
     let open = gateway.store.open_questions().await?;
+    if !is_watched {
+        return Ok((open, Vec::new(), Vec::new()));
+    }
     let granted = gateway.store.grants().await?;
-    let calls = match is_watched {
-        true => gateway.store.calls(CallFilter { limit: CALLS, ..CallFilter::default() }).await?,
-        false => Vec::new(),
-    };
+    let calls = gateway.store.calls(CallFilter { limit: CALLS, ..CallFilter::default() }).await?;
     Ok((open, granted, calls))
 }
 

@@ -51,3 +51,15 @@ pub struct Granted {
     /// How many calls have run under it.
     pub uses: u32,
 }
+
+impl Granted {
+    /// How often it was used, in words.
+    #[must_use]
+    pub fn used(&self) -> String {
+        match self.uses {
+            0 => "not used yet".to_owned(),
+            1 => "used once".to_owned(),
+            n => format!("used {n} times"),
+        }
+    }
+}

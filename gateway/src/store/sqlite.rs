@@ -177,13 +177,6 @@ impl SqliteStore {
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    async fn run_out(&self, over: Vec<Uuid>) -> Result<(), StoreError> {
-        match over.is_empty() {
-            true => Ok(()),
-            false => self.write(true, move |writing| grants::run_out(writing, &over)).await,
-        }
-    }
-
     /// Before whoever made the call hears of it: from then on, no other process begins a change of its target.
     async fn tell_unwritten(&self, call: Uuid) {
         let (unwritten, patience) = (Arc::clone(&self.unwritten), self.patience);
@@ -341,12 +334,14 @@ impl Store for SqliteStore {
 
     async fn granted(&self, about: Digest) -> Result<Vec<Grant>, StoreError> {
         let (good, over) = self.read(move |connection, seals| grants::granted(connection, about, seals)).await?;
-        self.run_out(over).await.map(|()| good)
+        if !over.is_empty() {
+            self.write(true, move |writing| grants::run_out(writing, &over)).await?;
+        }
+        Ok(good)
     }
 
     async fn grants(&self) -> Result<Vec<Granted>, StoreError> {
-        let (good, over) = self.read(grants::in_force).await?;
-        self.run_out(over).await.map(|()| good)
+        self.read(grants::in_force).await
     }
 
     async fn revoke(&self, grant: Uuid, by: Option<Uuid>) -> Result<(), StoreError> {

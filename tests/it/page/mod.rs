@@ -4,6 +4,7 @@
 mod attacks;
 mod authenticator;
 mod forgeries;
+mod grants;
 mod looks;
 mod people;
 mod questions;

@@ -117,22 +117,17 @@ pub(super) fn granted(
     Ok((good, over.into_iter().map(|grant| grant.id).collect()))
 }
 
-/// See [`crate::store::Store::grants`]; with the ids of those whose time is over.
-pub(super) fn in_force(connection: &Connection, seals: &ArgsKey) -> Result<(Vec<Granted>, Vec<Uuid>), StoreError> {
-    let (mut good, mut over) = (Vec::new(), Vec::new());
+/// See [`crate::store::Store::grants`].
+pub(super) fn in_force(connection: &Connection, seals: &ArgsKey) -> Result<Vec<Granted>, StoreError> {
     let now = Moment::now();
-    for grant in standing(connection, seals)? {
-        if grant.is_in_time(&now) {
-            let uses = connection
-                .prepare_cached("SELECT count(*) FROM granted_calls WHERE granted = ?1")
-                .and_then(|mut count| count.query_row([grant.id.to_string()], |row| row.get(0)))
-                .map_err(failed)?;
-            good.push(Granted { grant, uses });
-        } else {
-            over.push(grant.id);
-        }
-    }
-    Ok((good, over))
+    let used = |grant: Grant| {
+        let uses = connection
+            .prepare_cached("SELECT count(*) FROM granted_calls WHERE granted = ?1")
+            .and_then(|mut count| count.query_row([grant.id.to_string()], |row| row.get(0)))
+            .map_err(failed)?;
+        Ok(Granted { grant, uses })
+    };
+    standing(connection, seals)?.into_iter().filter(|grant| grant.is_in_time(&now)).map(used).collect()
 }
 
 /// The approval for a while that an answer gives beside its yes: only on the page, by somebody who is enrolled and whose
