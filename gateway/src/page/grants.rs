@@ -22,7 +22,7 @@ pub(super) fn offer(confirmation: &Confirmation) -> Markup {
         @if confirmation.may_last {
             div.lasting {
                 label for="for" { "Approve for" }
-                select #for name="for" form="approve" aria-describedby="for-hint" {
+                select #for name="for" form="approve" autocomplete="off" aria-describedby="for-hint" {
                     @for (seconds, words) in OFFERED {
                         option value=(seconds) selected[seconds == 0] { (words) }
                     }
