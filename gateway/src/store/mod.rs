@@ -339,7 +339,8 @@ pub trait Store: Send + Sync {
         request: mollyguard_tools::contract::Digest,
     ) -> Result<Vec<(Confirmation, Standing)>, StoreError>;
 
-    /// Puts a user in quarantine: nobody is asked for them any more. One who is there already stays as they are.
+    /// Puts a user in quarantine: nobody is asked for them any more, and what was approved for them for a while ends. One
+    /// who is there already stays as they are.
     async fn quarantine(&self, principal: Principal, why: String) -> Result<Quarantine, StoreError>;
 
     /// Ends a user's quarantine; they begin with a clean slate. `by` is the operator who does it; `None` for the owner of
@@ -401,7 +402,7 @@ pub trait Store: Send + Sync {
     /// Enrols somebody, or another passkey of theirs, and uses up the invitation, in one transaction.
     async fn enroll(&self, enrolment: Enrolment) -> Result<(), StoreError>;
 
-    /// Takes an operator off the list, with their passkeys, code and sessions. `by` is who does it; `None` for the owner of
+    /// Takes an operator off the list, with their passkeys, code, sessions and what they approved for a while. `by` is who does it; `None` for the owner of
     /// the gateway.
     async fn remove(&self, operator: Uuid, by: Option<Uuid>) -> Result<(), StoreError>;
 
