@@ -2,6 +2,7 @@
 
 mod ask;
 mod earlier;
+mod grants;
 
 use std::sync::Arc;
 
@@ -13,11 +14,12 @@ use crate::confirm::{
 };
 use crate::gateway::Gateway;
 use crate::policy::Because;
-use crate::reply::{self, About, Answered, ReasonCode, Refusal, Request};
+use crate::reply::{self, About, Answered, ReasonCode, Refusal, Request, Under};
 use crate::store::{Given, StoreError};
 
 pub(crate) use ask::{Question, ask, settled};
 pub(crate) use earlier::given_meanwhile;
+pub(crate) use grants::{covering, covering_question};
 
 /// The most characters of what was typed that are written down.
 const TYPED_CHARS: usize = 120;
@@ -312,16 +314,24 @@ pub(crate) fn not_here(need: &Need) -> String {
     format!("this cannot be answered here; it needs {need}, given on the gateway's own page")
 }
 
-/// A confirmation that as many people have approved as it needs.
+/// What as many people have approved as it needs.
 pub(crate) struct Approved {
-    pub(crate) confirmation: Uuid,
     /// What their yeses prove together, as policies weigh it.
     pub(crate) strength: Need,
+    pub(crate) basis: Basis,
+}
+
+/// What their yeses were to.
+pub(crate) enum Basis {
+    /// This very call: used once.
+    Confirmation(Uuid),
+    /// Any call like it, for a while.
+    Grant(Under),
 }
 
 impl Approved {
     fn of(confirmation: &Confirmation, approvals: &[Approval]) -> Option<Self> {
         let strength = strength(approvals, &confirmation.principal)?;
-        strength.covers(&confirmation.need).then_some(Self { confirmation: confirmation.id, strength })
+        strength.covers(&confirmation.need).then_some(Self { strength, basis: Basis::Confirmation(confirmation.id) })
     }
 }

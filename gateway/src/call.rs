@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::approval::{self, Approved};
+use crate::approval::{self, Approved, Basis};
 use crate::audit::{End, Subject};
+use crate::confirm::CallFacts;
 use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::own::{self, Own};
@@ -100,22 +101,8 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
     failpoint::reach("looked");
     let reversibility = seen.settle(declaration);
 
-    let facts = errand.facts(&request.principal, &seen, gateway.policies.digest());
-    let mut approval = approval::brought(gateway, id, request, &facts, &seen).await?;
-
-    let _stage = request.stage.send(Stage::Deciding);
-    let decide = |approval: Option<&Approved>| {
-        let strength = approval.map(|approved| approved.strength);
-        gateway.policies.decide(&Facts::seen(id, &request.principal, declaration, &seen, strength))
-    };
-    let mut decision = decide(approval.as_ref());
-    // Only what needs a yes looks for one that was given on another channel meanwhile: most calls need none.
-    if matches!(decision, Decision::Confirm { .. })
-        && let Some(given) = approval::given_meanwhile(gateway, id, request, &facts, &seen).await?
-    {
-        decision = decide(Some(&given));
-        approval = Some(given);
-    }
+    let facts = gateway.call_facts(&request.principal, &errand, &seen);
+    let (decision, approval) = decided(gateway, id, request, &errand, &seen, &facts).await?;
     let permit = match decision {
         Decision::Allow(permit) => permit,
         Decision::Confirm { need, because } => {
@@ -125,12 +112,17 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
         Decision::Deny { because } => return Err(gateway.deny(id, request, &errand, Some(&seen), because).await),
     };
     failpoint::reach("decided");
-    let confirmation = approval.map(|approval| approval.confirmation);
-    let mut about = About::seen(id, if confirmation.is_some() { "confirmed" } else { "allow" }, reversibility, &seen);
+    let mut about = About::seen(id, "allow", reversibility, &seen);
     about.policies = gateway.policies.words(permit.policies());
+    let (mut confirmation, approved) = (None, approval.is_some());
+    match approval.map(|approval| approval.basis) {
+        Some(Basis::Confirmation(id)) => (about.decision, confirmation) = ("confirmed", Some(id)),
+        Some(Basis::Grant(under)) => (about.decision, about.grant) = ("granted", Some(under)),
+        None => {}
+    }
 
     // A read need not be written down before it runs, unless it spends an approval.
-    if !declaration.mutates() && confirmation.is_none() {
+    if !declaration.mutates() && !approved {
         let _stage = request.stage.send(Stage::Executing);
         let made = Made { permit, result: gateway.read(request, &errand, &seen).await, recorded: None };
         return reading::answer(gateway, request, &errand, &seen, made, about).await;
@@ -146,6 +138,39 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
         Ok(reply) => reply,
         Err(panic) => Err(Box::new(Refusal::lost(&panic.to_string(), About::unseen(id, reversibility)))),
     }
+}
+
+/// Steps 5 and 6: what policy says, with the approval it says it of.
+async fn decided(
+    gateway: &Arc<Gateway>,
+    id: Uuid,
+    request: &Request,
+    errand: &Errand,
+    seen: &Preflight,
+    facts: &CallFacts<'_>,
+) -> Result<(Decision, Option<Approved>), Box<Refusal>> {
+    let brought = approval::brought(gateway, id, request, facts, seen).await?;
+    let _stage = request.stage.send(Stage::Deciding);
+    let declaration = &errand.tool.declaration;
+    let decide = |approval: Option<&Approved>| {
+        let strength = approval.map(|approved| approved.strength);
+        gateway.policies.decide(&Facts::seen(id, &request.principal, declaration, seen, strength))
+    };
+    let decision = decide(brought.as_ref());
+    // Only what needs a yes looks for one that was given on another channel meanwhile: most calls need none.
+    let Decision::Confirm { need, .. } = &decision else { return Ok((decision, brought)) };
+    if let Some(given) = approval::given_meanwhile(gateway, id, request, facts, seen).await? {
+        return Ok((decide(Some(&given)), Some(given)));
+    }
+    let reversibility = seen.settle(declaration);
+    let grant = approval::covering(gateway, facts, seen, reversibility, need).await;
+    let grant = grant.map_err(|error| Refusal::of_store(&error, About::seen(id, "deny", reversibility, seen)))?;
+    if let Some(grant) = grant.map(Approved::from)
+        && let allowed @ Decision::Allow(_) = decide(Some(&grant))
+    {
+        return Ok((allowed, Some(grant)));
+    }
+    Ok((decision, brought))
 }
 
 /// Lets a change go on only when whatever changed its target before has its end on record, unless it still runs: asked
@@ -212,6 +237,7 @@ impl Run {
             reversibility: self.seen.settle(declaration),
             policies: self.permit.policies().to_vec(),
             confirmation: self.confirmation,
+            grant: self.about.grant.as_ref().map(|under| under.id),
             undoes: self.errand.undoes.map(|(call, _)| call),
         }
     }

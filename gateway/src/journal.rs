@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use mollyguard_tools::contract::{Digest, Preflight, now};
+use mollyguard_tools::contract::{Digest, now};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::audit::End;
-use crate::confirm::CallFacts;
 use crate::identity::Principal;
 use crate::registry::{Registered, Registry};
 use crate::store::{Store, StoreError, StoredCall};
@@ -62,25 +61,6 @@ impl Errand {
     pub fn ordinary(tool: Arc<Registered>, args: &Value) -> Self {
         let target = args.get("target").and_then(Value::as_str).unwrap_or_default().to_owned();
         Self { tool, args: args.clone(), target, undoes: None }
-    }
-
-    /// What an approval of it is bound to, with what was seen.
-    pub(crate) fn facts<'a>(
-        &'a self,
-        principal: &'a Principal,
-        seen: &'a Preflight,
-        policies: Digest,
-    ) -> CallFacts<'a> {
-        CallFacts {
-            tool: &self.tool.declaration.name,
-            declaration: self.tool.digest,
-            args: &self.args,
-            principal,
-            targets: &seen.targets,
-            fingerprint: seen.fingerprint,
-            undoes: self.undoes.map(|(call, _)| call),
-            policies,
-        }
     }
 
     /// The call that takes another one back: one of `whose`, or anybody's.

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::approval;
 use crate::audit::{AuditEvent, Subject};
 use crate::confirm::{Approval, Confirmation, Standing, strength};
 use crate::gateway::Gateway;
-use crate::reply::{About, ReasonCode, Receipt, Refusal, Reply, Request};
+use crate::reply::{About, ReasonCode, Receipt, Refusal, Reply, Request, Under};
 use crate::store::{CallFilter, StoredCall};
 
 /// One of the gateway's own tools.
@@ -104,8 +105,8 @@ impl Own {
             Self::Confirmation => declaration::<ConfirmationArgs>(
                 "confirmation_status",
                 "Status of a confirmation",
-                "Whether a question has been answered yet, who has said yes so far, and how many more must. It cannot \
-                 answer it.",
+                "Whether a question has been answered yet, who has said yes so far, how many more must, and which approval \
+                 for a while covers such a call by now. It cannot answer it.",
                 json!({"type": "object", "required": ["confirmation_id", "state"]}),
             ),
         }
@@ -246,6 +247,10 @@ async fn confirmation(gateway: &Gateway, request: &Request, about: About) -> Res
     }
     if let Standing::Refused { how, by, at } = &standing {
         status["refused"] = json!({"how": how, "by": by, "at": at});
+    }
+    let grant = approval::covering_question(gateway, &confirmation).await;
+    if let Some(grant) = grant.map_err(|error| Refusal::of_store(&error, about.clone()))? {
+        status["grant"] = json!(Under::from(&grant));
     }
     if let Some(page) = gateway.page_of(confirmation.id).filter(|_| state == "open") {
         status["page"] = page.into();

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use mollyguard_tools::contract::Preflight;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::approval;
 use crate::audit::AuditEvent;
+use crate::confirm::{Grant, Need};
 use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::own::{Own, PreviewArgs};
 use crate::policy::{Decision, Facts};
 use crate::registry::Entry;
-use crate::reply::{About, ReasonCode, Receipt, Refusal, Reply, Request};
+use crate::reply::{About, ReasonCode, Receipt, Refusal, Reply, Request, Under};
 
 /// Looks, decides, and tells both.
 pub(crate) async fn preview(gateway: &Arc<Gateway>, request: &Request) -> Result<Reply, Box<Refusal>> {
@@ -24,14 +27,22 @@ pub(crate) async fn preview(gateway: &Arc<Gateway>, request: &Request) -> Result
     let seen = gateway.look(id, &inner, &errand).await?;
     let declaration = &errand.tool.declaration;
     let reversibility = seen.settle(declaration);
-    let facts = Facts::seen(id, &inner.principal, declaration, &seen, None);
-    let decision = gateway.policies.decide(&facts);
+    let decide = |approval| gateway.policies.decide(&Facts::seen(id, &inner.principal, declaration, &seen, approval));
+    let decision = decide(None);
+    let grant = match &decision {
+        Decision::Confirm { need, .. } => covering(gateway, &inner, &errand, &seen, need).await?,
+        _ => None,
+    };
+    // What an approval for a while covers asks nobody, unless policy still says otherwise.
+    let grant = grant.filter(|grant| matches!(decide(Some(grant.strength)), Decision::Allow(_)));
     let (word, need, because) = match decision {
         Decision::Allow(permit) => ("allow", None, gateway.policies.words(permit.policies())),
-        Decision::Confirm { need, because } => ("confirm", Some(need), because),
+        Decision::Confirm { need, because } => {
+            (if grant.is_some() { "granted" } else { "confirm" }, Some(need), because)
+        }
         Decision::Deny { because } => ("deny", None, because),
     };
-    let output = json!({
+    let mut output = json!({
         "decision": word,
         "need": need,
         "because": because,
@@ -43,11 +54,29 @@ pub(crate) async fn preview(gateway: &Arc<Gateway>, request: &Request) -> Result
         "evidence": seen.evidence,
         "alternative": seen.alternative.as_ref().map(crate::reply::way_of),
     });
+    if let Some(grant) = &grant {
+        output["grant"] = json!(Under::from(grant));
+    }
     let about = About { policies: because, ..About::seen(id, "allow", reversibility, &seen) };
     let subject = gateway.subject(id, &request.principal, &request.tool, &request.args, &seen);
     let event = AuditEvent::Read { policies: Vec::new(), failed: None };
     gateway.store.record(subject, event).await.map_err(|error| Refusal::of_store(&error, about.clone()))?;
     Ok(Reply::Done(Box::new(Receipt { output, about })))
+}
+
+/// The approval for a while that covers the call, where it would be asked about.
+async fn covering(
+    gateway: &Gateway,
+    inner: &Request,
+    errand: &Errand,
+    seen: &Preflight,
+    need: &Need,
+) -> Result<Option<Grant>, Box<Refusal>> {
+    let declaration = &errand.tool.declaration;
+    let facts = gateway.call_facts(&inner.principal, errand, seen);
+    let reversibility = seen.settle(declaration);
+    let found = approval::covering(gateway, &facts, seen, reversibility, need).await;
+    found.map_err(|error| Box::new(Refusal::of_store(&error, About::unseen(Uuid::now_v7(), reversibility))))
 }
 
 /// The call that is looked at, made by the same principal.

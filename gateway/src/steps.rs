@@ -8,6 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::audit::{AuditEvent, Subject};
+use crate::confirm::CallFacts;
 use crate::gateway::Gateway;
 use crate::identity::Principal;
 use crate::journal::Errand;
@@ -221,7 +222,27 @@ impl Gateway {
         Subject { targets: self.redacted_targets(seen), ..self.subject_unseen(id, principal, tool, args) }
     }
 
-    fn redacted_targets(&self, seen: &Preflight) -> Vec<Target> {
+    /// All that a yes to a call is bound to.
+    pub(crate) fn call_facts<'a>(
+        &self,
+        principal: &'a Principal,
+        errand: &'a Errand,
+        seen: &'a Preflight,
+    ) -> CallFacts<'a> {
+        CallFacts {
+            tool: &errand.tool.declaration.name,
+            declaration: errand.tool.digest,
+            args: &errand.args,
+            principal,
+            targets: &seen.targets,
+            fingerprint: seen.fingerprint,
+            undoes: errand.undoes.map(|(call, _)| call),
+            policies: self.policies.digest(),
+        }
+    }
+
+    /// What a call acts on, without held secrets.
+    pub(crate) fn redacted_targets(&self, seen: &Preflight) -> Vec<Target> {
         let mut targets = seen.targets.clone();
         redact_targets(&mut targets, self.broker.redactor());
         targets

@@ -27,6 +27,8 @@ const COMMANDS: &[&str] = &[
     "approvals show",
     "approvals approve",
     "approvals deny",
+    "approvals grants",
+    "approvals revoke",
     "approvals quarantined",
     "approvals lift",
     "operator",

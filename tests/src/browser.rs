@@ -133,6 +133,8 @@ commands! {
     follow(name) as "link";
     /// Fills a field in.
     fill(label, text) as "fill";
+    /// Chooses from a list.
+    choose(label, text) as "choose";
     /// Presses a key.
     key(key) as "key";
     /// Types with the keyboard, wherever it goes.

@@ -6,7 +6,10 @@ use std::time::Duration;
 use mollyguard_tools::contract::{Preflight, Reversibility, now};
 use uuid::Uuid;
 
-use crate::confirm::{Asked, CallFacts, Channel, Confirmation, Need, Standing, digest_of_call, render, typed_name};
+use super::grants;
+use crate::confirm::{
+    Asked, CallFacts, Channel, Confirmation, Coverage, Need, Standing, digest_of_call, render, typed_name,
+};
 use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::policy::Because;
@@ -130,6 +133,9 @@ fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question:
         because: question.because.clone(),
         asked_at,
         expires_at,
+        covers: Some(Coverage::of(question.facts, gateway.redacted_targets(question.seen))),
+        may_last: grants::may_last(question.facts, question.seen, question.reversibility)
+            && question.need.approvers == 1,
     }
 }
 

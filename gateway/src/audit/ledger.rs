@@ -1,6 +1,6 @@
 //! Whether the tables beside the chain say what the chain says: calls, their ends, and the questions asked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use mollyguard_tools::contract::{BlastRadius, Digest, Reversibility};
 use serde_json::json;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::chain::{Report, Wrong};
 use super::{AuditEvent, AuditRecord, End, Subject};
-use crate::confirm::{Confirmation, Need, Standing};
+use crate::confirm::{Confirmation, Ended as GrantEnded, Grant, Need, Standing};
 
 /// A call as its table tells it.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub(crate) struct CallRow {
     pub(crate) blast_radius: BlastRadius,
     pub(crate) fingerprint: Digest,
     pub(crate) confirmation: Option<Uuid>,
+    pub(crate) grant: Option<Uuid>,
     pub(crate) undoes: Option<Uuid>,
     pub(crate) end: Option<Ended>,
     pub(crate) undone_by: Option<Uuid>,
@@ -53,6 +54,12 @@ pub(crate) struct Ledger {
     approved: HashMap<Uuid, Vec<Place>>,
     refused: HashMap<Uuid, Place>,
     spent: HashMap<Uuid, Uuid>,
+    /// Approvals for a while: where each was given, and the digest of what that record says; how each ended.
+    granted: HashMap<Uuid, (Place, Digest)>,
+    grants_ended: HashMap<Uuid, (Place, GrantEnded)>,
+    /// The calls that ran under one.
+    under: Vec<(Place, Uuid)>,
+    stored_grants: HashSet<Uuid>,
 }
 
 impl Ledger {
@@ -61,7 +68,8 @@ impl Ledger {
         let place = (record.stream, record.seq);
         let call = record.subject.call;
         let twice = match (&record.event, call) {
-            (AuditEvent::Started { confirmation, .. }, Some(call)) => {
+            (AuditEvent::Started { confirmation, grant, .. }, Some(call)) => {
+                self.under.extend(grant.map(|grant| (place, grant)));
                 let approval_reused =
                     confirmation.is_some_and(|confirmation| self.spent.insert(confirmation, call).is_some());
                 let facts = (place, facts_of_record(record), *confirmation);
@@ -83,6 +91,11 @@ impl Ledger {
                     self.refused.insert(*confirmation, place).is_some()
                 }
             }
+            (AuditEvent::Granted { grant, confirmation, operator, strength, about, until }, _) => {
+                let facts = Digest::of(&json!([confirmation, operator, strength, about, until]));
+                self.granted.insert(*grant, (place, facts)).is_some()
+            }
+            (AuditEvent::GrantEnded { grant, how, .. }, _) => self.grants_ended.insert(*grant, (place, *how)).is_some(),
             (AuditEvent::Started { .. } | AuditEvent::Finished { .. } | AuditEvent::Undone { .. }, None) => true,
             _ => false,
         };
@@ -144,6 +157,23 @@ impl Ledger {
         }
     }
 
+    /// Compares a stored approval for a while with the records about it.
+    pub(crate) fn grant(&mut self, row: &Grant, end: Option<GrantEnded>, report: &mut Report) {
+        let id = row.id;
+        self.stored_grants.insert(id);
+        let (place, told) = self.granted.remove(&id).unzip();
+        let (confirmation, operator, strength, until) = (row.confirmation, row.operator, row.strength, row.expires_at);
+        if told != Some(Digest::of(&json!([confirmation, operator, strength, row.about(), until]))) {
+            let what = format!("the approval for a while `{id}` is stored otherwise than the records say it was given");
+            report.found(Wrong::Table, place, what);
+        }
+        let (place, told) = self.grants_ended.remove(&id).unzip();
+        if told != end {
+            let what = format!("the approval for a while `{id}` is stored with another end than the records say");
+            report.found(Wrong::Table, place, what);
+        }
+    }
+
     /// What the records speak of and no table has.
     pub(crate) fn finish(self, report: &mut Report) {
         let mut gone: Vec<(Place, String)> = Vec::new();
@@ -164,6 +194,17 @@ impl Ledger {
         for (confirmation, place) in approved.chain(self.refused) {
             gone.push((place, format!("confirmation `{confirmation}` was answered, but is not stored")));
         }
+        for (grant, (place, _)) in self.granted {
+            gone.push((place, format!("the approval for a while `{grant}` was given, but is not stored")));
+        }
+        for (grant, (place, _)) in self.grants_ended {
+            gone.push((place, format!("the approval for a while `{grant}` ended, but is not stored")));
+        }
+        for (place, grant) in self.under {
+            if !self.stored_grants.contains(&grant) {
+                gone.push((place, format!("a call ran under the approval for a while `{grant}`, which is not stored")));
+            }
+        }
         gone.sort();
         for (place, what) in gone {
             report.found(Wrong::Table, Some(place), what);
@@ -173,15 +214,16 @@ impl Ledger {
 
 fn facts_of_record(record: &AuditRecord) -> Digest {
     match &record.event {
-        AuditEvent::Started { reversibility, blast_radius, fingerprint, confirmation, undoes, .. } => {
-            facts(&record.subject, *reversibility, blast_radius, *fingerprint, *confirmation, *undoes)
+        AuditEvent::Started { reversibility, blast_radius, fingerprint, confirmation, grant, undoes, .. } => {
+            facts(&record.subject, *reversibility, blast_radius, *fingerprint, (*confirmation, *grant), *undoes)
         }
         _ => Digest::of(record),
     }
 }
 
 fn facts_of_row(row: &CallRow) -> Digest {
-    facts(&row.subject, row.reversibility, &row.blast_radius, row.fingerprint, row.confirmation, row.undoes)
+    let approved = (row.confirmation, row.grant);
+    facts(&row.subject, row.reversibility, &row.blast_radius, row.fingerprint, approved, row.undoes)
 }
 
 fn facts(
@@ -189,8 +231,8 @@ fn facts(
     reversibility: Reversibility,
     blast_radius: &BlastRadius,
     fingerprint: Digest,
-    confirmation: Option<Uuid>,
+    approved: (Option<Uuid>, Option<Uuid>),
     undoes: Option<Uuid>,
 ) -> Digest {
-    Digest::of(&json!([subject, reversibility, blast_radius, fingerprint, confirmation, undoes]))
+    Digest::of(&json!([subject, reversibility, blast_radius, fingerprint, approved, undoes]))
 }

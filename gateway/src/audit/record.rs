@@ -4,7 +4,7 @@ use mollyguard_tools::contract::{BlastRadius, Digest, Probe, Reversibility, Targ
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::confirm::{Answer, Channel, Need};
+use crate::confirm::{Answer, Channel, Ended, Need};
 use crate::identity::Principal;
 use crate::operators::webauthn::Assertion;
 use crate::operators::{Means, Passkey};
@@ -88,6 +88,30 @@ pub enum AuditEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         assertion: Option<Box<Assertion>>,
     },
+    /// A yes stands for a while: for calls of this tool on these targets that can be undone.
+    Granted {
+        /// The approval for a while.
+        grant: Uuid,
+        /// The confirmation whose answer gave it.
+        confirmation: Uuid,
+        /// The operator who gave it.
+        operator: Uuid,
+        /// What it proves.
+        strength: Need,
+        /// Digest of what it is about: tool, declaration, principal, targets, policies.
+        about: Digest,
+        /// After this it is worth nothing.
+        until: Timestamp,
+    },
+    /// It stands no longer.
+    GrantEnded {
+        /// The approval for a while.
+        grant: Uuid,
+        /// Why.
+        how: Ended,
+        /// The operator by whose act; `None` for the owner of the gateway, or where it is nobody's.
+        by: Option<Uuid>,
+    },
     /// Somebody tried to answer, and what they showed does not hold. The question stays open.
     Rejected {
         /// The confirmation.
@@ -160,6 +184,9 @@ pub enum AuditEvent {
         policies: Vec<String>,
         /// The confirmation whose approval it spends.
         confirmation: Option<Uuid>,
+        /// The approval for a while it runs under.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<Uuid>,
         /// The call it takes back, for an undo.
         undoes: Option<Uuid>,
     },

@@ -8,13 +8,13 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::paint::Paint;
-use super::{Done, Failure, open, print, print_json, quarantine, terminal, watch};
+use super::{Done, Failure, grants, open, print, print_json, quarantine, terminal, watch};
 use crate::approval::not_here;
 use crate::confirm::{Answer, Assurance, Channel, Confirmation, Need, Standing};
 use crate::desk::{self, Ask, AtDesk, DeskError, Given, Reply, TypedCode};
 use crate::gateway::Gateway;
 use crate::page::where_it_is;
-use crate::store::{OpenQuestions, Quarantine};
+use crate::store::{Granted, OpenQuestions, Quarantine};
 
 /// Arguments of `approvals`.
 #[derive(Debug, Args)]
@@ -56,6 +56,17 @@ enum What {
     Deny {
         /// The confirmation's id.
         confirmation: Uuid,
+    },
+    /// List what is approved for a while: calls like that are not asked about.
+    Grants {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End an approval for a while: calls like that are asked about again.
+    Revoke {
+        /// Its id, as `mollyguard approvals grants` names it.
+        grant: Uuid,
     },
     /// List the users nobody is asked for any more, because they asked too much.
     Quarantined {
@@ -126,6 +137,8 @@ impl Desk {
                 }
             }
             What::Deny { confirmation } => self.deny(confirmation).await,
+            What::Grants { json } => grants::list(&self.grants().await?, json),
+            What::Revoke { grant } => self.revoke(grant).await,
             What::Quarantined { json } => quarantine::list(&self.quarantined().await?, json),
             What::Lift { user } => self.lift(user).await,
         }
@@ -201,6 +214,28 @@ impl Desk {
                 _ => Err(strange()),
             },
         }
+    }
+
+    async fn grants(&self) -> Result<Vec<Granted>, Failure> {
+        match self {
+            Self::Own(gateway) => gateway.store.grants().await.map_err(Failure::usage),
+            Self::Behind(socket) => match ask(socket, Ask::Grants {}).await? {
+                Reply::Grants(granted) => Ok(granted),
+                _ => Err(strange()),
+            },
+        }
+    }
+
+    /// Ending one only makes less possible, so nobody has to show who they are.
+    async fn revoke(&self, grant: Uuid) -> Done {
+        match self {
+            Self::Own(gateway) => gateway.store.revoke(grant, None).await.map_err(Failure::found)?,
+            Self::Behind(socket) => match ask(socket, Ask::Revoke { grant }).await? {
+                Reply::Revoked {} => {}
+                _ => return Err(strange()),
+            },
+        }
+        print("Revoked. Calls like that are asked about again.\n")
     }
 
     async fn quarantined(&self) -> Result<Vec<Quarantine>, Failure> {

@@ -121,6 +121,9 @@ fn show(call: &StoredCall) -> String {
     if let Some(confirmation) = call.confirmation {
         text.push_str(&format!("    approved  by confirmation {confirmation}\n"));
     }
+    if let Some(grant) = call.grant {
+        text.push_str(&format!("    approved  for a while, as {grant}\n"));
+    }
     if let Some(undoes) = call.undoes {
         text.push_str(&format!("    undoes    {undoes}\n"));
     }

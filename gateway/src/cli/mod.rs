@@ -7,6 +7,7 @@ mod config;
 mod connect;
 mod demo;
 mod doctor;
+mod grants;
 mod logging;
 mod operator;
 mod paint;

@@ -1,5 +1,6 @@
 //! The question about one exact call, and the answers it can get. This module asks nobody: the wire does.
 
+mod grant;
 mod question;
 mod wording;
 
@@ -12,6 +13,8 @@ use uuid::Uuid;
 use crate::identity::Principal;
 use crate::policy::Because;
 
+pub use crate::platform::SinceBoot;
+pub use grant::{Coverage, Ended, Grant, GrantEnd, LONGEST, Moment};
 pub use question::{CallFacts, Matches, digest_of_call, matches};
 pub use wording::{Asked, clean, quoted, render, typed_name};
 
@@ -135,6 +138,12 @@ pub struct Confirmation {
     pub asked_at: Timestamp,
     /// After this a yes is worth nothing.
     pub expires_at: Timestamp,
+    /// What a yes or a no is about beside this very call; none in questions of the first versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers: Option<Coverage>,
+    /// Whether a yes may stand for a while: it can be taken back, and one person's yes is enough.
+    #[serde(default)]
+    pub may_last: bool,
 }
 
 /// Clocks are corrected by a little all the time: a question asked this much later than now is no sign of a clock set back.

@@ -80,6 +80,10 @@ impl Desk {
             Ask::Quarantined {} => {
                 self.gateway.store.quarantined().await.map(Reply::Quarantined).map_err(DeskError::from)
             }
+            Ask::Grants {} => self.gateway.store.grants().await.map(Reply::Grants).map_err(DeskError::from),
+            Ask::Revoke { grant } => {
+                self.gateway.store.revoke(grant, None).await.map(|()| Reply::Revoked {}).map_err(DeskError::from)
+            }
             Ask::Lift { user, code } => {
                 lift(&self.gateway, user, code, &self.at_desk(peer, None)).await.map(|()| Reply::Lifted {})
             }

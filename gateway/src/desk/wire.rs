@@ -8,7 +8,7 @@ use uuid::Uuid;
 use zeroize::Zeroize as _;
 
 use crate::confirm::{Assurance, Confirmation, Standing};
-use crate::store::Quarantine;
+use crate::store::{Granted, Quarantine};
 
 /// The version of what is said. Another one is refused, not guessed at.
 pub(super) const VERSION: u32 = 1;
@@ -83,6 +83,13 @@ pub enum Ask {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<TypedCode>,
     },
+    /// The approvals for a while that are in force.
+    Grants {},
+    /// Ends one of them.
+    Revoke {
+        /// Its id.
+        grant: Uuid,
+    },
     /// Answers a question.
     Answer {
         /// Its id.
@@ -134,6 +141,10 @@ pub enum Reply {
     Quarantined(Vec<Quarantine>),
     /// People are asked for the user again.
     Lifted {},
+    /// The approvals for a while that are in force.
+    Grants(Vec<Granted>),
+    /// It is ended.
+    Revoked {},
     /// The answer is written down.
     Answered {
         /// Under which name.

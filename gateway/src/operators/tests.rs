@@ -104,6 +104,7 @@ fn signed_yes(question: &Confirmation, operator: &Operator, key: &mut SoftKey, c
         operator: Some(operator.id),
         approval: Some(approval),
         signed: Some((key.sign(question.call.as_bytes(), count), count)),
+        lasts: None,
     }
 }
 

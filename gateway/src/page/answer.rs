@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Page;
+use super::grants::chosen;
 use super::history::{take_back, taken_back_here};
 use super::session::Here;
 use super::shell::{Id, Trouble};
@@ -29,6 +30,9 @@ struct Sent {
     typed: Option<String>,
     #[serde(default)]
     assertion: Option<Assertion>,
+    /// For how many seconds the yes is to stand for other calls as well.
+    #[serde(default, rename = "for")]
+    lasts: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -84,6 +88,7 @@ async fn decline(page: &Page, operator: &Operator, confirmation: &Confirmation) 
 }
 
 async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, sent: Sent) -> Result<(), Trouble> {
+    let lasts = chosen(sent.lasts)?;
     let (means, signed) = match verified(page, operator, confirmation, sent.assertion) {
         Ok(shown) => shown,
         Err(why) => return Err(reject(page, operator, confirmation, why).await),
@@ -117,6 +122,7 @@ async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, 
         operator: Some(operator.id),
         approval: Some(approval),
         signed,
+        lasts,
     };
     Ok(page.0.gateway.store.answer(about(confirmation), given).await?)
 }

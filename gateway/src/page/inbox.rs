@@ -1,4 +1,4 @@
-//! What waits for an answer.
+//! What waits for an answer, and what needs none for a while.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,10 +7,10 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 
-use super::Page;
 use super::question::{laid_out, plain};
 use super::session::Here;
 use super::shell::{Trouble, document, until};
+use super::{Page, grants};
 use crate::confirm::{Confirmation, Standing, clean};
 use crate::store::OpenQuestions;
 
@@ -50,7 +50,13 @@ pub(super) async fn inbox(
     let asked = query.as_deref().and_then(|query| query.strip_prefix("part=")).and_then(|part| part.parse().ok());
     // Questions go while somebody looks at the last of them.
     let part = asked.unwrap_or(1_usize).clamp(1, parts(&open)) - 1;
-    let main = page.0.inbox.of(&open, part);
+    let granted = page.0.gateway.store.grants().await?;
+    let main = html! {
+        div data-live {
+            (page.0.inbox.of(&open, part))
+            (grants::list(&page, &granted))
+        }
+    };
     Ok(document("Waiting", Some(&here.operator), &main).into_response())
 }
 
@@ -62,27 +68,25 @@ fn questions(open: &OpenQuestions, part: usize) -> Markup {
     let first = part * SHOWN;
     let shown = open.iter().skip(first).take(SHOWN);
     html! {
-        div data-live {
-            h1 { "Waiting for an answer" }
-            p.count.state {
-                @match open.len() {
-                    0 => { "Nothing waits." }
-                    1 => { "One question." }
-                    n => { (n) " questions." }
-                }
-                @if parts(open) > 1 { " Here are " (first + 1) " to " (first + shown.len()) ", newest first." }
+        h1 { "Waiting for an answer" }
+        p.count.state {
+            @match open.len() {
+                0 => { "Nothing waits." }
+                1 => { "One question." }
+                n => { (n) " questions." }
             }
-            ul.questions {
-                @for (confirmation, standing) in shown.map(|open| &**open) {
-                    li { (item(confirmation, standing)) }
-                }
+            @if parts(open) > 1 { " Here are " (first + 1) " to " (first + shown.len()) ", newest first." }
+        }
+        ul.questions {
+            @for (confirmation, standing) in shown.map(|open| &**open) {
+                li { (item(confirmation, standing)) }
             }
-            @if parts(open) > 1 {
-                nav.parts aria-label="All questions" {
-                    @for other in 0..parts(open) {
-                        a href={ "/?part=" (other + 1) } aria-current=[(other == part).then_some("page")] {
-                            (other * SHOWN + 1) "–" (open.len().min((other + 1) * SHOWN))
-                        }
+        }
+        @if parts(open) > 1 {
+            nav.parts aria-label="All questions" {
+                @for other in 0..parts(open) {
+                    a href={ "/?part=" (other + 1) } aria-current=[(other == part).then_some("page")] {
+                        (other * SHOWN + 1) "–" (open.len().min((other + 1) * SHOWN))
                     }
                 }
             }

@@ -20,7 +20,7 @@ use super::Page;
 use super::session::Here;
 use crate::confirm::Standing;
 use crate::gateway::Gateway;
-use crate::store::{CallFilter, OpenQuestions, StoreError, StoredCall};
+use crate::store::{CallFilter, Granted, OpenQuestions, StoreError, StoredCall};
 
 /// At most this often is the store read for those who watch.
 const SETTLE: Duration = Duration::from_millis(25);
@@ -73,13 +73,14 @@ async fn keep_reading(gateway: &Gateway, sender: &watch::Sender<u64>) {
     // One is kept for those who come.
     while sender.receiver_count() > 1 {
         let patience = match read(gateway).await {
-            Ok((open, calls)) => {
-                let new = Some(digest(&open, &calls));
+            Ok((open, granted, calls)) => {
+                let new = Some(digest(&open, &granted, &calls));
                 if std::mem::replace(&mut seen, new) != new {
                     sender.send_modify(|version| *version = version.wrapping_add(1));
                 }
-                // A question that runs out is a change that nobody writes.
-                let expires = open.iter().map(|open| open.0.expires_at).min();
+                // A question or an approval that runs out is a change that nobody writes.
+                let stands = granted.iter().map(|granted| granted.grant.expires_at);
+                let expires = open.iter().map(|open| open.0.expires_at).chain(stands).min();
                 let runs_out = expires.map(|at| Duration::try_from(at.duration_since(now())).unwrap_or_default());
                 runs_out.unwrap_or(RETRY * 60)
             }
@@ -95,20 +96,24 @@ async fn keep_reading(gateway: &Gateway, sender: &watch::Sender<u64>) {
     }
 }
 
-/// What waits, and what was done of late.
-async fn read(gateway: &Gateway) -> Result<(OpenQuestions, Vec<StoredCall>), StoreError> {
+/// What waits, what is approved for a while, and what was done of late.
+async fn read(gateway: &Gateway) -> Result<(OpenQuestions, Vec<Granted>, Vec<StoredCall>), StoreError> {
     let open = gateway.store.open_questions().await?;
+    let granted = gateway.store.grants().await?;
     let calls = gateway.store.calls(CallFilter { limit: CALLS, ..CallFilter::default() }).await?;
-    Ok((open, calls))
+    Ok((open, granted, calls))
 }
 
-fn digest(open: &OpenQuestions, calls: &[StoredCall]) -> u64 {
+fn digest(open: &OpenQuestions, granted: &[Granted], calls: &[StoredCall]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for (confirmation, standing) in open.iter().map(|open| &**open) {
         confirmation.id.hash(&mut hasher);
         if let Standing::Open { approvals } = standing {
             approvals.len().hash(&mut hasher);
         }
+    }
+    for granted in granted {
+        (granted.grant.id, granted.uses).hash(&mut hasher);
     }
     for call in calls {
         (call.id, call.finished_at, call.undone_by, call.claimed_by).hash(&mut hasher);

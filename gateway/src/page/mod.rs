@@ -7,6 +7,7 @@
 mod account;
 mod answer;
 mod ceremony;
+mod grants;
 mod guard;
 mod history;
 mod inbox;
@@ -79,6 +80,7 @@ fn router(page: Page) -> Router {
         .route("/", get(inbox::inbox))
         .route("/questions/{id}", get(question::question))
         .route("/questions/{id}/answer", post(answer::answer))
+        .route("/grants/{id}/revoke", post(grants::revoke))
         .route("/history", get(history::history))
         .route("/calls/{id}/undo", post(history::undo))
         .route("/people", get(account::people))

@@ -82,7 +82,8 @@ document.querySelectorAll("form[data-sign]").forEach((form) =>
     const { challenge, rp, credentials } = form.dataset;
     attempt(form, async () => {
       const assertion = await sign(challenge, rp, credentials.split(" "));
-      return post(form.getAttribute("action"), { decision: "approve", typed: form.elements.typed?.value ?? null, assertion });
+      const lasts = Number(form.elements.for?.value ?? 0);
+      return post(form.getAttribute("action"), { decision: "approve", typed: form.elements.typed?.value ?? null, assertion, for: lasts });
     });
   }));
 

@@ -141,6 +141,7 @@ fn answer_form(page: &Page, operator: &Operator, confirmation: &Confirmation, st
                     }
                 }
             }
+            @if may_approve { (super::grants::offer(confirmation)) }
         }
     }
 }

@@ -120,9 +120,10 @@ impl Trouble {
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NotApproved(..) | StoreError::NotEnrolled(_) | StoreError::AlreadyUndone(..) => {
-                Self::conflict(format!("Nothing was changed: {error}."))
-            }
+            StoreError::NotApproved(..)
+            | StoreError::NotGranted(..)
+            | StoreError::NotEnrolled(_)
+            | StoreError::AlreadyUndone(..) => Self::conflict(format!("Nothing was changed: {error}.")),
             StoreError::NotFound(..) => Self::missing(format!("{error}.")),
             other => Self::broken(other),
         }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::confirm::{Answer, Channel, Need};
+use crate::confirm::{Answer, Channel, Grant, Need};
 use crate::identity::Principal;
 use crate::policy::Because;
 
@@ -167,7 +167,7 @@ pub struct Receipt {
 pub struct About {
     /// The call's id.
     pub id: Uuid,
-    /// `allow`, `confirmed`, `confirm` or `deny`.
+    /// `allow`, `confirmed`, `granted`, `confirm` or `deny`.
     pub decision: &'static str,
     /// The settled reversibility, once looked at; before that the declared one.
     pub reversibility: Reversibility,
@@ -179,8 +179,28 @@ pub struct About {
     pub evidence: Vec<Evidence>,
     /// The policies that had a say.
     pub policies: Vec<Because>,
+    /// The approval for a while it ran under.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Under>,
     /// How to take it back: `{"tool": "undo_call", "arguments": {"call_id": …}, "until": …, "lossy": […]}`.
     pub undo: Option<UndoHint>,
+}
+
+/// The approval for a while that covers a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Under {
+    /// Its id.
+    pub id: Uuid,
+    /// Who gave it.
+    pub by: String,
+    /// After this a person is asked again.
+    pub until: Timestamp,
+}
+
+impl From<&Grant> for Under {
+    fn from(grant: &Grant) -> Self {
+        Self { id: grant.id, by: grant.by.clone(), until: grant.expires_at }
+    }
 }
 
 /// How a caller takes a call back.
@@ -221,6 +241,7 @@ impl About {
             blast_radius: Some(preflight.blast_radius.clone()),
             evidence: preflight.evidence.clone(),
             policies: Vec::new(),
+            grant: None,
             undo: None,
         }
     }
@@ -236,6 +257,7 @@ impl About {
             blast_radius: None,
             evidence: Vec::new(),
             policies: Vec::new(),
+            grant: None,
             undo: None,
         }
     }

@@ -233,7 +233,7 @@ impl Refusal {
     #[must_use]
     pub(crate) fn of_store(error: &StoreError, about: About) -> Self {
         match error {
-            StoreError::NotApproved(..) => Self::new(
+            StoreError::NotApproved(..) | StoreError::NotGranted(..) => Self::new(
                 ReasonCode::ConfirmationSpent,
                 error.to_string(),
                 "Make the call again to be asked anew.",

@@ -1,6 +1,8 @@
 //! What every store must obey, whatever keeps it. Each law is a function over a way to open stores on one and the same
 //! place; dropping a store there stands for its process coming to an end.
 
+pub(crate) mod grants;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +59,7 @@ pub(crate) fn start() -> Start {
         reversibility: Reversibility::Reversible,
         policies: vec!["reversible-is-free".into()],
         confirmation: None,
+        grant: None,
         undoes: None,
     }
 }
@@ -92,6 +95,8 @@ pub(crate) fn question(lives: Duration) -> Confirmation {
         because: Vec::new(),
         asked_at: now(),
         expires_at: now() + lives,
+        covers: None,
+        may_last: false,
     }
 }
 
@@ -171,6 +176,11 @@ pub(crate) async fn all(mut place: impl FnMut() -> Box<dyn Fn() -> Arc<dyn Store
     only_calls_of_the_dead_are_unfinished(&*place()).await;
     what_is_settled_is_settled_once(&*place()).await;
     closing_writes_what_waits(&*place()).await;
+    grants::a_grant_stands_in_for_what_it_is_about(&*place()).await;
+    grants::a_grant_is_given_only_with_a_sufficient_yes_on_the_page(&*place()).await;
+    grants::a_grant_runs_out(&*place()).await;
+    grants::a_grant_is_ended_by_whatever_makes_less_possible(&*place()).await;
+    grants::no_call_begins_under_a_grant_after_its_end(&*place()).await;
 }
 
 async fn a_call_is_written_down_before_it_runs(open: Open<'_>) {

@@ -1,6 +1,7 @@
 //! Where calls, questions, undo entries and the audit chain are kept. Everything that must be true together is written in
 //! one transaction.
 
+mod asking;
 pub(crate) mod directory;
 pub mod keys;
 #[cfg(test)]
@@ -8,6 +9,7 @@ pub(crate) mod laws;
 mod sqlite;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mollyguard_tools::contract::{Preflight, Probe, Reversibility, Timestamp, UndoPlan, now};
@@ -16,11 +18,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::audit::{AuditEvent, AuditRecord, End, Subject};
-use crate::confirm::{Answer, Approval, Channel, Confirmation, Standing};
+use crate::confirm::{Answer, Approval, Channel, Confirmation, Grant, Standing};
 use crate::identity::Principal;
 use crate::operators::webauthn::Assertion;
 use crate::operators::{Enrolment, Invitation, Operator, Session};
 
+pub use asking::{Asking, Bounds, Granted, Quarantine};
 pub use keys::{KeyError, seal_key};
 pub(crate) use sqlite::Inspection;
 pub use sqlite::enrolled;
@@ -34,6 +37,9 @@ pub enum StoreError {
     /// The approval is not there to be spent: used, refused, expired or never given.
     #[error("the approval of confirmation `{0}` cannot be used: {1}")]
     NotApproved(Uuid, String),
+    /// The approval for a while does not stand, or is about something else.
+    #[error("the approval for a while `{0}` cannot be used: {1}")]
+    NotGranted(Uuid, String),
     /// Nothing of that id.
     #[error("there is no {0} `{1}`")]
     NotFound(&'static str, Uuid),
@@ -114,6 +120,8 @@ pub struct Start {
     pub policies: Vec<String>,
     /// The confirmation whose approval it spends.
     pub confirmation: Option<Uuid>,
+    /// The approval for a while it runs under.
+    pub grant: Option<Uuid>,
     /// The call it takes back. Claimed in `begin`: two undos of one call cannot both start.
     pub undoes: Option<Uuid>,
 }
@@ -180,6 +188,8 @@ pub struct Given {
     pub approval: Option<Approval>,
     /// What a passkey of that person signed, and its counter after that.
     pub signed: Option<(Assertion, u32)>,
+    /// For how long the yes is to stand for other calls as well, where it is.
+    pub lasts: Option<Duration>,
 }
 
 impl Given {
@@ -192,45 +202,8 @@ impl Given {
         channel: Channel,
         approval: Option<Approval>,
     ) -> Self {
-        Self { confirmation, answer, channel, by, operator: None, approval, signed: None }
+        Self { confirmation, answer, channel, by, operator: None, approval, signed: None, lasts: None }
     }
-}
-
-/// How much one user may ask people.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// How many of their questions may be open at a time.
-    pub open: u32,
-    /// How many they may ask within 10 minutes, with those that were one too many; beyond that nobody is asked for them
-    /// any more.
-    pub flood: u32,
-}
-
-/// What became of a question that was to be asked.
-#[derive(Clone, Debug)]
-pub enum Asking {
-    /// It is open now.
-    Asked,
-    /// The very same is open, or approved and not used yet: nobody is asked twice.
-    Already(Box<Confirmation>, Standing),
-    /// That many of the user's are open already.
-    TooMany {
-        /// The bound.
-        open: u32,
-    },
-    /// Nobody is asked for this user.
-    Quarantined(Quarantine),
-}
-
-/// A user whom nobody is asked for any more, until an operator lifts it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quarantine {
-    /// The user.
-    pub user: String,
-    /// Since when.
-    pub since: Timestamp,
-    /// Why.
-    pub why: String,
 }
 
 /// A call as the store remembers it.
@@ -268,6 +241,8 @@ pub struct StoredCall {
     pub claimed_by: Option<Uuid>,
     /// The confirmation whose approval it spent.
     pub confirmation: Option<Uuid>,
+    /// The approval for a while it ran under.
+    pub grant: Option<Uuid>,
 }
 
 impl StoredCall {
@@ -304,7 +279,8 @@ pub type OpenQuestions = Arc<[Arc<(Confirmation, Standing)>]>;
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Writes down, in ONE durable transaction, that a call is about to run: the `Started` record, its pre-image, the
-    /// approval it spends (Approved → Spent, unexpired, same confirmation; else `NotApproved`), the call it undoes
+    /// approval it spends (Approved → Spent, unexpired, same confirmation; else `NotApproved`) or the one for a while it
+    /// runs under (neither ended nor run out, and about this; else `NotGranted`), the call it undoes
     /// (claimed; else `AlreadyUndone`). A change of a target on which something is [`Store::unsettled`] is `Unsettled`. If
     /// this fails, nothing may run.
     async fn begin(&self, start: Start) -> Result<Intent, StoreError>;
@@ -339,7 +315,8 @@ pub trait Store: Send + Sync {
     /// Writes down an answer and its `Answered` record, in one transaction. Where one person is enough, the first answer
     /// stands; where several are needed, each may say yes once, and the confirmation is approved when their yeses together
     /// are what it needs. One no ends it. Answering a confirmation that is not open is `NotApproved`; but anything else than
-    /// a yes takes back an approval that is not spent.
+    /// a yes takes back an approval that is not spent. A yes may stand for a while, an hour at most: written down with its
+    /// `Granted` record in the same transaction, or the whole answer is `NotApproved`. A no ends what stands about the same.
     async fn answer(&self, subject: Subject, given: Given) -> Result<(), StoreError>;
 
     /// Writes down that somebody tried to answer and that what they showed does not hold.
@@ -368,17 +345,29 @@ pub trait Store: Send + Sync {
         request: mollyguard_tools::contract::Digest,
     ) -> Result<Vec<(Confirmation, Standing)>, StoreError>;
 
-    /// Puts a user in quarantine: nobody is asked for them any more. One who is there already stays as they are.
+    /// Puts a user in quarantine: nobody is asked for them any more, and what was approved for them for a while ends. One
+    /// who is there already stays as they are.
     async fn quarantine(&self, principal: Principal, why: String) -> Result<Quarantine, StoreError>;
 
     /// Ends a user's quarantine; they begin with a clean slate. `by` is the operator who does it; `None` for the owner of
     /// the gateway.
     async fn lift(&self, user: String, by: Option<Uuid>) -> Result<(), StoreError>;
 
+    /// The approvals for a while about exactly this (see [`Grant::about`]) that are in force, newest first. One whose time
+    /// is over is written down as ended.
+    async fn granted(&self, about: mollyguard_tools::contract::Digest) -> Result<Vec<Grant>, StoreError>;
+
+    /// All approvals for a while that are in force, newest first.
+    async fn grants(&self) -> Result<Vec<Granted>, StoreError>;
+
+    /// Ends an approval for a while: no call begins under it any more. `by` is the operator who does it; `None` for the
+    /// owner of the gateway.
+    async fn revoke(&self, grant: Uuid, by: Option<Uuid>) -> Result<(), StoreError>;
+
     /// The users in quarantine, by name.
     async fn quarantined(&self) -> Result<Vec<Quarantine>, StoreError>;
 
-    /// The questions that are open and unexpired, newest first, among the newest 1,000.
+    /// The questions that are open and unexpired, newest first, among the newest 1,000 that are open.
     async fn open_confirmations(&self) -> Result<Vec<Confirmation>, StoreError> {
         Ok(self.open_questions().await?.iter().map(|open| open.0.clone()).collect())
     }
@@ -419,7 +408,7 @@ pub trait Store: Send + Sync {
     /// Enrols somebody, or another passkey of theirs, and uses up the invitation, in one transaction.
     async fn enroll(&self, enrolment: Enrolment) -> Result<(), StoreError>;
 
-    /// Takes an operator off the list, with their passkeys, code and sessions. `by` is who does it; `None` for the owner of
+    /// Takes an operator off the list, with their passkeys, code, sessions and what they approved for a while. `by` is who does it; `None` for the owner of
     /// the gateway.
     async fn remove(&self, operator: Uuid, by: Option<Uuid>) -> Result<(), StoreError>;
 

@@ -5,6 +5,7 @@
 
 mod askings;
 mod bell;
+mod grants;
 mod inspect;
 mod lease;
 mod open;
@@ -35,11 +36,11 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{
-    Asking, Bounds, CallFilter, Ending, Given, Intent, NoEnd, NotHere, OpenQuestions, Quarantine, Start, Store,
-    StoreError, StoredCall, Unfinished,
+    Asking, Bounds, CallFilter, Ending, Given, Granted, Intent, NoEnd, NotHere, OpenQuestions, Quarantine, Start,
+    Store, StoreError, StoredCall, Unfinished,
 };
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject};
-use crate::confirm::{Channel, Confirmation, Standing};
+use crate::confirm::{Channel, Confirmation, Grant, Standing};
 use crate::identity::Principal;
 use crate::operators::{Enrolment, Invitation, Operator, Session};
 use open::Kept;
@@ -342,6 +343,22 @@ impl Store for SqliteStore {
 
     async fn lift(&self, user: String, by: Option<Uuid>) -> Result<(), StoreError> {
         self.write(true, move |writing| askings::lift(writing, &user, by)).await
+    }
+
+    async fn granted(&self, about: Digest) -> Result<Vec<Grant>, StoreError> {
+        let (good, over) = self.read(move |connection, seals| grants::granted(connection, about, seals)).await?;
+        if !over.is_empty() {
+            self.write(true, move |writing| grants::run_out(writing, &over)).await?;
+        }
+        Ok(good)
+    }
+
+    async fn grants(&self) -> Result<Vec<Granted>, StoreError> {
+        self.read(grants::in_force).await
+    }
+
+    async fn revoke(&self, grant: Uuid, by: Option<Uuid>) -> Result<(), StoreError> {
+        self.write(true, move |writing| grants::revoke(writing, grant, by)).await
     }
 
     async fn quarantined(&self) -> Result<Vec<Quarantine>, StoreError> {

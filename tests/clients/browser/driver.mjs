@@ -66,6 +66,7 @@ const commands = {
   async button({ page }, { name }) { await page.getByRole("button", { name }).first().click(); },
   async link({ page }, { name }) { await page.getByRole("link", { name }).first().click(); },
   async fill({ page }, { label, text }) { await page.getByLabel(label).fill(text); },
+  async choose({ page }, { label, text }) { await page.getByLabel(label).selectOption({ label: text }); },
   async key({ page }, { key }) { await page.keyboard.press(key); },
   async types({ page }, { text }) { await page.keyboard.type(text); },
   async at({ page }, { path }) { await page.waitForURL((url) => url.pathname.startsWith(path)); },

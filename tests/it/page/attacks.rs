@@ -16,6 +16,7 @@ fn acts(question: &str) -> Vec<(String, String)> {
     let acts = [
         (format!("/questions/{question}/answer"), "decision=decline"),
         (format!("/calls/{id}/undo"), ""),
+        (format!("/grants/{id}/revoke"), ""),
         ("/people/invite".into(), "name=mallory"),
         ("/people/lift".into(), "user=alice"),
         (format!("/people/{id}/remove"), ""),
@@ -35,7 +36,7 @@ const PAGES: &[&str] = &["/", "/history", "/people", "/sign-in", "/enroll", "/st
 /// All that the page could change: the store's own tables, row by row.
 fn all(world: &World) -> Result<BTreeMap<String, i64>> {
     let store = store(&world.state())?;
-    let tables = ["confirmations", "calls", "operators", "passkeys", "invitations", "sessions", "records"];
+    let tables = ["confirmations", "calls", "grants", "operators", "passkeys", "invitations", "sessions", "records"];
     let mut counts = BTreeMap::new();
     for table in tables {
         let count = store.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;

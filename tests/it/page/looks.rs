@@ -99,9 +99,15 @@ async fn every_page(setup: &Setup, scheme: &str) -> Result {
 
     tab.go(&format!("/questions/{reversible}")).await?;
     tab.fill("To approve, type", "bookings").await?;
+    tab.choose("Approve for", "1 hour").await?;
+    fits(&tab, "question-for-an-hour", scheme).await?;
     tab.press("Approve with your passkey").await?;
     tab.sees("Approved.").await?;
     fits(&tab, "question-approved", scheme).await?;
+    tab.go("/").await?;
+    tab.sees("not used yet").await?;
+    fits(&tab, "inbox-approved-for-a-while", scheme).await?;
+    tab.go(&format!("/questions/{reversible}")).await?;
     site.agent.call(WRITE, write).await?.done();
     tab.sees("It was done.").await?;
     fits(&tab, "question-done", scheme).await?;

@@ -4,6 +4,7 @@
 mod attacks;
 mod authenticator;
 mod forgeries;
+mod grants;
 mod inbox;
 mod looks;
 mod on_http;

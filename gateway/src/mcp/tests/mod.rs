@@ -4,6 +4,7 @@
 mod asking;
 mod calls;
 mod client;
+mod granted;
 mod http;
 mod parts;
 mod waiting;

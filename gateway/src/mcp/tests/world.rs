@@ -17,7 +17,7 @@ use crate::operators::{Enrolment, Invitation, Operator, Separation};
 use crate::store::tests::{open, run, text};
 use crate::store::{Given, SqliteStore, Store, StoreError};
 
-/// `vault` needs one person out of band, `crown` two; `fleet` is as the shipped policies have it.
+/// `vault` needs one person out of band, `crown` two; `fleet` is as the shipped policies have it, but for many rows.
 const POLICY: &str = r#"
 @id("vault-needs-a-person-out-of-band")
 @reason("It is the vault.")
@@ -30,13 +30,19 @@ unless { context has approval && context.approval.assurance >= 3 };
 forbid (principal, action, resource)
 when { resource.target == "crown" && context.call.reversibility != "read_only" }
 unless { context has approval && context.approval.assurance >= 3 && context.approval.approvers >= 2 };
+
+@id("many-rows-need-a-person-out-of-band")
+@reason("It is much.")
+forbid (principal, action, resource)
+when { resource.target == "fleet" && context.call has rows && context.call.rows > 3 && context.call.reversibility != "read_only" }
+unless { context has approval && context.approval.assurance >= 3 };
 "#;
 
 /// Where the page would be.
 pub(super) const PAGE: &str = "http://localhost:7420";
 
 pub(super) struct World {
-    folder: TempDir,
+    pub(super) folder: TempDir,
     pub(super) gateway: Arc<Gateway>,
     /// As another process has it.
     pub(super) page: SqliteStore,
@@ -121,18 +127,29 @@ impl World {
 
     /// A yes on the page, as the process that serves it writes it down.
     pub(super) async fn approve(&self, question: &Confirmation, who: usize) -> Result<(), StoreError> {
+        self.approve_for(question, who, Assurance::OutOfBand, None).await
+    }
+
+    /// One that proves so much, and stands so long for other calls.
+    pub(super) async fn approve_for(
+        &self,
+        question: &Confirmation,
+        who: usize,
+        assurance: Assurance,
+        lasts: Option<Duration>,
+    ) -> Result<(), StoreError> {
         let (operator, channel) = (&self.people[who], Channel::Page);
         let approval = Approval {
             confirmation: question.id,
             approver: operator.name.clone(),
             operator: Some(operator.id),
-            assurance: Assurance::OutOfBand,
+            assurance,
             channel,
             at: now(),
         };
         let answer = Answer::Accept { typed: Some(question.typed_name.clone()) };
         let given = Given::by(operator.name.clone(), question.id, answer, channel, Some(approval));
-        self.page.answer(about(question), Given { operator: Some(operator.id), ..given }).await
+        self.page.answer(about(question), Given { operator: Some(operator.id), lasts, ..given }).await
     }
 
     pub(super) async fn decline(&self, question: &Confirmation) {

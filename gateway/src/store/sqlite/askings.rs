@@ -6,12 +6,12 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::reads;
 use super::rows::{ConfirmationRow, read, text};
 use super::schema::failed;
 use super::writes::Writing;
+use super::{grants, reads};
 use crate::audit::{ArgsKey, AuditEvent, Subject};
-use crate::confirm::{Channel, Confirmation, Standing};
+use crate::confirm::{Channel, Confirmation, Ended, Standing};
 use crate::identity::Principal;
 use crate::store::{Asking, Bounds, Quarantine, StoreError};
 
@@ -126,7 +126,7 @@ fn believed((user, words, seal): Row, seals: &ArgsKey) -> Result<Quarantine, Sto
     read(&what, &words)
 }
 
-fn find(connection: &Connection, user: &str, seals: &ArgsKey) -> Result<Option<Quarantine>, StoreError> {
+pub(super) fn find(connection: &Connection, user: &str, seals: &ArgsKey) -> Result<Option<Quarantine>, StoreError> {
     let row = connection
         .prepare_cached("SELECT user, quarantine, seal FROM quarantines WHERE user = ?1")
         .and_then(|mut find| find.query_row([user], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional())
@@ -161,6 +161,7 @@ pub(super) fn quarantine(
         .map_err(failed)?;
     let why = quarantine.why.clone();
     writing.append(about(principal.clone()), AuditEvent::Quarantined { why })?;
+    grants::end_those(writing, Ended::Quarantined, None, |grant| grant.principal.user == principal.user)?;
     Ok(quarantine)
 }
 

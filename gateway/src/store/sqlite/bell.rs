@@ -64,7 +64,9 @@ async fn listen(bell: Arc<Bell>, reader: Arc<Mutex<Connection>>) {
             connection.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0)).ok()
         });
         let version = version.await.ok().flatten();
-        if version != seen && seen.replace(version.unwrap_or_default()).is_some() {
+        // The first time as well: something may have been written between the call for changes and this look.
+        if version != seen {
+            seen = version;
             bell.ring();
         }
         tokio::time::sleep(EVERY).await;
@@ -75,5 +77,24 @@ async fn listen(bell: Arc<Bell>, reader: Arc<Mutex<Connection>>) {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_is_written_before_the_first_look_is_told() {
+        let place = tempfile::tempdir().unwrap();
+        let open = || Connection::open(place.path().join("any.db")).unwrap();
+        let (writer, reader) = (open(), Arc::new(Mutex::new(open())));
+        writer.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE any (n INTEGER)").unwrap();
+        let bell = Arc::new(Bell::default());
+        let held = reader.lock().unwrap();
+        let mut changes = bell.changes(&reader);
+        writer.execute_batch("INSERT INTO any VALUES (1)").unwrap();
+        drop(held);
+        tokio::time::timeout(Duration::from_secs(20), changes.changed()).await.expect("it is told");
     }
 }

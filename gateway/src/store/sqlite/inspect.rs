@@ -7,6 +7,7 @@ use mollyguard_tools::contract::{Digest, Timestamp};
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use super::grants;
 use super::operators;
 use super::rows::{CALL, CallRow, ConfirmationRow, Depth};
 use super::schema::{self, failed};
@@ -95,7 +96,7 @@ impl Inspection {
         (record.digest == head.digest).then_some(record.at)
     }
 
-    /// Compares every call and every question with what the records say.
+    /// Compares every call, every question and every approval for a while with what the records say.
     pub(crate) fn tables(&self, seals: &ArgsKey, ledger: &mut Ledger, report: &mut Report) -> Result<(), StoreError> {
         let mut query = self.connection.prepare(&format!("SELECT {CALL} FROM calls c ORDER BY c.n")).map_err(failed)?;
         let mut rows = query.query([]).map_err(failed)?;
@@ -112,6 +113,12 @@ impl Inspection {
         while let Some(row) = rows.next().map_err(failed)? {
             match ConfirmationRow::read(row).map_err(failed).and_then(|row| row.confirmation(seals)) {
                 Ok((confirmation, standing)) => ledger.confirmation(&confirmation, &standing, report),
+                Err(error) => report.found(Wrong::Table, None, error.to_string()),
+            }
+        }
+        for row in grants::every(&self.connection, seals)? {
+            match row {
+                Ok((grant, end)) => ledger.grant(&grant, end.map(|end| end.how), report),
                 Err(error) => report.found(Wrong::Table, None, error.to_string()),
             }
         }
@@ -138,6 +145,7 @@ fn told(row: CallRow, seals: &ArgsKey) -> Result<Told, StoreError> {
         blast_radius: call.preflight.blast_radius,
         fingerprint: call.preflight.fingerprint,
         confirmation: call.confirmation,
+        grant: call.grant,
         undoes: call.undoes,
         end: call.end.map(|end| Ended { end, undoable: call.undo.is_some(), note: call.note }),
         undone_by: call.undone_by,

@@ -5,10 +5,12 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::grants;
 use super::rows::{read, read_id, read_time, text};
 use super::schema::{self, failed};
 use super::writes::Writing;
 use crate::audit::{ArgsKey, AuditEvent, Subject};
+use crate::confirm::Ended;
 use crate::operators::{Enrolment, Invitation, Means, Operator, Passkey, Session};
 use crate::store::{Given, StoreError};
 
@@ -162,7 +164,7 @@ fn put_passkey(writing: &Writing<'_>, operator: Uuid, passkey: &Passkey, is_new:
     }
 }
 
-fn still_enrolled(writing: &Writing<'_>, id: Uuid) -> Result<Operator, StoreError> {
+pub(super) fn still_enrolled(writing: &Writing<'_>, id: Uuid) -> Result<Operator, StoreError> {
     let found = find(writing.connection, id, writing.seals)?;
     found.ok_or_else(|| StoreError::NotEnrolled(format!("operator `{id}` is not enrolled any more")))
 }
@@ -332,6 +334,7 @@ pub(super) fn remove(writing: &mut Writing<'_>, id: Uuid, by: Option<Uuid>) -> R
     for table in ["passkeys", "sessions"] {
         forget(writing, &format!("DELETE FROM {table} WHERE operator = ?1"), params![id.to_string()])?;
     }
+    grants::end_those(writing, Ended::Removed, by, |grant| grant.operator == id)?;
     writing.append(about_nobody(), AuditEvent::Removed { operator: id, by })
 }
 

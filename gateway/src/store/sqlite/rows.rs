@@ -19,7 +19,8 @@ macro_rules! columns {
              c.reversibility, c.started_at, c.confirmation, c.undoes, c.claims, c.start_seal, c.finished_at, c.ended, \
              c.note, c.undo, c.undo_args_digest, c.undo_until, c.end_seal, \
              (SELECT u.id FROM calls u WHERE u.claims = c.id AND u.ended = 'succeeded'), \
-             (SELECT u.id FROM calls u WHERE u.claims = c.id AND u.ended IS NOT 'succeeded'), ",
+             (SELECT u.id FROM calls u WHERE u.claims = c.id AND u.ended IS NOT 'succeeded'), \
+             (SELECT g.granted FROM granted_calls g WHERE g.call = c.id), ",
             $large
         )
     };
@@ -101,6 +102,8 @@ pub(super) struct CallRow {
     pub(super) end_seal: Option<String>,
     pub(super) undone_by: Option<String>,
     pub(super) claimed_by: Option<String>,
+    /// The approval for a while it ran under, from a table of its own.
+    pub(super) granted: Option<String>,
     pub(super) args: Option<String>,
     pub(super) pre_image: Option<String>,
     pub(super) undo_args: Option<String>,
@@ -141,6 +144,7 @@ impl CallRow {
             end_seal: None,
             undone_by: None,
             claimed_by: None,
+            granted: start.grant.map(|id| id.to_string()),
             args: Some(args),
             pre_image,
             undo_args: None,
@@ -187,7 +191,10 @@ impl CallRow {
             self.confirmation,
             self.undoes
         ]);
-        seals.seal("start of call", &columns).to_string()
+        match &self.granted {
+            None => seals.seal("start of call", &columns).to_string(),
+            Some(granted) => seals.seal("start of call approved for a while", &json!([columns, granted])).to_string(),
+        }
     }
 
     fn seal_end(&self, seals: &ArgsKey) -> String {
@@ -254,9 +261,10 @@ impl CallRow {
             end_seal: row.get(21)?,
             undone_by: row.get(22)?,
             claimed_by: row.get(23)?,
-            args: row.get(24)?,
-            pre_image: row.get(25)?,
-            undo_args: row.get(26)?,
+            granted: row.get(24)?,
+            args: row.get(25)?,
+            pre_image: row.get(26)?,
+            undo_args: row.get(27)?,
         })
     }
 
@@ -302,6 +310,7 @@ impl CallRow {
             undone_by: id(self.undone_by)?,
             claimed_by: id(self.claimed_by)?,
             confirmation: id(self.confirmation)?,
+            grant: id(self.granted)?,
         })
     }
 }

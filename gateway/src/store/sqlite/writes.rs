@@ -9,12 +9,13 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use uuid::Uuid;
 
 use super::Configured;
+use super::grants;
 use super::operators;
 use super::rows::{CallRow, ConfirmationRow};
 use super::schema::failed;
 use super::unsettled::{self, Looker, Unwritten};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject, chain};
-use crate::confirm::{Answer, Channel, Confirmation, Standing, strength};
+use crate::confirm::{Answer, Channel, Confirmation, Ended, Standing, strength};
 use crate::store::{Ending, Given, Start, StoreError};
 
 /// Where a stream ends: the place of its next record, and the digest that one will follow.
@@ -79,12 +80,16 @@ pub(super) fn begin(writing: &mut Writing<'_>, start: Start) -> Result<Uuid, Sto
         fingerprint: start.preflight.fingerprint,
         policies: start.policies.clone(),
         confirmation: start.confirmation,
+        grant: start.grant,
         undoes: start.undoes,
     };
     if start.reversibility > Reversibility::ReadOnly {
         check_settled(writing, &start.target)?;
     }
-    let (confirmation, undoes) = (start.confirmation, start.undoes);
+    let (confirmation, grant, undoes) = (start.confirmation, start.grant, start.undoes);
+    if let Some(grant) = grant {
+        grants::check_usable(writing, grant, &start)?;
+    }
     let row = CallRow::of(start, writing.stream, at, writing.seals)?;
     let call = subject.call.unwrap_or_default();
     if let Some(undone) = undoes {
@@ -94,6 +99,9 @@ pub(super) fn begin(writing: &mut Writing<'_>, start: Start) -> Result<Uuid, Sto
         spend(writing, confirmation, call, &subject, at)?;
     }
     insert(writing.connection, &row)?;
+    if let Some(grant) = grant {
+        grants::used(writing, grant, call)?;
+    }
     writing.append(subject, event)?;
     failpoint::pass("begin_written").map_err(|error| StoreError::Failed(error.to_string()))?;
     Ok(call)
@@ -248,13 +256,12 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
         Standing::Approved { .. } | Standing::Refused { .. } => return refuse("it was answered already"),
     };
     operators::check_answering(writing, &given)?;
-    let Given { answer, channel, by, operator, approval, signed, .. } = given;
-    let sufficient = approval.is_some();
-    let standing = match approval {
+    let sufficient = given.approval.is_some();
+    let standing = match given.approval.clone() {
         // A no may come late; a yes may not.
         Some(_) if !confirmation.is_in_time(now()) => return refuse("it has expired"),
         Some(approval) if approval.confirmation != id => return refuse("the approval is of another confirmation"),
-        Some(_) if !matches!(answer, Answer::Accept { .. }) => return refuse("the answer is not a yes"),
+        Some(_) if !matches!(given.answer, Answer::Accept { .. }) => return refuse("the answer is not a yes"),
         Some(approval) if approval.assurance < confirmation.need.assurance => {
             return refuse("the approval proves less than what is asked for");
         }
@@ -268,12 +275,25 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
                 _ => Standing::Open { approvals },
             }
         }
-        None => Standing::Refused { how: refusal(&answer).into(), by: by.clone(), at: now() },
+        None => Standing::Refused { how: refusal(&given.answer).into(), by: given.by.clone(), at: now() },
     };
+    let grant = match (&standing, given.lasts) {
+        (_, None) => None,
+        (Standing::Approved { approvals }, Some(lasts)) => {
+            Some(grants::of_answer(writing, &confirmation, &given, approvals, lasts)?)
+        }
+        (_, Some(_)) => return refuse("only a yes that is enough by itself stands for a while"),
+    };
+    let Given { answer, channel, by, operator, signed, .. } = given;
+    let is_declined = matches!(answer, Answer::Decline);
     stand(writing, &confirmation, &standing)?;
     let assertion = signed.map(|(assertion, _)| Box::new(assertion));
     let event = AuditEvent::Answered { confirmation: id, answer, sufficient, channel, by, operator, assertion };
-    writing.append(subject, event)
+    writing.append(subject, event)?;
+    if is_declined {
+        grants::end_those(writing, Ended::Declined, operator, |grant| grant.is_contradicted_by(&confirmation))?;
+    }
+    grant.map_or(Ok(()), |grant| grants::give(writing, &grant))
 }
 
 /// See [`crate::store::Store::reject`].

@@ -95,8 +95,23 @@ async fn no_more_is_kept_than_is_shown() {
     // So many newer rows that the first is not among the newest any more; none of them is sealed.
     let newer = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
                  INSERT INTO confirmations (id, request, state, confirmation, standing, seal)
-                 SELECT 'newer-' || i, 'r', 's', '{}', '{}', 'x' FROM n";
-    plain(place.path()).execute(newer, []).unwrap();
+                 SELECT STANDING || i, 'r', 's', '{}', STANDING, 'x' FROM n";
+    let answered = newer.replace("STANDING", "'{\"state\":\"spent\"}'");
+    plain(place.path()).execute(&answered, []).unwrap();
+    assert_eq!(ids(&shown(&store).await), [question.id], "what is answered pushes nothing out");
+    let open = newer.replace("STANDING", "'{\"state\":\"open\"}'");
+    plain(place.path()).execute(&open, []).unwrap();
     assert!(shown(&store).await.is_empty());
     assert_eq!(store.open.lock().unwrap().rows.len(), 1_000);
+}
+
+#[tokio::test]
+async fn what_was_answered_is_not_even_read() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path());
+    ask(&store, &laws::question(Duration::from_secs(600))).await;
+    let plan: String = plain(place.path())
+        .query_row(&format!("EXPLAIN QUERY PLAN {}", super::select()), [], |row| row.get(3))
+        .unwrap();
+    assert!(plan.contains("open_confirmations"), "{plan}");
 }
