@@ -273,7 +273,7 @@ async fn under_other_policies_it_covers_nothing() {
     std::fs::write(at("policies/people.cedar"), policy.replace("It is the crown.", "It is the crown jewel.")).unwrap();
     let toolsets = mollyguard_tools::toolsets();
     let mut gateway = Gateway::open(Config::load(&at("mollyguard.toml"), &toolsets).unwrap(), toolsets).unwrap();
-    gateway.separation = crate::operators::Separation::OwnUser;
+    (gateway.separation, gateway.dumpable) = (crate::operators::Separation::OwnUser, false);
     let gateway = Arc::new(gateway);
     asked(make(&gateway, "sqlite_write", visit("vault"), alice()).await);
     assert_eq!(world.visits("vault"), 1);
