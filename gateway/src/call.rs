@@ -78,10 +78,6 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
     let errand = Arc::new(errand);
     let declaration = &errand.tool.declaration;
 
-    // Who may answer can change at any moment, through any process.
-    if declaration.mutates() {
-        gateway.people_changed().await;
-    }
     // Hopeless whatever is found, and whoever blesses it? Then the target is not even looked at.
     gateway.could_allow(id, request, &errand).await?;
     if declaration.mutates() {

@@ -52,6 +52,10 @@ impl Gateway {
             uid: None,
             environment: target.environment.clone(),
         };
+        // Who may answer can change at any moment, through any process.
+        if declaration.mutates() {
+            self.people_changed().await;
+        }
         match self.policies.could_allow(&request.principal, declaration, &whole) {
             Ok(()) => Ok(()),
             Err(because) => Err(self.deny(id, request, errand, None, because).await),

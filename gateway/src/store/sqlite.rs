@@ -39,7 +39,7 @@ use super::{
     Asking, Bounds, CallFilter, Ending, Given, Granted, Intent, NoEnd, NotHere, OpenQuestions, Quarantine, Start,
     Store, StoreError, StoredCall, Unfinished,
 };
-use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject};
+use crate::audit::{ArgsKey, AuditEvent, AuditRecord, Subject};
 use crate::confirm::{Channel, Confirmation, Grant, Standing};
 use crate::identity::Principal;
 use crate::operators::{Enrolment, Invitation, Operator, Session};
@@ -223,14 +223,6 @@ fn closed() -> StoreError {
     StoreError::Failed("the store is closed".into())
 }
 
-/// Ends a call that was written down but whose caller had left before it got the intent, so that nothing ran.
-fn never_ran(call: Uuid) -> Box<dyn Work> {
-    let note = "the caller was gone before the call could start".to_owned();
-    let ending = Ending { end: End::Untouched, undo: None, note: Some(note), probe: None };
-    let run = move |writing: &mut Writing<'_>| writes::end(writing, call, &ending);
-    Box::new(Task { durable: true, run: Some(Box::new(run)), result: None, reply: None, lost: None })
-}
-
 impl Drop for SqliteStore {
     /// Writes what is waiting, as [`Store::close`] does, and waits for it.
     fn drop(&mut self) {
@@ -251,7 +243,7 @@ impl Store for SqliteStore {
             run: Some(Box::new(move |writing: &mut Writing<'_>| writes::begin(writing, start))),
             result: None,
             reply: Some(reply),
-            lost: Some(Box::new(never_ran)),
+            lost: Some(Box::new(writes::never_ran)),
         };
         self.send(Box::new(task), answer).await.map(Intent::written)
     }

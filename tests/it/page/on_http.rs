@@ -90,3 +90,36 @@ async fn a_quarantine_is_lifted_by_somebody_who_is_signed_in() -> Result {
     assert_eq!(lifted, 1);
     site.sound().await
 }
+
+/// What an installation can prove follows who is enrolled: as the doctor says it, and as policies are decided by it.
+#[tokio::test]
+async fn enrolling_somebody_raises_what_can_be_proved() -> Result {
+    let mut world = rental("")?;
+    world.default_policies();
+    let site = super::Site::of(world).await?;
+    let ceiling = async || -> Result<serde_json::Value> {
+        let printed = site.world.run(&["doctor", "--json"]).await?;
+        Ok(serde_json::from_str::<serde_json::Value>(&printed.stdout)?["ceiling"].take())
+    };
+    let purge = json!({"target": "fleet", "table": "bookings"});
+    assert_eq!(ceiling().await?["assurance"], "typed");
+    let refused = site.agent.call(PURGE, purge.clone()).await?;
+    assert!(refused.refused("denied").text().contains("nobody is enrolled as an operator"), "{}", refused.text());
+    let checked = site.world.run(&["policy", "check"]).await?.stdout;
+    assert!(checked.contains("refused irreversible-in-production-needs-a-person-out-of-band"), "{checked}");
+
+    let (ada, _) = site.enrolled("ada").await?;
+    let proven = ceiling().await?;
+    assert_eq!((&proven["assurance"], &proven["approvers"]), (&json!("out_of_band"), &json!(1)), "{proven}");
+    let checked = site.world.run(&["policy", "check"]).await?.stdout;
+    assert!(!checked.contains("irreversible-in-production") && checked.contains("by 2 people"), "{checked}");
+    site.agent.call(PURGE, purge.clone()).await?.refused("confirmation_required");
+    assert_eq!(ada.form("/sign-out", "").await?.status, 303);
+
+    // And is lowered again with whoever leaves.
+    assert_eq!(site.world.run(&["operator", "remove", "ada"]).await?.code, Some(0));
+    assert_eq!(ceiling().await?["assurance"], "typed");
+    site.agent.call(PURGE, purge).await?.refused("denied");
+    assert_eq!(site.world.rows("fleet", "bookings")?, 12);
+    site.sound().await
+}

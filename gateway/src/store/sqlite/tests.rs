@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::*;
-use crate::audit::{verify_export, verify_store};
+use crate::audit::{End, verify_export, verify_store};
 use crate::store::laws::{self, ended, ran, start, subject};
 
 pub(crate) fn options(directory: &Path) -> OpenStore {
@@ -336,7 +336,7 @@ async fn a_call_whose_caller_left_does_not_stay_open() {
             run: Some(Box::new(run)),
             result: None,
             reply: Some(reply),
-            lost: Some(Box::new(never_ran)),
+            lost: Some(Box::new(writes::never_ran)),
         };
         tokio::spawn(async move { store.send(Box::new(task), answer).await.map(drop) })
     };

@@ -14,6 +14,7 @@ use super::operators;
 use super::rows::{CallRow, ConfirmationRow};
 use super::schema::failed;
 use super::unsettled::{self, Looker, Unwritten};
+use super::writer::{Task, Work};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject, chain};
 use crate::confirm::{Answer, Channel, Confirmation, Ended, Standing, strength};
 use crate::store::{Ending, Given, Start, StoreError};
@@ -239,6 +240,14 @@ pub(super) fn end(writing: &mut Writing<'_>, call: Uuid, ending: &Ending) -> Res
     }
     failpoint::pass("finish_written").map_err(|error| StoreError::Failed(error.to_string()))?;
     Ok(true)
+}
+
+/// Ends a call that was written down but whose caller had left before it got the intent, so that nothing ran.
+pub(super) fn never_ran(call: Uuid) -> Box<dyn Work> {
+    let note = "the caller was gone before the call could start".to_owned();
+    let ending = Ending { end: End::Untouched, undo: None, note: Some(note), probe: None };
+    let run = move |writing: &mut Writing<'_>| end(writing, call, &ending);
+    Box::new(Task { durable: true, run: Some(Box::new(run)), result: None, reply: None, lost: None })
 }
 
 /// See [`crate::store::Store::answer`].

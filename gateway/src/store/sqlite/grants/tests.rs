@@ -104,8 +104,12 @@ async fn what_another_program_writes_is_no_approval() {
 async fn a_store_from_before_is_read_as_it_was() {
     let place = tempfile::tempdir().unwrap();
     let call = ran(&open(place.path()), start(), End::Succeeded).await;
-    plain(place.path()).execute_batch("DROP INDEX open_confirmations; DROP TABLE granted_calls; DROP TABLE grants;
-             PRAGMA user_version = 3").unwrap();
+    plain(place.path())
+        .execute_batch(
+            "DROP INDEX open_confirmations; DROP TABLE granted_calls; DROP TABLE grants;
+             PRAGMA user_version = 3",
+        )
+        .unwrap();
     let store = open(place.path());
     assert_eq!(store.calls(CallFilter::default()).await.unwrap().len(), 1);
     assert_eq!(store.call(call).await.unwrap().unwrap().grant, None);
