@@ -37,7 +37,7 @@ async fn at_a_terminal(world: &World, id: &str, typed: &str) -> Result<(Option<i
 }
 
 /// A command at a terminal where this is typed when it asks: its exit code and what was shown.
-pub(super) async fn terminal(world: &World, args: &[&str], typed: &str) -> Result<(Option<i32>, String)> {
+pub(crate) async fn terminal(world: &World, args: &[&str], typed: &str) -> Result<(Option<i32>, String)> {
     let mut command = Command::new("python3");
     command.args(["-c", TERMINAL, typed]).arg(mollyguard()?).arg("--config").arg(world.config()?);
     command.args(args).env("NO_COLOR", "1").stdin(Stdio::null()).kill_on_drop(true);
