@@ -2,7 +2,7 @@
 //! comes of their answers in the databases, the store and the record.
 
 mod attacks;
-mod authenticator;
+pub(crate) mod authenticator;
 mod forgeries;
 mod looks;
 mod people;
@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 use crate::behind::{calls, store};
 
 /// The tool whose effect nothing brings back.
-const PURGE: &str = "sqlite_purge_table";
+pub(crate) const PURGE: &str = "sqlite_purge_table";
 /// The tool that is reversible where the rows fit.
 const WRITE: &str = "sqlite_write";
 
 /// Asks for a person out of band before anything in production.
-const OUT_OF_BAND: &str = r#"
+pub(crate) const OUT_OF_BAND: &str = r#"
 @id("production-needs-a-person-out-of-band")
 @reason("It is production.")
 forbid (principal, action, resource)
@@ -39,20 +39,20 @@ unless { context has approval && context.approval.assurance >= 3 && context.appr
 "#;
 
 /// A gateway with its page, and an agent that cannot ask anybody by itself.
-struct Site {
-    world: World,
-    served: Served,
-    agent: Agent,
-    origin: String,
+pub(crate) struct Site {
+    pub(crate) world: World,
+    pub(crate) served: Served,
+    pub(crate) agent: Agent,
+    pub(crate) origin: String,
 }
 
 impl Site {
     /// The rental firm, under the policies that ship and this one.
-    async fn new(policy: &str) -> Result<Self> {
+    pub(crate) async fn new(policy: &str) -> Result<Self> {
         Self::of(rental(policy)?).await
     }
 
-    async fn of(world: World) -> Result<Self> {
+    pub(crate) async fn of(world: World) -> Result<Self> {
         let served = world.serve().await?;
         let agent = served.agent(Era::Modern, Person::absent()).await?;
         let origin = origin(&world).await?;
@@ -60,7 +60,7 @@ impl Site {
     }
 
     /// An agent's call that a person must be asked about; the question's id.
-    async fn ask(&self, tool: &str, args: &Value) -> Result<String> {
+    pub(crate) async fn ask(&self, tool: &str, args: &Value) -> Result<String> {
         let before = open_questions(&self.world)?;
         let reply = self.agent.call(tool, args.clone()).await?;
         reply.refused("confirmation_required");
@@ -71,34 +71,34 @@ impl Site {
     }
 
     /// The bookings of a car are to be deleted in production, which can be undone.
-    async fn ask_to_delete(&self) -> Result<String> {
+    pub(crate) async fn ask_to_delete(&self) -> Result<String> {
         self.ask(WRITE, &delete()).await
     }
 
-    async fn repeat_delete(&self) -> Result<Reply> {
+    pub(crate) async fn repeat_delete(&self) -> Result<Reply> {
         self.agent.call(WRITE, delete()).await
     }
 
     /// A one-time code for the first person, as their terminal shows it.
-    async fn code(&self, name: &str) -> Result<String> {
+    pub(crate) async fn code(&self, name: &str) -> Result<String> {
         first_code(&self.world, name).await
     }
 
     /// Enrols the first person by hand, with a passkey; they are signed in.
-    async fn enrolled(&self, name: &str) -> Result<(Visitor, authenticator::Authenticator)> {
+    pub(crate) async fn enrolled(&self, name: &str) -> Result<(Visitor, authenticator::Authenticator)> {
         let code = self.code(name).await?;
         Visitor::enrolled(&self.origin, &code, 7).await
     }
 
     /// Nothing is left waiting, and the record is whole.
-    async fn sound(self) -> Result {
+    pub(crate) async fn sound(self) -> Result {
         drop(self.agent);
         assert!(self.served.terminate().await?.success());
         crate::behind::sound(&self.world).await
     }
 }
 
-fn rental(policy: &str) -> Result<World> {
+pub(crate) fn rental(policy: &str) -> Result<World> {
     let mut world = World::rental()?;
     world.set("confirm.page", true).set("confirm.page_port", 0);
     if !policy.is_empty() {
@@ -109,17 +109,22 @@ fn rental(policy: &str) -> Result<World> {
     Ok(world)
 }
 
+/// A port nobody listens on. Somebody may before the gateway does; then it says so, and the test fails.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
 fn delete() -> Value {
     json!({"target": "fleet", "sql": "DELETE FROM bookings WHERE vehicle = 2"})
 }
 
 /// The page's origin, once it is served.
-async fn origin(world: &World) -> Result<String> {
+pub(crate) async fn origin(world: &World) -> Result<String> {
     until("the page", || Ok(where_it_is(&world.state()))).await
 }
 
 /// `mollyguard operator enroll` on a terminal of its own.
-async fn first_code(world: &World, name: &str) -> Result<String> {
+pub(crate) async fn first_code(world: &World, name: &str) -> Result<String> {
     let enroll = world.command(&["operator", "enroll", name])?;
     let enroll = enroll.as_std();
     let words = std::iter::once(enroll.get_program()).chain(enroll.get_args());
@@ -136,19 +141,19 @@ async fn first_code(world: &World, name: &str) -> Result<String> {
 }
 
 /// Everything in a text that looks like a code.
-fn codes(text: &str) -> impl Iterator<Item = String> {
+pub(crate) fn codes(text: &str) -> impl Iterator<Item = String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
     let is_code = |word: &&str| word.len() == 23 && word.split('-').all(|group| group.len() == 5);
     words.filter(is_code).map(str::to_owned)
 }
 
 /// The ids of the questions that wait.
-fn open_questions(world: &World) -> Result<Vec<String>> {
+pub(crate) fn open_questions(world: &World) -> Result<Vec<String>> {
     questions_in(world, "open")
 }
 
 /// The ids of the questions that stand like this.
-fn questions_in(world: &World, state: &str) -> Result<Vec<String>> {
+pub(crate) fn questions_in(world: &World, state: &str) -> Result<Vec<String>> {
     let store = store(&world.state())?;
     let mut query = store.prepare("SELECT id, standing FROM confirmations ORDER BY n")?;
     let rows: Vec<(String, String)> =
@@ -158,7 +163,7 @@ fn questions_in(world: &World, state: &str) -> Result<Vec<String>> {
 }
 
 /// How many yeses the store holds for a question.
-fn yeses(world: &World, id: &str) -> Result<usize> {
+pub(crate) fn yeses(world: &World, id: &str) -> Result<usize> {
     let standing: String =
         store(&world.state())?.query_row("SELECT standing FROM confirmations WHERE id = ?1", [id], |row| row.get(0))?;
     let standing: Value = serde_json::from_str(&standing)?;
@@ -166,7 +171,7 @@ fn yeses(world: &World, id: &str) -> Result<usize> {
 }
 
 /// How many calls succeeded.
-fn succeeded(world: &World) -> Result<usize> {
+pub(crate) fn succeeded(world: &World) -> Result<usize> {
     Ok(calls(world)?.iter().filter(|call| call.ended.as_deref() == Some("succeeded")).count())
 }
 
@@ -199,18 +204,22 @@ async fn invited(tab: &Tab, name: &str) -> Result<String> {
 
 /// Somebody without a browser, and without a browser's manners.
 #[derive(Clone, Debug)]
-struct Visitor {
-    origin: String,
-    cookie: String,
+pub(crate) struct Visitor {
+    pub(crate) origin: String,
+    pub(crate) cookie: String,
 }
 
 impl Visitor {
-    fn stranger(origin: &str) -> Self {
+    pub(crate) fn stranger(origin: &str) -> Self {
         Self { origin: origin.to_owned(), cookie: String::new() }
     }
 
     /// Enrols with a passkey.
-    async fn enrolled(origin: &str, code: &str, credential: u8) -> Result<(Self, authenticator::Authenticator)> {
+    pub(crate) async fn enrolled(
+        origin: &str,
+        code: &str,
+        credential: u8,
+    ) -> Result<(Self, authenticator::Authenticator)> {
         let authenticator = authenticator::Authenticator::new(origin, credential)?;
         let stranger = Self::stranger(origin);
         let started = stranger.json("/enroll/start", &json!({"code": code})).await?;
@@ -225,40 +234,46 @@ impl Visitor {
     }
 
     /// With the cookie that was set.
-    fn with(&self, response: &RawResponse) -> Result<Self> {
+    pub(crate) fn with(&self, response: &RawResponse) -> Result<Self> {
         let cookie = response.header("set-cookie").ok_or("a cookie is set")?;
         Ok(Self { cookie: cookie.split(';').next().unwrap_or_default().to_owned(), ..self.clone() })
     }
 
-    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result<RawResponse> {
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<RawResponse> {
         let cookie = [("Cookie", self.cookie.as_str())];
         let with_cookie = if self.cookie.is_empty() { headers.to_vec() } else { [headers, &cookie].concat() };
         http(method, &format!("{}{path}", self.origin), &with_cookie, body).await
     }
 
-    async fn get(&self, path: &str) -> Result<RawResponse> {
+    pub(crate) async fn get(&self, path: &str) -> Result<RawResponse> {
         self.send("GET", path, &[], "").await
     }
 
-    async fn form(&self, path: &str, body: &str) -> Result<RawResponse> {
+    pub(crate) async fn form(&self, path: &str, body: &str) -> Result<RawResponse> {
         let headers = [("Origin", self.origin.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
         self.send("POST", path, &headers, body).await
     }
 
-    async fn json(&self, path: &str, body: &Value) -> Result<RawResponse> {
+    pub(crate) async fn json(&self, path: &str, body: &Value) -> Result<RawResponse> {
         let headers = [("Origin", self.origin.as_str()), ("Content-Type", "application/json")];
         self.send("POST", path, &headers, &body.to_string()).await
     }
 
     /// What a yes to a question is signed over, as its page says.
-    async fn challenge(&self, question: &str) -> Result<String> {
+    pub(crate) async fn challenge(&self, question: &str) -> Result<String> {
         let page = self.get(&format!("/questions/{question}")).await?.body;
         let (_, rest) = page.split_once("data-challenge=\"").ok_or_else(|| format!("no challenge in {page}"))?;
         Ok(rest.split('"').next().unwrap_or_default().to_owned())
     }
 
     /// An approval with this signature.
-    async fn approve(&self, question: &str, typed: Option<&str>, assertion: &Value) -> Result<RawResponse> {
+    pub(crate) async fn approve(&self, question: &str, typed: Option<&str>, assertion: &Value) -> Result<RawResponse> {
         let body = json!({"decision": "approve", "typed": typed, "assertion": assertion});
         self.json(&format!("/questions/{question}/answer"), &body).await
     }
