@@ -3,6 +3,7 @@
 mod accidents;
 mod apart;
 mod asking;
+mod attacks;
 mod behind;
 mod cli;
 mod conformance;

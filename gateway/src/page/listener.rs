@@ -24,6 +24,7 @@ use crate::gateway::Gateway;
 const LOCK: &str = "page.lock";
 /// How often those who do not hold the page look whether they can: it is free within this after its holder is gone.
 const LOOK: Duration = Duration::from_millis(500);
+const _: () = assert!(LOOK.as_millis() < 1_000, "somebody who answers must not wait two seconds for another holder");
 /// How long a browser may take over a request's head.
 const HEAD: Duration = Duration::from_secs(10);
 /// How many connections are open at a time; more wait to be accepted.

@@ -128,13 +128,14 @@ pub(super) async fn live(State(page): State<Page>, here: Here) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, "Too many browsers are watching.\n").into_response();
     };
     let changes = page.0.live.watch();
-    let ends_at = here.session.expires_at;
-    let events = stream::unfold((changes, place, ends_at), async |(mut changes, place, ends_at)| {
-        let left = Duration::try_from(ends_at.duration_since(now())).unwrap_or_default();
+    let events = stream::unfold((page, changes, place, here.session), async |(page, mut changes, place, session)| {
+        let left = Duration::try_from(session.expires_at.duration_since(now())).unwrap_or_default();
         timeout(left, changes.changed()).await.ok()?.ok()?;
+        // Over, too, when they signed out meanwhile or were removed.
+        page.0.gateway.store.session(session.token).await.ok()??;
         let version = *changes.borrow_and_update();
         let event = Event::default().event("changed").data(version.to_string());
-        Some((Ok::<_, Infallible>(event), (changes, place, ends_at)))
+        Some((Ok::<_, Infallible>(event), (page, changes, place, session)))
     });
     Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response()
 }

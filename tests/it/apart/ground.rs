@@ -68,6 +68,11 @@ pub(crate) struct Ground {
 
 impl Ground {
     pub(crate) async fn new() -> Result<Self> {
+        Self::with("wait_s = 0\n", "").await
+    }
+
+    /// The same with more keys of `[confirm]`, and more policies.
+    pub(crate) async fn with(confirm: &str, policies: &str) -> Result<Self> {
         let ground = Self { dir: TempDir::with_prefix("mollyguard-apart-")? };
         let path = ground.path();
         fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
@@ -79,19 +84,19 @@ impl Ground {
         let rental = include_str!("../../src/rental.sql");
         Connection::open(path.join("data/fleet.db"))?.execute_batch(rental)?;
         fs::write(path.join("etc/secret"), "canary-5ecb1d")?;
-        fs::write(
-            path.join("etc/policies/own.cedar"),
-            "@id(\"developers-only\")\n@reason(\"Only developers read here.\")\n\
-             forbid (principal, action in Action::\"sqlite\", resource) unless { principal in Role::\"developer\" };\n",
-        )?;
+        let own = "@id(\"developers-only\")\n@reason(\"Only developers read here.\")\n\
+             forbid (principal, action in Action::\"sqlite\", resource) unless { principal in Role::\"developer\" };\n";
+        fs::write(path.join("etc/policies/own.cedar"), format!("{own}{policies}"))?;
         fs::write(
             path.join("etc/policies/in-client.cedar"),
             include_str!("../../../examples/in-client/policies/in-client.cedar"),
         )?;
-        let config = "[gateway]\nstate = \"../state\"\n[policies]\ndefaults = false\ndirectories = [\"policies\"]\n\
-             [confirm]\ndenial_s = 0\n[redact]\nsecrets = [\"file:secret\"]\n[socket]\nconnections_each = 4\n\
+        let config = format!(
+            "[gateway]\nstate = \"../state\"\n[policies]\ndefaults = false\ndirectories = [\"policies\"]\n\
+             [confirm]\ndenial_s = 0\n{confirm}[redact]\nsecrets = [\"file:secret\"]\n[socket]\nconnections_each = 4\n\
              [socket.users.games]\nroles = [\"developer\"]\n[environments.production]\ntier = \"production\"\n\
-             [targets.fleet]\nkind = \"sqlite\"\nenvironment = \"production\"\npath = \"../data/fleet.db\"\n";
+             [targets.fleet]\nkind = \"sqlite\"\nenvironment = \"production\"\npath = \"../data/fleet.db\"\n"
+        );
         fs::write(path.join("etc/mollyguard.toml"), config)?;
         let shell = "set -e; cd \"$1\"; mkdir state; chown -R daemon:daemon etc data state; chmod -R go= etc data state; \
                      chown daemon:games run; chown daemon:man run-operators; chmod 2750 run run-operators";

@@ -1,5 +1,6 @@
 //! The gateway as a user of its own: an agent's user can call it, and can do nothing else to it.
 
+mod code;
 mod files;
 mod ground;
 mod local;
@@ -10,9 +11,9 @@ use mollyguard_tests::{Era, Person, Result, until, within};
 use serde_json::{Value, json};
 
 use crate::asking::absent::TERMINAL;
-use ground::{OPERATOR, OTHER, Ran, STRANGER, User};
+use ground::{OPERATOR, Ran};
 
-pub(crate) use ground::{AGENT, GATEWAY, Ground};
+pub(crate) use ground::{AGENT, GATEWAY, Ground, OTHER, Running, STRANGER, User};
 
 const COUNT: &str = "SELECT count(*) FROM bookings";
 
@@ -235,9 +236,18 @@ async fn an_operator_answers_and_the_agent_cannot() -> Result {
 
 /// `approvals approve` as the operator, at a terminal where this is typed.
 async fn typed_at_desk(ground: &Ground, id: &str, typed: &str) -> Result<(Option<i32>, String)> {
-    let operators = ground.operators();
-    let mut inner = ground.mollyguard(OPERATOR, &["approvals", "approve", id, "--operators"]).into_std();
-    inner.arg(&operators);
+    let operators = ground.operators().display().to_string();
+    at_a_terminal(ground, OPERATOR, &["approvals", "approve", id, "--operators", &operators], typed).await
+}
+
+/// A command as this user, at a terminal of their own where this is typed when it asks: its exit code and what was shown.
+pub(crate) async fn at_a_terminal(
+    ground: &Ground,
+    user: User,
+    args: &[&str],
+    typed: &str,
+) -> Result<(Option<i32>, String)> {
+    let inner = ground.mollyguard(user, args).into_std();
     // The terminal is made by whoever runs the test, and inherited.
     let program = String::from_utf8(
         std::process::Command::new("sh").args(["-c", "command -v \"$0\""]).arg(inner.get_program()).output()?.stdout,

@@ -8,14 +8,14 @@ use tokio::process::Command;
 
 use super::{PURGE, Setup, WRITE, Way, bookings, visit};
 
-/// Runs a command at a terminal of its own and types one line when it asks for it.
+/// Runs a command at a terminal of its own and types a line each time it asks: the first for the answer, then the code.
 pub(crate) const TERMINAL: &str = r#"
 import os, pty, sys
-typed, argv = sys.argv[1], sys.argv[2:]
+typed, argv = sys.argv[1].split("\x1f"), sys.argv[2:]
 pid, terminal = pty.fork()
 if pid == 0:
     os.execv(argv[0], argv)
-shown, told = b"", False
+shown, told = b"", 0
 while True:
     try:
         chunk = os.read(terminal, 4096)
@@ -24,9 +24,9 @@ while True:
     if not chunk:
         break
     shown += chunk
-    if not told and b"decline: " in shown:
-        os.write(terminal, typed.encode() + b"\n")
-        told = True
+    if typed and any(asks in shown[told:] for asks in (b"decline: ", b"your code: ")):
+        told = len(shown)
+        os.write(terminal, typed.pop(0).encode() + b"\n")
 sys.stdout.write(shown.decode())
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 "#;
@@ -37,7 +37,7 @@ async fn at_a_terminal(world: &World, id: &str, typed: &str) -> Result<(Option<i
 }
 
 /// A command at a terminal where this is typed when it asks: its exit code and what was shown.
-pub(super) async fn terminal(world: &World, args: &[&str], typed: &str) -> Result<(Option<i32>, String)> {
+pub(crate) async fn terminal(world: &World, args: &[&str], typed: &str) -> Result<(Option<i32>, String)> {
     let mut command = Command::new("python3");
     command.args(["-c", TERMINAL, typed]).arg(mollyguard()?).arg("--config").arg(world.config()?);
     command.args(args).env("NO_COLOR", "1").stdin(Stdio::null()).kill_on_drop(true);

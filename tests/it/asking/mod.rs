@@ -6,7 +6,7 @@ mod answers;
 mod hostile;
 mod http;
 mod leaving;
-mod operators;
+pub(crate) mod operators;
 mod protocol;
 mod questions;
 mod replays;
@@ -23,9 +23,13 @@ const WRITE: &str = "sqlite_write";
 
 /// What an agent reaches the gateway over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+pub(crate) enum Way {
     Stdio,
     Http,
+}
+
+impl Way {
+    pub(crate) const BOTH: [Self; 2] = [Self::Stdio, Self::Http];
 }
 
 /// An agent connected to a gateway in a world of its own.
@@ -63,7 +67,7 @@ impl Setup {
 /// The same test in both eras over both transports, each time in a world of its own.
 async fn everywhere(person: impl Fn() -> Person, test: impl AsyncFn(&Setup) -> Result) -> Result {
     for era in Era::BOTH {
-        for way in [Way::Stdio, Way::Http] {
+        for way in Way::BOTH {
             let setup = Setup::new(era, way, person()).await?;
             test(&setup).await.map_err(|error| format!("{era:?} over {way:?}: {error}"))?;
         }

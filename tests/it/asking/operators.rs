@@ -4,23 +4,25 @@ use mollyguard::audit::Subject;
 use mollyguard::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Standing};
 use mollyguard::operators::{Enrolment, Invitation, Operator};
 use mollyguard::store::{Configured, Given, OpenStore, SqliteStore, Store as _, StoreError};
-use mollyguard_tests::{Agent, Era, Person, Raw, Result, World, within};
+use mollyguard_tests::{Agent, Era, Person, Raw, Result, Served, World, within};
 use mollyguard_tools::contract::{Digest, now};
 use tokio::process::Command;
 use uuid::Uuid;
 
+use super::Way;
+
 /// Where the gateway is told that its page is.
-pub(super) const PAGE: &str = "http://localhost:7420";
+pub(crate) const PAGE: &str = "http://localhost:7420";
 
 /// People enrolled with a gateway's store.
-pub(super) struct Operators {
+pub(crate) struct Operators {
     store: SqliteStore,
     people: Vec<Operator>,
 }
 
 impl Operators {
     /// Enrols these people in a world.
-    pub(super) async fn enrolled(world: &World, names: &[&str]) -> Result<Self> {
+    pub(crate) async fn enrolled(world: &World, names: &[&str]) -> Result<Self> {
         let digest = Digest::of_bytes(b"the page");
         let configured = Configured { version: "0".to_owned(), configuration: digest, policies: digest };
         let store = SqliteStore::open(OpenStore::new(world.state(), configured))?;
@@ -41,7 +43,7 @@ impl Operators {
     }
 
     /// The one question that is open, as soon as there is one.
-    pub(super) async fn question(&self) -> Result<Confirmation> {
+    pub(crate) async fn question(&self) -> Result<Confirmation> {
         let mut changes = self.store.changes();
         let found = async {
             loop {
@@ -54,18 +56,23 @@ impl Operators {
         within("a question", found).await?
     }
 
+    /// The question with this id.
+    pub(crate) async fn asked(&self, id: &str) -> Result<Confirmation> {
+        Ok(self.store.confirmation(Uuid::parse_str(id)?).await?.ok_or("no such question")?.0)
+    }
+
     /// How many questions are open.
-    pub(super) async fn open(&self) -> Result<usize> {
+    pub(crate) async fn open(&self) -> Result<usize> {
         Ok(self.store.open_confirmations().await?.len())
     }
 
     /// What became of a question.
-    pub(super) async fn standing(&self, question: &Confirmation) -> Result<Standing> {
+    pub(crate) async fn standing(&self, question: &Confirmation) -> Result<Standing> {
         Ok(self.store.confirmation(question.id).await?.ok_or("no such question")?.1)
     }
 
     /// One of them says yes.
-    pub(super) async fn approve(&self, question: &Confirmation, who: usize) -> std::result::Result<(), StoreError> {
+    pub(crate) async fn approve(&self, question: &Confirmation, who: usize) -> std::result::Result<(), StoreError> {
         let Some(operator) = self.people.get(who) else { return Err(StoreError::NotEnrolled("nobody".to_owned())) };
         let channel = Channel::Page;
         let approval = Approval {
@@ -88,7 +95,7 @@ fn about(question: &Confirmation) -> Subject {
 }
 
 /// A world where purging a table of `fleet` needs one person out of band, and of `fleet_staging` two.
-pub(super) fn guarded() -> Result<World> {
+pub(crate) fn guarded() -> Result<World> {
     let mut world = super::counting()?;
     std::fs::create_dir(world.path().join("people"))?;
     std::fs::write(world.path().join("people/people.cedar"), POLICY)?;
@@ -118,12 +125,34 @@ fn paged(world: &World) -> Result<Command> {
     Ok(command)
 }
 
-/// An agent of such a gateway.
-pub(super) async fn agent(world: &World, era: Era, person: Person) -> Result<Agent> {
-    Agent::over_stdio(paged(world)?, era, person).await
+/// An agent of such a gateway, which lives as long as it.
+pub(crate) struct Reached {
+    agent: Agent,
+    _served: Option<Served>,
+}
+
+impl std::ops::Deref for Reached {
+    type Target = Agent;
+
+    fn deref(&self) -> &Agent {
+        &self.agent
+    }
+}
+
+/// An agent of such a gateway, which is started for it.
+pub(crate) async fn agent(world: &World, way: Way, era: Era, person: Person) -> Result<Reached> {
+    let mut command = paged(world)?;
+    match way {
+        Way::Stdio => Ok(Reached { agent: Agent::over_stdio(command, era, person).await?, _served: None }),
+        Way::Http => {
+            command.arg("http");
+            let served = Served::start(command).await?;
+            Ok(Reached { agent: served.agent(era, person).await?, _served: Some(served) })
+        }
+    }
 }
 
 /// Such a gateway, spoken to in bytes.
-pub(super) fn raw(world: &World) -> Result<Raw> {
+pub(crate) fn raw(world: &World) -> Result<Raw> {
     Raw::start(paged(world)?)
 }

@@ -5,7 +5,7 @@ use mollyguard_tests::{Era, Person, Raw, Result, World, within};
 use serde_json::{Value, json};
 
 use super::operators::{Operators, PAGE, agent, guarded, raw};
-use super::{PURGE, bookings, events, everywhere, visit};
+use super::{PURGE, Way, bookings, events, everywhere, visit};
 
 /// What clients declare: pages, forms, both, nothing.
 fn kinds() -> [Value; 4] {
@@ -15,6 +15,11 @@ fn kinds() -> [Value; 4] {
         json!({"elicitation": {"form": {}, "url": {}}}),
         json!({}),
     ]
+}
+
+/// Both transports in both eras.
+fn ways() -> impl Iterator<Item = (Way, Era)> {
+    Way::BOTH.into_iter().flat_map(|way| Era::BOTH.map(|era| (way, era)))
 }
 
 fn staging() -> Value {
@@ -28,12 +33,12 @@ fn assert_whole(world: &World) -> Result {
 }
 
 /// A client of this kind that accepts whatever it is sent, with whatever content.
-async fn accepts_everything(era: Era, kind: Value) -> Result {
+async fn accepts_everything(way: Way, era: Era, kind: Value) -> Result {
     let world = guarded()?;
     let operators = Operators::enrolled(&world, &["olga", "piet"]).await?;
     for content in [json!({}), json!({"name": "bookings"}), json!({"decision": "approve"})] {
-        println!("{era:?} {kind} {content}");
-        let agent = agent(&world, era, Person::accepts(content).with_capabilities(kind.clone())).await?;
+        println!("{way:?} {era:?} {kind} {content}");
+        let agent = agent(&world, way, era, Person::accepts(content).with_capabilities(kind.clone())).await?;
         let (one, two) = tokio::join!(agent.call(PURGE, bookings()), agent.call(PURGE, staging()));
         for reply in [one?, two?] {
             let pending = &reply.refused("confirmation_required").structured()["confirmation"];
@@ -51,8 +56,8 @@ async fn accepts_everything(era: Era, kind: Value) -> Result {
 
 #[tokio::test]
 async fn a_client_that_accepts_everything_runs_nothing_out_of_band() -> Result {
-    for era in Era::BOTH {
-        let [pages, forms, both, neither] = kinds().map(|kind| accepts_everything(era, kind));
+    for (way, era) in ways() {
+        let [pages, forms, both, neither] = kinds().map(|kind| accepts_everything(way, era, kind));
         tokio::try_join!(pages, forms, both, neither)?;
     }
     Ok(())
@@ -60,16 +65,16 @@ async fn a_client_that_accepts_everything_runs_nothing_out_of_band() -> Result {
 
 #[tokio::test]
 async fn a_waiting_call_runs_when_another_process_writes_the_answer() -> Result {
-    for era in Era::BOTH {
+    for (way, era) in ways() {
         for kind in kinds() {
-            println!("{era:?} {kind}");
+            println!("{way:?} {era:?} {kind}");
             let mut world = guarded()?;
             let operators = Operators::enrolled(&world, &["olga", "piet"]).await?;
             // A client that can be told of nothing is told first, and waits when it repeats.
-            let told = agent(&world, era, Person::absent()).await?;
+            let told = agent(&world, way, era, Person::absent()).await?;
             told.call(PURGE, staging()).await?.refused("confirmation_required");
             world.set("confirm.wait_s", 300);
-            let agent = agent(&world, era, Person::accepts(json!({})).with_capabilities(kind.clone())).await?;
+            let agent = agent(&world, way, era, Person::accepts(json!({})).with_capabilities(kind.clone())).await?;
             let question = operators.question().await?;
             let answer = async {
                 operators.approve(&question, 0).await?;
@@ -92,13 +97,13 @@ async fn a_waiting_call_runs_when_another_process_writes_the_answer() -> Result 
 
 #[tokio::test]
 async fn an_approval_is_used_by_the_next_repetition_and_no_other() -> Result {
-    for era in Era::BOTH {
+    for (way, era) in ways() {
         for kind in kinds() {
-            println!("{era:?} {kind}");
+            println!("{way:?} {era:?} {kind}");
             let world = guarded()?;
             let operators = Operators::enrolled(&world, &["olga"]).await?;
-            let one = agent(&world, era, Person::accepts(json!({})).with_capabilities(kind.clone())).await?;
-            let two = agent(&world, era, Person::accepts(json!({})).with_capabilities(kind.clone())).await?;
+            let one = agent(&world, way, era, Person::accepts(json!({})).with_capabilities(kind.clone())).await?;
+            let two = agent(&world, way, era, Person::accepts(json!({})).with_capabilities(kind.clone())).await?;
             one.call(PURGE, bookings()).await?.refused("confirmation_required");
             let question = operators.question().await?;
             operators.approve(&question, 0).await?;
@@ -164,7 +169,7 @@ async fn a_client_that_is_gone_leaves_a_question_and_nothing_done() -> Result {
         operators.approve(&question, 0).await?;
         assert_whole(&world)?;
         // Whoever comes next and makes the same call has the answer.
-        let agent = agent(&world, Era::Modern, Person::absent()).await?;
+        let agent = agent(&world, Way::Stdio, Era::Modern, Person::absent()).await?;
         agent.call(PURGE, bookings()).await?.done();
         assert!(world.rows("fleet", "bookings").is_err(), "it is purged");
         super::assert_sound(&world).await?;
@@ -174,12 +179,12 @@ async fn a_client_that_is_gone_leaves_a_question_and_nothing_done() -> Result {
 
 #[tokio::test]
 async fn an_approval_of_what_changed_or_expired_runs_nothing() -> Result {
-    for era in Era::BOTH {
+    for (way, era) in ways() {
         for kind in kinds() {
-            println!("{era:?} {kind}");
+            println!("{way:?} {era:?} {kind}");
             let world = guarded()?;
             let operators = Operators::enrolled(&world, &["olga"]).await?;
-            let agent = agent(&world, era, Person::accepts(json!({})).with_capabilities(kind.clone())).await?;
+            let agent = agent(&world, way, era, Person::accepts(json!({})).with_capabilities(kind.clone())).await?;
             agent.call(PURGE, bookings()).await?.refused("confirmation_required");
             operators.approve(&operators.question().await?, 0).await?;
             world.sql("fleet", "UPDATE bookings SET days = days + 1 WHERE id = 1")?;
@@ -187,11 +192,19 @@ async fn an_approval_of_what_changed_or_expired_runs_nothing() -> Result {
             assert_whole(&world)?;
         }
     }
+    let [stdio, http] = Way::BOTH.map(expired);
+    tokio::try_join!(stdio, http)?;
+    Ok(())
+}
+
+/// The approval of a question that has run out since runs nothing, in either era.
+async fn expired(way: Way) -> Result {
     let mut world = guarded()?;
     world.set("confirm.expires_s", 10);
     let operators = Operators::enrolled(&world, &["olga"]).await?;
-    let agent = agent(&world, Era::Modern, Person::absent()).await?;
-    agent.call(PURGE, bookings()).await?.refused("confirmation_required");
+    let newer = agent(&world, way, Era::Modern, Person::absent()).await?;
+    let older = agent(&world, way, Era::Legacy, Person::absent()).await?;
+    newer.call(PURGE, bookings()).await?.refused("confirmation_required");
     let question = operators.question().await?;
     operators.approve(&question, 0).await?;
     let over = async {
@@ -200,8 +213,61 @@ async fn an_approval_of_what_changed_or_expired_runs_nothing() -> Result {
         }
     };
     within("the end of a question", over).await?;
-    agent.call(PURGE, bookings()).await?.refused("confirmation_expired");
+    newer.call(PURGE, bookings()).await?.refused("confirmation_expired");
+    // Whoever comes next is asked anew.
+    older.call(PURGE, bookings()).await?.refused("confirmation_required");
+    assert_ne!(operators.question().await?.id, question.id);
     assert_whole(&world)
+}
+
+/// Gives up a call that waits, as a client does that lost its patience, or that is closed.
+#[derive(Clone, Copy, Debug)]
+enum GivesUp {
+    Cancels,
+    HangsUp,
+}
+
+async fn given_up(way: Way, era: Era, kind: Value, how: GivesUp) -> Result {
+    println!("{way:?} {era:?} {kind} {how:?}");
+    let mut world = guarded()?;
+    world.set("confirm.wait_s", 300);
+    let operators = Operators::enrolled(&world, &["olga"]).await?;
+    let one = agent(&world, way, era, Person::accepts(json!({})).with_capabilities(kind)).await?;
+    let two = agent(&world, way, era, Person::absent()).await?;
+    // Who can be told of nothing is told first, and waits when they repeat.
+    two.call(PURGE, bookings()).await?.refused("confirmation_required");
+    let question = operators.question().await?;
+    let waits = one.start(PURGE, bookings()).await?;
+    match how {
+        GivesUp::Cancels => waits.cancel().await?,
+        GivesUp::HangsUp => drop(one),
+    }
+    assert_whole(&world)?;
+    assert_eq!(operators.standing(&question).await?, Standing::unanswered(), "giving up is no answer");
+    operators.approve(&question, 0).await?;
+    // Whether the gateway has seen it go or not: one of the two runs it, once.
+    let reply = two.call(PURGE, bookings()).await?;
+    println!("the next one: {}", reply.text());
+    assert!(world.rows("fleet", "bookings").is_err(), "it is purged: {}", reply.text());
+    assert!(matches!(operators.standing(&question).await?, Standing::Spent { .. }));
+    let events = events(&world, PURGE).await?;
+    assert_eq!(events.iter().filter(|event| *event == "started").count(), 1, "{events:?}");
+    super::assert_sound(&world).await
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_waiting_leaves_an_approval_that_runs_once() -> Result {
+    for (way, era) in ways() {
+        for how in [GivesUp::Cancels, GivesUp::HangsUp] {
+            // A newer client is told of a page by a result, and does not wait in its first call.
+            let kinds =
+                if era == Era::Legacy { vec![json!({}), json!({"elicitation": {"url": {}}})] } else { vec![json!({})] };
+            for kind in kinds {
+                given_up(way, era, kind, how).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -9,24 +9,24 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _
 use serde_json::{Value, json};
 
 /// The user was there, and was verified.
-pub(super) const VERIFIED: u8 = 0x05;
+pub(crate) const VERIFIED: u8 = 0x05;
 /// The user was there.
-pub(super) const PRESENT: u8 = 0x01;
+pub(crate) const PRESENT: u8 = 0x01;
 
 /// One passkey for `localhost`.
-pub(super) struct Authenticator {
+pub(crate) struct Authenticator {
     pair: EcdsaKeyPair,
     credential: [u8; 16],
     /// What it says of its owner.
-    pub(super) flags: u8,
+    pub(crate) flags: u8,
     /// What it says of the page that asks.
-    pub(super) origin: String,
+    pub(crate) origin: String,
     /// How often it has signed; 0 for ever where it does not count.
-    pub(super) count: u32,
+    pub(crate) count: u32,
 }
 
 impl Authenticator {
-    pub(super) fn new(origin: &str, credential: u8) -> Result<Self> {
+    pub(crate) fn new(origin: &str, credential: u8) -> Result<Self> {
         let random = SystemRandom::new();
         let wrong = |_| "no key could be made";
         let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).map_err(wrong)?;
@@ -45,7 +45,7 @@ impl Authenticator {
     }
 
     /// What `navigator.credentials.create` would answer (Web Authentication §6.5), without attestation.
-    pub(super) fn create(&self, challenge: &str) -> Value {
+    pub(crate) fn create(&self, challenge: &str) -> Value {
         let public = self.pair.public_key().as_ref();
         let (x, y) = public.split_at(33);
         // {1: 2, 3: -7, -1: 1, -2: x, -3: y}
@@ -62,7 +62,7 @@ impl Authenticator {
     }
 
     /// What `navigator.credentials.get` would answer.
-    pub(super) fn sign(&mut self, challenge: &str) -> Result<Value> {
+    pub(crate) fn sign(&mut self, challenge: &str) -> Result<Value> {
         let client = self.client_data("webauthn.get", challenge);
         let data = self.data(self.flags);
         let signed = [&data[..], digest(&SHA256, client.as_bytes()).as_ref()].concat();

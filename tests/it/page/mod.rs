@@ -2,7 +2,7 @@
 //! comes of their answers in the databases, the store and the record.
 
 mod attacks;
-mod authenticator;
+pub(crate) mod authenticator;
 mod forgeries;
 mod grants;
 mod inbox;
@@ -20,12 +20,12 @@ use serde_json::{Value, json};
 use crate::behind::{calls, store};
 
 /// The tool whose effect nothing brings back.
-const PURGE: &str = "sqlite_purge_table";
+pub(crate) const PURGE: &str = "sqlite_purge_table";
 /// The tool that is reversible where the rows fit.
 const WRITE: &str = "sqlite_write";
 
 /// Asks for a person out of band before anything in production.
-const OUT_OF_BAND: &str = r#"
+pub(crate) const OUT_OF_BAND: &str = r#"
 @id("production-needs-a-person-out-of-band")
 @reason("It is production.")
 forbid (principal, action, resource)
@@ -43,21 +43,21 @@ unless { context has approval && context.approval.assurance >= 3 && context.appr
 "#;
 
 /// A gateway with its page, and an agent that cannot ask anybody by itself.
-struct Site {
-    world: World,
+pub(crate) struct Site {
+    pub(crate) world: World,
     /// Where the gateway is not the agent's own.
-    served: Option<Served>,
-    agent: Agent,
-    origin: String,
+    pub(crate) served: Option<Served>,
+    pub(crate) agent: Agent,
+    pub(crate) origin: String,
 }
 
 impl Site {
     /// The rental firm, under the policies that ship and this one; under those of `examples/in-client` where it is empty.
-    async fn new(policy: &str) -> Result<Self> {
+    pub(crate) async fn new(policy: &str) -> Result<Self> {
         Self::of(rental(policy)?).await
     }
 
-    async fn of(world: World) -> Result<Self> {
+    pub(crate) async fn of(world: World) -> Result<Self> {
         let served = world.serve().await?;
         let agent = served.agent(Era::Modern, Person::absent()).await?;
         let origin = origin(&world).await?;
@@ -65,7 +65,7 @@ impl Site {
     }
 
     /// An agent's call that a person must be asked about; the question's id.
-    async fn ask(&self, tool: &str, args: &Value) -> Result<String> {
+    pub(crate) async fn ask(&self, tool: &str, args: &Value) -> Result<String> {
         let before = open_questions(&self.world)?;
         let reply = self.agent.call(tool, args.clone()).await?;
         reply.refused("confirmation_required");
@@ -76,27 +76,27 @@ impl Site {
     }
 
     /// The bookings of a car are to be deleted in production, which can be undone.
-    async fn ask_to_delete(&self) -> Result<String> {
+    pub(crate) async fn ask_to_delete(&self) -> Result<String> {
         self.ask(WRITE, &delete()).await
     }
 
-    async fn repeat_delete(&self) -> Result<Reply> {
+    pub(crate) async fn repeat_delete(&self) -> Result<Reply> {
         self.agent.call(WRITE, delete()).await
     }
 
     /// A one-time code for the first person, as their terminal shows it.
-    async fn code(&self, name: &str) -> Result<String> {
+    pub(crate) async fn code(&self, name: &str) -> Result<String> {
         first_code(&self.world, name).await
     }
 
     /// Enrols the first person by hand, with a passkey; they are signed in.
-    async fn enrolled(&self, name: &str) -> Result<(Visitor, authenticator::Authenticator)> {
+    pub(crate) async fn enrolled(&self, name: &str) -> Result<(Visitor, authenticator::Authenticator)> {
         let code = self.code(name).await?;
         Visitor::enrolled(&self.origin, &code, 7).await
     }
 
     /// Nothing is left waiting, and the record is whole.
-    async fn sound(self) -> Result {
+    pub(crate) async fn sound(self) -> Result {
         match self.served {
             Some(served) => {
                 drop(self.agent);
@@ -108,7 +108,7 @@ impl Site {
     }
 }
 
-fn rental(policy: &str) -> Result<World> {
+pub(crate) fn rental(policy: &str) -> Result<World> {
     let mut world = World::rental()?;
     world.set("confirm.page", true).set("confirm.page_port", 0);
     if !policy.is_empty() {
@@ -119,22 +119,27 @@ fn rental(policy: &str) -> Result<World> {
     Ok(world)
 }
 
+/// A port nobody listens on. Somebody may before the gateway does; then it says so, and the test fails.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
 fn delete() -> Value {
     json!({"target": "fleet", "sql": "DELETE FROM bookings WHERE vehicle = 2"})
 }
 
 /// The page's origin, once it is served.
-async fn origin(world: &World) -> Result<String> {
+pub(crate) async fn origin(world: &World) -> Result<String> {
     until("the page", || Ok(where_it_is(&world.state()))).await
 }
 
 /// The ids of the questions that wait.
-fn open_questions(world: &World) -> Result<Vec<String>> {
+pub(crate) fn open_questions(world: &World) -> Result<Vec<String>> {
     questions_in(world, "open")
 }
 
 /// The ids of the questions that stand like this.
-fn questions_in(world: &World, state: &str) -> Result<Vec<String>> {
+pub(crate) fn questions_in(world: &World, state: &str) -> Result<Vec<String>> {
     let store = store(&world.state())?;
     let mut query = store.prepare("SELECT id, standing FROM confirmations ORDER BY n")?;
     let rows: Vec<(String, String)> =
@@ -144,7 +149,7 @@ fn questions_in(world: &World, state: &str) -> Result<Vec<String>> {
 }
 
 /// How many yeses the store holds for a question.
-fn yeses(world: &World, id: &str) -> Result<usize> {
+pub(crate) fn yeses(world: &World, id: &str) -> Result<usize> {
     let standing: String =
         store(&world.state())?.query_row("SELECT standing FROM confirmations WHERE id = ?1", [id], |row| row.get(0))?;
     let standing: Value = serde_json::from_str(&standing)?;
@@ -152,7 +157,7 @@ fn yeses(world: &World, id: &str) -> Result<usize> {
 }
 
 /// How many calls succeeded.
-fn succeeded(world: &World) -> Result<usize> {
+pub(crate) fn succeeded(world: &World) -> Result<usize> {
     Ok(calls(world)?.iter().filter(|call| call.ended.as_deref() == Some("succeeded")).count())
 }
 
@@ -186,8 +191,8 @@ async fn invited(tab: &Tab, name: &str) -> Result<String> {
 /// Somebody without a browser, and without a browser's manners.
 #[derive(Clone, Debug)]
 pub(crate) struct Visitor {
-    origin: String,
-    cookie: String,
+    pub(crate) origin: String,
+    pub(crate) cookie: String,
 }
 
 impl Visitor {
@@ -196,7 +201,11 @@ impl Visitor {
     }
 
     /// Enrols with a passkey.
-    async fn enrolled(origin: &str, code: &str, credential: u8) -> Result<(Self, authenticator::Authenticator)> {
+    pub(crate) async fn enrolled(
+        origin: &str,
+        code: &str,
+        credential: u8,
+    ) -> Result<(Self, authenticator::Authenticator)> {
         let authenticator = authenticator::Authenticator::new(origin, credential)?;
         let stranger = Self::stranger(origin);
         let started = stranger.json("/enroll/start", &json!({"code": code})).await?;
@@ -216,7 +225,13 @@ impl Visitor {
         Ok(Self { cookie: cookie.split(';').next().unwrap_or_default().to_owned(), ..self.clone() })
     }
 
-    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result<RawResponse> {
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<RawResponse> {
         let cookie = [("Cookie", self.cookie.as_str())];
         let with_cookie = if self.cookie.is_empty() { headers.to_vec() } else { [headers, &cookie].concat() };
         http(method, &format!("{}{path}", self.origin), &with_cookie, body).await
@@ -231,20 +246,20 @@ impl Visitor {
         self.send("POST", path, &headers, body).await
     }
 
-    async fn json(&self, path: &str, body: &Value) -> Result<RawResponse> {
+    pub(crate) async fn json(&self, path: &str, body: &Value) -> Result<RawResponse> {
         let headers = [("Origin", self.origin.as_str()), ("Content-Type", "application/json")];
         self.send("POST", path, &headers, &body.to_string()).await
     }
 
     /// What a yes to a question is signed over, as its page says.
-    async fn challenge(&self, question: &str) -> Result<String> {
+    pub(crate) async fn challenge(&self, question: &str) -> Result<String> {
         let page = self.get(&format!("/questions/{question}")).await?.body;
         let (_, rest) = page.split_once("data-challenge=\"").ok_or_else(|| format!("no challenge in {page}"))?;
         Ok(rest.split('"').next().unwrap_or_default().to_owned())
     }
 
     /// An approval with this signature.
-    async fn approve(&self, question: &str, typed: Option<&str>, assertion: &Value) -> Result<RawResponse> {
+    pub(crate) async fn approve(&self, question: &str, typed: Option<&str>, assertion: &Value) -> Result<RawResponse> {
         let body = json!({"decision": "approve", "typed": typed, "assertion": assertion});
         self.json(&format!("/questions/{question}/answer"), &body).await
     }

@@ -1,14 +1,12 @@
 //! Questions that are answered in a real browser.
 
-use std::net::TcpListener;
-
 use mollyguard_tests::browser::Setup;
 use mollyguard_tests::{Era, Person, Result, until};
 use serde_json::json;
 
 use super::{
-    OUT_OF_BAND, PURGE, Site, TWO_PEOPLE, WRITE, delete, enrol, invited, open_questions, origin, questions_in, rental,
-    somebody, succeeded, yeses,
+    OUT_OF_BAND, PURGE, Site, TWO_PEOPLE, WRITE, delete, enrol, free_port, invited, open_questions, origin,
+    questions_in, rental, somebody, succeeded, yeses,
 };
 use crate::behind::{calls, records};
 
@@ -189,11 +187,6 @@ async fn a_passkey_whose_owner_is_not_verified_is_no_yes() -> Result {
     tab.press("Approve with your passkey").await?;
     tab.sees("Approved.").await?;
     site.sound().await
-}
-
-/// A port nobody listens on. Somebody may before the gateway does; then it says so, and the test fails.
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! `paged CONFIG PAGE`: the gateway as it is, over stdio, told where a page is and that it runs as a user of its own, where a
+//! `paged CONFIG PAGE [http]`: the gateway as it is, over stdio or HTTP, told where a page is and that it runs as a user of its own, where a
 //! code is out of band. It serves no page: whoever answers writes to the store, as the process that serves one does.
 
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use mollyguard::config::Config;
 use mollyguard::gateway::Gateway;
 use mollyguard::identity::Principal;
-use mollyguard::mcp::{Seal, Timing, Wire, serve_stdio, told_to_leave};
+use mollyguard::mcp::{Access, Http, Limits, Seal, Timing, Wire, serve_http, serve_stdio, told_to_leave};
 use mollyguard::operators::Separation;
 use mollyguard::store::seal_key;
 
@@ -18,6 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (Some(path), Some(page)) = (args.next(), args.next()) else {
         return Err("which configuration, and page?".into());
     };
+    let is_http = args.next().is_some();
     let toolsets = mollyguard_tools::toolsets();
     let mut gateway = Gateway::open(Config::load(Path::new(&path), &toolsets)?, toolsets)?;
     let config = Arc::clone(&gateway.config);
@@ -29,7 +30,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seal = Seal::new(&key)?;
     let wire = Wire { calls: Arc::new(Arc::clone(&gateway)), seal, timing };
     let user = Principal { user: config.user.clone(), client: None, roles: config.roles.clone() };
-    serve_stdio(wire, user, told_to_leave()?).await?;
+    let leave = told_to_leave()?;
+    if is_http {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        eprintln!("listens on http://{}/mcp", listener.local_addr()?);
+        let access = Access::Local(user);
+        let http = Http { access, hosts: Vec::new(), origins: Vec::new(), limits: Limits::default(), beside: None };
+        serve_http(listener, wire, http, leave).await?;
+    } else {
+        serve_stdio(wire, user, leave).await?;
+    }
     gateway.settle_down(Duration::from_secs(30)).await;
     gateway.close().await?;
     // Reading standard input cannot be interrupted where it is no pipe.
