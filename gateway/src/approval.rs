@@ -67,8 +67,8 @@ async fn refused(
             "Do not ask for the same again. Choose another way, or ask the person what they want."
         }
         ReasonCode::Denied => {
-            "Ask for nothing more that needs a person. Tell them: an operator looks at it with `mollyguard approvals \
-             quarantined`, and ends it with `mollyguard approvals lift USER`."
+            "Ask for nothing more that needs a person. Tell them: an operator ends it on the page, under \
+             People, or with `mollyguard approvals lift USER`."
         }
         _ => "Nothing more to do, or make the call again to be asked anew.",
     };
@@ -311,7 +311,10 @@ pub(crate) fn verdict(
 
 /// Why the yes of somebody unknown to this does not count.
 pub(crate) fn not_here(need: &Need) -> String {
-    format!("this cannot be answered here; it needs {need}, given on the gateway's own page")
+    format!(
+        "this cannot be answered here; it needs {need}, given on the gateway's own page, or at the operators' socket \
+             of a separate gateway with an operator's code"
+    )
 }
 
 /// What as many people have approved as it needs.

@@ -63,7 +63,7 @@ pub struct Gateway {
     pub(crate) closing: CancellationToken,
 }
 
-/// How many codes may be tried a minute, by everybody together. A code has 100 bits: this only keeps the noise down.
+/// How many wrong codes may be tried a minute, by everybody together. A code has 100 bits: this only keeps the noise down.
 const TRIES: u32 = 20;
 
 /// One permit a running call, and a bounded number that wait for one.
@@ -200,10 +200,12 @@ impl Gateway {
     /// # Errors
     /// The store failed.
     pub(crate) async fn with_code(&self, typed: &str) -> Result<Option<Operator>, StoreError> {
-        match Code::parse(typed).filter(|_| self.tries.take()) {
-            Some(code) => self.store.with_code(code.digest(&self.args_key)).await,
-            None => Ok(None),
+        let Some(code) = Code::parse(typed).filter(|_| self.tries.take()) else { return Ok(None) };
+        let found = self.store.with_code(code.digest(&self.args_key)).await?;
+        if found.is_some() {
+            self.tries.give_back();
         }
+        Ok(found)
     }
 
     /// Waits for calls that are written down and still run, for as long as that may take.

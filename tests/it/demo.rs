@@ -109,7 +109,10 @@ async fn a_person_can_answer_on_the_page_instead() -> Result {
     let inbox = person.get("/").await?.body;
     let (_, rest) = inbox.split_once("/questions/").ok_or("the question waits there, too")?;
     let id = rest.split('"').next().unwrap_or_default();
-    let answered = person.form(&format!("/questions/{id}/answer"), "decision=approve&typed=bookings").await?;
+    let alone = person.form(&format!("/questions/{id}/answer"), "decision=approve&typed=bookings").await?;
+    assert_eq!(alone.status, 403, "being signed in is no yes: {}", alone.body);
+    let yes = format!("decision=approve&typed=bookings&code={code}");
+    let answered = person.form(&format!("/questions/{id}/answer"), &yes).await?;
     assert_eq!(answered.status, 303, "{}", answered.body);
     assert_eq!(until("no such line").await?, None);
     assert!(within("the demo's end", demo.wait()).await??.success(), "{said}");

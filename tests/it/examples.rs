@@ -232,6 +232,28 @@ fn look(call: &Call, stage: &Stage) -> Result {
     Ok(())
 }
 
+/// Only the service has the secrets: what its owner runs beside it needs none.
+#[tokio::test]
+async fn who_may_answer_is_seen_to_without_the_services_secrets() -> Result {
+    let folder = copy(&root().join("examples/separate-user"), &BTreeMap::new()).await?;
+    let config = folder.path().join("mollyguard.toml");
+    for (args, code, words) in [
+        (&["operator", "list"][..], 0, "Nobody is enrolled."),
+        (&["operator", "enroll", "olga"], 2, "the code is shown on a terminal only"),
+        (&["calls", "list"], 0, ""),
+        (&["doctor"], 1, "An approval here proves at most typed"),
+        (&["audit", "verify"], 0, "sound"),
+    ] {
+        let mut command = Command::new(mollyguard()?);
+        command.arg("--config").arg(&config).args(args).env("XDG_STATE_HOME", folder.path());
+        let output = command.env_remove("SHOP_URL").env_remove("SHOP_READER_URL").output().await?;
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(said.contains(words), "{args:?}: {said}");
+    }
+    Ok(())
+}
+
 /// What a README tells the reader to type works.
 #[tokio::test]
 async fn the_commands_of_the_quickstart_work() -> Result {

@@ -54,7 +54,7 @@ pub(crate) async fn ask(
         Asking::Already(confirmation, _) => (*confirmation, false),
         Asking::TooMany { open } => return Err(Box::new(too_many(open, about))),
         Asking::Quarantined(quarantine) => {
-            let next = "Tell the person: an operator ends it with `mollyguard approvals lift USER`.";
+            let next = "Tell the person: an operator ends it on the page, under People, or with `mollyguard approvals lift USER`.";
             return Err(Box::new(Refusal::new(ReasonCode::Denied, in_quarantine(&quarantine), next, about)));
         }
     };

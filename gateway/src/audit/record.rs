@@ -87,6 +87,9 @@ pub enum AuditEvent {
         /// What their passkey signed: proves offline which call it was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         assertion: Option<Box<Assertion>>,
+        /// For how many seconds the yes was to stand for other calls as well.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lasts_s: Option<u64>,
     },
     /// A yes stands for a while: for calls of this tool on these targets that can be undone.
     Granted {

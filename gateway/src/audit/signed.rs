@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::chain::{Report, Wrong};
 use super::{AuditEvent, AuditRecord};
+use crate::confirm::challenge;
 use crate::operators::Passkey;
 use crate::operators::webauthn::{Assertion, verify_offline};
 
@@ -19,6 +20,7 @@ struct Answer {
     confirmation: Uuid,
     operator: Option<Uuid>,
     assertion: Box<Assertion>,
+    lasts_s: Option<u64>,
 }
 
 /// What the records say of passkeys, and of what they signed. The streams of several processes are read one after the
@@ -30,6 +32,8 @@ pub(crate) struct Signatures {
     /// What each question was about.
     asked: HashMap<Uuid, Digest>,
     answers: Vec<Answer>,
+    /// The questions whose answer gave an approval for a while.
+    granted: Vec<(Place, Uuid)>,
 }
 
 impl Signatures {
@@ -42,9 +46,13 @@ impl Signatures {
             AuditEvent::Asked { confirmation, call, .. } => {
                 self.asked.insert(*confirmation, *call);
             }
-            AuditEvent::Answered { confirmation, operator, assertion: Some(assertion), .. } => {
+            AuditEvent::Answered { confirmation, operator, assertion: Some(assertion), lasts_s, .. } => {
                 let (place, assertion) = ((record.stream, record.seq), assertion.clone());
-                self.answers.push(Answer { place, confirmation: *confirmation, operator: *operator, assertion });
+                let (confirmation, operator, lasts_s) = (*confirmation, *operator, *lasts_s);
+                self.answers.push(Answer { place, confirmation, operator, assertion, lasts_s });
+            }
+            AuditEvent::Granted { confirmation, .. } => {
+                self.granted.push(((record.stream, record.seq), *confirmation));
             }
             _ => {}
         }
@@ -52,6 +60,11 @@ impl Signatures {
 
     /// What of it does not hold.
     pub(crate) fn finish(self, report: &mut Report) {
+        for (place, confirmation) in self.unsigned() {
+            let what =
+                format!("the signed answer to confirmation `{confirmation}` was for one call, and not for a while");
+            report.found(Wrong::Signature, Some(*place), what);
+        }
         let mut seen = HashSet::new();
         for answer in &self.answers {
             report.signed += 1;
@@ -69,6 +82,13 @@ impl Signatures {
         }
     }
 
+    /// An approval for a while that the signed answer said nothing of.
+    fn unsigned(&self) -> impl Iterator<Item = &(Place, Uuid)> {
+        let brief = |answer: &&Answer| answer.lasts_s.is_none();
+        let brief: HashSet<_> = self.answers.iter().filter(brief).map(|answer| answer.confirmation).collect();
+        self.granted.iter().filter(move |(_, confirmation)| brief.contains(confirmation))
+    }
+
     fn check(&self, answer: &Answer) -> Result<(), String> {
         let passkey = self.passkeys.get(&answer.assertion.credential.to_string());
         let (operator, passkey) = passkey.ok_or("no record says that the passkey was enrolled")?;
@@ -76,7 +96,8 @@ impl Signatures {
             return Err("the passkey is another person's".to_owned());
         }
         let call = self.asked.get(&answer.confirmation).ok_or("no record says that the question was asked")?;
-        verify_offline(&passkey.relying_party, call.as_bytes(), &passkey.credential.key, &answer.assertion)
+        let signed = challenge(*call, answer.lasts_s);
+        verify_offline(&passkey.relying_party, signed.as_bytes(), &passkey.credential.key, &answer.assertion)
             .map(drop)
             .map_err(|wrong| wrong.to_string())
     }

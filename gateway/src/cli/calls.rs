@@ -6,7 +6,7 @@ use clap::Subcommand;
 use uuid::Uuid;
 
 use super::paint::Paint;
-use super::{Done, Failure, open, print, print_json};
+use super::{Done, Failure, open_without_secrets, print, print_json};
 use crate::confirm::clean;
 use crate::own::ended;
 use crate::store::{CallFilter, StoredCall};
@@ -44,7 +44,7 @@ pub(crate) enum Calls {
 
 impl Calls {
     pub(crate) async fn run(self, config: Option<&Path>) -> Done {
-        let gateway = open(config)?;
+        let gateway = open_without_secrets(config)?;
         match self {
             Self::List { target, user, undoable, limit, json } => {
                 let filter = CallFilter { user, target, undoable, limit, before: None };

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Subcommand;
 
 use super::paint::Paint;
-use super::{Done, Failure, open, print, print_json};
+use super::{Done, Failure, open_without_secrets, print, print_json};
 use crate::gateway::Gateway;
 use crate::operators::{Operator, check_name};
 use crate::page::{invitation, where_it_is};
@@ -34,7 +34,7 @@ pub(crate) enum Operators {
 
 impl Operators {
     pub(crate) async fn run(self, config: Option<&Path>) -> Done {
-        let gateway = open(config)?;
+        let gateway = open_without_secrets(config)?;
         let done = match self {
             Self::Enroll { name } => enroll(&gateway, &name).await,
             Self::List { json } => {

@@ -17,6 +17,6 @@ pub(super) fn list(quarantined: &[Quarantine], json: bool) -> Done {
     for quarantine in quarantined {
         text.push_str(&format!("{} since {}: {}\n", paint.bold(&quarantine.user), quarantine.since, quarantine.why));
     }
-    text.push_str("\n`mollyguard approvals lift USER` has people asked for them again.\n");
+    text.push_str("\n`mollyguard approvals lift USER`, or the page under People, has people asked for them again.\n");
     print(&text)
 }

@@ -22,7 +22,7 @@ use crate::mcp::{
     told_to_leave,
 };
 use crate::notify;
-use crate::page::{keep_serving, on_http};
+use crate::page::{Begun, begin, keep_serving, on_http};
 use crate::recovery;
 use crate::store::keys::seal_key;
 
@@ -52,9 +52,13 @@ impl Serve {
         let gateway = open_for(config, apart)?;
         let leave = told_to_leave().map_err(Failure::usage)?;
         let settling = tokio::spawn(recovery::keep_settling(Arc::clone(&gateway), leave.clone()));
-        let page = self
-            .own_page(&gateway.config)
-            .map(|port| tokio::spawn(keep_serving(Arc::clone(&gateway), port, leave.clone())));
+        let page = match self.own_page(&gateway.config) {
+            Some(port) => {
+                let begun = self.begun(&gateway, port).await?;
+                Some(tokio::spawn(keep_serving(Arc::clone(&gateway), port, begun, leave.clone())))
+            }
+            None => None,
+        };
         let telling = tokio::spawn(notify::start(&gateway, leave.clone()));
         let served = match (self.http, self.socket) {
             (Some(address), _) => http(&gateway, address, leave.clone()).await,
@@ -79,6 +83,15 @@ impl Serve {
         let page = config.page.as_ref()?;
         let on_http = |address: SocketAddr| page.url.is_some() || address.ip().to_canonical().is_loopback();
         (!self.http.is_some_and(on_http)).then_some(page.port)
+    }
+
+    /// Other users of the machine could be where people are told to answer before this gateway is: then it does not start.
+    async fn begun(&self, gateway: &Gateway, port: u16) -> Result<Option<Begun>, Failure> {
+        if self.socket.is_none() {
+            return Ok(None);
+        }
+        let begun = begin(gateway, port).await;
+        begun.map_err(|error| Failure::usage(format!("the confirmation page cannot be served on port {port}: {error}")))
     }
 }
 
@@ -127,7 +140,9 @@ async fn http(gateway: &Arc<Gateway>, address: SocketAddr, leave: CancellationTo
     let address = listener.local_addr().map_err(Failure::usage)?;
     // On standard error and at this level whatever the filter: scripts wait for this line to learn the port.
     eprintln!("mollyguard listens on http://{address}/mcp");
-    let settings = Http { beside: on_http(gateway, address, &leave), ..settings };
+    let page = on_http(gateway, address, &leave).await;
+    let page = page.map_err(|error| Failure::usage(format!("the confirmation page cannot be served: {error}")))?;
+    let settings = Http { beside: page, ..settings };
     serve_http(listener, wire(gateway)?, settings, leave).await.map_err(Failure::usage)
 }
 

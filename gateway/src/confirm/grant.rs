@@ -179,5 +179,15 @@ pub struct GrantEnd {
     pub at: Timestamp,
 }
 
+/// What a passkey signs to approve a call: its digest; and where the yes is to stand for others as well, both that and for
+/// how long, so that nobody can make it last who did not sign.
+#[must_use]
+pub fn challenge(call: Digest, seconds: Option<u64>) -> Digest {
+    match seconds {
+        None => call,
+        Some(seconds) => Digest::of(&serde_json::json!({"call": call, "for": seconds})),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use crate::identity::Principal;
 use crate::policy::Because;
 
 pub use crate::platform::SinceBoot;
-pub use grant::{Coverage, Ended, Grant, GrantEnd, LONGEST, Moment};
+pub use grant::{Coverage, Ended, Grant, GrantEnd, LONGEST, Moment, challenge};
 pub use question::{CallFacts, Matches, digest_of_call, matches};
 pub use wording::{Asked, clean, quoted, render, typed_name};
 

@@ -29,7 +29,7 @@ impl TypedCode {
         Self(typed)
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

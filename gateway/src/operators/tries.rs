@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So many tries a minute.
+/// So many wrong tries a minute.
 #[derive(Debug)]
 pub(crate) struct Tries {
     most: u32,
@@ -13,6 +13,12 @@ pub(crate) struct Tries {
 impl Tries {
     pub(crate) fn new(most: u32) -> Self {
         Self { most, used: Mutex::new((Instant::now(), 0)) }
+    }
+
+    /// It was a right one: that is no try.
+    pub(crate) fn give_back(&self) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.1 = used.1.saturating_sub(1);
     }
 
     /// Whether one more is allowed now.
@@ -33,6 +39,8 @@ mod tests {
     #[test]
     fn tries_run_out() {
         let tries = Tries::new(2);
+        assert!(tries.take());
+        tries.give_back();
         assert_eq!([tries.take(), tries.take(), tries.take()], [true, true, false]);
     }
 }

@@ -1,6 +1,8 @@
 //! An answer given on the page: weighed here against what the question needs and what the person showed; the store has the
 //! last word.
 
+use std::time::Duration;
+
 use axum::Form;
 use axum::Json;
 use axum::extract::{FromRequest, Request, State};
@@ -16,10 +18,11 @@ use super::history::{take_back, taken_back_here};
 use super::session::Here;
 use super::shell::{Id, Trouble};
 use crate::audit::Subject;
-use crate::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Standing};
+use crate::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Standing, challenge};
+use crate::desk::TypedCode;
 use crate::operators::webauthn::{Assertion, Known, verify};
-use crate::operators::{Means, Operator, assurance_of};
-use crate::store::Given;
+use crate::operators::{Means, Operator, Passkey, assurance_of};
+use crate::store::{Given, StoreError};
 
 /// What the page's form, or its script, sends.
 #[derive(Debug, Deserialize)]
@@ -30,6 +33,9 @@ struct Sent {
     typed: Option<String>,
     #[serde(default)]
     assertion: Option<Assertion>,
+    /// Their code, once more, where they have no passkey for this page.
+    #[serde(default)]
+    code: Option<TypedCode>,
     /// For how many seconds the yes is to stand for other calls as well.
     #[serde(default, rename = "for")]
     lasts: Option<u64>,
@@ -89,7 +95,11 @@ async fn decline(page: &Page, operator: &Operator, confirmation: &Confirmation) 
 
 async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, sent: Sent) -> Result<(), Trouble> {
     let lasts = chosen(sent.lasts)?;
-    let (means, signed) = match verified(page, operator, confirmation, sent.assertion) {
+    let shown = match sent.assertion {
+        Some(assertion) => signed(page, operator, confirmation, assertion, lasts),
+        None => typed(page, operator, sent.code).await?,
+    };
+    let (means, signed) = match shown {
         Ok(shown) => shown,
         Err(why) => return Err(reject(page, operator, confirmation, why).await),
     };
@@ -124,27 +134,46 @@ async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, 
         signed,
         lasts,
     };
-    Ok(page.0.gateway.store.answer(about(confirmation), given).await?)
+    match page.0.gateway.store.answer(about(confirmation), given).await {
+        // A counter that went back, or somebody removed this very moment: nothing of it was written.
+        Err(StoreError::NotEnrolled(why)) => Err(reject(page, operator, confirmation, why).await),
+        answered => Ok(answered?),
+    }
 }
 
-/// What the person showed. Who has a passkey for this page must use it: their session alone is no yes.
-fn verified(
+/// What the person showed: with a yes, and not only when they came. The cookie of a session goes to every other server of
+/// this host as well.
+type Shown = Result<(Means, Option<(Assertion, u32)>), String>;
+
+/// Who has a passkey for this page must use it.
+async fn typed(page: &Page, operator: &Operator, code: Option<TypedCode>) -> Result<Shown, Trouble> {
+    let signs = |passkey: &Passkey| passkey.relying_party == page.0.relying_party.id;
+    if operator.passkeys.iter().any(signs) {
+        return Ok(Err("no passkey signed it".to_owned()));
+    }
+    let found = match code {
+        Some(code) => page.0.gateway.with_code(code.as_str()).await?,
+        None => None,
+    };
+    let is_theirs = found.is_some_and(|found| found.id == operator.id);
+    Ok(if is_theirs { Ok((Means::Code, None)) } else { Err("the code is not theirs".to_owned()) })
+}
+
+fn signed(
     page: &Page,
     operator: &Operator,
     confirmation: &Confirmation,
-    assertion: Option<Assertion>,
-) -> Result<(Means, Option<(Assertion, u32)>), String> {
+    assertion: Assertion,
+    lasts: Option<Duration>,
+) -> Shown {
     let rp = &page.0.relying_party;
-    let own: Vec<_> = operator.passkeys.iter().filter(|passkey| passkey.relying_party == rp.id).collect();
-    let Some(assertion) = assertion else {
-        return if own.is_empty() { Ok((Means::Code, None)) } else { Err("no passkey signed it".to_owned()) };
-    };
     let id = assertion.credential.to_string();
-    let passkey = own.into_iter().find(|passkey| passkey.id() == id);
+    let passkey = operator.passkeys.iter().find(|passkey| passkey.relying_party == rp.id && passkey.id() == id);
     let credential = &passkey.ok_or("the passkey is not one of theirs")?.credential;
     let known = Known { key: &credential.key, count: credential.count, backup_eligible: credential.backup_eligible };
-    // The challenge is the call: what was signed says which one was approved.
-    let seen = verify(rp, confirmation.call.as_bytes(), known, &assertion).map_err(|wrong| wrong.to_string())?;
+    // The challenge is the call: what was signed says which one was approved, and for how long.
+    let expected = challenge(confirmation.call, lasts.map(|lasts| lasts.as_secs()));
+    let seen = verify(rp, expected.as_bytes(), known, &assertion).map_err(|wrong| wrong.to_string())?;
     Ok((Means::Passkey { id }, Some((assertion, seen.count))))
 }
 

@@ -1,5 +1,5 @@
-//! Challenges that were handed out and not answered yet, and how often codes may be tried. Kept in memory: whoever takes the
-//! page over lets the person try again.
+//! Challenges that were handed out and not answered yet. Kept in memory: whoever takes the page over lets the person try
+//! again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     SignIn,
     /// To be enrolled by the invitation whose code has this digest.
     Enroll(Digest),
+    /// To do something to somebody, whose digest this is.
+    Act(Digest),
 }
 
 /// Challenges by the ticket the browser brings back with the answer. Each is answered once.

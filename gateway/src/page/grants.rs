@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use maud::{Markup, html};
 
 use super::Page;
 use super::question::plain;
 use super::session::Here;
 use super::shell::{Id, Trouble, until};
-use crate::confirm::{Confirmation, LONGEST, clean};
+use crate::confirm::{Confirmation, LONGEST, challenge, clean};
 use crate::store::Granted;
 
 /// For how long a yes may stand: seconds, and as people read it. The first is what a yes is unless somebody chooses.
@@ -24,7 +26,7 @@ pub(super) fn offer(confirmation: &Confirmation) -> Markup {
                 label for="for" { "Approve for" }
                 select #for name="for" form="approve" autocomplete="off" aria-describedby="for-hint" {
                     @for (seconds, words) in OFFERED {
-                        option value=(seconds) selected[seconds == 0] { (words) }
+                        option value=(seconds) selected[seconds == 0] data-challenge=(signed(confirmation, seconds)) { (words) }
                     }
                 }
                 p.hint #for-hint {
@@ -39,6 +41,12 @@ pub(super) fn offer(confirmation: &Confirmation) -> Markup {
             }
         }
     }
+}
+
+/// What a passkey signs for a yes that stands for so long.
+fn signed(confirmation: &Confirmation, seconds: u64) -> String {
+    let seconds = Some(seconds).filter(|seconds| *seconds > 0);
+    URL_SAFE_NO_PAD.encode(challenge(confirmation.call, seconds).as_bytes())
 }
 
 /// What was chosen there; `None` for this call only.

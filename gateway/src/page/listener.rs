@@ -32,21 +32,33 @@ const CONNECTIONS: usize = 512;
 /// How long accepting pauses when the system has no descriptor left.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
 
+/// The page, ready to be served: nobody else can be it any more.
+pub struct Begun {
+    held: Held,
+    listeners: Vec<TcpListener>,
+}
+
+/// Takes the page's place. `None` where another gateway on this state directory has it.
+///
+/// # Errors
+/// Somebody else listens on the port, or the lock cannot be had.
+pub async fn begin(gateway: &Gateway, port: u16) -> std::io::Result<Option<Begun>> {
+    let Some(held) = Held::take(&gateway.config.state.join(LOCK))? else { return Ok(None) };
+    Ok(Some(Begun { held, listeners: bind(port).await? }))
+}
+
 /// Serves the page for as long as this process is the one to, until `leave`. Port 0 takes any free one.
-pub async fn keep_serving(gateway: Arc<Gateway>, port: u16, leave: CancellationToken) {
-    let path = gateway.config.state.join(LOCK);
+pub async fn keep_serving(gateway: Arc<Gateway>, port: u16, mut begun: Option<Begun>, leave: CancellationToken) {
     let mut told = None;
     loop {
-        match Held::take(&path) {
-            Ok(Some(held)) => match bind(port).await {
-                Ok(listeners) => {
-                    serve(&gateway, held, listeners, &leave).await;
-                    return;
-                }
-                Err(error) => tell(&mut told, format!("port {port} cannot be listened on: {error}")),
-            },
+        let found = match begun.take() {
+            Some(begun) => Ok(Some(begun)),
+            None => begin(&gateway, port).await,
+        };
+        match found {
+            Ok(Some(Begun { held, listeners })) => return serve(&gateway, held, listeners, &leave).await,
             Ok(None) => told = None,
-            Err(error) => tell(&mut told, format!("`{}` cannot be locked: {error}", path.display())),
+            Err(error) => tell(&mut told, format!("port {port}: {error}")),
         }
         tokio::select! {
             () = leave.cancelled() => return,
@@ -57,16 +69,30 @@ pub async fn keep_serving(gateway: Arc<Gateway>, port: u16, leave: CancellationT
 
 /// The page as a part of a gateway's own HTTP listener at this address; and for as long as nobody else on this state
 /// directory serves one, written down as where it is. `None` where no browser could reach it by a name.
-pub(crate) fn on_http(gateway: &Arc<Gateway>, address: SocketAddr, leave: &CancellationToken) -> Option<Router> {
-    let page = gateway.config.page.as_ref()?;
+///
+/// # Errors
+/// Somebody else listens at the other loopback address: to a browser that tries that one first, they would be the page.
+pub(crate) async fn on_http(
+    gateway: &Arc<Gateway>,
+    address: SocketAddr,
+    leave: &CancellationToken,
+) -> std::io::Result<Option<Router>> {
+    let Some(page) = &gateway.config.page else { return Ok(None) };
     let is_here = address.ip().to_canonical().is_loopback();
-    let at = page.url.clone().or_else(|| is_here.then(|| PageAt::local(address.port())))?;
+    let own = || is_here.then(|| PageAt::local(address.port()));
+    let Some(at) = page.url.clone().or_else(own) else { return Ok(None) };
     let router = router(Page::new(Arc::clone(gateway), &at));
+    if page.url.is_none()
+        && let Some(other) = twin(address).await?
+    {
+        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        tokio::spawn(accept(other, router.clone(), room, leave.clone()));
+    }
     tracing::info!(page = at.origin(), "the confirmation page is served");
     // Questions of this gateway are answered here, whatever else there is.
     let _first = gateway.page.set(at.origin());
     tokio::spawn(write_down(gateway.config.state.join(LOCK), at.origin(), leave.clone()));
-    Some(router)
+    Ok(Some(router))
 }
 
 /// Holds the lock with this address in it, once it is free, until `leave`.
@@ -89,7 +115,7 @@ async fn write_down(path: PathBuf, origin: String, leave: CancellationToken) {
 /// Once, not at every look.
 fn tell(told: &mut Option<String>, why: String) {
     if told.as_ref() != Some(&why) {
-        tracing::warn!(why, "the confirmation page is not served; `[confirm] page` sets another port");
+        tracing::warn!(why, "the confirmation page is not served; `[confirm] page_port` sets another port");
         *told = Some(why);
     }
 }
@@ -133,15 +159,28 @@ impl Held {
 /// Both loopback addresses, since `localhost` may be either; where the machine has only one, that.
 async fn bind(port: u16) -> std::io::Result<Vec<TcpListener>> {
     let first = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
-    let port = first.local_addr()?.port();
-    let mut listeners = vec![first];
-    match TcpListener::bind(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)).await {
-        Ok(second) => listeners.push(second),
+    let second = twin(first.local_addr()?).await?;
+    Ok(std::iter::once(first).chain(second).collect())
+}
+
+/// The same port at the loopback address of the other family, if the machine has one.
+async fn twin(address: SocketAddr) -> std::io::Result<Option<TcpListener>> {
+    let other = match address.ip().to_canonical() {
+        IpAddr::V4(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+    };
+    match TcpListener::bind(SocketAddr::new(other, address.port())).await {
+        Ok(listener) => Ok(Some(listener)),
         // Somebody else there would be the page to a browser that tries that address first.
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Err(error),
-        Err(error) => tracing::debug!(%error, "no page on the other loopback address"),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(std::io::Error::new(
+            error.kind(),
+            format!("somebody else listens on {other}, and would be the page to a browser that tries that first"),
+        )),
+        Err(error) => {
+            tracing::debug!(%error, "no page on the other loopback address");
+            Ok(None)
+        }
     }
-    Ok(listeners)
 }
 
 async fn serve(gateway: &Arc<Gateway>, mut held: Held, listeners: Vec<TcpListener>, leave: &CancellationToken) {

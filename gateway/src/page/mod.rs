@@ -14,6 +14,7 @@ mod inbox;
 mod listener;
 mod live;
 mod place;
+mod proof;
 mod question;
 mod session;
 mod shell;
@@ -35,7 +36,7 @@ use live::Live;
 
 pub(crate) use account::invitation;
 pub(crate) use listener::on_http;
-pub use listener::{keep_serving, where_it_is};
+pub use listener::{Begun, begin, keep_serving, where_it_is};
 pub use place::PageAt;
 
 /// How many browsers may watch at a time.
@@ -92,6 +93,7 @@ fn router(page: Page) -> Router {
         .route("/sign-in/challenge", post(session::challenge))
         .route("/sign-in/passkey", post(session::with_passkey))
         .route("/sign-out", post(session::sign_out))
+        .route("/proof", post(proof::challenge))
         .route("/enroll", get(account::enroll))
         .route("/enroll/start", post(account::start))
         .route("/enroll/passkey", post(account::with_passkey))

@@ -79,11 +79,28 @@ document.querySelector("[data-enroll]")?.addEventListener("submit", (event) => {
 document.querySelectorAll("form[data-sign]").forEach((form) =>
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const { challenge, rp, credentials } = form.dataset;
+    const { rp, credentials } = form.dataset;
+    // What is signed says for how long, too.
+    const challenge = form.elements.for?.selectedOptions[0].dataset.challenge ?? form.dataset.challenge;
     attempt(form, async () => {
       const assertion = await sign(challenge, rp, credentials.split(" "));
       const lasts = Number(form.elements.for?.value ?? 0);
       return post(form.getAttribute("action"), { decision: "approve", typed: form.elements.typed?.value ?? null, assertion, for: lasts });
+    });
+  }));
+
+// What makes more possible is signed for, each time.
+document.querySelectorAll("form[data-prove]").forEach((form) =>
+  form.addEventListener("submit", (event) => {
+    if (!form.elements.assertion) return;
+    event.preventDefault();
+    attempt(form, async () => {
+      const whom = form.dataset.whom ?? form.elements.name.value.trim();
+      const { ticket, challenge, rpId, credentials } = await post("/proof", { act: form.dataset.prove, whom });
+      form.elements.assertion.value = JSON.stringify(await sign(challenge, rpId, credentials));
+      form.elements.ticket.value = ticket;
+      form.submit();
+      return new Promise(() => {});
     });
   }));
 

@@ -125,6 +125,11 @@ fn answer_form(page: &Page, operator: &Operator, confirmation: &Confirmation, st
                         label for="typed" { "To approve, type " code { (confirmation.typed_name) } }
                         input #typed name="typed" autocomplete="off" autocapitalize="off" spellcheck="false" required maxlength="200";
                     }
+                    @if !signs {
+                        label for="code" { "Your code" }
+                        input #code name="code" type="password" autocomplete="off" spellcheck="false" required maxlength="40" aria-describedby="code-hint";
+                        p.hint #code-hint { "Once more with each yes: being signed in is none." }
+                    }
                     input type="hidden" name="decision" value="approve";
                     p.error role="alert" hidden data-error {}
                 }

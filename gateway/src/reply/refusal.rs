@@ -211,7 +211,10 @@ impl Refusal {
                      and takes their answer"
                 )
             }
-            None => format!("Tell the person: it needs {need}, and no gateway serves the page where that is given"),
+            None => format!(
+                "Tell the person: it needs {need}, and no gateway serves the page where that is given; an operator of a \
+                 separate gateway answers with `mollyguard approvals approve {confirmation} --operators PATH`"
+            ),
         };
         let mut next = format!(
             "{tell}. Then repeat the identical call: it asks nobody anew, waits for the answer for a while, and runs once \

@@ -91,7 +91,7 @@ fn median(times: &[Duration]) -> Duration {
 
 /// How long the inbox takes to come, whole.
 async fn inbox(site: &Site) -> Result<Vec<Duration>> {
-    let mut visitor = site.visitor(0).await?;
+    let mut visitor = site.visitor().await?;
     let mut times = Vec::new();
     for _ in 0..FETCHES {
         let start = Instant::now();
@@ -117,13 +117,13 @@ async fn ask(site: &Site) -> Result {
     while let Some(asked) = asking.join_next().await {
         asked??;
     }
-    let page = site.visitor(0).await?.get("/").await?;
+    let page = site.visitor().await?.get("/").await?;
     if page.contains("1000 questions.") { Ok(()) } else { Err("not all questions wait".into()) }
 }
 
 /// Asks a question, declines another, and so on.
 async fn come_and_go(site: &Site) -> Result {
-    let (mut agent, mut visitor) = (site.agent(1).await?, site.visitor(1).await?);
+    let (mut agent, mut visitor) = (site.agent(1).await?, site.visitor().await?);
     let mut every = tokio::time::interval(COMING);
     for n in 1_000_000.. {
         every.tick().await;
@@ -137,7 +137,7 @@ async fn come_and_go(site: &Site) -> Result {
 /// How long a call takes that was approved before, how long the POST takes that approves one which waits, and how long it
 /// is from there to its reply.
 async fn answers(site: &Site, when: &str, first: usize) -> Result {
-    let (mut agent, mut visitor) = (site.agent(0).await?, site.visitor(0).await?);
+    let (mut agent, mut visitor) = (site.agent(0).await?, site.visitor().await?);
     let [mut given, mut posts, mut replies] = [const { Vec::new() }; 3];
     for n in first..first + ANSWERS {
         given.push(given_before(&mut agent, &mut visitor, n * 2).await?);

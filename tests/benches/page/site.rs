@@ -5,16 +5,16 @@ use mollyguard_tools::contract::Digest;
 use serde_json::json;
 use toml::{Table, Value};
 
-/// How many people may answer, each signed in.
-const OPERATORS: usize = 10;
 /// So many users, each with their share of the open questions.
 pub(crate) const USERS: usize = 40;
 
 pub(crate) struct Site {
     pub(crate) served: Served,
     pub(crate) origin: String,
-    /// A session of each operator.
-    pub(crate) cookies: Vec<String>,
+    /// The session of the person who may answer.
+    pub(crate) cookie: String,
+    /// Their code.
+    code: String,
     // Its folder is removed with it.
     _world: World,
 }
@@ -34,14 +34,9 @@ impl Site {
         world.set("http.tokens", (0..USERS).map(token).collect::<Vec<_>>());
         let served = world.serve().await?;
         let origin = until("the page", || Ok(mollyguard::page::where_it_is(&world.state()))).await?;
-        let mut site = Self { served, origin, cookies: Vec::new(), _world: world };
-        let code = first_code(&site._world, "operator0").await?;
+        let mut site = Self { served, origin, cookie: String::new(), code: String::new(), _world: world };
+        let code = first_code(&site._world, "operator").await?;
         site.enrol(&code).await?;
-        for n in 1..OPERATORS {
-            let invited = site.form(0, "/people/invite", &format!("name=operator{n}")).await?;
-            let code = codes(&invited).next().ok_or("no one-time code")?;
-            site.enrol(&code).await?;
-        }
         Ok(site)
     }
 
@@ -50,22 +45,17 @@ impl Site {
         let enrolled = http("POST", &format!("{}/enroll/code", self.origin), &headers, &format!("code={code}")).await?;
         let cookie = enrolled.header("set-cookie").and_then(|cookie| cookie.split(';').next());
         let cookie = cookie.ok_or_else(|| format!("not enrolled: {} {}", enrolled.status, enrolled.body))?;
-        self.cookies.push(cookie.to_owned());
+        cookie.clone_into(&mut self.cookie);
+        self.code = codes(&enrolled.body).next().ok_or("no code of their own")?;
         Ok(())
     }
 
-    async fn form(&self, operator: usize, path: &str, body: &str) -> Result<String> {
-        let headers =
-            [("Origin", self.origin.as_str()), ("Content-Type", FORM), ("Cookie", self.cookies[operator].as_str())];
-        Ok(http("POST", &format!("{}{path}", self.origin), &headers, body).await?.body)
-    }
-
-    /// Connects to the page as one of the operators.
-    pub(crate) async fn visitor(&self, n: usize) -> Result<Visitor> {
+    /// Connects to the page as the operator.
+    pub(crate) async fn visitor(&self) -> Result<Visitor> {
         let authority = self.origin.strip_prefix("http://").ok_or("not an URL")?;
-        let cookie = &self.cookies[n % self.cookies.len()];
+        let cookie = &self.cookie;
         let head = format!("HTTP/1.1\r\nHost: {authority}\r\nCookie: {cookie}\r\n");
-        Ok(Visitor { line: Line::open(authority).await?, head, origin: self.origin.clone() })
+        Ok(Visitor { line: Line::open(authority).await?, head, origin: self.origin.clone(), code: self.code.clone() })
     }
 
     /// Connects to the gateway as one of the users' agents.
@@ -85,6 +75,7 @@ pub(crate) struct Visitor {
     pub(crate) line: Line,
     head: String,
     origin: String,
+    code: String,
 }
 
 impl Visitor {
@@ -106,7 +97,8 @@ impl Visitor {
 
     /// Answers a question as the page's form does.
     pub(crate) async fn answer(&mut self, question: &str, decision: &str) -> Result {
-        let body = format!("decision={decision}");
+        let code = if decision == "approve" { format!("&code={}", self.code) } else { String::new() };
+        let body = format!("decision={decision}{code}");
         let head = format!(
             "POST /questions/{question}/answer {}Origin: {}\r\nContent-Type: {FORM}\r\nContent-Length: {}\r\n\r\n{body}",
             self.head,

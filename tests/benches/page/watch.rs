@@ -24,8 +24,8 @@ impl Watchers {
         let fetched = Arc::new(AtomicUsize::new(0));
         let (sender, mut first) = mpsc::channel(count);
         let mut tasks = JoinSet::new();
-        for n in 0..count {
-            let (mut events, mut inbox) = (site.visitor(n).await?, site.visitor(n).await?);
+        for _ in 0..count {
+            let (mut events, mut inbox) = (site.visitor().await?, site.visitor().await?);
             let (fetched, sender) = (Arc::clone(&fetched), sender.clone());
             // As in a browser: an event that comes during a fetch is not missed, and two are one.
             let (told, mut news) = tokio::sync::watch::channel(());

@@ -68,7 +68,7 @@ pub(crate) struct Ground {
 
 impl Ground {
     pub(crate) async fn new() -> Result<Self> {
-        Self::with("wait_s = 0\n", "").await
+        Self::with("wait_s = 0\npage_port = 0\n", "").await
     }
 
     /// The same with more keys of `[confirm]`, and more policies.

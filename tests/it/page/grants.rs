@@ -89,10 +89,13 @@ async fn a_code_gives_one_where_a_code_is_enough_and_the_terminal_ends_it() -> R
     tab.go("/enroll").await?;
     tab.fill("One-time code", &site.code("cleo").await?).await?;
     tab.press("Enrol without one").await?;
+    tab.sees("You are enrolled").await?;
+    let code = codes(&tab.text().await?).next().ok_or("their own code is shown")?;
     tab.follow("I have written it down").await?;
     let id = site.ask(WRITE, &note(7)).await?;
     tab.go(&format!("/questions/{id}")).await?;
     tab.choose("Approve for", "1 hour").await?;
+    tab.fill("Your code", &code).await?;
     tab.press("Approve").await?;
     tab.sees("Approved.").await?;
     site.agent.call(WRITE, note(7)).await?.done();
@@ -139,6 +142,7 @@ async fn nobody_forges_one() -> Result {
     {
         refused(&ada.json(&path, &lasting(&signed, &seconds)).await?, &seconds.to_string())?;
     }
+    refused(&ada.json(&path, &lasting(&signed, &json!(900))).await?, "what was signed for this call only")?;
     refused(&ada.form(&path, "decision=approve&typed=bookings&for=900").await?, "without a signature")?;
     refused(&ada.form(&path, "decision=approve&typed=bookings&for=7200").await?, "without one, for long")?;
     refused(&Visitor::stranger(&site.origin).json(&path, &lasting(&signed, &json!(900))).await?, "a stranger")?;
@@ -159,7 +163,12 @@ async fn nobody_forges_one() -> Result {
     assert_eq!(site.world.dump("fleet")?, before);
 
     // The same as it is offered is taken, and revoking it is for those who are enrolled.
-    let signed = passkey.sign(&challenge)?;
+    let page = ada.get(&format!("/questions/{question}")).await?.body;
+    let (_, offered) = page.split_once("value=\"3600\" data-challenge=\"").ok_or("an hour is offered")?;
+    let signed = passkey.sign(offered.split('"').next().unwrap_or_default())?;
+    let brief = json!({"decision": "approve", "typed": "bookings", "assertion": signed});
+    refused(&ada.json(&path, &brief).await?, "what was signed for longer")?;
+    let signed = passkey.sign(offered.split('"').next().unwrap_or_default())?;
     let taken = ada.json(&path, &lasting(&signed, &json!(3_600))).await?;
     assert_eq!((taken.status, given(&site.world)?), (200, 1), "{}", taken.body);
     let grant: String = store(&site.world.state())?.query_row("SELECT id FROM grants", [], |row| row.get(0))?;
@@ -190,7 +199,7 @@ async fn what_needs_two_people_offers_none() -> Result {
     let challenge = ada.challenge(&question).await?;
     assert!(!ada.get(&format!("/questions/{question}")).await?.body.contains("Approve for"));
     let early = ada.json(&path, &lasting(&hers.sign(&challenge)?, &json!(900))).await?;
-    assert_eq!((early.status, yeses(&site.world, &question)?), (409, 0), "{}", early.body);
+    assert_eq!((early.status, yeses(&site.world, &question)?), (403, 0), "{}", early.body);
     let yes = ada.approve(&question, Some("bookings"), &hers.sign(&challenge)?).await?;
     assert_eq!(yes.status, 200, "{}", yes.body);
     let late = bea.json(&path, &lasting(&other.sign(&challenge)?, &json!(900))).await?;

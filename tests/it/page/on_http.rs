@@ -123,3 +123,24 @@ async fn enrolling_somebody_raises_what_can_be_proved() -> Result {
     assert_eq!(site.world.rows("fleet", "bookings")?, 12);
     site.sound().await
 }
+
+/// `localhost` may be either address: whoever had the other one would be the page to a browser that tries it first.
+#[tokio::test]
+async fn nobody_else_is_the_page_at_the_other_address() -> Result {
+    let world = rental("")?;
+    let served = world.serve().await?;
+    let page = origin(&world).await?;
+    let port: u16 = page.rsplit(':').next().unwrap_or_default().parse()?;
+    let other = format!("http://[::1]:{port}/sign-in");
+    let host = format!("localhost:{port}");
+    assert_eq!(http("GET", &other, &[("Host", &host)], "").await?.status, 200);
+    assert!(std::net::TcpListener::bind(("::1", port)).is_err(), "it is taken");
+    assert!(served.terminate().await?.success());
+
+    let squatter = std::net::TcpListener::bind("[::1]:0")?;
+    let address = format!("127.0.0.1:{}", squatter.local_addr()?.port());
+    let refused = world.run(&["serve", "--http", &address]).await?;
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("somebody else listens on ::1"), "{}", refused.stderr);
+    Ok(())
+}

@@ -38,6 +38,13 @@ async fn a_code_answers_what_needs_no_more_than_a_name() -> Result {
     tab.go("/").await?;
     tab.follow("PRODUCTION").await?;
     tab.fill("To approve, type", "bookings").await?;
+    tab.fill("Your code", "00000-00000-00000-00000").await?;
+    tab.press("Approve").await?;
+    tab.sees("the code is not theirs").await?;
+    assert_eq!(yeses(&site.world, &id)?, 0);
+    tab.go(&format!("/questions/{id}")).await?;
+    tab.fill("To approve, type", "bookings").await?;
+    tab.fill("Your code", &code).await?;
     tab.press("Approve").await?;
     tab.sees("Approved.").await?;
     assert_eq!(yeses(&site.world, &id)?, 1);

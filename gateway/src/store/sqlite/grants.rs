@@ -12,7 +12,7 @@ use super::schema::failed;
 use super::writes::Writing;
 use super::{askings, operators};
 use crate::audit::{ArgsKey, AuditEvent, Subject};
-use crate::confirm::{Approval, Channel, Confirmation, Ended, Grant, GrantEnd, LONGEST, Moment, strength};
+use crate::confirm::{Approval, Channel, Confirmation, Ended, Grant, GrantEnd, LONGEST, Moment, Need, strength};
 use crate::store::{Given, Granted, Start, StoreError};
 
 /// A row of `grants`.
@@ -160,6 +160,10 @@ pub(super) fn of_answer(
     else {
         return refuse("the approval is another person's");
     };
+    // It stands for what was asked, and not for all that the answer happened to prove.
+    let Need { assurance, others, .. } = confirmation.need;
+    let strength =
+        Need { assurance: strength.assurance.min(assurance), others: strength.others.min(others), ..strength };
     let moment = Moment::now();
     let expires_at = moment.at.saturating_add(lasts).unwrap_or(moment.at);
     Ok(Grant {

@@ -9,6 +9,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use uuid::Uuid;
 
 use super::Configured;
+use super::askings;
 use super::grants;
 use super::operators;
 use super::rows::{CallRow, ConfirmationRow};
@@ -16,7 +17,7 @@ use super::schema::failed;
 use super::unsettled::{self, Looker, Unwritten};
 use super::writer::{Task, Work};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject, chain};
-use crate::confirm::{Answer, Channel, Confirmation, Ended, Standing, strength};
+use crate::confirm::{Answer, Approval, Channel, Confirmation, Ended, Standing, strength};
 use crate::store::{Ending, Given, Start, StoreError};
 
 /// Where a stream ends: the place of its next record, and the digest that one will follow.
@@ -135,11 +136,19 @@ fn spend(writing: &Writing<'_>, id: Uuid, call: Uuid, subject: &Subject, at: Tim
     let Some((confirmation, standing)) = ConfirmationRow::find(writing.connection, id, writing.seals)? else {
         return refuse("it was never asked".into());
     };
-    match standing {
-        Standing::Approved { .. } => {}
+    let approvals = match standing {
+        Standing::Approved { approvals } => approvals,
         Standing::Open { .. } => return refuse("not enough people have approved it".into()),
         Standing::Refused { how, .. } => return refuse(format!("it was refused ({how})")),
         Standing::Spent { call } => return refuse(format!("it was used already, by call `{call}`")),
+    };
+    for approval in &approvals {
+        if !may_answer(writing, approval)? {
+            return refuse(format!("`{}`, who approved it, may not answer any more", approval.approver));
+        }
+    }
+    if askings::find(writing.connection, &confirmation.principal.user, writing.seals)?.is_some() {
+        return refuse("nobody is asked any more for whom the call is made".into());
     }
     if !confirmation.is_in_time(at) {
         return refuse(format!("it expired at {}", confirmation.expires_at));
@@ -151,6 +160,14 @@ fn spend(writing: &Writing<'_>, id: Uuid, call: Uuid, subject: &Subject, at: Tim
         return refuse("it was asked for somebody else".into());
     }
     stand(writing, &confirmation, &Standing::Spent { call })
+}
+
+/// Whether somebody who said yes is enrolled still, if that was what their yes rests on.
+fn may_answer(writing: &Writing<'_>, approval: &Approval) -> Result<bool, StoreError> {
+    match approval.operator {
+        Some(operator) => Ok(operators::find(writing.connection, operator, writing.seals)?.is_some()),
+        None => Ok(true),
+    }
 }
 
 fn stand(writing: &Writing<'_>, confirmation: &Confirmation, standing: &Standing) -> Result<(), StoreError> {
@@ -265,6 +282,14 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
         Standing::Approved { .. } | Standing::Refused { .. } => return refuse("it was answered already"),
     };
     operators::check_answering(writing, &given)?;
+    // The yes of somebody who was removed meanwhile counts no more.
+    let mut counting = Vec::with_capacity(approvals.len());
+    for approval in approvals {
+        if may_answer(writing, &approval)? {
+            counting.push(approval);
+        }
+    }
+    approvals = counting;
     let sufficient = given.approval.is_some();
     let standing = match given.approval.clone() {
         // A no may come late; a yes may not.
@@ -293,11 +318,13 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
         }
         (_, Some(_)) => return refuse("only a yes that is enough by itself stands for a while"),
     };
-    let Given { answer, channel, by, operator, signed, .. } = given;
+    let Given { answer, channel, by, operator, signed, lasts, .. } = given;
+    let lasts_s = lasts.map(|lasts| lasts.as_secs());
     let is_declined = matches!(answer, Answer::Decline);
     stand(writing, &confirmation, &standing)?;
     let assertion = signed.map(|(assertion, _)| Box::new(assertion));
-    let event = AuditEvent::Answered { confirmation: id, answer, sufficient, channel, by, operator, assertion };
+    let event =
+        AuditEvent::Answered { confirmation: id, answer, sufficient, channel, by, operator, assertion, lasts_s };
     writing.append(subject, event)?;
     if is_declined {
         grants::end_those(writing, Ended::Declined, operator, |grant| grant.is_contradicted_by(&confirmation))?;
