@@ -258,7 +258,7 @@ impl Approver {
     }
 
     /// Whether a yes of theirs can count towards what is needed.
-    fn suits(&self, confirmation: &Confirmation) -> Result<(), String> {
+    pub(crate) fn suits(&self, confirmation: &Confirmation) -> Result<(), String> {
         let need = confirmation.need;
         if self.operator.is_none() && !Need::IN_CLIENT.covers(&need) {
             return Err(not_here(&need));

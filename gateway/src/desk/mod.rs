@@ -70,7 +70,7 @@ pub async fn show(gateway: &Gateway, id: Uuid) -> Result<(Confirmation, Standing
 /// # Errors
 /// It cannot.
 pub fn answerable(confirmation: &Confirmation, standing: &Standing) -> Result<(), DeskError> {
-    if matches!(standing, Standing::Open { .. }) && confirmation.expires_at > now() {
+    if matches!(standing, Standing::Open { .. }) && confirmation.is_in_time(now()) {
         return Ok(());
     }
     Err(DeskError::Closed(state(confirmation, standing)))

@@ -17,6 +17,7 @@ use super::grants::chosen;
 use super::history::{take_back, taken_back_here};
 use super::session::Here;
 use super::shell::{Id, Trouble};
+use crate::approval::Approver;
 use crate::audit::Subject;
 use crate::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Standing, challenge};
 use crate::desk::TypedCode;
@@ -103,24 +104,20 @@ async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, 
         Ok(shown) => shown,
         Err(why) => return Err(reject(page, operator, confirmation, why).await),
     };
-    let assurance = assurance_of(&means, page.0.separation);
-    let need = confirmation.need;
-    if assurance < need.assurance {
-        let why = format!("it needs {}, and this proves {} at most", need.assurance.as_str(), assurance.as_str());
+    let proves = assurance_of(&means, page.0.separation);
+    let by = Approver { name: operator.name.clone(), operator: Some(operator.id), proves, channel: Channel::Page };
+    if let Err(why) = by.suits(confirmation) {
         return Err(reject(page, operator, confirmation, why).await);
     }
+    let need = confirmation.need;
     if need.assurance >= Assurance::Typed && sent.typed.as_deref() != Some(confirmation.typed_name.as_str()) {
         return Err(Trouble::conflict("What was typed is not the name that was asked for. Nothing was changed."));
     }
-    if need.others >= need.approvers && operator.name == confirmation.principal.user {
-        let why = "the call is made for the same person, and somebody else is needed".to_owned();
-        return Err(reject(page, operator, confirmation, why).await);
-    }
     let approval = Approval {
         confirmation: confirmation.id,
-        approver: operator.name.clone(),
-        operator: Some(operator.id),
-        assurance,
+        approver: by.name,
+        operator: by.operator,
+        assurance: proves,
         channel: Channel::Page,
         at: now(),
     };

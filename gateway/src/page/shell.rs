@@ -123,6 +123,7 @@ impl From<StoreError> for Trouble {
             StoreError::NotApproved(..)
             | StoreError::NotGranted(..)
             | StoreError::NotEnrolled(_)
+            | StoreError::NotQuarantined(_)
             | StoreError::AlreadyUndone(..) => Self::conflict(format!("Nothing was changed: {error}.")),
             StoreError::NotFound(..) => Self::missing(format!("{error}.")),
             other => Self::broken(other),

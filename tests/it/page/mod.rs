@@ -9,6 +9,7 @@ mod inbox;
 mod looks;
 mod on_http;
 mod people;
+mod proofs;
 mod questions;
 mod shown;
 
@@ -249,6 +250,21 @@ impl Visitor {
     pub(crate) async fn json(&self, path: &str, body: &Value) -> Result<RawResponse> {
         let headers = [("Origin", self.origin.as_str()), ("Content-Type", "application/json")];
         self.send("POST", path, &headers, &body.to_string()).await
+    }
+
+    /// Does what a form does that is signed for.
+    pub(crate) async fn acts(
+        &self,
+        passkey: &mut authenticator::Authenticator,
+        (act, whom): (&str, &str),
+        path: &str,
+        body: &str,
+    ) -> Result<RawResponse> {
+        let wanted: Value = serde_json::from_str(&self.json("/proof", &json!({"act": act, "whom": whom})).await?.body)?;
+        let signed = passkey.sign(wanted["challenge"].as_str().unwrap_or_default())?.to_string();
+        let signed: String = signed.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let ticket = wanted["ticket"].as_str().unwrap_or_default();
+        self.form(path, &format!("{body}&ticket={ticket}&assertion={signed}")).await
     }
 
     /// What a yes to a question is signed over, as its page says.

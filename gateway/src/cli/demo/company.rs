@@ -137,6 +137,8 @@ impl Company {
     pub(super) fn gateway(&self) -> io::Result<Command> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--config").arg(self.config()).arg("serve");
+        // What it would tell of itself stands between the lines of the story.
+        command.env("MOLLYGUARD_LOG", "warn");
         Ok(command)
     }
 
