@@ -7,6 +7,7 @@
 mod account;
 mod answer;
 mod ceremony;
+mod entry;
 mod grants;
 mod guard;
 mod history;
@@ -30,6 +31,7 @@ use crate::gateway::Gateway;
 use crate::operators::Separation;
 use crate::operators::webauthn::RelyingParty;
 use ceremony::Ceremonies;
+use entry::NotLetIn;
 use inbox::Inbox;
 use live::Live;
 
@@ -53,6 +55,7 @@ struct Parts {
     origin: String,
     separation: Separation,
     ceremonies: Ceremonies,
+    not_let_in: NotLetIn,
     live: Live,
     inbox: Inbox,
     watchers: Arc<Semaphore>,
@@ -69,6 +72,7 @@ impl Page {
             at: at.clone(),
             gateway,
             ceremonies: Ceremonies::default(),
+            not_let_in: NotLetIn::default(),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
         }))
     }

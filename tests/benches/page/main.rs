@@ -5,6 +5,9 @@
 //! connections what the page's script does. Each figure stands beside its baseline of the same run: the inbox with nothing
 //! in it, and a call whose approval was given before. Built with the `release` profile.
 
+#[expect(dead_code, reason = "it signs for the tests as well")]
+#[path = "../../it/page/authenticator.rs"]
+mod authenticator;
 mod site;
 mod watch;
 

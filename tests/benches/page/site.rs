@@ -1,9 +1,11 @@
 //! The gateway with its page, the people who may answer there, and the agents whose calls they are asked about.
 
-use mollyguard_tests::{Line, Raw, Result, Served, World, codes, first_code, header, http, until};
+use mollyguard_tests::{Line, Raw, RawResponse, Result, Served, World, codes, first_code, header, http, until};
 use mollyguard_tools::contract::Digest;
 use serde_json::json;
 use toml::{Table, Value};
+
+use crate::authenticator::Authenticator;
 
 /// How many people may answer, each signed in.
 const OPERATORS: usize = 10;
@@ -36,7 +38,7 @@ impl Site {
         let origin = until("the page", || Ok(mollyguard::page::where_it_is(&world.state()))).await?;
         let mut site = Self { served, origin, cookies: Vec::new(), _world: world };
         let code = first_code(&site._world, "operator0").await?;
-        site.enrol(&code).await?;
+        site.enrol_first(&code).await?;
         for n in 1..OPERATORS {
             let invited = site.form(0, "/people/invite", &format!("name=operator{n}")).await?;
             let code = codes(&invited).next().ok_or("no one-time code")?;
@@ -45,9 +47,29 @@ impl Site {
         Ok(site)
     }
 
+    /// With a passkey: who has only a code invites nobody here.
+    async fn enrol_first(&mut self, code: &str) -> Result {
+        let headers = [("Origin", self.origin.as_str()), ("Content-Type", "application/json")];
+        let post = async |path: &str, body: &serde_json::Value| {
+            http("POST", &format!("{}{path}", self.origin), &headers, &body.to_string()).await
+        };
+        let started = post("/enroll/start", &json!({"code": code})).await?;
+        let started: serde_json::Value = serde_json::from_str(&started.body)?;
+        let authenticator = Authenticator::new(&self.origin, 1)?;
+        let mut created = authenticator.create(started["challenge"].as_str().unwrap_or_default());
+        created["code"] = code.into();
+        created["ticket"] = started["ticket"].clone();
+        let enrolled = post("/enroll/passkey", &created).await?;
+        self.signed_in(&enrolled)
+    }
+
     async fn enrol(&mut self, code: &str) -> Result {
         let headers = [("Origin", self.origin.as_str()), ("Content-Type", FORM)];
         let enrolled = http("POST", &format!("{}/enroll/code", self.origin), &headers, &format!("code={code}")).await?;
+        self.signed_in(&enrolled)
+    }
+
+    fn signed_in(&mut self, enrolled: &RawResponse) -> Result {
         let cookie = enrolled.header("set-cookie").and_then(|cookie| cookie.split(';').next());
         let cookie = cookie.ok_or_else(|| format!("not enrolled: {} {}", enrolled.status, enrolled.body))?;
         self.cookies.push(cookie.to_owned());
