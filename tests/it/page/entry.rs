@@ -56,8 +56,10 @@ async fn another_passkey_is_the_same_person() -> Result {
     assert_eq!(used.status, 403, "it works once");
     let (invited, made) = (events(&site, "invited")?, events(&site, "enrolled")?);
     assert_eq!((invited.len(), made.len()), (2, 2));
-    assert_eq!((&invited[1]["adds_to"], &invited[1]["by"]), (&made[0]["operator"], &made[0]["operator"]));
-    assert_eq!((&made[1]["operator"], &made[1]["invitation"]), (&made[0]["operator"], &invited[1]["invitation"]));
+    // The first invitation is in the stream of the terminal's own process.
+    let adding = invited.iter().find(|event| event.get("adds_to").is_some()).ok_or("it says that it adds")?;
+    assert_eq!((&adding["adds_to"], &adding["by"]), (&made[0]["operator"], &made[0]["operator"]));
+    assert_eq!((&made[1]["operator"], &made[1]["invitation"]), (&made[0]["operator"], &adding["invitation"]));
 
     // Two passkeys are no two people.
     site.repeat_delete().await?.refused("denied");
@@ -167,7 +169,8 @@ async fn passkeys_that_cannot_be_enrolled_are_on_record() -> Result {
     let before = enrolled(&site)?;
     let stranger = Visitor::stranger(&site.origin);
     let mut count = 0;
-    for (name, operator) in [("bea", &Value::Null), ("ada", &id)] {
+    // Each uses up two of the tries there are for codes.
+    for (name, operator, lies) in [("bea", &Value::Null, 5), ("ada", &id, 3)] {
         let code = invite(&ada, name).await?;
         let honest = Authenticator::new(&site.origin, 8)?;
         let elsewhere = Authenticator::new("http://localhost:1", 8)?;
@@ -180,7 +183,10 @@ async fn passkeys_that_cannot_be_enrolled_are_on_record() -> Result {
             (&honest, Some("A".repeat(43)), None, "its challenge is not the one asked"),
             (&honest, None, Some("01890a5d-ac96-774b-bcce-b302099a8057"), "no challenge waits for it"),
             (&taken, None, None, "this passkey is enrolled already"),
-        ] {
+        ]
+        .into_iter()
+        .take(lies)
+        {
             let started = stranger.json("/enroll/start", &json!({"code": code})).await?;
             let started: Value = serde_json::from_str(&started.body)?;
             let asked = started["challenge"].as_str().unwrap_or_default();

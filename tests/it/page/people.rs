@@ -13,7 +13,7 @@ fn enrolled(site: &Site) -> Result<i64> {
     Ok(store.query_row("SELECT count(*) FROM operators WHERE removed_at IS NULL", [], |row| row.get(0))?)
 }
 
-/// In a browser, with the same authenticators it has for the first.
+/// In another browser, with a passkey of its own.
 #[tokio::test]
 async fn another_device_is_enrolled_by_its_owner() -> Result {
     let site = Site::new(OUT_OF_BAND).await?;
