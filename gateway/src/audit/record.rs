@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::confirm::{Answer, Channel, Ended, Need};
 use crate::identity::Principal;
 use crate::operators::webauthn::Assertion;
-use crate::operators::{Means, Passkey};
+use crate::operators::{Entry, Means, Passkey};
 use crate::policy::Because;
 
 /// How a call ended.
@@ -126,14 +126,26 @@ pub enum AuditEvent {
         /// What is wrong with it.
         why: String,
     },
-    /// A one-time code for enrolling somebody was made.
+    /// A passkey was shown to sign in or to be enrolled, and what it showed does not hold. So many a minute are written down.
+    NotLetIn {
+        /// Whose passkey it is, or was to be; `None` where it is nobody's.
+        operator: Option<Uuid>,
+        /// Where.
+        entry: Entry,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A one-time code for enrolling somebody, or another passkey of theirs, was made.
     Invited {
         /// The invitation.
         invitation: Uuid,
-        /// The name they will have.
+        /// The name they will have, or have.
         name: String,
         /// Who invites them; `None` for the first, whom the owner of the gateway invites.
         by: Option<Uuid>,
+        /// The operator it adds a passkey to; `None` for a new person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adds_to: Option<Uuid>,
     },
     /// Somebody who may answer was enrolled, or has another passkey.
     Enrolled {
@@ -141,8 +153,8 @@ pub enum AuditEvent {
         operator: Uuid,
         /// Their name.
         name: String,
-        /// The invitation they used; `None` for another passkey of somebody who is enrolled.
-        invitation: Option<Uuid>,
+        /// The invitation they used.
+        invitation: Uuid,
         /// The passkey; `None` for somebody who answers with a code.
         passkey: Option<Box<Passkey>>,
     },

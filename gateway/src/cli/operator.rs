@@ -25,7 +25,7 @@ pub(crate) enum Operators {
         #[arg(long)]
         json: bool,
     },
-    /// Take somebody off the list. Nobody can be enrolled from the terminal after that: only operators invite.
+    /// Take somebody off the list. The last one stays: nobody could be enrolled after that, as only operators invite.
     Remove {
         /// Their name.
         name: String,
@@ -54,7 +54,7 @@ async fn enroll(gateway: &Gateway, name: &str) -> Done {
     if !std::io::stdout().is_terminal() {
         return Err(Failure::usage("the code is shown on a terminal only"));
     }
-    let (invitation, code) = invitation(name, None, &gateway.args_key).map_err(Failure::usage)?;
+    let (invitation, code) = invitation(name, None, None, &gateway.args_key).map_err(Failure::usage)?;
     let expires_at = invitation.expires_at;
     gateway.store.invite(invitation).await.map_err(Failure::found)?;
     let page = where_it_is(&gateway.config.state);

@@ -58,6 +58,9 @@ pub fn check_name(name: &str) -> Result<&str, String> {
     if fits { Ok(name) } else { Err("A name is 1 to 64 printable characters.".to_owned()) }
 }
 
+/// The most passkeys of one operator.
+pub const MOST_PASSKEYS: usize = 10;
+
 /// With what somebody showed who they are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -71,7 +74,17 @@ pub enum Means {
     Code,
 }
 
-/// A one-time code to be enrolled with.
+/// Where somebody shows who they are, other than by answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// To open a session of the page.
+    SignIn,
+    /// To be enrolled, or to have another passkey.
+    Enrolment,
+}
+
+/// A one-time code to be enrolled with, or to add a passkey.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
     /// Its id.
@@ -80,6 +93,9 @@ pub struct Invitation {
     pub name: String,
     /// Who invites them; `None` for the first.
     pub by: Option<Uuid>,
+    /// The operator it adds a passkey to; `None` where it enrols a new person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adds_to: Option<Uuid>,
     /// Keyed digest of the code.
     pub code: Digest,
     /// After this it is worth nothing.
@@ -115,6 +131,8 @@ pub enum Enrolment {
     },
     /// Of another passkey.
     Another {
+        /// The invitation it uses up.
+        invitation: Uuid,
         /// Whose.
         operator: Uuid,
         /// The passkey.

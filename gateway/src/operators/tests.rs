@@ -32,7 +32,7 @@ impl House {
     async fn invite_for(&self, name: &str, by: Option<Uuid>, life: Duration) -> Result<Uuid, StoreError> {
         let (id, name) = (Uuid::now_v7(), name.to_owned());
         let code = Digest::of_bytes(id.as_bytes());
-        self.store.invite(Invitation { id, name, by, code, expires_at: now() + life }).await.map(|()| id)
+        self.store.invite(Invitation { id, name, by, adds_to: None, code, expires_at: now() + life }).await.map(|()| id)
     }
 
     async fn enroll(&self, invitation: Uuid, name: &str, key: Option<&SoftKey>) -> Result<Operator, StoreError> {
@@ -148,13 +148,69 @@ async fn who_is_removed_answers_no_more_and_leaves_no_way_to_become_the_first_an
 
     house.store.remove(bob.id, Some(ada.id)).await.unwrap();
     assert!(is_not_enrolled(&house.enroll(invited_by_bob, "eve", None).await), "what they started ends with them");
+    let (cleo, _) = house.person("cleo", Some(ada.id)).await;
     house.store.remove(ada.id, None).await.unwrap();
-    assert!(house.names().await.is_empty());
+    assert_eq!(house.names().await, ["cleo"]);
     assert!(house.store.session(token).await.unwrap().is_none());
     let question = house.question(Need::IN_CLIENT).await;
     assert!(is_not_enrolled(&house.yes(&question, &ada, &mut key, 1).await));
     assert_eq!(house.standing(&question).await, Standing::unanswered());
     assert!(is_not_enrolled(&house.invite("eve", None).await), "not even now");
+    for by in [None, Some(cleo.id)] {
+        assert!(is_not_enrolled(&house.store.remove(cleo.id, by).await), "the last one stays");
+    }
+    assert_eq!(house.names().await, ["cleo"]);
+}
+
+#[tokio::test]
+async fn two_removals_at_a_time_leave_somebody() {
+    for _ in 0..8 {
+        let house = House::new();
+        let (ada, _) = house.person("ada", None).await;
+        let (bob, _) = house.person("bob", Some(ada.id)).await;
+        let other = open(house.place.path());
+        let (first, second) = tokio::join!(house.store.remove(ada.id, None), other.remove(bob.id, None));
+        assert_eq!([&first, &second].iter().filter(|removed| removed.is_ok()).count(), 1, "{first:?} {second:?}");
+        assert!(is_not_enrolled(&first) || is_not_enrolled(&second));
+        assert_eq!(house.names().await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn another_passkey_is_added_by_an_invitation_of_its_own() {
+    let house = House::new();
+    let (ada, _) = house.person("ada", None).await;
+    let (bob, _) = house.person("bob", Some(ada.id)).await;
+    let passkey = || Passkey { relying_party: "localhost".into(), credential: SoftKey::new().enrolled() };
+    let add =
+        |invitation, operator| house.store.enroll(Enrolment::Another { invitation, operator, passkey: passkey() });
+    let invite = async |name: &str, adds_to: &Operator, by: &Operator| {
+        let (id, name) = (Uuid::now_v7(), name.to_owned());
+        let (adds_to, code) = (Some(adds_to.id), Digest::of_bytes(id.as_bytes()));
+        let expires_at = now() + Duration::from_secs(60);
+        let invitation = Invitation { id, name, by: Some(by.id), adds_to, code, expires_at };
+        house.store.invite(invitation).await.map(|()| id)
+    };
+    assert!(is_not_enrolled(&invite("bob", &ada, &bob).await), "it names whom it is for");
+    assert!(is_not_enrolled(&invite("eve", &ada, &bob).await));
+    let for_eve = house.invite("eve", Some(ada.id)).await.unwrap();
+    assert!(is_not_enrolled(&add(for_eve, ada.id).await), "an invitation of a new person adds no passkey");
+    let for_ada = invite("ada", &ada, &bob).await.unwrap();
+    assert!(is_not_enrolled(&add(for_ada, bob.id).await), "nor to another");
+    assert!(is_not_enrolled(&house.enroll(for_ada, "ada", None).await), "nor makes it a person");
+    add(for_ada, ada.id).await.unwrap();
+    assert!(is_not_enrolled(&add(for_ada, ada.id).await), "it works once");
+    let after_bob = invite("ada", &ada, &bob).await.unwrap();
+    house.store.remove(bob.id, Some(ada.id)).await.unwrap();
+    assert!(is_not_enrolled(&add(after_bob, ada.id).await), "what he started ends with him");
+    let passkeys = async || house.store.operators().await.unwrap().remove(0).passkeys.len();
+    assert_eq!(passkeys().await, 2);
+    while passkeys().await < MOST_PASSKEYS {
+        add(invite("ada", &ada, &ada).await.unwrap(), ada.id).await.unwrap();
+    }
+    assert!(is_not_enrolled(&invite("ada", &ada, &ada).await), "there is an end to them");
+    house.store.close().await.unwrap();
+    assert!(verify_store(house.place.path(), None).unwrap().is_sound());
 }
 
 #[tokio::test]

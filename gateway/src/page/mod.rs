@@ -7,6 +7,7 @@
 mod account;
 mod answer;
 mod ceremony;
+mod entry;
 mod grants;
 mod guard;
 mod history;
@@ -31,6 +32,7 @@ use crate::gateway::Gateway;
 use crate::operators::Separation;
 use crate::operators::webauthn::RelyingParty;
 use ceremony::Ceremonies;
+use entry::NotLetIn;
 use inbox::Inbox;
 use live::Live;
 
@@ -54,6 +56,7 @@ struct Parts {
     origin: String,
     separation: Separation,
     ceremonies: Ceremonies,
+    not_let_in: NotLetIn,
     live: Live,
     inbox: Inbox,
     watchers: Arc<Semaphore>,
@@ -70,6 +73,7 @@ impl Page {
             at: at.clone(),
             gateway,
             ceremonies: Ceremonies::default(),
+            not_let_in: NotLetIn::default(),
             watchers: Arc::new(Semaphore::new(WATCHERS)),
         }))
     }

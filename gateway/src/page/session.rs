@@ -16,20 +16,32 @@ use uuid::Uuid;
 
 use super::Page;
 use super::ceremony::Purpose;
+use super::entry::not_let_in;
 use super::shell::{self, Trouble, document};
+use crate::confirm::Assurance;
 use crate::operators::webauthn::{Assertion, Known, verify};
-use crate::operators::{Means, Operator, Session};
+use crate::operators::{Entry, Means, Operator, Session, assurance_of};
 use crate::store::StoreError;
 
 /// The cookie's name. Cookies know no ports: this one is only ever worth something together with what the store knows.
 const COOKIE: &str = "mollyguard_session";
 /// How long a session lasts.
 const LIFE: SignedDuration = SignedDuration::from_mins(30);
+/// Why an answer to no challenge does not hold.
+pub(super) const NO_CHALLENGE: &str = "no challenge waits for it: it took too long, was answered, or is another's";
 
 /// Somebody who may answer is here. Whoever is not is sent to sign in.
 pub(super) struct Here {
     pub(super) operator: Operator,
     pub(super) session: Session,
+}
+
+impl Here {
+    /// Whether this session says who may answer. One that proves less could be anybody's who has read the code, and they
+    /// would be let in for good.
+    pub(super) fn may_change_people(&self, page: &Page) -> bool {
+        assurance_of(&self.session.means, page.0.separation) >= Assurance::OutOfBand
+    }
 }
 
 impl FromRequestParts<Page> for Here {
@@ -80,7 +92,15 @@ pub(super) async fn open(
     let opened_at = now();
     let expires_at = opened_at.saturating_add(LIFE).unwrap_or(opened_at);
     let session = Session { token: digest(page, &token), operator, means, opened_at, expires_at };
-    page.0.gateway.store.sign_in(session, count).await?;
+    let is_passkey = count.is_some();
+    match page.0.gateway.store.sign_in(session, count).await {
+        // Only the store knows of another sign-in that came first.
+        Err(StoreError::NotEnrolled(why)) if is_passkey => {
+            let told = format!("Nothing was changed: {why}.");
+            return Err(not_let_in(page, Entry::SignIn, Some(operator), why, told).await);
+        }
+        signed_in => signed_in?,
+    }
     let secure = if page.0.at.is_secure() { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}", LIFE.as_secs());
     HeaderValue::from_str(&cookie).map_err(Trouble::broken)
@@ -155,13 +175,24 @@ pub(super) async fn with_passkey(State(page): State<Page>, Json(signed): Json<Si
         operator.passkeys.iter().find(|passkey| passkey.id() == id).map(|passkey| (operator, passkey))
     });
     let challenge = page.0.ceremonies.end(signed.ticket, &Purpose::SignIn);
-    let (Some((operator, passkey)), Some(challenge)) = (known, challenge) else {
-        return Err(Trouble::forbidden("This passkey is nobody's here, or it took too long."));
+    let (operator, passkey, challenge) = match (known, challenge) {
+        (Some((operator, passkey)), Some(challenge)) => (operator, passkey, challenge),
+        (known, _) => {
+            let operator = known.map(|(operator, _)| operator.id);
+            let why = if operator.is_some() { NO_CHALLENGE } else { "no such passkey is enrolled" };
+            let told = "This passkey is nobody's here, or it took too long.";
+            return Err(not_let_in(&page, Entry::SignIn, operator, why, told).await);
+        }
     };
     let credential = &passkey.credential;
     let known = Known { key: &credential.key, count: credential.count, backup_eligible: credential.backup_eligible };
-    let seen = verify(&page.0.relying_party, &challenge, known, &signed.assertion)
-        .map_err(|wrong| Trouble::forbidden(format!("The passkey's answer does not hold: {wrong}.")))?;
+    let seen = match verify(&page.0.relying_party, &challenge, known, &signed.assertion) {
+        Ok(seen) => seen,
+        Err(wrong) => {
+            let told = format!("The passkey's answer does not hold: {wrong}.");
+            return Err(not_let_in(&page, Entry::SignIn, Some(operator.id), wrong.to_string(), told).await);
+        }
+    };
     let cookie = open(&page, operator.id, Means::Passkey { id }, Some(seen.count)).await?;
     Ok(([(header::SET_COOKIE, cookie)], Json(json!({"next": "/"}))).into_response())
 }

@@ -21,7 +21,7 @@ use crate::audit::{AuditEvent, AuditRecord, End, Subject};
 use crate::confirm::{Answer, Approval, Channel, Confirmation, Grant, Standing};
 use crate::identity::Principal;
 use crate::operators::webauthn::Assertion;
-use crate::operators::{Enrolment, Invitation, Operator, Session};
+use crate::operators::{Enrolment, Entry, Invitation, Operator, Session};
 
 pub use asking::{Asking, Bounds, Granted, Quarantine};
 pub use keys::{KeyError, seal_key};
@@ -399,7 +399,8 @@ pub trait Store: Send + Sync {
     async fn operators(&self) -> Result<Vec<Operator>, StoreError>;
 
     /// Writes down an invitation. One by nobody is `NotEnrolled` once somebody is enrolled, and replaces the one before;
-    /// one by an operator is, when they are not enrolled. A name that is taken is refused.
+    /// one by an operator is, when they are not enrolled. For a new person a name that is taken is refused, for another
+    /// passkey one that is not that operator's.
     async fn invite(&self, invitation: Invitation) -> Result<(), StoreError>;
 
     /// The invitation whose code has this digest, if it has not expired.
@@ -408,9 +409,12 @@ pub trait Store: Send + Sync {
     /// Enrols somebody, or another passkey of theirs, and uses up the invitation, in one transaction.
     async fn enroll(&self, enrolment: Enrolment) -> Result<(), StoreError>;
 
-    /// Takes an operator off the list, with their passkeys, code, sessions and what they approved for a while. `by` is who does it; `None` for the owner of
-    /// the gateway.
+    /// Takes an operator off the list, with their passkeys, code, sessions and what they approved for a while. `by` is who
+    /// does it; `None` for the owner of the gateway. The last one stays: that is `NotEnrolled`.
     async fn remove(&self, operator: Uuid, by: Option<Uuid>) -> Result<(), StoreError>;
+
+    /// Writes down that a passkey was shown at this entry, and that what it showed does not hold.
+    async fn not_let_in(&self, operator: Option<Uuid>, entry: Entry, why: String) -> Result<(), StoreError>;
 
     /// The operator whose code has this digest.
     async fn with_code(&self, code: mollyguard_tools::contract::Digest) -> Result<Option<Operator>, StoreError>;

@@ -42,7 +42,7 @@ use super::{
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, Subject};
 use crate::confirm::{Channel, Confirmation, Grant, Standing};
 use crate::identity::Principal;
-use crate::operators::{Enrolment, Invitation, Operator, Session};
+use crate::operators::{Enrolment, Entry, Invitation, Operator, Session};
 use open::Kept;
 use pulse::Pulse;
 use rows::{CallRow, ConfirmationRow, Depth};
@@ -307,14 +307,8 @@ impl Store for SqliteStore {
         self.write(true, move |writing| writes::answer(writing, subject, given)).await
     }
 
-    async fn reject(
-        &self,
-        confirmation: Uuid,
-        channel: Channel,
-        operator: Option<Uuid>,
-        why: String,
-    ) -> Result<(), StoreError> {
-        self.write(true, move |writing| writes::reject(writing, confirmation, channel, operator, why)).await
+    async fn reject(&self, id: Uuid, channel: Channel, operator: Option<Uuid>, why: String) -> Result<(), StoreError> {
+        self.write(true, move |writing| writes::reject(writing, id, channel, operator, why)).await
     }
 
     async fn confirmation(&self, id: Uuid) -> Result<Option<(Confirmation, Standing)>, StoreError> {
@@ -417,6 +411,10 @@ impl Store for SqliteStore {
 
     async fn remove(&self, operator: Uuid, by: Option<Uuid>) -> Result<(), StoreError> {
         self.write(true, move |writing| operators::remove(writing, operator, by)).await
+    }
+
+    async fn not_let_in(&self, operator: Option<Uuid>, entry: Entry, why: String) -> Result<(), StoreError> {
+        self.write(true, move |writing| operators::not_let_in(writing, operator, entry, why)).await
     }
 
     async fn with_code(&self, code: Digest) -> Result<Option<Operator>, StoreError> {

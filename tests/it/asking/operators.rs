@@ -32,7 +32,9 @@ impl Operators {
             let (id, by) = (Uuid::now_v7(), people.first().map(|first| first.id));
             let expires_at = now() + std::time::Duration::from_secs(60);
             let name = name.to_owned();
-            store.invite(Invitation { id, name: name.clone(), by, code: code("invitation"), expires_at }).await?;
+            store
+                .invite(Invitation { id, name: name.clone(), by, adds_to: None, code: code("invitation"), expires_at })
+                .await?;
             let code = Some(code("code"));
             let operator =
                 Operator { id: Uuid::now_v7(), name, enrolled_at: now(), passkeys: Vec::new(), has_code: true };

@@ -289,6 +289,31 @@ async fn the_agents_user_answers_nothing_at_a_terminal_of_its_own() -> Result {
     scene.ends_well().await
 }
 
+/// A code proves out of band here, and lets its owner invite; but whoever has read it does not become them for good.
+#[tokio::test]
+async fn who_signed_in_with_a_code_gives_themselves_no_passkey() -> Result {
+    let scene = Scene::new().await?;
+    let stranger = Visitor::stranger(&scene.ada.origin);
+    let code = &scene.secrets[2];
+    let bea = stranger.with(&stranger.form("/enroll/code", &format!("code={code}")).await?)?;
+    let before = scene.kept().await?;
+    let refused = bea.form("/people/invite", "name=bea").await?;
+    assert_eq!(refused.status, 403, "{}", refused.body);
+    assert!(refused.body.contains("cannot give themselves a passkey"), "{}", refused.body);
+    assert!(codes(&refused.body).next().is_none());
+    assert_eq!(scene.kept().await?, before, "nothing that is kept has changed");
+    let invited = bea.form("/people/invite", "name=carl").await?;
+    assert_eq!((invited.status, codes(&invited.body).count()), (200, 1), "{}", invited.body);
+    let by_ada = scene.ada.form("/people/invite", "name=bea").await?;
+    let code = codes(&by_ada.body).next().ok_or("ada makes her one")?;
+    Visitor::enrolled(&scene.ada.origin, &code, 8).await?;
+    let people = scene.ground.kept(&["operator", "list", "--json"]).await?;
+    let people: serde_json::Value = serde_json::from_str(&people)?;
+    let hers = people.as_array().and_then(|people| people.iter().find(|person| person["name"] == "bea"));
+    assert_eq!(hers.and_then(|bea| bea["passkeys"].as_array()).map(Vec::len), Some(1));
+    scene.ends_well().await
+}
+
 #[tokio::test]
 async fn a_client_of_the_agents_user_that_accepts_everything_runs_nothing() -> Result {
     let scene = Scene::new().await?;

@@ -1,7 +1,7 @@
 //! The gateway that serves the page is killed while questions are open and a browser watches: another serves it, at the same
 //! place, and nothing is lost.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mollyguard_tests::{Era, Person, Result, first_code, http, within};
 use serde_json::{Value, json};
@@ -55,7 +55,10 @@ async fn a_killed_gateways_page_is_taken_over_with_all_its_questions() -> Result
     let killed = Instant::now();
     lost.kill().await?;
     within("the page, seen again", seen_again(&page)).await?;
-    println!("served again {:?} after the kill", killed.elapsed());
+    let gone = killed.elapsed();
+    println!("served again {gone:?} after the kill");
+    // What is promised, not what is usual.
+    assert!(gone < Duration::from_secs(2), "served again {gone:?} after the kill");
     assert_eq!(origin(&world).await?, page, "it is where it was");
     while watcher.next().await? {}
     assert!(lost_waits.reply().await.is_err(), "its gateway is gone");

@@ -3,6 +3,7 @@
 
 mod attacks;
 pub(crate) mod authenticator;
+mod entry;
 mod forgeries;
 mod grants;
 mod inbox;

@@ -4,7 +4,7 @@ use mollyguard::page::where_it_is;
 use mollyguard_tests::{Era, Person, Result, http, until};
 use serde_json::json;
 
-use super::{PURGE, Visitor, first_code, open_questions, origin, rental};
+use super::{PURGE, Visitor, codes, first_code, open_questions, origin, rental};
 
 #[tokio::test]
 async fn it_is_where_the_agents_call() -> Result {
@@ -109,17 +109,29 @@ async fn enrolling_somebody_raises_what_can_be_proved() -> Result {
     assert!(checked.contains("refused irreversible-in-production-needs-a-person-out-of-band"), "{checked}");
 
     let (ada, _) = site.enrolled("ada").await?;
-    let proven = ceiling().await?;
-    assert_eq!((&proven["assurance"], &proven["approvers"]), (&json!("out_of_band"), &json!(1)), "{proven}");
+    let proves = async |people: u32| -> Result {
+        let proven = ceiling().await?;
+        assert_eq!((&proven["assurance"], &proven["approvers"]), (&json!("out_of_band"), &json!(people)), "{proven}");
+        Ok(())
+    };
+    proves(1).await?;
     let checked = site.world.run(&["policy", "check"]).await?.stdout;
     assert!(!checked.contains("irreversible-in-production") && checked.contains("by 2 people"), "{checked}");
     site.agent.call(PURGE, purge.clone()).await?.refused("confirmation_required");
+    let invited = ada.form("/people/invite", "name=bea").await?.body;
+    Visitor::enrolled(&site.origin, &codes(&invited).next().ok_or("a code is shown")?, 8).await?;
+    proves(2).await?;
     assert_eq!(ada.form("/sign-out", "").await?.status, 303);
 
-    // And is lowered again with whoever leaves.
+    // And is lowered again with whoever leaves; the last one stays.
     assert_eq!(site.world.run(&["operator", "remove", "ada"]).await?.code, Some(0));
-    assert_eq!(ceiling().await?["assurance"], "typed");
-    site.agent.call(PURGE, purge).await?.refused("denied");
+    proves(1).await?;
+    let last = site.world.run(&["operator", "remove", "bea"]).await?;
+    assert_ne!(last.code, Some(0));
+    assert!(last.stderr.contains("enrol another person first"), "{}", last.stderr);
+    assert!(last.stderr.contains("a new state directory"), "{}", last.stderr);
+    proves(1).await?;
+    site.agent.call(PURGE, purge).await?.refused("confirmation_required");
     assert_eq!(site.world.rows("fleet", "bookings")?, 12);
     site.sound().await
 }

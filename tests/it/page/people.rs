@@ -13,6 +13,38 @@ fn enrolled(site: &Site) -> Result<i64> {
     Ok(store.query_row("SELECT count(*) FROM operators WHERE removed_at IS NULL", [], |row| row.get(0))?)
 }
 
+/// In another browser, with a passkey of its own.
+#[tokio::test]
+async fn another_device_is_enrolled_by_its_owner() -> Result {
+    let site = Site::new(OUT_OF_BAND).await?;
+    let before = site.world.dump("fleet")?;
+    let (browser, ada, _) = somebody(&site, "ada", &Setup::DESK).await?;
+    let code = super::invited(&ada, "ada").await?;
+    ada.sees("It adds a passkey to ada, who is enrolled already").await?;
+    let phone = browser.open(&site.origin, &Setup::PHONE).await?;
+    phone.authenticator(true).await?;
+    phone.go("/enroll").await?;
+    phone.fill("One-time code", &code).await?;
+    phone.press("Enrol with a passkey").await?;
+    phone.sees("ada (you)").await?;
+    assert_eq!(enrolled(&site)?, 1);
+    let passkeys =
+        "[...document.querySelectorAll('.person .meta')].filter((m) => m.textContent.startsWith('passkey')).length";
+    assert_eq!(phone.run(passkeys).await?, 2);
+    phone.press("Sign out").await?;
+    phone.press("Sign in with a passkey").await?;
+    phone.sees("Nothing waits.").await?;
+    let id = site.ask_to_delete().await?;
+    phone.go(&format!("/questions/{id}")).await?;
+    phone.fill("To approve, type", "bookings").await?;
+    phone.press("Approve with your passkey").await?;
+    phone.sees("Approved.").await?;
+    assert_eq!((yeses(&site.world, &id)?, site.world.dump("fleet")?), (1, before.clone()));
+    site.repeat_delete().await?.done();
+    assert_ne!(site.world.dump("fleet")?, before);
+    site.sound().await
+}
+
 /// Without any script: who has a code needs none.
 #[tokio::test]
 async fn a_code_answers_what_needs_no_more_than_a_name() -> Result {

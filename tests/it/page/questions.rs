@@ -1,14 +1,23 @@
 //! Questions that are answered in a real browser.
 
 use mollyguard_tests::browser::Setup;
-use mollyguard_tests::{Era, Person, Result, until};
-use serde_json::json;
+use mollyguard_tests::{Era, Person, Result, until, within};
+use serde_json::{Value, json};
 
 use super::{
     OUT_OF_BAND, PURGE, Site, TWO_PEOPLE, WRITE, delete, enrol, free_port, invited, open_questions, origin,
     questions_in, rental, somebody, succeeded, yeses,
 };
 use crate::behind::{calls, records};
+
+/// Asks for somebody else than the person the call is made for.
+const SOMEBODY_ELSE: &str = r#"
+@id("production-needs-somebody-else")
+@reason("It is production, and nobody says yes to a call of their own.")
+forbid (principal, action, resource)
+when { context.call.tier == "production" && context.call.reversibility != "read_only" }
+unless { context has approval && context.approval.assurance >= 3 && context.approval.others >= 1 };
+"#;
 
 #[tokio::test]
 async fn what_is_approved_with_a_passkey_runs_once_and_is_taken_back_on_the_page() -> Result {
@@ -90,6 +99,15 @@ async fn what_runs_out_while_it_is_looked_at_says_so() -> Result {
     let id = site.ask_to_delete().await?;
     tab.go(&format!("/questions/{id}")).await?;
     tab.sees("Open until").await?;
+    let counted = "document.querySelector('[data-until]').textContent";
+    let first = tab.run(counted).await?;
+    assert!(first.as_str().is_some_and(|words| words.ends_with(" left)")), "{first}");
+    // Each look is a round trip to the browser, so this does not spin.
+    within("a moment less", async {
+        while tab.run(counted).await? == first {}
+        Result::Ok(())
+    })
+    .await??;
     tab.sees("Expired at").await?;
     assert_eq!(tab.run("document.querySelector('.answer')").await?, json!(null), "there is nothing left to press");
     tab.go("/").await?;
@@ -142,6 +160,73 @@ async fn two_people_are_two_people() -> Result {
     site.repeat_delete().await?.done();
     bea.sees("It was done.").await?;
     ada.sees("It was done.").await?;
+    assert_ne!(site.world.dump("fleet")?, before);
+    assert_eq!(succeeded(&site.world)?, 1);
+    site.sound().await
+}
+
+#[tokio::test]
+async fn of_two_people_one_no_ends_it() -> Result {
+    let site = Site::new(TWO_PEOPLE).await?;
+    let before = site.world.dump("fleet")?;
+    let (browser, ada, _) = somebody(&site, "ada", &Setup::DESK).await?;
+    let code = invited(&ada, "bea").await?;
+    let bea = browser.open(&site.origin, &Setup::DESK).await?;
+    enrol(&bea, &code).await?;
+    let id = site.ask_to_delete().await?;
+    ada.go(&format!("/questions/{id}")).await?;
+    ada.fill("To approve, type", "bookings").await?;
+    ada.press("Approve with your passkey").await?;
+    ada.sees("You have said yes. Others must, too.").await?;
+    assert_eq!((yeses(&site.world, &id)?, site.world.dump("fleet")?), (1, before.clone()));
+    bea.follow("PRODUCTION").await?;
+    bea.sees("ada said yes").await?;
+    bea.press("Decline").await?;
+    for tab in [&bea, &ada] {
+        tab.sees("Not approved: declined by bea").await?;
+        assert_eq!(tab.run("document.querySelector('.answer')").await?, json!(null), "nothing is left to press");
+    }
+    assert_eq!((questions_in(&site.world, "refused")?, open_questions(&site.world)?), (vec![id], vec![]));
+    assert!(!site.repeat_delete().await?.is_done());
+    assert_eq!((site.world.dump("fleet")?, calls(&site.world)?.len()), (before, 0));
+    site.sound().await
+}
+
+/// Nobody says yes to a call of their own where somebody else is needed.
+#[tokio::test]
+async fn who_a_call_is_made_for_is_not_somebody_else() -> Result {
+    let site = Site::new(SOMEBODY_ELSE).await?;
+    let before = site.world.dump("fleet")?;
+    let (browser, alice, _) = somebody(&site, "alice", &Setup::DESK).await?;
+    let code = invited(&alice, "bea").await?;
+    let bea = browser.open(&site.origin, &Setup::DESK).await?;
+    enrol(&bea, &code).await?;
+    let id = site.ask_to_delete().await?;
+    let path = format!("/questions/{id}");
+    alice.go(&path).await?;
+    alice.sees("The call is made for you, so somebody else must say yes.").await?;
+    alice.lacks("Approve with your passkey").await?;
+    // Signed all the same, as bea's page says what to sign.
+    bea.go(&path).await?;
+    let challenge = bea.run("document.querySelector('form[data-sign]').dataset.challenge").await?;
+    let yes = format!(
+        "sign({challenge}, 'localhost', [])
+         .then((assertion) => post('{path}/answer', {{ decision: 'approve', typed: 'bookings', assertion }}))
+         .then(() => 'yes', (no) => no.message)"
+    );
+    let refused = alice.run(&yes).await?;
+    let words = "Not approved: the call is made for the same person, and somebody else is needed. Nothing was changed.";
+    assert_eq!(refused, words);
+    let rejected = |record: &Value| record["event"].to_string().contains("somebody else is needed");
+    assert_eq!(records(&site.world.state())?.iter().filter(|record| rejected(record)).count(), 1);
+    assert_eq!((open_questions(&site.world)?, yeses(&site.world, &id)?), (vec![id], 0));
+    site.repeat_delete().await?.refused("confirmation_required");
+    assert_eq!((site.world.dump("fleet")?, calls(&site.world)?.len()), (before.clone(), 0));
+
+    bea.fill("To approve, type", "bookings").await?;
+    bea.press("Approve with your passkey").await?;
+    bea.sees("Approved. The agent has not made the call yet").await?;
+    site.repeat_delete().await?.done();
     assert_ne!(site.world.dump("fleet")?, before);
     assert_eq!(succeeded(&site.world)?, 1);
     site.sound().await

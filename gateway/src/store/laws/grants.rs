@@ -10,7 +10,14 @@ pub(crate) async fn operator(store: &dyn Store, name: &str) -> Operator {
     let (invitation, name) = (Uuid::now_v7(), name.to_owned());
     let code = |what: &str| Digest::of_bytes(format!("{name}'s {what}").as_bytes());
     let expires_at = now() + Duration::from_secs(600);
-    let invited = Invitation { id: invitation, name: name.clone(), by: first, code: code("invitation"), expires_at };
+    let invited = Invitation {
+        id: invitation,
+        name: name.clone(),
+        by: first,
+        adds_to: None,
+        code: code("invitation"),
+        expires_at,
+    };
     store.invite(invited).await.unwrap();
     let passkeys = Vec::new();
     let operator = Operator { id: Uuid::now_v7(), name: name.clone(), enrolled_at: now(), passkeys, has_code: true };

@@ -11,7 +11,7 @@ use super::schema::{self, failed};
 use super::writes::Writing;
 use crate::audit::{ArgsKey, AuditEvent, Subject};
 use crate::confirm::Ended;
-use crate::operators::{Enrolment, Invitation, Means, Operator, Passkey, Session};
+use crate::operators::{Enrolment, Entry, Invitation, MOST_PASSKEYS, Means, Operator, Passkey, Session};
 use crate::store::{Given, StoreError};
 
 /// A row of `operators`.
@@ -211,12 +211,20 @@ pub(super) fn invite(writing: &mut Writing<'_>, invitation: Invitation) -> Resul
             ));
         }
     }
-    if enrolled.iter().any(|operator| operator.name == invitation.name) {
-        return Err(StoreError::NotEnrolled(format!("somebody is enrolled as `{}` already", invitation.name)));
+    let named = enrolled.iter().find(|operator| operator.name == invitation.name);
+    match (invitation.adds_to, named) {
+        (None, None) => {}
+        (None, Some(_)) => {
+            return Err(StoreError::NotEnrolled(format!("somebody is enrolled as `{}` already", invitation.name)));
+        }
+        (Some(id), Some(operator)) if operator.id == id => has_room(operator)?,
+        (Some(_), _) => {
+            return Err(StoreError::NotEnrolled(format!("nobody is enrolled as `{}` any more", invitation.name)));
+        }
     }
     forget(writing, "DELETE FROM invitations WHERE expires_at <= ?1", params![now().as_millisecond()])?;
     let words = text(&invitation)?;
-    let Invitation { id, name, by, code, expires_at } = invitation;
+    let Invitation { id, name, by, adds_to, code, expires_at } = invitation;
     let seal = writing.seals.seal("invitation", &json!(words)).to_string();
     writing
         .connection
@@ -225,7 +233,14 @@ pub(super) fn invite(writing: &mut Writing<'_>, invitation: Invitation) -> Resul
             put.execute(params![id.to_string(), code.to_string(), expires_at.as_millisecond(), words, seal])
         })
         .map_err(failed)?;
-    writing.append(about_nobody(), AuditEvent::Invited { invitation: id, name, by })
+    writing.append(about_nobody(), AuditEvent::Invited { invitation: id, name, by, adds_to })
+}
+
+fn has_room(operator: &Operator) -> Result<(), StoreError> {
+    if operator.passkeys.len() < MOST_PASSKEYS {
+        return Ok(());
+    }
+    Err(StoreError::NotEnrolled(format!("{} has {MOST_PASSKEYS} passkeys, and nobody may have more", operator.name)))
 }
 
 /// Whether nobody has ever been enrolled: whoever could remove everybody must not become the first anew.
@@ -266,29 +281,41 @@ fn invitation_where(
     Ok((invitation.expires_at > now()).then_some(invitation))
 }
 
+/// The invitation, unless it was used, has expired, or whoever made it has been removed meanwhile.
+fn usable(writing: &Writing<'_>, id: Uuid) -> Result<Invitation, StoreError> {
+    let found = invitation_where(writing.connection, "id", &id.to_string(), writing.seals)?;
+    let invitation =
+        found.ok_or_else(|| StoreError::NotEnrolled("the invitation was used already, or has expired".into()))?;
+    match invitation.by {
+        Some(by) => drop(still_enrolled(writing, by)?),
+        None if is_fresh(writing)? => {}
+        None => return Err(StoreError::NotEnrolled("somebody else was enrolled first".into())),
+    }
+    Ok(invitation)
+}
+
 /// See [`crate::store::Store::enroll`].
 pub(super) fn enroll(writing: &mut Writing<'_>, enrolment: Enrolment) -> Result<(), StoreError> {
+    let for_another = || StoreError::NotEnrolled("the invitation is for somebody or something else".into());
     match enrolment {
-        Enrolment::Another { operator, passkey } => {
+        Enrolment::Another { invitation, operator, passkey } => {
+            let invited = usable(writing, invitation)?;
             let operator = still_enrolled(writing, operator)?;
+            if invited.adds_to != Some(operator.id) {
+                return Err(for_another());
+            }
+            has_room(&operator)?;
             put_passkey(writing, operator.id, &passkey, true)?;
-            enrolled(writing, &operator, None, Some(passkey))
+            enrolled(writing, &operator, invitation, Some(passkey))
         }
         Enrolment::New { invitation, operator, code } => {
-            let found = invitation_where(writing.connection, "id", &invitation.to_string(), writing.seals)?;
-            let Some(invited) = found.filter(|invited| invited.name == operator.name) else {
-                return Err(StoreError::NotEnrolled("the invitation was used already, or has expired".into()));
-            };
-            // Whoever invited may have been removed meanwhile; and the first may have been somebody else.
-            match invited.by {
-                Some(by) => drop(still_enrolled(writing, by)?),
-                None if is_fresh(writing)? => {}
-                None => return Err(StoreError::NotEnrolled("somebody else was enrolled first".into())),
+            let invited = usable(writing, invitation)?;
+            if invited.adds_to.is_some() || invited.name != operator.name {
+                return Err(for_another());
             }
             if operator.passkeys.is_empty() && code.is_none() {
                 return Err(StoreError::NotEnrolled("an operator needs a passkey or a code".into()));
             }
-            forget(writing, "DELETE FROM invitations WHERE id = ?1", params![invitation.to_string()])?;
             let mut row = OperatorRow {
                 id: operator.id.to_string(),
                 name: operator.name.clone(),
@@ -301,19 +328,31 @@ pub(super) fn enroll(writing: &mut Writing<'_>, enrolment: Enrolment) -> Result<
             for passkey in &operator.passkeys {
                 put_passkey(writing, operator.id, passkey, true)?;
             }
-            enrolled(writing, &operator, Some(invitation), operator.passkeys.first().cloned())
+            enrolled(writing, &operator, invitation, operator.passkeys.first().cloned())
         }
     }
 }
 
+/// Uses the invitation up, and writes down what came of it.
 fn enrolled(
     writing: &mut Writing<'_>,
     operator: &Operator,
-    invitation: Option<Uuid>,
+    invitation: Uuid,
     passkey: Option<Passkey>,
 ) -> Result<(), StoreError> {
+    forget(writing, "DELETE FROM invitations WHERE id = ?1", params![invitation.to_string()])?;
     let (name, passkey) = (operator.name.clone(), passkey.map(Box::new));
     writing.append(about_nobody(), AuditEvent::Enrolled { operator: operator.id, name, invitation, passkey })
+}
+
+/// See [`crate::store::Store::not_let_in`].
+pub(super) fn not_let_in(
+    writing: &mut Writing<'_>,
+    operator: Option<Uuid>,
+    entry: Entry,
+    why: String,
+) -> Result<(), StoreError> {
+    writing.append(about_nobody(), AuditEvent::NotLetIn { operator, entry, why })
 }
 
 /// See [`crate::store::Store::remove`].
@@ -321,6 +360,14 @@ pub(super) fn remove(writing: &mut Writing<'_>, id: Uuid, by: Option<Uuid>) -> R
     let operator = still_enrolled(writing, id)?;
     if let Some(by) = by {
         still_enrolled(writing, by)?;
+    }
+    // In this transaction: of two removals at a time, one finds the other done.
+    if all(writing.connection, writing.seals)?.len() < 2 {
+        return Err(StoreError::NotEnrolled(format!(
+            "{} is the last person who may answer, and nobody else could invite another: enrol another person first. Who has \
+             lost every passkey and code begins anew with a new state directory",
+            operator.name
+        )));
     }
     let mut row = OperatorRow {
         id: id.to_string(),
