@@ -86,6 +86,21 @@ async fn the_tools_and_the_defaults_are_shown() -> Result {
     Ok(())
 }
 
+#[tokio::test]
+async fn the_configuration_and_an_explanation_are_shown() -> Result {
+    let mut world = World::rental()?;
+    world.default_policies().set("confirm.page", true).set("confirm.page_url", "https://gate.example");
+    world.env("MOLLYGUARD_SOCKET", world.path().join("nowhere.sock"));
+    let explain = ["policy", "explain", "sqlite_purge_table"];
+    for (args, name) in [(["config"].as_slice(), "config-shown"), (&explain, "policy-explained")] {
+        let printed = world.run(args).await?;
+        assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+        let redaction = Redaction::new().text(world.path().display().to_string(), "<world>");
+        golden(&format!("cli/{name}.txt"), &printed.stdout, &redaction)?;
+    }
+    Ok(())
+}
+
 /// What is printed as the defaults is a configuration, and changes nothing.
 #[tokio::test]
 async fn the_defaults_are_a_configuration_themselves() -> Result {

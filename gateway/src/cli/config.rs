@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Done, load, print, print_json};
 use crate::config::{Config, defaults_toml};
+use crate::page::PageAt;
 
 /// Arguments of `config`.
 #[derive(Debug, Args)]
@@ -50,6 +51,8 @@ impl ShowConfig {
                 "expires_s": config.confirm.expires.as_secs(), "wait_s": config.confirm.wait.as_secs(),
                 "denial_s": config.confirm.denial.as_secs(), "open_questions": config.confirm.open_questions,
                 "flood": config.confirm.flood,
+                "page": config.page.is_some(), "page_port": config.page.as_ref().map(|page| page.port),
+                "page_url": config.page.as_ref().and_then(|page| page.url.as_ref()).map(PageAt::origin),
             },
             "notify": {"command": config.notify.command.as_ref().map_or(&[][..], |command| command.written()),
                        "webhooks": webhooks(&config)},

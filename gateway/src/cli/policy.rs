@@ -212,12 +212,13 @@ fn render(explanation: &Explanation) -> String {
         text.push_str(&format!("  {}: {}\n", because.policy, because.reason));
     }
     text.push_str(&format!("With each approval (this installation can prove at most {}):\n", explanation.ceiling));
+    let width = explanation.rungs.iter().map(|rung| rung.approval.len()).max().unwrap_or_default();
     for rung in &explanation.rungs {
         let verdict = if rung.passes { paint.green("passes") } else { paint.red("refused") };
         let reach = if rung.within_reach { "" } else { ", out of reach" };
         let policies: Vec<&str> =
             rung.refused_by.iter().chain(&rung.permitted_by).map(|because| because.policy.as_str()).collect();
-        text.push_str(&format!("  {:<26} {verdict}{reach} ({})\n", rung.approval, policies.join(", ")));
+        text.push_str(&format!("  {:<width$} {verdict}{reach} ({})\n", rung.approval, policies.join(", ")));
     }
     text
 }

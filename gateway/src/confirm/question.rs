@@ -83,3 +83,107 @@ pub fn matches(confirmation: &Confirmation, facts: &CallFacts<'_>) -> Matches {
         Matches::OtherCall
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mollyguard_tools::contract::{Environment, Tier};
+
+    use super::*;
+    use crate::store::laws::question;
+
+    const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+
+    fn target() -> Target {
+        Target {
+            kind: "sqlite_table".into(),
+            path: "fleet/bookings".into(),
+            uid: Some("17".into()),
+            environment: Environment { name: "eu".into(), tier: Tier::Staging },
+        }
+    }
+
+    /// The confirmation that is asked about this call.
+    fn asked(facts: &CallFacts<'_>) -> Confirmation {
+        let mut confirmation = question(DAY);
+        (confirmation.request, confirmation.state) = (facts.request(), facts.state());
+        confirmation.call = digest_of_call(facts, confirmation.id, confirmation.expires_at);
+        confirmation
+    }
+
+    #[test]
+    fn a_yes_is_for_the_call_it_was_given_to_and_for_no_other() {
+        let [a, b] = ["a", "b"].map(|text| Digest::of_bytes(text.as_bytes()));
+        let (args, others) = (json!({"target": "fleet", "sql": "x"}), json!({"target": "fleet", "sql": "y"}));
+        let ada = Principal { user: "ada".into(), client: Some("editor".into()), roles: vec!["ops".into()] };
+        let (bea, chief) =
+            (Principal { user: "bea".into(), ..ada.clone() }, Principal { roles: vec!["chief".into()], ..ada.clone() });
+        let targets = [target()];
+        let facts = CallFacts {
+            tool: "sqlite_write",
+            declaration: a,
+            args: &args,
+            principal: &ada,
+            targets: &targets,
+            fingerprint: a,
+            undoes: Some(Uuid::from_u128(1)),
+            policies: a,
+        };
+        let confirmation = asked(&facts);
+        assert_eq!(matches(&confirmation, &facts), Matches::Exactly);
+        // What a client calls itself is unverified, and part of nothing.
+        let renamed = Principal { client: None, ..ada.clone() };
+        assert_eq!(matches(&confirmation, &CallFacts { principal: &renamed, ..facts }), Matches::Exactly);
+
+        for (what, other) in [
+            ("tool", CallFacts { tool: "sqlite_purge_table", ..facts }),
+            ("declaration", CallFacts { declaration: b, ..facts }),
+            ("arguments", CallFacts { args: &others, ..facts }),
+            ("user", CallFacts { principal: &bea, ..facts }),
+            ("roles", CallFacts { principal: &chief, ..facts }),
+            ("undone call", CallFacts { undoes: Some(Uuid::from_u128(2)), ..facts }),
+            ("no undone call", CallFacts { undoes: None, ..facts }),
+            ("policies", CallFacts { policies: b, ..facts }),
+        ] {
+            assert_eq!(matches(&confirmation, &other), Matches::OtherCall, "{what}");
+            assert_eq!(matches(&asked(&other), &facts), Matches::OtherCall, "{what}, the other way round");
+        }
+        assert_eq!(matches(&confirmation, &CallFacts { fingerprint: b, ..facts }), Matches::TargetChanged);
+        let elsewhere = |name: &str, tier| Target { environment: Environment { name: name.into(), tier }, ..target() };
+        for found in [
+            vec![Target { kind: "sqlite_view".into(), ..target() }],
+            vec![Target { path: "fleet/vehicles".into(), ..target() }],
+            vec![Target { uid: Some("18".into()), ..target() }],
+            vec![Target { uid: None, ..target() }],
+            vec![elsewhere("us", Tier::Staging)],
+            vec![elsewhere("eu", Tier::Production)],
+            vec![target(), target()],
+            vec![],
+        ] {
+            let changed = CallFacts { targets: &found, ..facts };
+            assert_eq!(matches(&confirmation, &changed), Matches::TargetChanged, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_yes_is_for_its_own_question_and_its_own_time() {
+        let (args, ada) = (json!({}), question(DAY).principal);
+        let a = Digest::of_bytes(b"a");
+        let targets = [target()];
+        let facts = CallFacts {
+            tool: "sqlite_write",
+            declaration: a,
+            args: &args,
+            principal: &ada,
+            targets: &targets,
+            fingerprint: a,
+            undoes: None,
+            policies: a,
+        };
+        let confirmation = asked(&facts);
+        let later = Confirmation { expires_at: confirmation.expires_at + DAY, ..confirmation.clone() };
+        let other = Confirmation { id: Uuid::now_v7(), ..confirmation };
+        for changed in [later, other] {
+            assert_ne!(matches(&changed, &facts), Matches::Exactly);
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::geteuid;
 
 use super::{Finding, Ground};
-use crate::config::Config;
+use crate::config::{Config, Url, Webhook};
 use crate::credentials::SecretSource;
 use crate::platform::user_name;
 use crate::store::directory;
@@ -76,7 +76,8 @@ fn policies(config: &Config) -> Finding {
 
 fn secrets(config: &Config, apart: bool) -> Finding {
     let targets = config.targets.values().flat_map(|target| [&target.secret, &target.read_secret]).flatten();
-    let all: Vec<&SecretSource> = targets.chain(&config.redact).collect();
+    let webhooks = config.notify.webhooks.iter().flat_map(secrets_of);
+    let all: Vec<&SecretSource> = targets.chain(webhooks).chain(&config.redact).collect();
     for path in all.iter().filter_map(|source| file(source)) {
         match fs::metadata(path).map(|found: Metadata| found.mode() & 0o777) {
             Ok(mode) if mode & 0o077 != 0 => {
@@ -99,6 +100,15 @@ fn secrets(config: &Config, apart: bool) -> Finding {
             "run it as a user of its own: examples/separate-user",
         ),
     }
+}
+
+/// Whoever knows where a webhook is may post to it, so that can be a secret as well.
+fn secrets_of(webhook: &Webhook) -> impl Iterator<Item = &SecretSource> {
+    let url = match &webhook.url {
+        Url::Secret(source) => Some(source),
+        Url::Plain(_) => None,
+    };
+    url.into_iter().chain(&webhook.secret)
 }
 
 fn file(source: &SecretSource) -> Option<&PathBuf> {

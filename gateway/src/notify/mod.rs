@@ -26,7 +26,6 @@ use crate::config::Config;
 use crate::confirm::Confirmation;
 use crate::credentials::{Broker, Redactor};
 use crate::gateway::Gateway;
-use crate::page::where_it_is;
 use crate::store::{Changes, Store, StoreError};
 use command::Hook;
 use line::{Followed, Line};
@@ -113,8 +112,7 @@ pub(crate) fn start(gateway: &Arc<Gateway>, leave: CancellationToken) -> impl Fu
         if let Some(asked) = asked {
             let lines = gateway.notices.ears.iter().map(|ear| Line::new(Arc::clone(ear))).collect();
             let store = Arc::clone(&gateway.store);
-            let state = gateway.config.state.clone();
-            let page = move || where_it_is(&state);
+            let page = move |question| gateway.page_of(question);
             let telling = Telling { store, lines, closing: CancellationToken::new(), open: BTreeMap::new() };
             telling.keep_on(asked, leave, page).await;
         }
@@ -141,7 +139,7 @@ impl Telling {
         mut self,
         mut asked: broadcast::Receiver<Notice>,
         leave: CancellationToken,
-        page: impl Fn() -> Option<String>,
+        page: impl Fn(Uuid) -> Option<String>,
     ) {
         let (mut changes, mut due) = (None, None);
         loop {
@@ -183,8 +181,8 @@ impl Telling {
         }
     }
 
-    fn tell(&mut self, mut notice: Notice, page: &impl Fn() -> Option<String>) {
-        notice.page = page().map(|origin| format!("{origin}/questions/{}", notice.confirmation));
+    fn tell(&mut self, mut notice: Notice, page: &impl Fn(Uuid) -> Option<String>) {
+        notice.page = page(notice.confirmation);
         let (id, expires_at) = (notice.confirmation, notice.expires_at);
         let (sender, ended) = watch::channel(None);
         let (notice, followed) = (Arc::new(notice), Followed::new(ended, self.closing.clone()));

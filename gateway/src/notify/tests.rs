@@ -52,7 +52,7 @@ async fn of_a_flood_the_newest_are_told_of() {
     let mut telling = telling(Arc::new(open(folder.path())), ears);
     let flood: Vec<Notice> = (0..1_000).map(|n| notice(&format!("question {n}"))).collect();
     for notice in flood.clone() {
-        telling.tell(notice, &|| None);
+        telling.tell(notice, &|_| None);
         assert!(telling.lines[0].len() <= line::LINE && telling.open.len() <= FOLLOWED);
     }
     telling.closing.cancel();
@@ -76,7 +76,7 @@ async fn a_dead_receiver_holds_nothing_up_and_gathers_nothing() {
         for _ in 0..line::LINE {
             let notice = notice("x");
             let id = notice.id(Event::Asked);
-            telling.tell(notice, &|| None);
+            telling.tell(notice, &|_| None);
             assert_eq!(heard.recv().await, Some(id), "the other one is told at once");
         }
         assert!(telling.lines.iter().all(|line| line.len() <= line::LINE));
@@ -94,7 +94,7 @@ async fn what_was_told_of_is_followed_to_its_end_and_no_further() {
     let bounds = Bounds { open: 100, flood: 100 };
     store.ask(subject(Uuid::now_v7()), asked.clone(), None, bounds).await.unwrap();
     let notice = Notice { confirmation: asked.id, ..notice("x") };
-    telling.tell(notice.clone(), &|| None);
+    telling.tell(notice.clone(), &|_| None);
     assert_eq!(heard.recv().await, Some(notice.id(Event::Asked)));
     telling.settle().await.unwrap();
     assert_eq!(telling.open.len(), 1, "it waits still");

@@ -3,17 +3,18 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
-import { answer, play, readSession } from "./session.mjs";
+import { ElicitRequestSchema, ElicitationCompleteNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
+import { answer, elicitation, play, readSession } from "./session.mjs";
 
 const session = await readSession();
-const questions = [];
+const [questions, completed] = [[], []];
 const client = new Client(
   { name: "sdk-typescript", version: "1" },
-  { capabilities: session.person ? { elicitation: {} } : {} },
+  { capabilities: session.person ? { elicitation: elicitation(session, {}) } : {} },
 );
 if (session.person) {
-  client.setRequestHandler(ElicitRequestSchema, async (request) => answer(session.person, request.params, questions));
+  client.setRequestHandler(ElicitRequestSchema, async (request) => answer(client, session, request.params, questions));
+  client.setNotificationHandler(ElicitationCompleteNotificationSchema, async (done) => void completed.push(done.params.elicitationId));
 }
 const headers = session.token ? { Authorization: `Bearer ${session.token}` } : {};
 const transport = session.url
@@ -27,4 +28,4 @@ transport.setProtocolVersion = (version) => {
   told?.(version);
 };
 await client.connect(transport);
-await play(client, session, questions, revision);
+await play(client, session, questions, completed, revision);

@@ -147,12 +147,17 @@ async fn files_that_others_can_read_or_change_are_found() -> Result {
     let mut home = Home::new()?;
     home.0.default_policies().own_policies("own").set("audit.checkpoint", "heads.txt");
     home.0.set("redact.secrets", vec!["file:secret"]);
+    let hook = [("url".to_owned(), "file:hook".into()), ("secret".to_owned(), "file:hook-key".into())];
+    home.0.set("notify.webhooks", vec![toml::Table::from_iter(hook)]);
     fs::create_dir(home.0.path().join("own"))?;
     fs::write(home.0.path().join("own/mine.cedar"), "")?;
-    fs::write(home.0.path().join("secret"), "canary-77f1c0")?;
+    for secret in ["secret", "hook", "hook-key"] {
+        fs::write(home.0.path().join(secret), "canary-77f1c0")?;
+        home.chmod(secret, 0o600)?;
+    }
     fs::create_dir(home.0.state())?;
     home.0.config()?;
-    for (path, mode) in [("state", 0o700), ("own", 0o755), ("own/mine.cedar", 0o644), ("secret", 0o600), ("", 0o700)] {
+    for (path, mode) in [("state", 0o700), ("own", 0o755), ("own/mine.cedar", 0o644), ("", 0o700)] {
         home.chmod(path, mode)?;
     }
     for (id, state) in
@@ -166,6 +171,8 @@ async fn files_that_others_can_read_or_change_are_found() -> Result {
         ("policies", "own", 0o775),
         ("policies", "own/mine.cedar", 0o646),
         ("secrets", "secret", 0o640),
+        ("secrets", "hook", 0o604),
+        ("secrets", "hook-key", 0o640),
         ("checkpoint", "", 0o770),
     ] {
         let path_before = home.0.path().join(path);
@@ -176,8 +183,12 @@ async fn files_that_others_can_read_or_change_are_found() -> Result {
         assert!(found["mend"].as_str().is_some_and(|mend| mend.contains("chmod")), "{found}");
         fs::set_permissions(&path_before, before)?;
     }
-    fs::remove_file(home.0.path().join("secret"))?;
-    assert_eq!(home.finding("secrets", &[]).await?["state"], "wrong");
+    for secret in ["secret", "hook", "hook-key"] {
+        let (path, aside) = (home.0.path().join(secret), home.0.path().join("aside"));
+        fs::rename(&path, &aside)?;
+        assert_eq!(home.finding("secrets", &[]).await?["state"], "wrong", "{secret} is not there");
+        fs::rename(aside, path)?;
+    }
     Ok(())
 }
 

@@ -188,3 +188,26 @@ async fn what_would_leave_in_the_clear_is_refused() -> Result {
     assert!(!refused.stderr.contains("s3cret"), "{}", refused.stderr);
     Ok(())
 }
+
+/// Whoever asks has people sent to their own page, if they have one: a stdio gateway beside them that holds the lock serves
+/// another, which nobody elsewhere can reach.
+#[tokio::test]
+async fn people_are_sent_to_the_page_of_the_gateway_that_asks() -> Result {
+    let mut receiver = Receiver::start([]).await?;
+    let mut world = with_webhooks(vec![webhook(&receiver.url)])?;
+    world.set("confirm.page", true).set("confirm.page_port", 0).set("confirm.page_url", "https://gate.example");
+    let beside = world.stdio(Era::Modern, Person::absent()).await?;
+    let local = until("the page", || Ok(mollyguard::page::where_it_is(&world.state()))).await?;
+    let served = world.serve().await?;
+    let agent = served.agent(Era::Modern, Person::absent()).await?;
+    for (asks, page, name) in [(&agent, "https://gate.example", "bookings"), (&beside, local.as_str(), "vehicles")] {
+        let reply = asks.call(PURGE, table("fleet", name)).await?;
+        let id = reply.refused("confirmation_required").structured()["confirmation"]["id"].clone();
+        let expected = format!("{page}/questions/{}", id.as_str().ok_or("an id")?);
+        assert_eq!(receiver.next().await?.body()?["page"], expected);
+    }
+    assert_eq!(mollyguard::page::where_it_is(&world.state()), Some(local), "the other one holds it all the time");
+    drop(agent);
+    assert!(served.terminate().await?.success() && beside.close().await?.success());
+    Ok(())
+}
