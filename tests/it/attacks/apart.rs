@@ -43,8 +43,8 @@ impl Scene {
             at_a_terminal(&ground, GATEWAY, &["--config", &config, "operator", "enroll", "ada"], "").await?;
         assert_eq!(code, Some(0), "{shown}");
         let code = codes(&shown).next().ok_or_else(|| format!("no code in {shown}"))?;
-        let (ada, passkey) = Visitor::enrolled(&origin, &code, 7).await?;
-        let invited = ada.form("/people/invite", "name=bea").await?;
+        let (ada, mut passkey) = Visitor::enrolled(&origin, &code, 7).await?;
+        let invited = ada.invite(&mut passkey, "bea").await?;
         let invitation = codes(&invited.body).next().ok_or_else(|| format!("no code in {}", invited.body))?;
         let agent = ground.agent(AGENT, Era::Modern, Person::absent()).await?;
         let reply = agent.call(PURGE, bookings()).await?;
@@ -292,19 +292,21 @@ async fn the_agents_user_answers_nothing_at_a_terminal_of_its_own() -> Result {
 /// A code proves out of band here, and lets its owner invite; but whoever has read it does not become them for good.
 #[tokio::test]
 async fn who_signed_in_with_a_code_gives_themselves_no_passkey() -> Result {
-    let scene = Scene::new().await?;
+    let mut scene = Scene::new().await?;
     let stranger = Visitor::stranger(&scene.ada.origin);
     let code = &scene.secrets[2];
-    let bea = stranger.with(&stranger.form("/enroll/code", &format!("code={code}")).await?)?;
+    let enrolled = stranger.form("/enroll/code", &format!("code={code}")).await?;
+    let own = codes(&enrolled.body).next().ok_or("her own code is shown")?;
+    let bea = stranger.with(&enrolled)?;
     let before = scene.kept().await?;
-    let refused = bea.form("/people/invite", "name=bea").await?;
+    let refused = bea.form("/people/invite", &format!("name=bea&code={own}")).await?;
     assert_eq!(refused.status, 403, "{}", refused.body);
     assert!(refused.body.contains("cannot give themselves a passkey"), "{}", refused.body);
     assert!(codes(&refused.body).next().is_none());
     assert_eq!(scene.kept().await?, before, "nothing that is kept has changed");
-    let invited = bea.form("/people/invite", "name=carl").await?;
+    let invited = bea.form("/people/invite", &format!("name=carl&code={own}")).await?;
     assert_eq!((invited.status, codes(&invited.body).count()), (200, 1), "{}", invited.body);
-    let by_ada = scene.ada.form("/people/invite", "name=bea").await?;
+    let by_ada = scene.ada.invite(&mut scene.passkey, "bea").await?;
     let code = codes(&by_ada.body).next().ok_or("ada makes her one")?;
     Visitor::enrolled(&scene.ada.origin, &code, 8).await?;
     let people = scene.ground.kept(&["operator", "list", "--json"]).await?;

@@ -103,15 +103,15 @@ async fn an_expired_session_gets_nothing_and_what_it_watched_ends() -> Result {
 #[tokio::test]
 async fn what_a_session_watched_ends_with_it() -> Result {
     let site = Site::of(rental(OUT_OF_BAND)?).await?;
-    let (ada, _) = site.enrolled("ada").await?;
-    let invited = ada.form("/people/invite", "name=bea").await?;
+    let (ada, mut key) = site.enrolled("ada").await?;
+    let invited = ada.invite(&mut key, "bea").await?;
     let code = codes(&invited.body).next().ok_or("a code is shown")?;
     let (bea, _) = Visitor::enrolled(&site.origin, &code, 8).await?;
     let mut hers = Watcher::start(&bea).await?;
     assert!(hers.next().await?, "she watches");
     let store = crate::behind::store(&site.world.state())?;
     let id: String = store.query_row("SELECT id FROM operators WHERE name = 'bea'", [], |row| row.get(0))?;
-    let removed = ada.form(&format!("/people/{id}/remove"), "").await?;
+    let removed = ada.acts(&mut key, ("remove", &id), &format!("/people/{id}/remove"), "").await?;
     assert_eq!(removed.status, 303, "{}", removed.body);
     assert_eq!(bea.get("/").await?.status, 303, "it is she who was removed");
     let mut own = Watcher::start(&ada).await?;

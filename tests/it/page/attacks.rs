@@ -18,7 +18,7 @@ fn acts(question: &str) -> Vec<(String, String)> {
         (format!("/calls/{id}/undo"), ""),
         (format!("/grants/{id}/revoke"), ""),
         ("/people/invite".into(), "name=mallory"),
-        ("/people/lift".into(), "user=alice"),
+        ("/people/lift".into(), "name=alice"),
         (format!("/people/{id}/remove"), ""),
         ("/sign-in/code".into(), "code=00000-00000-00000-00000"),
         ("/sign-in/challenge".into(), "{}"),

@@ -24,8 +24,8 @@ fn events(site: &Site, kind: &str) -> Result<Vec<Value>> {
     Ok(events)
 }
 
-async fn invite(visitor: &Visitor, name: &str) -> Result<String> {
-    let shown = visitor.form("/people/invite", &format!("name={name}")).await?;
+async fn invite(visitor: &Visitor, passkey: &mut Authenticator, name: &str) -> Result<String> {
+    let shown = visitor.invite(passkey, name).await?;
     assert_eq!(shown.status, 200, "{}", shown.body);
     Ok(codes(&shown.body).next().ok_or("a code is shown")?)
 }
@@ -42,7 +42,7 @@ async fn another_passkey_is_the_same_person() -> Result {
     let site = Site::new(TWO_PEOPLE).await?;
     let before = site.world.dump("fleet")?;
     let (ada, mut first) = site.enrolled("ada").await?;
-    let shown = ada.form("/people/invite", "name=ada").await?.body;
+    let shown = ada.invite(&mut first, "ada").await?.body;
     assert!(shown.contains("It adds a passkey to ada, who is enrolled already"), "{shown}");
     let code = codes(&shown).next().ok_or("a code is shown")?;
     // It makes nobody new, and is no code to sign in with for good.
@@ -63,7 +63,7 @@ async fn another_passkey_is_the_same_person() -> Result {
 
     // Two passkeys are no two people.
     site.repeat_delete().await?.refused("denied");
-    let code = invite(&ada, "bea").await?;
+    let code = invite(&ada, &mut first, "bea").await?;
     let (bea, mut hers) = Visitor::enrolled(&site.origin, &code, 9).await?;
     let question = site.ask_to_delete().await?;
     let challenge = ada.challenge(&question).await?;
@@ -86,8 +86,8 @@ async fn another_passkey_is_the_same_person() -> Result {
 #[tokio::test]
 async fn who_proves_no_more_than_a_name_says_nothing_of_who_may_answer() -> Result {
     let site = Site::new(OUT_OF_BAND).await?;
-    let (ada, _) = site.enrolled("ada").await?;
-    let code = invite(&ada, "cleo").await?;
+    let (ada, mut hers) = site.enrolled("ada").await?;
+    let code = invite(&ada, &mut hers, "cleo").await?;
     let stranger = Visitor::stranger(&site.origin);
     let cleo = stranger.with(&stranger.form("/enroll/code", &format!("code={code}")).await?)?;
     let before = (enrolled(&site)?, events(&site, "invited")?.len());
@@ -164,14 +164,14 @@ async fn passkeys_that_do_not_hold_are_on_record() -> Result {
 #[tokio::test]
 async fn passkeys_that_cannot_be_enrolled_are_on_record() -> Result {
     let site = Site::new(OUT_OF_BAND).await?;
-    let (ada, _) = site.enrolled("ada").await?;
+    let (ada, mut hers) = site.enrolled("ada").await?;
     let id = events(&site, "enrolled")?[0]["operator"].clone();
     let before = enrolled(&site)?;
     let stranger = Visitor::stranger(&site.origin);
     let mut count = 0;
     // Each uses up two of the tries there are for codes.
     for (name, operator, lies) in [("bea", &Value::Null, 5), ("ada", &id, 3)] {
-        let code = invite(&ada, name).await?;
+        let code = invite(&ada, &mut hers, name).await?;
         let honest = Authenticator::new(&site.origin, 8)?;
         let elsewhere = Authenticator::new("http://localhost:1", 8)?;
         let mut unverified = Authenticator::new(&site.origin, 8)?;

@@ -150,7 +150,7 @@ async fn signing_in_is_no_approval_and_is_not_repeated() -> Result {
 async fn nobody_answers_with_another_persons_passkey_or_session() -> Result {
     let site = Site::new(TWO_PEOPLE).await?;
     let (ada, mut hers) = site.enrolled("ada").await?;
-    let shown = ada.form("/people/invite", "name=bea").await?;
+    let shown = ada.invite(&mut hers, "bea").await?;
     let code = codes(&shown.body).next().ok_or_else(|| format!("no code in {}", shown.body))?;
     let (bea, mut other) = Visitor::enrolled(&site.origin, &code, 8).await?;
     let question = site.ask_to_delete().await?;

@@ -191,7 +191,7 @@ async fn nobody_forges_one() -> Result {
 async fn what_needs_two_people_offers_none() -> Result {
     let site = Site::new(TWO_PEOPLE).await?;
     let (ada, mut hers) = site.enrolled("ada").await?;
-    let shown = ada.form("/people/invite", "name=bea").await?;
+    let shown = ada.invite(&mut hers, "bea").await?;
     let code = codes(&shown.body).next().ok_or_else(|| format!("no code in {}", shown.body))?;
     let (bea, mut other) = Visitor::enrolled(&site.origin, &code, 8).await?;
     let question = site.ask(WRITE, &note(7)).await?;

@@ -19,8 +19,8 @@ fn linked(page: &str) -> Vec<&str> {
 #[tokio::test]
 async fn everybody_sees_the_questions_of_the_moment_and_only_in_their_own_session() -> Result {
     let site = Site::new(OUT_OF_BAND).await?;
-    let (ada, _) = site.enrolled("ada").await?;
-    let invited = ada.form("/people/invite", "name=bea").await?;
+    let (ada, mut hers) = site.enrolled("ada").await?;
+    let invited = ada.invite(&mut hers, "bea").await?;
     let code = codes(&invited.body).next().ok_or("a one-time code")?;
     let (bea, _) = Visitor::enrolled(&site.origin, &code, 8).await?;
     let first = site.ask(WRITE, &change(1)).await?;

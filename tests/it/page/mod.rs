@@ -253,6 +253,11 @@ impl Visitor {
         self.send("POST", path, &headers, &body.to_string()).await
     }
 
+    /// Invites somebody, signed for.
+    pub(crate) async fn invite(&self, passkey: &mut authenticator::Authenticator, name: &str) -> Result<RawResponse> {
+        self.acts(passkey, ("invite", name), "/people/invite", &format!("name={name}")).await
+    }
+
     /// Does what a form does that is signed for.
     pub(crate) async fn acts(
         &self,

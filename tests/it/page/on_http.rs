@@ -70,7 +70,7 @@ async fn a_quarantine_is_lifted_by_somebody_who_is_signed_in() -> Result {
     let mut world = rental(super::OUT_OF_BAND)?;
     world.set("confirm.flood", 1).set("confirm.denial_s", 0);
     let site = super::Site::of(world).await?;
-    let (ada, _) = site.enrolled("ada").await?;
+    let (ada, mut hers) = site.enrolled("ada").await?;
     let write = |n: u32| json!({"target": "fleet", "sql": format!("DELETE FROM bookings WHERE id = {n}")});
     site.agent.call(super::WRITE, write(1)).await?.refused("confirmation_required");
     site.agent.call(super::WRITE, write(2)).await?.refused("denied");
@@ -78,9 +78,10 @@ async fn a_quarantine_is_lifted_by_somebody_who_is_signed_in() -> Result {
     assert!(people.contains("In quarantine") && people.contains("alice"), "{people}");
 
     let stranger = Visitor::stranger(&site.origin);
-    assert_eq!(stranger.form("/people/lift", "user=alice").await?.status, 403);
+    assert_eq!(stranger.form("/people/lift", "name=alice").await?.status, 403);
     site.agent.call(super::WRITE, write(2)).await?.refused("denied");
-    assert_eq!(ada.form("/people/lift", "user=alice").await?.status, 303);
+    let lifted = ada.acts(&mut hers, ("lift", "alice"), "/people/lift", "name=alice").await?;
+    assert_eq!(lifted.status, 303, "{}", lifted.body);
     assert!(!ada.get("/people").await?.body.contains("In quarantine"));
     site.agent.call(super::WRITE, write(3)).await?.refused("confirmation_required");
     let lifted = crate::behind::records(&site.world.state())?
@@ -108,7 +109,7 @@ async fn enrolling_somebody_raises_what_can_be_proved() -> Result {
     let checked = site.world.run(&["policy", "check"]).await?.stdout;
     assert!(checked.contains("refused irreversible-in-production-needs-a-person-out-of-band"), "{checked}");
 
-    let (ada, _) = site.enrolled("ada").await?;
+    let (ada, mut hers) = site.enrolled("ada").await?;
     let proves = async |people: u32| -> Result {
         let proven = ceiling().await?;
         assert_eq!((&proven["assurance"], &proven["approvers"]), (&json!("out_of_band"), &json!(people)), "{proven}");
@@ -118,7 +119,7 @@ async fn enrolling_somebody_raises_what_can_be_proved() -> Result {
     let checked = site.world.run(&["policy", "check"]).await?.stdout;
     assert!(!checked.contains("irreversible-in-production") && checked.contains("by 2 people"), "{checked}");
     site.agent.call(PURGE, purge.clone()).await?.refused("confirmation_required");
-    let invited = ada.form("/people/invite", "name=bea").await?.body;
+    let invited = ada.invite(&mut hers, "bea").await?.body;
     Visitor::enrolled(&site.origin, &codes(&invited).next().ok_or("a code is shown")?, 8).await?;
     proves(2).await?;
     assert_eq!(ada.form("/sign-out", "").await?.status, 303);
