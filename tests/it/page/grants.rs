@@ -203,7 +203,7 @@ async fn what_needs_two_people_offers_none() -> Result {
     let yes = ada.approve(&question, Some("bookings"), &hers.sign(&challenge)?).await?;
     assert_eq!(yes.status, 200, "{}", yes.body);
     let late = bea.json(&path, &lasting(&other.sign(&challenge)?, &json!(900))).await?;
-    assert_eq!((late.status, yeses(&site.world, &question)?), (409, 1), "{}", late.body);
+    assert_eq!((late.status, yeses(&site.world, &question)?), (403, 1), "{}", late.body);
     assert_eq!(given(&site.world)?, 0);
     site.sound().await
 }

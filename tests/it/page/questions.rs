@@ -142,6 +142,7 @@ async fn two_people_are_two_people() -> Result {
     assert_eq!(yeses(&site.world, &id)?, 1);
     let again = format!(
         "(async () => {{ const {{ challenge, rp, credentials }} = {kept};
+         while (typeof sign !== 'function') await new Promise((done) => setTimeout(done, 10));
          const assertion = await sign(challenge, rp, credentials.split(' '));
          return post('{path}/answer', {{ decision: 'approve', typed: 'bookings', assertion }}).then(() => 'yes', (no) => no.message); }})()"
     );

@@ -142,10 +142,10 @@ fn spend(writing: &Writing<'_>, id: Uuid, call: Uuid, subject: &Subject, at: Tim
         Standing::Refused { how, .. } => return refuse(format!("it was refused ({how})")),
         Standing::Spent { call } => return refuse(format!("it was used already, by call `{call}`")),
     };
-    for approval in &approvals {
-        if !may_answer(writing, approval)? {
-            return refuse(format!("`{}`, who approved it, may not answer any more", approval.approver));
-        }
+    let (counting, gone) = those_who_may(writing, approvals)?;
+    let is_enough = strength(&counting, &confirmation.principal).is_some_and(|given| given.covers(&confirmation.need));
+    if let (false, Some(gone)) = (is_enough, gone.first()) {
+        return refuse(format!("`{}`, who approved it, may not answer any more", gone.approver));
     }
     if askings::find(writing.connection, &confirmation.principal.user, writing.seals)?.is_some() {
         return refuse("nobody is asked any more for whom the call is made".into());
@@ -162,12 +162,20 @@ fn spend(writing: &Writing<'_>, id: Uuid, call: Uuid, subject: &Subject, at: Tim
     stand(writing, &confirmation, &Standing::Spent { call })
 }
 
-/// Whether somebody who said yes is enrolled still, if that was what their yes rests on.
-fn may_answer(writing: &Writing<'_>, approval: &Approval) -> Result<bool, StoreError> {
-    match approval.operator {
-        Some(operator) => Ok(operators::find(writing.connection, operator, writing.seals)?.is_some()),
-        None => Ok(true),
+/// The yeses that count still, and those of people who were enrolled when they said so and are not any more.
+fn those_who_may(
+    writing: &Writing<'_>,
+    approvals: Vec<Approval>,
+) -> Result<(Vec<Approval>, Vec<Approval>), StoreError> {
+    let (mut counting, mut gone) = (Vec::with_capacity(approvals.len()), Vec::new());
+    for approval in approvals {
+        let may = match approval.operator {
+            Some(operator) => operators::find(writing.connection, operator, writing.seals)?.is_some(),
+            None => true,
+        };
+        if may { counting.push(approval) } else { gone.push(approval) }
     }
+    Ok((counting, gone))
 }
 
 fn stand(writing: &Writing<'_>, confirmation: &Confirmation, standing: &Standing) -> Result<(), StoreError> {
@@ -282,14 +290,6 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
         Standing::Approved { .. } | Standing::Refused { .. } => return refuse("it was answered already"),
     };
     operators::check_answering(writing, &given)?;
-    // The yes of somebody who was removed meanwhile counts no more.
-    let mut counting = Vec::with_capacity(approvals.len());
-    for approval in approvals {
-        if may_answer(writing, &approval)? {
-            counting.push(approval);
-        }
-    }
-    approvals = counting;
     let sufficient = given.approval.is_some();
     let standing = match given.approval.clone() {
         // A no may come late; a yes may not.
@@ -304,7 +304,9 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
         }
         Some(approval) => {
             approvals.push(approval);
-            match strength(&approvals, &confirmation.principal) {
+            // The yes of somebody who was removed meanwhile is kept, and counts no more.
+            let (counting, _) = those_who_may(writing, approvals.clone())?;
+            match strength(&counting, &confirmation.principal) {
                 Some(proven) if proven.covers(&confirmation.need) => Standing::Approved { approvals },
                 _ => Standing::Open { approvals },
             }
