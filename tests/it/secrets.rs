@@ -264,7 +264,7 @@ async fn a_secret_that_cannot_be_held_safely_is_refused() -> Result {
     ];
     for (reference, says) in cases {
         world.set("redact.secrets", vec![reference]);
-        for command in [["serve"].as_slice(), &["calls", "list"]] {
+        for command in [["serve"].as_slice(), &["approvals", "list"]] {
             let printed = world.run(command).await?;
             assert_eq!(printed.code, Some(2), "{reference}: {}{}", printed.stdout, printed.stderr);
             assert!(printed.stderr.contains(says), "{reference}: {}", printed.stderr);
