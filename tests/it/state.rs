@@ -53,7 +53,10 @@ async fn the_state_is_closed_to_everybody_else() -> Result {
 #[tokio::test]
 async fn a_damaged_store_is_refused_and_left_as_it_is() -> Result {
     let mut world = kept().await?;
-    let whole = fs::read(world.path().join("older/mollyguard.db"))?;
+    // What a process left in its log is brought into the file, where it is damaged.
+    let older = world.path().join("older/mollyguard.db");
+    rusqlite::Connection::open(&older)?.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    let whole = fs::read(older)?;
     let mut broken = whole.clone();
     broken.iter_mut().skip(100).for_each(|byte| *byte ^= 0x5a);
     let half = whole.get(..whole.len() / 2 + 77).unwrap_or_default().to_vec();
@@ -69,7 +72,7 @@ async fn a_damaged_store_is_refused_and_left_as_it_is() -> Result {
         world.set("gateway.state", "edited");
         let path = world.state().join("mollyguard.db");
         fs::write(&path, &bytes)?;
-        // Where a process left its log behind, that is the database: it holds whole pages, and all of it is read first.
+        // Else the log would be the database: it holds whole pages, and is read first.
         for log in ["mollyguard.db-wal", "mollyguard.db-shm"] {
             let log = world.state().join(log);
             if log.exists() {
