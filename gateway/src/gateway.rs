@@ -141,7 +141,7 @@ impl Gateway {
         let notices = Notices::open(&config, &broker)?;
         let registry = Registry::new(&toolsets, broker.targets())?;
         let sources = Sources { defaults: config.default_policies, directories: config.policy_directories.clone() };
-        let separation = if apart { Separation::OwnUser } else { Separation::SameUser };
+        let separation = Separation::of(apart);
         let mut facts = Facts { separation, dumpable: is_dumpable(), people: People::default() };
         let policies = Policies::load(&sources, &declarations(&toolsets), doctor::ceiling(&facts))?;
         let configured = Configured {

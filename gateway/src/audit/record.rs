@@ -4,7 +4,7 @@ use mollyguard_tools::contract::{BlastRadius, Digest, Probe, Reversibility, Targ
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::confirm::{Answer, Channel, Ended, Need};
+use crate::confirm::{Answer, Channel, Confirmation, Ended, Need};
 use crate::identity::Principal;
 use crate::operators::webauthn::Assertion;
 use crate::operators::{Entry, Means, Passkey};
@@ -36,6 +36,14 @@ pub struct Subject {
     /// Keyed digest of the arguments (HMAC-SHA256 with a key of this installation): equal arguments can be told, the
     /// arguments cannot be guessed.
     pub arguments: Option<Digest>,
+}
+
+impl From<&Confirmation> for Subject {
+    /// Of what is done with a question rather than with the call it is about.
+    fn from(confirmation: &Confirmation) -> Self {
+        let (principal, tool) = (Some(confirmation.principal.clone()), Some(confirmation.tool.clone()));
+        Self { call: None, principal, tool, targets: Vec::new(), arguments: None }
+    }
 }
 
 /// What happened.

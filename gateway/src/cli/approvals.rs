@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::paint::Paint;
-use super::{Done, Failure, grants, open, print, print_json, quarantine, terminal, watch};
+use super::{Done, Failure, connect, grants, open, print, print_json, quarantine, terminal, watch};
 use crate::approval::not_here;
 use crate::confirm::{Answer, Assurance, Channel, Confirmation, Need, Standing};
 use crate::desk::{self, Ask, AtDesk, DeskError, Given, Reply, TypedCode};
@@ -83,8 +83,7 @@ enum What {
 
 impl Approvals {
     pub(crate) async fn run(self, config: Option<&Path>) -> Done {
-        let named = std::env::var_os("MOLLYGUARD_OPERATORS").filter(|path| !path.is_empty());
-        let desk = match self.operators.or_else(|| named.map(PathBuf::from)) {
+        let desk = match self.operators.or_else(connect::operators) {
             Some(socket) => Desk::Behind(socket),
             None => Desk::Own(open(config)?),
         };

@@ -69,6 +69,11 @@ pub(super) fn socket() -> PathBuf {
     named.map_or_else(|| PathBuf::from(SOCKET), PathBuf::from)
 }
 
+/// The operators' socket, where one is named.
+pub(super) fn operators() -> Option<PathBuf> {
+    std::env::var_os("MOLLYGUARD_OPERATORS").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
 fn is_hang_up(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }

@@ -27,10 +27,9 @@ pub(crate) struct Doctor {
 impl Doctor {
     pub(crate) fn run(self, config: Option<&Path>) -> Done {
         let socket = self.socket.unwrap_or_else(connect::socket);
-        let named = std::env::var_os("MOLLYGUARD_OPERATORS").filter(|path| !path.is_empty()).map(PathBuf::from);
         let ground = Ground {
             config: load(config, &socket)?,
-            operators: self.operators.or(named).unwrap_or_else(|| serve::beside(&socket)),
+            operators: self.operators.or_else(connect::operators).unwrap_or_else(|| serve::beside(&socket)),
             socket,
             home: std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute()),
             folder: std::env::current_dir().map_err(Failure::usage)?,

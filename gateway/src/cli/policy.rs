@@ -93,7 +93,7 @@ impl Policy {
 /// What an approval can prove: for the agents of a gateway that listens for other users, else for those that run as this one.
 fn ceiling(config: &Config) -> Result<Ceiling, Failure> {
     let apart = doctor::is_served_apart(&connect::socket(), config);
-    let separation = if apart { Separation::OwnUser } else { Separation::SameUser };
+    let separation = Separation::of(apart);
     let people = doctor::people(config).map_err(Failure::usage)?;
     Ok(doctor::ceiling(&Facts { separation, dumpable: doctor::is_dumpable(), people }))
 }

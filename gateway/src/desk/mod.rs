@@ -108,13 +108,7 @@ pub async fn answer(
         }
         Err((_, why)) => (None, Some(why)),
     };
-    let subject = Subject {
-        call: None,
-        principal: Some(confirmation.principal.clone()),
-        tool: Some(confirmation.tool.clone()),
-        targets: Vec::new(),
-        arguments: None,
-    };
+    let subject = Subject::from(&confirmation);
     let proven = approval.as_ref().map(|approval| approval.assurance);
     let answer = for_the_record(gateway, &answer);
     let mut given = store::Given::by(by.name.clone(), id, answer, by.channel, approval);

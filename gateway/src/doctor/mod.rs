@@ -105,7 +105,7 @@ impl Report {
 pub fn examine(ground: &Ground) -> Report {
     let (place, apart) = place::check(ground);
     let (people, enrolled) = ceiling::finding(ground.config.as_ref());
-    let separation = if apart { Separation::OwnUser } else { Separation::SameUser };
+    let separation = Separation::of(apart);
     let facts = Facts { separation, dumpable: is_dumpable(), people };
     let mut findings = vec![place];
     findings.extend(process::check());

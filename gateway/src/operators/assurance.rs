@@ -16,6 +16,14 @@ pub enum Separation {
     OwnUser,
 }
 
+impl Separation {
+    /// By whether agents run as other users of the system.
+    #[must_use]
+    pub const fn of(apart: bool) -> Self {
+        if apart { Self::OwnUser } else { Self::SameUser }
+    }
+}
+
 /// How many people may answer, by the best they have to show who they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct People {

@@ -15,6 +15,7 @@ use serde_json::json;
 use super::Page;
 use super::grants::chosen;
 use super::history::{take_back, taken_back_here};
+use super::proof::is_code_of;
 use super::session::Here;
 use super::shell::{Id, Trouble};
 use crate::approval::Approver;
@@ -83,15 +84,10 @@ pub(super) async fn answer(
     Ok(if is_json { Json(json!({"next": next})).into_response() } else { Redirect::to(&next).into_response() })
 }
 
-fn about(confirmation: &Confirmation) -> Subject {
-    let (principal, tool) = (Some(confirmation.principal.clone()), Some(confirmation.tool.clone()));
-    Subject { call: None, principal, tool, targets: Vec::new(), arguments: None }
-}
-
 async fn decline(page: &Page, operator: &Operator, confirmation: &Confirmation) -> Result<(), Trouble> {
     let mut given = Given::by(operator.name.clone(), confirmation.id, Answer::Decline, Channel::Page, None);
     given.operator = Some(operator.id);
-    Ok(page.0.gateway.store.answer(about(confirmation), given).await?)
+    Ok(page.0.gateway.store.answer(Subject::from(confirmation), given).await?)
 }
 
 async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, sent: Sent) -> Result<(), Trouble> {
@@ -131,7 +127,7 @@ async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, 
         signed,
         lasts,
     };
-    match page.0.gateway.store.answer(about(confirmation), given).await {
+    match page.0.gateway.store.answer(Subject::from(confirmation), given).await {
         // A counter that went back, or somebody removed this very moment: nothing of it was written.
         Err(StoreError::NotEnrolled(why)) => Err(reject(page, operator, confirmation, why).await),
         answered => Ok(answered?),
@@ -148,11 +144,7 @@ async fn typed(page: &Page, operator: &Operator, code: Option<TypedCode>) -> Res
     if operator.passkeys.iter().any(signs) {
         return Ok(Err("no passkey signed it".to_owned()));
     }
-    let found = match code {
-        Some(code) => page.0.gateway.with_code(code.as_str()).await?,
-        None => None,
-    };
-    let is_theirs = found.is_some_and(|found| found.id == operator.id);
+    let is_theirs = is_code_of(page, operator, code.as_ref()).await?;
     Ok(if is_theirs { Ok((Means::Code, None)) } else { Err("the code is not theirs".to_owned()) })
 }
 
@@ -166,8 +158,7 @@ fn signed(
     let rp = &page.0.relying_party;
     let id = assertion.credential.to_string();
     let passkey = operator.passkeys.iter().find(|passkey| passkey.relying_party == rp.id && passkey.id() == id);
-    let credential = &passkey.ok_or("the passkey is not one of theirs")?.credential;
-    let known = Known { key: &credential.key, count: credential.count, backup_eligible: credential.backup_eligible };
+    let known = Known::from(&passkey.ok_or("the passkey is not one of theirs")?.credential);
     // The challenge is the call: what was signed says which one was approved, and for how long.
     let expected = challenge(confirmation.call, lasts.map(|lasts| lasts.as_secs()));
     let seen = verify(rp, expected.as_bytes(), known, &assertion).map_err(|wrong| wrong.to_string())?;

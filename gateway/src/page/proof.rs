@@ -19,6 +19,7 @@ use super::shell::{Trouble, needs_script};
 use crate::desk::TypedCode;
 use crate::operators::webauthn::{Assertion, Known, verify};
 use crate::operators::{Means, Operator};
+use crate::store::StoreError;
 
 /// What a form sends that acts.
 #[derive(Debug, Deserialize)]
@@ -81,11 +82,7 @@ pub(super) fn fields(page: &Page, operator: &Operator, form: &str) -> Markup {
 /// With what they have shown, for this very act, that it is they who act.
 pub(super) async fn of(page: &Page, operator: &Operator, act: &str, whom: &str, sent: &Sent) -> Result<Means, Trouble> {
     if !means_of(page, operator).0 {
-        let found = match &sent.code {
-            Some(code) => page.0.gateway.with_code(code.as_str()).await?,
-            None => None,
-        };
-        let is_theirs = found.is_some_and(|found| found.id == operator.id);
+        let is_theirs = is_code_of(page, operator, sent.code.as_ref()).await?;
         return if is_theirs { Ok(Means::Code) } else { Err(unproven("the code is not yours")) };
     }
     let (Some(ticket), Some(assertion)) = (sent.ticket, &sent.assertion) else {
@@ -100,10 +97,16 @@ pub(super) async fn of(page: &Page, operator: &Operator, act: &str, whom: &str, 
     let id = assertion.credential.to_string();
     let passkey = operator.passkeys.iter().find(|passkey| passkey.id() == id);
     let Some(passkey) = passkey else { return Err(unproven("the passkey is not one of yours")) };
-    let credential = &passkey.credential;
-    let known = Known { key: &credential.key, count: credential.count, backup_eligible: credential.backup_eligible };
-    verify(&page.0.relying_party, &challenge, known, &assertion).map_err(|wrong| unproven(&wrong.to_string()))?;
+    verify(&page.0.relying_party, &challenge, Known::from(&passkey.credential), &assertion)
+        .map_err(|wrong| unproven(&wrong.to_string()))?;
     Ok(Means::Passkey { id })
+}
+
+/// Whether this is their code.
+pub(super) async fn is_code_of(page: &Page, operator: &Operator, code: Option<&TypedCode>) -> Result<bool, StoreError> {
+    let Some(code) = code else { return Ok(false) };
+    let found = page.0.gateway.with_code(code.as_str()).await?;
+    Ok(found.is_some_and(|found| found.id == operator.id))
 }
 
 fn unproven(why: &str) -> Trouble {

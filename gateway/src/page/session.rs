@@ -184,8 +184,7 @@ pub(super) async fn with_passkey(State(page): State<Page>, Json(signed): Json<Si
             return Err(not_let_in(&page, Entry::SignIn, operator, why, told).await);
         }
     };
-    let credential = &passkey.credential;
-    let known = Known { key: &credential.key, count: credential.count, backup_eligible: credential.backup_eligible };
+    let known = Known::from(&passkey.credential);
     let seen = match verify(&page.0.relying_party, &challenge, known, &signed.assertion) {
         Ok(seen) => seen,
         Err(wrong) => {

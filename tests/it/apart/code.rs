@@ -5,15 +5,8 @@ use serde_json::{Value, json};
 
 use super::ground::{AGENT, GATEWAY, Ground, OPERATOR};
 use super::{at_a_terminal, purge};
-use crate::attacks::apart::origin;
+use crate::attacks::apart::{OUT_OF_BAND, origin};
 use crate::page::Visitor;
-
-const OUT_OF_BAND: &str = r#"
-@id("fleet-needs-a-person-out-of-band")
-@reason("The fleet is what the firm lives on.")
-forbid (principal, action == Action::"sqlite_purge_table", resource)
-unless { context has approval && context.approval.assurance >= 3 };
-"#;
 
 #[tokio::test]
 async fn an_operators_code_proves_a_person_at_the_desk() -> Result {

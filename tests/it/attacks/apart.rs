@@ -10,7 +10,7 @@ use crate::apart::{AGENT, GATEWAY, Ground, OTHER, Running, STRANGER, User, at_a_
 use crate::page::Visitor;
 use crate::page::authenticator::Authenticator;
 
-const OUT_OF_BAND: &str = r#"
+pub(crate) const OUT_OF_BAND: &str = r#"
 @id("fleet-needs-a-person-out-of-band")
 @reason("The fleet is what the firm lives on.")
 forbid (principal, action == Action::"sqlite_purge_table", resource)

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::authenticator_data::AuthenticatorData;
 use super::client_data::{ClientData, GET};
+use super::registration::Enrolled;
 use super::{
     AUTHENTICATOR_DATA_BYTES, Base64Url, CLIENT_DATA_BYTES, Challenge, CredentialId, PublicKey, RelyingParty,
     SIGNATURE_BYTES, Wrong,
@@ -32,6 +33,12 @@ pub struct Known<'a> {
     pub count: u32,
     /// Whether it may leave its device, as it was enrolled.
     pub backup_eligible: bool,
+}
+
+impl<'a> From<&'a Enrolled> for Known<'a> {
+    fn from(enrolled: &'a Enrolled) -> Self {
+        Self { key: &enrolled.key, count: enrolled.count, backup_eligible: enrolled.backup_eligible }
+    }
 }
 
 /// What an answer that holds says: to be kept for the next one (§7.2 step 24).

@@ -344,10 +344,7 @@ pub(super) fn reject(
 ) -> Result<(), StoreError> {
     let found = ConfirmationRow::find(writing.connection, id, writing.seals)?;
     let (confirmation, _) = found.ok_or(StoreError::NotFound("confirmation", id))?;
-    let Confirmation { principal, tool, .. } = confirmation;
-    let subject =
-        Subject { call: None, principal: Some(principal), tool: Some(tool), targets: Vec::new(), arguments: None };
-    writing.append(subject, AuditEvent::Rejected { confirmation: id, channel, operator, why })
+    writing.append(Subject::from(&confirmation), AuditEvent::Rejected { confirmation: id, channel, operator, why })
 }
 
 const fn refusal(answer: &Answer) -> &'static str {
