@@ -3,6 +3,7 @@
 //! It works by allowlist: what it cannot parse, does not know, or finds more than once is not a read. It is one layer of
 //! several and decides nothing by itself; a toolset also opens its target for reading only.
 
+pub mod body;
 mod functions;
 mod postgres;
 mod walk;

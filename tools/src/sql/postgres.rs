@@ -10,7 +10,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use super::{Dialect, Refusal, functions};
 
 /// PostgreSQL cuts longer names, so that they name something else than they say.
-const LONGEST_NAME: usize = 63;
+pub(super) const LONGEST_NAME: usize = 63;
 
 /// Every name and operator a statement writes, whatever they turn out to be: too many rather than too few.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Uses {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Lexeme {
+pub(super) enum Lexeme {
     /// A name or keyword, folded as the server folds it.
     Word(String),
     Text,
@@ -161,13 +161,22 @@ fn collect(lexemes: &[Lexeme]) -> Result<Uses, Refusal> {
     Ok(uses)
 }
 
-struct Lexer<'a> {
-    rest: &'a str,
+pub(super) struct Lexer<'a> {
+    /// What is still to be read.
+    pub(super) rest: &'a str,
 }
 
 impl<'a> Lexer<'a> {
     fn all(mut self) -> Result<Vec<Lexeme>, Refusal> {
         let mut lexemes = Vec::new();
+        while let Some(first) = self.blank()? {
+            lexemes.push(self.one(first)?);
+        }
+        Ok(lexemes)
+    }
+
+    /// Skips white space and comments, and tells what comes behind them.
+    pub(super) fn blank(&mut self) -> Result<Option<char>, Refusal> {
         while let Some(first) = self.rest.chars().next() {
             match first {
                 ' ' | '\t' | '\n' | '\r' | '\u{c}' => self.skip(1),
@@ -176,13 +185,13 @@ impl<'a> Lexer<'a> {
                     self.skip(end);
                 }
                 '/' if self.rest.starts_with("/*") => self.comment()?,
-                _ => lexemes.push(self.one(first)?),
+                _ => return Ok(Some(first)),
             }
         }
-        Ok(lexemes)
+        Ok(None)
     }
 
-    fn skip(&mut self, bytes: usize) {
+    pub(super) fn skip(&mut self, bytes: usize) {
         self.rest = self.rest.get(bytes..).unwrap_or_default();
     }
 
@@ -212,7 +221,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn one(&mut self, first: char) -> Result<Lexeme, Refusal> {
+    pub(super) fn one(&mut self, first: char) -> Result<Lexeme, Refusal> {
         let bytes = self.rest.as_bytes();
         match first {
             '\'' => self.text(1, false),
