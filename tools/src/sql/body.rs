@@ -4,6 +4,7 @@
 //! It goes by `src/pl/plpgsql/src/pl_gram.y` and splits where PL/pgSQL splits. What it does not understand is refused.
 
 mod block;
+mod fragments;
 mod reader;
 mod statement;
 mod tokens;

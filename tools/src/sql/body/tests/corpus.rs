@@ -124,7 +124,7 @@ pub(super) const ORDINARY: &[(usize, &str)] = &[
     ),
     (
         6,
-        "<<outer>>\nDECLARE q int := 30;\nBEGIN\n  DECLARE q int := 80;\n  BEGIN\n    RAISE NOTICE '% %', q, outer.q;\n  END;\n  <<l>> FOR i IN 1..2 LOOP CONTINUE l; END LOOP l;\n  RETURN;\nEND outer;",
+        "<<blk>>\nDECLARE q int := 30;\nBEGIN\n  DECLARE q int := 80;\n  BEGIN\n    RAISE NOTICE '% %', q, blk.q;\n  END;\n  <<l>> FOR i IN 1..2 LOOP CONTINUE l; END LOOP l;\n  RETURN;\nEND blk;",
     ),
     (
         2,
