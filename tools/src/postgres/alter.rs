@@ -10,6 +10,7 @@ use tokio_postgres::types::Type;
 
 use super::CREDENTIAL;
 use super::catalog::{self, Relation, cell};
+use super::code::{self, Code};
 use super::ddl::{self, Asked, Change, Fate};
 use super::inverse::{self, Before, Step};
 use super::session::{Mode, Session, Tx};
@@ -78,7 +79,8 @@ impl TypedTool for PostgresAlter {
         let state = State::find(&tx, &asked).await?;
         let mut preflight = state.preflight(&tx, &asked.change, database).await?;
         preflight.evidence.insert(0, whereabouts);
-        if matches!(asked.change, Change::Schema(_) | Change::Type(_) | Change::Relation { alone: true, .. }) {
+        let alone = matches!(asked.change, Change::Schema(_) | Change::Type(_) | Change::Relation { alone: true, .. });
+        if alone && state.code.acts.is_empty() {
             shape::soften(&tx, &state.path).await?;
             let statement = tx.prepare(&args.sql).await?;
             tx.execute(&statement, &[]).await?;
@@ -140,17 +142,21 @@ struct State {
     bytes: u64,
     estimate: u64,
     /// Or why it cannot be undone.
-    exact: Result<(), &'static str>,
+    exact: Result<(), Cow<'static, str>>,
+    /// What it would run, and what it makes would run later.
+    code: Code,
     fingerprint: Digest,
 }
 
 impl State {
     async fn find(tx: &Tx<'_>, asked: &Asked<'_>) -> Result<Self, ToolError> {
-        let Asked { sql, change, runs_others_code } = asked;
+        let Asked { sql, change, uses } = asked;
         let relation = match change {
             Change::Index(name) | Change::Table { name, .. } => Some(catalog::relation(tx, name).await?),
             Change::Schema(_) | Change::Relation { .. } | Change::Type(_) => None,
         };
+        let oids: Vec<u32> = relation.iter().map(|relation| relation.oid).collect();
+        let code = code::of_change(tx, uses, &oids).await?;
         let path = shape::harden(tx).await?;
         let mut state = Self {
             path,
@@ -159,8 +165,13 @@ impl State {
             bytes: 0,
             estimate: 0,
             exact: Ok(()),
-            fingerprint: Digest::of(&json!([sql])),
+            fingerprint: Digest::of(&json!([sql, code.first().map(|_| code.digest)])),
+            code,
         };
+        if let Some(first) = state.code.first() {
+            let what = format!("it runs, or makes something that runs, {first}, which is not known to be harmless");
+            state.exact = Err(what.into());
+        }
         if let Some(relation) = state.relation.clone() {
             alterable(tx, &relation).await?;
             let before = Before::of(tx, relation.oid).await?;
@@ -171,13 +182,10 @@ impl State {
             let kin: bool = cell(row, 2)?;
             let one = shape::contents(tx, std::slice::from_ref(&relation), 0).await?;
             let empty = !one.truncated && relation.kind == 'r';
-            state.exact = exact(change, kin || relation.kind != 'r', empty);
-            if *runs_others_code {
-                state.exact =
-                    Err("it runs a function, operator or cast that is not built in, and that may change anything");
-            }
+            let known = exact(change, kin || relation.kind != 'r', empty).map_err(Cow::Borrowed);
+            state.exact = state.exact.and(known);
             if tx.server.version >= 180_000 && matches!(change, Change::Table { .. }) {
-                state.exact = Err("this version names the constraints behind NOT NULL");
+                state.exact = Err("this version names the constraints behind NOT NULL".into());
             }
             state.fingerprint = Digest::of(&json!([
                 sql,
@@ -185,7 +193,8 @@ impl State {
                 relation.schema,
                 relation.name,
                 before.shape,
-                state.exact.is_ok()
+                state.exact.is_ok(),
+                state.code.first().map(|_| state.code.digest)
             ]));
             state.before = Some(before);
         }
@@ -207,7 +216,7 @@ impl State {
             evidence.push(Evidence::seen(About::State, what, "pg_class"));
             evidence.push(Evidence::seen(About::State, locks(change), "the statement"));
         }
-        let (reversibility, undo) = match self.exact {
+        let (reversibility, undo) = match &self.exact {
             Ok(()) => {
                 let what = "it is taken back by its inverse, as long as nothing was written into what it adds";
                 (Reversibility::Reversible, Evidence::seen(About::Undo, what, "the statement").proving(EXACT))

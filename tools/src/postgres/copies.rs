@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
 use super::catalog::{self, Relation, cell, quote};
+use super::code::{self, Doing};
 use super::quarantine::{self, TRASH};
 use super::session::Tx;
 use super::shape;
@@ -91,6 +92,8 @@ const OWNED: &str = "SELECT DISTINCT d.objid FROM pg_catalog.pg_depend d JOIN pg
 
 /// Whether the tables are still there and empty, and the copies whole: else they are not put back.
 pub(super) async fn are_wanted(tx: &Tx<'_>, copies: &Copies) -> Result<Value, ToolError> {
+    let tables: Vec<u32> = copies.tables.iter().map(|copy| copy.oid).collect();
+    code::of_relations(tx, &tables, Doing::Rebuilding).await?.refuse("not put back")?;
     let mut oids = Vec::new();
     for copy in &copies.tables {
         let table = catalog::relation_of(tx, copy.oid).await?;

@@ -1,15 +1,14 @@
 //! One change of schema, told from its text: what it adds or alters, and whether its inverse can be derived.
 
-use std::ops::ControlFlow;
-
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTableOperation, BinaryOperator, ColumnOption, DataType, Expr, ObjectName, SchemaName,
-    Statement, UserDefinedTypeRepresentation, Value, visit_expressions,
+    AlterColumnOperation, AlterTableOperation, ColumnOption, Expr, ObjectName, SchemaName, Statement,
+    UserDefinedTypeRepresentation, Value,
 };
 
 use super::catalog::quote;
+use super::code;
 use crate::contract::ToolError;
-use crate::sql::{Class, Dialect, classified, is_known_function};
+use crate::sql::{Class, Dialect, Uses, classified, names};
 
 /// What a statement does to the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,9 +43,8 @@ pub(super) struct Asked<'a> {
     pub sql: &'a str,
     /// What it does.
     pub change: Change,
-    /// It computes with more than what is built in: checking rows or building an index then runs somebody's code, and
-    /// nobody can say what else that changes.
-    pub runs_others_code: bool,
+    /// What it names, as far as that runs.
+    pub uses: Uses,
 }
 
 /// Reads a statement, or says why it is not run.
@@ -58,24 +56,8 @@ pub(super) fn read(sql: &str) -> Result<Asked<'_>, ToolError> {
         Class::Write(_) => return Err(refused("it changes rows".into()).with_next("use `postgres_write`")),
         Class::Schema { .. } | Class::Other { .. } => {}
     }
-    Ok(Asked { sql, change: change(&statement)?, runs_others_code: runs_others_code(&statement) })
-}
-
-fn runs_others_code(statement: &Statement) -> bool {
-    let found = visit_expressions(statement, |expr| {
-        let known = match expr {
-            Expr::Function(function) => {
-                let name = function.name.to_string();
-                let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
-                is_known_function(&name.to_ascii_lowercase(), Dialect::Postgres)
-            }
-            Expr::BinaryOp { op: BinaryOperator::PGCustomBinaryOperator(_) | BinaryOperator::Custom(_), .. } => false,
-            Expr::Cast { data_type, .. } => !matches!(data_type, DataType::Custom(..)),
-            _ => true,
-        };
-        if known { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    });
-    found.is_break()
+    let uses = names(&code::plain(sql)).map_err(|refusal| refused(refusal.to_string()))?;
+    Ok(Asked { sql, change: change(&statement)?, uses })
 }
 
 fn change(statement: &Statement) -> Result<Change, ToolError> {

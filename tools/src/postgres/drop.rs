@@ -9,6 +9,7 @@ use tokio_postgres::types::Type;
 
 use super::CREDENTIAL;
 use super::catalog::{Column, Relation, cell};
+use super::code;
 use super::dependents::{Dependents, Other};
 use super::quarantine;
 use super::session::{Mode, Session, Tx};
@@ -90,6 +91,7 @@ impl TypedTool for PostgresDrop {
         preflight.evidence.insert(0, whereabouts);
         preflight.evidence.extend(look.dependents.evidence(survives));
         preflight.evidence.extend(what_stays(&subject));
+        code::of_events(&tx).await?.weigh(&mut preflight);
         tx.rollback().await?;
         Ok(preflight)
     }
@@ -99,6 +101,7 @@ impl TypedTool for PostgresDrop {
         let tx = session.begin(Mode::Change).await?;
         let subject = locked(&tx, &args.named(), seen).await?;
         droppable(&tx, &subject).await?;
+        code::of_events(&tx).await?.as_seen(seen)?;
         let kept = quarantine::put_away(&tx, &subject, gives_up(&subject)).await?;
         let undo = UndoPlan {
             tool: "postgres_restore_dropped".into(),
@@ -209,7 +212,7 @@ impl Look {
         }
         let mut evidence = vec![Evidence::seen(About::State, self.holds(subject, &blast_radius), "pg_class")];
         if subject.relations().iter().any(|relation| relation.kind == 'r') {
-            let last = shape::last_write(tx, subject.relations(), tx.site().limits.count).await?;
+            let last = shape::last_write(tx, subject.relations(), contents, tx.site().limits.count).await?;
             evidence.push(Evidence::seen(About::State, last, "pg_stat_all_tables"));
         }
         let backups = "the gateway knows of no backup of this database, nor of its age";
@@ -234,7 +237,10 @@ impl Look {
 
     fn holds(&self, subject: &Subject, radius: &BlastRadius) -> String {
         let rows = match (radius.rows, self.contents.hidden) {
-            (_, true) => "rows that this role may not see all of".into(),
+            (_, true) => self.contents.runs.as_ref().map_or_else(
+                || "rows that this role may not see all of".into(),
+                |runs| format!("rows that were not counted, since that would run {runs}"),
+            ),
             (Some(rows), _) if self.contents.truncated => format!("about {}", count(rows, "row")),
             (Some(rows), _) => count(rows, "row"),
             (None, _) => "no rows of its own".into(),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
 use super::catalog::{self, Relation, cell, quote};
+use super::code::{self, Doing};
 use super::session::Tx;
 use super::shape;
 use crate::contract::{Digest, ToolError};
@@ -236,6 +237,7 @@ pub(super) async fn left(tx: &Tx<'_>, steps: &[Step]) -> Result<Digest, ToolErro
     let mut seen = Vec::new();
     let mut oids: Vec<u32> = steps.iter().filter_map(Step::relation).collect();
     oids.dedup();
+    code::of_relations(tx, &oids, Doing::Rebuilding).await?.refuse("not taken back")?;
     for step in steps {
         seen.push(json!([step, step.left(tx).await?]));
     }

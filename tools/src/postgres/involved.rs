@@ -22,8 +22,6 @@ pub(super) struct Involved {
     pub sequences: Vec<u32>,
     /// A trigger on the way gives another value each time.
     pub unsteady: bool,
-    /// Why a try could reach outside of the transaction.
-    pub outside: Option<String>,
 }
 
 /// Partitions and children below, parents above; the tables a foreign key's action changes; what triggers' functions name.
@@ -46,7 +44,7 @@ const FUNCTIONS: &str = "SELECT t.tgfoid FROM pg_catalog.pg_trigger t WHERE t.tg
       pg_catalog.pg_proc p WHERE p.oid = ANY ($2) AND n.nspname NOT IN ('pg_catalog', 'information_schema') \
       AND pg_catalog.strpos(pg_catalog.lower(p.prosrc), pg_catalog.lower(f.proname::text)) > 0";
 
-const TEXTS: &str = "SELECT p.proname::text, l.lanname::text, p.prosrc, l.lanpltrusted FROM pg_catalog.pg_proc p \
+const TEXTS: &str = "SELECT l.lanname::text, p.prosrc FROM pg_catalog.pg_proc p \
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang WHERE p.oid = ANY ($1)";
 
 /// Those of the columns, those that defaults draw from, those that functions name; or all there are.
@@ -59,10 +57,6 @@ const SEQUENCES: &str = "SELECT s.oid FROM pg_catalog.pg_class s WHERE s.relkind
       AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = s.oid) OR EXISTS (\
       SELECT FROM pg_catalog.pg_proc p WHERE p.oid = ANY ($2) \
       AND pg_catalog.strpos(pg_catalog.lower(p.prosrc), pg_catalog.lower(s.relname::text)) > 0))";
-
-/// What no rollback takes back.
-const OUTSIDE: [&str; 7] =
-    ["dblink", "http_get", "http_post", "pg_background", "lo_export", "to program", "pg_file_write"];
 
 /// What a statement that names these tables may reach.
 pub(super) async fn involved(tx: &Tx<'_>, named: &[u32], verb: Verb, sql: &str) -> Result<Involved, ToolError> {
@@ -110,18 +104,11 @@ impl Involved {
         let functions: Vec<u32> = self.functions.iter().copied().collect();
         let mut opaque = false;
         for row in &tx.rows(TEXTS, &[(&functions as _, Type::OID_ARRAY)]).await? {
-            let (name, language, text): (String, String, String) = (cell(row, 0)?, cell(row, 1)?, cell(row, 2)?);
+            let (language, text): (String, String) = (cell(row, 0)?, cell(row, 1)?);
             let text = text.to_ascii_lowercase();
             let known = ["sql", "plpgsql", "internal"].contains(&language.as_str());
             opaque |= !known || text.contains("execute");
             self.unsteady |= !known || is_unsteady(&text);
-            let trusted: bool = cell(row, 3)?;
-            let reaches = OUTSIDE.iter().find(|word| text.contains(*word));
-            if let Some(word) = reaches {
-                self.outside = Some(format!("the function `{name}` on the way uses `{}`", word.trim()));
-            } else if !trusted && !known && language != "c" {
-                self.outside = Some(format!("the function `{name}` on the way is written in `{language}`"));
-            }
         }
         Ok(opaque)
     }

@@ -9,13 +9,13 @@ mod alter;
 mod anatomy;
 mod catalog;
 mod check;
+mod code;
 mod connect;
 mod copies;
 mod ddl;
 mod dependents;
 mod describe;
 mod drop;
-mod guard;
 mod inverse;
 mod involved;
 mod layout;
@@ -55,7 +55,7 @@ use async_trait::async_trait;
 use crate::contract::{Lease, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed};
 
 /// How many connections one credential has open at once, unless configured otherwise.
-const CONNECTIONS: i64 = 8;
+const CONNECTIONS: usize = 8;
 
 /// What is lent for every call, as a declaration names it.
 const CREDENTIAL: Option<&str> = Some("a connection URL");
@@ -101,23 +101,22 @@ impl Toolset for Postgres {
     }
 
     fn settings(&self, table: toml::Table, _base: &Path) -> Result<Settings, SettingsError> {
-        let wrong = |key: &str, reason: &str| Err(SettingsError { key: Some(key.into()), reason: reason.into() });
-        if let Some(key) = table.keys().find(|key| *key != "connections") {
-            let reason = format!(
-                "`{key}` is no setting of a postgres target; there is `connections`, and the address \
-                                  belongs into `secret`"
-            );
-            return wrong(key, &reason);
+        let mut settings =
+            session::Settings { connections: CONNECTIONS, pools: pool::Pools::default(), vouched: Arc::default() };
+        for (key, value) in &table {
+            let wrong = |reason: String| SettingsError { key: Some(key.clone()), reason };
+            match key.as_str() {
+                "connections" => settings.connections = connections(value).map_err(wrong)?,
+                "vouched_functions" => settings.vouched = vouched(value).map_err(wrong)?,
+                _ => {
+                    return Err(wrong(format!(
+                        "`{key}` is no setting of a postgres target; there are `connections` and `vouched_functions`, \
+                         and the address belongs into `secret`"
+                    )));
+                }
+            }
         }
-        let connections = match table.get("connections") {
-            None => CONNECTIONS,
-            Some(toml::Value::Integer(most)) => *most,
-            Some(_) => return wrong("connections", "`connections` is no whole number"),
-        };
-        match usize::try_from(connections) {
-            Ok(connections @ 1..=100) => Ok(Arc::new(session::Settings { connections, pools: pool::Pools::default() })),
-            _ => wrong("connections", "`connections` is between 1 and 100"),
-        }
+        Ok(Arc::new(settings))
     }
 
     async fn identity(&self, lease: &Lease) -> Result<String, ToolError> {
@@ -127,4 +126,20 @@ impl Toolset for Postgres {
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
         check::check(lease).await
     }
+}
+
+fn connections(value: &toml::Value) -> Result<usize, String> {
+    let most = value.as_integer().ok_or("`connections` is no whole number")?;
+    usize::try_from(most)
+        .ok()
+        .filter(|most| (1..=100).contains(most))
+        .ok_or("`connections` is between 1 and 100".into())
+}
+
+/// Functions that an operator has read and takes for harmless, each with the digest of the definition that was read.
+fn vouched(value: &toml::Value) -> Result<Arc<[code::Vouched]>, String> {
+    let form = "`vouched_functions` is a list of texts like \"public.touch() sha256:…\"; a question about a statement that \
+                was not tried names the function together with its digest";
+    let texts = value.as_array().ok_or(form)?;
+    texts.iter().map(|text| text.as_str().and_then(code::Vouched::parse).ok_or_else(|| form.to_owned())).collect()
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio_postgres::types::Type;
 
 use super::catalog::{self, cell, quote};
+use super::code::{self, Doing};
 use super::session::Tx;
 use super::shape;
 use super::subject::Subject;
@@ -340,6 +341,7 @@ async fn column_is_free(
     }
     free(columns.iter().any(|column| column.name == name), &format!("{} of {}", shown(name), relation.shown()))?;
     if not_null {
+        code::of_relations(tx, &[table], Doing::Rebuilding).await?.refuse("not brought back")?;
         let sql =
             format!("SELECT EXISTS (SELECT FROM {} AS t WHERE t.{} IS NULL)", relation.quoted(), quote(&kept.trash()));
         if tx.value::<bool>(&sql, &[]).await? {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::CREDENTIAL;
 use super::catalog;
+use super::code;
 use super::drop::Look;
 use super::quarantine::{self, Kept, Way};
 use super::session::{Mode, Session, Tx};
@@ -66,7 +67,7 @@ impl TypedTool for PostgresRestoreDropped {
         shape::harden(&tx).await?;
         let kept = restorable(&tx, &args.id).await?;
         let what = format!("the {} was dropped at {}", kept.what, shown(&kept.at));
-        let preflight = Preflight {
+        let mut preflight = Preflight {
             targets: vec![tx.site().target("postgres_quarantined", &kept.trash(), uid(&tx, &kept))],
             blast_radius: BlastRadius::one(Scope::Resource),
             reversibility: Reversibility::Reversible,
@@ -77,6 +78,7 @@ impl TypedTool for PostgresRestoreDropped {
             summary: format!("bring the {} back from the quarantine", kept.what),
             pre_image: None,
         };
+        code::of_events(&tx).await?.weigh(&mut preflight);
         tx.rollback().await?;
         Ok(preflight)
     }
@@ -96,6 +98,7 @@ impl TypedTool for PostgresRestoreDropped {
         if quarantine::way_is_free(&tx, &kept).await? != seen.fingerprint {
             return Err(ToolError::changed("what lies in the quarantine is no longer as it was looked at"));
         }
+        code::of_events(&tx).await?.as_seen(seen)?;
         quarantine::bring_back(&tx, &kept).await?;
         let undo = drop_again(&tx, &kept, &args.target).await?;
         let id = tx.id().await?;

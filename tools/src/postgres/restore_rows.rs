@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::CREDENTIAL;
+use super::code::{self, Doing};
 use super::put_back::{self, Paths};
 use super::rows::{Images, RowImage};
 use super::sequences::{self, SequenceImage};
@@ -95,6 +96,7 @@ async fn restore(tx: &Tx<'_>, args: &Args, seen: &Preflight) -> Result<(String, 
     let id = watch::settle(tx).await?;
     let paths = Paths::of(tx).await?;
     paths.own(tx).await?;
+    code::of_relations(tx, &args.rows.oids(), Doing::Writing).await?.refuse("not put back")?;
     let layouts = put_back::tables(tx, &args.rows).await?;
     let held: Vec<u32> = args.rows.sequences.iter().map(|sequence| sequence.oid).collect();
     let held = sequences::hold(tx, &held).await?.unwrap_or_default();
@@ -116,6 +118,7 @@ async fn restore(tx: &Tx<'_>, args: &Args, seen: &Preflight) -> Result<(String, 
 
 async fn current(tx: &Tx<'_>, images: &Images) -> Result<Images, ToolError> {
     Paths::of(tx).await?.own(tx).await?;
+    code::of_relations(tx, &images.oids(), Doing::Writing).await?.refuse("not put back")?;
     let layouts = put_back::tables(tx, images).await?;
     put_back::now(tx, &layouts, &Images { sequences: Vec::new(), ..images.clone() }).await
 }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::CREDENTIAL;
+use super::code;
 use super::copies::{self, Copies};
 use super::quarantine::{self, Kept, Way};
 use super::session::{Mode, Session, Tx};
@@ -76,7 +77,7 @@ impl TypedTool for PostgresRestoreTruncated {
             blast_radius.scope = Scope::Group;
         }
         let what = format!("the {} were copied at {}", kept.what, shown(&kept.at));
-        let preflight = Preflight {
+        let mut preflight = Preflight {
             targets,
             blast_radius,
             reversibility: Reversibility::Reversible,
@@ -87,6 +88,7 @@ impl TypedTool for PostgresRestoreTruncated {
             summary: format!("put {} back: the {}", count(rows, "row"), kept.what),
             pre_image: None,
         };
+        code::of_events(&tx).await?.weigh(&mut preflight);
         tx.rollback().await?;
         Ok(preflight)
     }
@@ -102,6 +104,7 @@ impl TypedTool for PostgresRestoreTruncated {
         if quarantine::way_is_free(&tx, &kept).await? != seen.fingerprint {
             return Err(ToolError::changed("the tables are no longer as they were looked at"));
         }
+        code::of_events(&tx).await?.as_seen(seen)?;
         copies::put_back(&tx, &copies, &path).await?;
         quarantine::forget(&tx, &kept.id).await?;
         let undo = truncate::again(&tx, &args.target, &copies).await?;

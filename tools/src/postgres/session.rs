@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Portal, Row, Statement, Transaction};
 
+use super::code::Vouched;
 use super::connect::{Connection, Meter};
 use super::pool::{Lent, Pool, Pools};
 use super::trouble;
@@ -24,6 +25,8 @@ pub(super) struct Settings {
     pub connections: usize,
     /// Those that are open.
     pub pools: Pools,
+    /// Functions that an operator takes for harmless.
+    pub vouched: Arc<[Vouched]>,
 }
 
 /// How long a change waits for somebody else's lock.
@@ -43,6 +46,8 @@ pub(super) struct Site {
     pub access: Access,
     /// How much the call may take.
     pub limits: Limits,
+    /// Functions that an operator takes for harmless.
+    pub vouched: Arc<[Vouched]>,
 }
 
 impl Site {
@@ -120,8 +125,13 @@ impl Session {
     pub(super) async fn open(lease: &Lease) -> Result<Self, ToolError> {
         let (target, limits) = (lease.target(), *lease.limits());
         let settings = lease.settings::<Settings>()?;
-        let site =
-            Site { name: target.name.clone(), environment: target.environment.clone(), access: lease.access(), limits };
+        let site = Site {
+            name: target.name.clone(),
+            environment: target.environment.clone(),
+            access: lease.access(),
+            limits,
+            vouched: Arc::clone(&settings.vouched),
+        };
         let secret = lease.secret().ok_or_else(|| {
             ToolError::unavailable(format!("there is no credential for `{}`", site.name))
                 .with_next(format!("set `secret` of `[targets.{}]`", site.name))

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
 use super::catalog::{Relation, cell, quote};
+use super::code::{self, Doing};
 use super::session::Tx;
 use crate::contract::{Digest, ToolError};
 
@@ -91,8 +92,10 @@ pub(super) struct Contents {
     pub truncated: bool,
     /// Rows of each relation, by the relation's id.
     pub parts: Vec<(u32, u64)>,
-    /// Row security hides rows from the role.
+    /// Row security hides rows from the role, or looking at them would run code.
     pub hidden: bool,
+    /// What code looking at the rows would run, so that nobody did.
+    pub runs: Option<String>,
     /// Moves when a row is written. Beyond the bound only rows among the first are noticed, and that the file grew.
     pub digest: Digest,
 }
@@ -105,8 +108,14 @@ pub(super) async fn contents(tx: &Tx<'_>, relations: &[Relation], most: u64) -> 
         truncated: false,
         parts: Vec::new(),
         hidden: false,
+        runs: None,
         digest: Digest::of(&json!([])),
     };
+    // Even planning a count evaluates what indexes, checks and statistics declare immutable.
+    let counted = |relation: &&Relation| matches!(relation.kind, 'r' | 'm');
+    let oids: Vec<u32> = relations.iter().filter(counted).map(|relation| relation.oid).collect();
+    let code = code::of_relations(tx, &oids, Doing::Reading).await?;
+    all.runs = code.first().map(str::to_owned);
     let mut seen: Vec<Value> = Vec::new();
     let mut left = most;
     for relation in relations {
@@ -146,7 +155,7 @@ async fn one(tx: &Tx<'_>, relation: &Relation, left: u64, all: &mut Contents) ->
     let estimate: f64 = cell(row, 2)?;
     let (hidden, readable): (bool, bool) = (cell(row, 3)?, cell(row, 4)?);
     all.bytes = all.bytes.saturating_add(total.unsigned_abs());
-    if hidden || !readable {
+    if hidden || !readable || all.runs.is_some() {
         all.hidden = true;
         all.truncated = true;
         return Ok((0, json!([relation.oid, heap])));
@@ -171,11 +180,16 @@ async fn one(tx: &Tx<'_>, relation: &Relation, left: u64, all: &mut Contents) ->
 }
 
 /// When a row of these relations was last written, as far as the server keeps it.
-pub(super) async fn last_write(tx: &Tx<'_>, relations: &[Relation], most: u64) -> Result<String, ToolError> {
+pub(super) async fn last_write(
+    tx: &Tx<'_>,
+    relations: &[Relation],
+    contents: &Contents,
+    most: u64,
+) -> Result<String, ToolError> {
     let tables: Vec<&Relation> = relations.iter().filter(|relation| relation.kind == 'r').collect();
     let kept: bool =
         tx.value("SELECT pg_catalog.current_setting('track_commit_timestamp')::bool", &[]).await.unwrap_or_default();
-    if kept && tables.len() == 1 {
+    if kept && tables.len() == 1 && contents.runs.is_none() {
         let bound = i64::try_from(most).unwrap_or(i64::MAX);
         let sql = format!(
             "SELECT pg_catalog.max(pg_catalog.pg_xact_commit_timestamp(q.xmin))::text FROM \

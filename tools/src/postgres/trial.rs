@@ -8,6 +8,7 @@ use tokio_postgres::Statement;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::catalog::cell;
+use super::code::{self, Code};
 use super::involved::{self, Involved};
 use super::layout::{self, Layout};
 use super::params::{self, Text};
@@ -19,7 +20,7 @@ use super::session::Tx;
 use super::value;
 use super::watch::{Counts, Found, Touched, Watch};
 use crate::contract::{Digest, ToolError};
-use crate::sql::Write;
+use crate::sql::{Uses, Write};
 use crate::text::{shown, size};
 
 /// What is to be run.
@@ -27,6 +28,7 @@ pub(super) struct Asked<'a> {
     pub sql: &'a str,
     pub params: &'a [Value],
     pub write: &'a Write,
+    pub uses: &'a Uses,
 }
 
 /// What a statement changed, or why it was not tried out.
@@ -59,6 +61,11 @@ pub(super) enum Ran {
 /// Runs it in this transaction. `prove` is for a look: everything is rolled back after it.
 pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], prove: bool) -> Result<Ran, ToolError> {
     let paths = Paths::of(tx).await?;
+    // Before the statement is as much as analysed: that already runs a domain's CHECK for a row.
+    let code = code::of_statement(tx, asked.uses, &asked.write.tables).await?;
+    if !code.acts.is_empty() {
+        return Ok(Ran::Done(Box::new(unsafe_to_try(tx, &paths, asked, &code, prove).await?)));
+    }
     let statement = tx.prepare(asked.sql).await?;
     let given = params::of_call(asked.params, statement.params())?;
     readable(&statement)?;
@@ -66,12 +73,10 @@ pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], prove: boo
     let named = named(tx, asked.write).await?;
     let roots: Vec<u32> = named.iter().map(|layout| layout.oid).chain(also.iter().copied()).collect();
     let reach = involved::involved(tx, &roots, asked.write.verb, asked.sql).await?;
-    if let Some(reason) = &reach.outside {
-        return Err(ToolError::refused(format!("not run: {reason}, which no rollback takes back")));
-    }
     let tables: Vec<u32> = reach.tables.iter().copied().collect();
     let layouts = layout::layouts(tx, &tables).await?;
-    let held = match sequences::hold(tx, &reach.sequences).await? {
+    let drawn: BTreeSet<u32> = reach.sequences.iter().copied().chain(code.draws).collect();
+    let held = match sequences::hold(tx, &drawn.into_iter().collect::<Vec<_>>()).await? {
         Ok(held) => held,
         Err(reason) if prove => return Ok(Ran::Done(Box::new(untried(tx, asked, named, reason)))),
         Err(reason) => {
@@ -108,6 +113,33 @@ async fn proven(tx: &Tx<'_>, paths: &Paths, was: &Images) -> Result<Result<(), S
     put_back::put_back(tx, paths, &layouts, was).await
 }
 
+/// What runs code that is not known to be harmless is not tried: neither rolling back nor a read-only transaction stops what
+/// such code may do. Once a person has said yes it runs as it is.
+async fn unsafe_to_try(
+    tx: &Tx<'_>,
+    paths: &Paths,
+    asked: &Asked<'_>,
+    code: &Code,
+    prove: bool,
+) -> Result<Effects, ToolError> {
+    paths.own(tx).await?;
+    let named = writable(layout::layouts(tx, &code.changed).await?, asked.write)?;
+    let first = code.first().unwrap_or_default();
+    let reason = format!("it would run {first}, which is not known to be harmless");
+    let mut effects = untried(tx, asked, named, reason);
+    effects.fingerprint = Digest::of(&json!([effects.fingerprint, code.digest]));
+    effects.notes.extend(code.acts.iter().skip(1).map(|act| format!("it would also run {act}")));
+    effects.notes.extend(code.next.clone());
+    if !prove {
+        paths.role(tx).await?;
+        let statement = tx.prepare(asked.sql).await?;
+        let given = params::of_call(asked.params, statement.params())?;
+        readable(&statement)?;
+        effects.returned = perform(tx, paths, &statement, &given, None).await?.0;
+    }
+    Ok(effects)
+}
+
 /// RETURNING can show what has a decoder.
 fn readable(statement: &Statement) -> Result<(), ToolError> {
     match statement.columns().iter().find(|column| !value::is_known(column.type_())) {
@@ -125,7 +157,11 @@ async fn named(tx: &Tx<'_>, write: &Write) -> Result<Vec<Layout>, ToolError> {
     for row in &tx.rows(LOCKED, &[(&"RowExclusiveLock" as _, Type::TEXT)]).await? {
         oids.push(cell(row, 0)?);
     }
-    let mut layouts = layout::layouts(tx, &oids).await?;
+    writable(layout::layouts(tx, &oids).await?, write)
+}
+
+/// The tables in the order they are told, or why they are not for writing.
+fn writable(mut layouts: Vec<Layout>, write: &Write) -> Result<Vec<Layout>, ToolError> {
     // The outermost first: its name is the one a person types.
     let outermost = write.tables.first().map(|name| name.to_ascii_lowercase());
     layouts.sort_by_key(|layout| outermost.as_ref() != Some(&layout.name.to_ascii_lowercase()));

@@ -10,6 +10,7 @@ use tokio_postgres::types::Type;
 
 use super::CREDENTIAL;
 use super::catalog::{self, Relation, cell};
+use super::code::{self, Doing};
 use super::copies::{self, Copies};
 use super::quarantine::{self, Kept, TRASH, Way};
 use super::session::{Mode, Session, Tx};
@@ -223,7 +224,7 @@ impl Reach {
             let kind = if table.oid == self.root { About::State } else { About::Dependents };
             evidence.push(Evidence::seen(kind, what, "the table"));
         }
-        let last = shape::last_write(tx, &self.tables, tx.site().limits.count).await?;
+        let last = shape::last_write(tx, &self.tables, contents, tx.site().limits.count).await?;
         evidence.push(Evidence::seen(About::State, last, "pg_stat_all_tables"));
         let (reversibility, undo) = match &self.lost {
             None => {
@@ -319,6 +320,10 @@ async fn lost(
     sequences: &[copies::Position],
 ) -> Result<Option<String>, ToolError> {
     let limits = tx.site().limits;
+    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+    if let Some(first) = code::of_relations(tx, &oids, Doing::Rebuilding).await?.first() {
+        return Ok(Some(format!("putting them back would run {first}, which is not known to be harmless")));
+    }
     if contents.hidden {
         return Ok(Some("this role may not see all of them".into()));
     }
@@ -329,7 +334,6 @@ async fn lost(
     if let Err(ToolError::Untouched { reason, .. }) = quarantine::possible(tx).await {
         return Ok(Some(reason));
     }
-    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
     let seqs: Vec<u32> = sequences.iter().map(|position| position.oid).collect();
     let rows = tx.rows(LOST, &[(&oids, Type::OID_ARRAY), (&seqs, Type::OID_ARRAY)]).await?;
     rows.first().map(|row| cell(row, 0)).transpose()

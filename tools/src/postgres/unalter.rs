@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::inverse::{self, Step};
 use super::session::{Mode, Session, Tx};
-use super::{CREDENTIAL, alter, shape};
+use super::{CREDENTIAL, alter, code, shape};
 use crate::contract::{
     About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError,
     TypedTool,
@@ -70,9 +70,10 @@ impl TypedTool for PostgresUnalter {
             Some(oid) => super::catalog::relation_of(&tx, oid).await?.target(&tx),
             None => database,
         };
+        let events = code::of_events(&tx).await?;
         tx.rollback().await?;
         let what = "what it adds holds nothing that was written since";
-        Ok(Preflight {
+        let mut preflight = Preflight {
             targets: vec![target],
             blast_radius: BlastRadius::one(Scope::Resource),
             reversibility: Reversibility::Reversible,
@@ -82,7 +83,9 @@ impl TypedTool for PostgresUnalter {
             fingerprint,
             summary: format!("take a change of schema back in {}", count(args.steps.len() as u64, "step")),
             pre_image: None,
-        })
+        };
+        events.weigh(&mut preflight);
+        Ok(preflight)
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
@@ -95,6 +98,7 @@ impl TypedTool for PostgresUnalter {
         if inverse::left(&tx, &args.steps).await? != seen.fingerprint {
             return Err(ToolError::changed("what the change left is no longer as it was looked at"));
         }
+        code::of_events(&tx).await?.as_seen(seen)?;
         for step in &args.steps {
             step.take(&tx).await?;
         }

@@ -19,7 +19,7 @@ use crate::contract::{
     About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
     Target, ToolError, TypedTool,
 };
-use crate::sql::{Class, Dialect, Verb, Write, classify};
+use crate::sql::{Class, Uses, Verb, Write, examine_text};
 use crate::text::{count, grouped, size};
 
 /// The condition that makes a write reversible.
@@ -98,8 +98,8 @@ impl TypedTool for PostgresWrite {
     }
 
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let write = only_a_write(&args.sql)?;
-        let asked = Asked { sql: &args.sql, params: &args.params, write: &write };
+        let (write, uses) = only_a_write(&args.sql)?;
+        let asked = Asked { sql: &args.sql, params: &args.params, write: &write, uses: &uses };
         let mut session = Session::open(lease).await?;
         let whereabouts = session.whereabouts();
         let mut also = Vec::new();
@@ -120,8 +120,8 @@ impl TypedTool for PostgresWrite {
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let write = only_a_write(&args.sql)?;
-        let asked = Asked { sql: &args.sql, params: &args.params, write: &write };
+        let (write, uses) = only_a_write(&args.sql)?;
+        let asked = Asked { sql: &args.sql, params: &args.params, write: &write, uses: &uses };
         let mut session = Session::open(lease).await?;
         let mut also = Vec::new();
         for _ in 0..TRIES {
@@ -174,8 +174,8 @@ fn never_the_same() -> ToolError {
 }
 
 /// The statement's class, or why this tool does not run it.
-fn only_a_write(sql: &str) -> Result<Write, ToolError> {
-    let class = classify(sql, Dialect::Postgres).map_err(|refusal| {
+fn only_a_write(sql: &str) -> Result<(Write, Uses), ToolError> {
+    let (class, uses) = examine_text(sql).map_err(|refusal| {
         ToolError::refused(format!("not run: {refusal}")).with_next("send exactly one INSERT, UPDATE, DELETE or MERGE")
     })?;
     let write = match class {
@@ -196,7 +196,7 @@ fn only_a_write(sql: &str) -> Result<Write, ToolError> {
         Class::Other { what } => return Err(ToolError::refused(format!("not run: {what} is no change of rows"))),
     };
     match write.volatile.first() {
-        None => Ok(write),
+        None => Ok((write, uses)),
         Some(call) => {
             let reason =
                 format!("not run: `{call}` gives another value each time, so what is shown would not be what is done");

@@ -3,7 +3,7 @@
 //! It works by allowlist: what it cannot parse, does not know, or finds more than once is not a read. It is one layer of
 //! several and decides nothing by itself; a toolset also opens its target for reading only.
 
-pub mod body;
+pub(crate) mod body;
 mod functions;
 mod postgres;
 mod walk;
@@ -155,10 +155,35 @@ pub(crate) fn classified(sql: &str, dialect: Dialect) -> Result<(Class, Statemen
 /// # Errors
 /// As for [`classify`].
 pub fn examine(sql: &str) -> Result<(Class, Uses), Refusal> {
+    examine_with(sql, Trust { dialect: Dialect::Postgres, catalogue: true, functions: false })
+}
+
+/// The class of a PostgreSQL statement by its text alone, as [`classify`] tells it, together with every name it writes.
+///
+/// # Errors
+/// As for [`classify`].
+pub(crate) fn examine_text(sql: &str) -> Result<(Class, Uses), Refusal> {
+    examine_with(sql, Trust::text_alone(Dialect::Postgres))
+}
+
+/// The same of a part of a function's body, whose functions are looked up in the catalogue too, every one of them.
+pub(crate) fn examine_body(sql: &str) -> Result<(Class, Uses), Refusal> {
+    examine_with(sql, Trust { dialect: Dialect::Postgres, catalogue: true, functions: true })
+}
+
+fn examine_with(sql: &str, trust: Trust) -> Result<(Class, Uses), Refusal> {
     let (statement, tokens) = parse(sql, Dialect::Postgres)?;
     let uses = postgres::uses(sql, &tokens)?;
-    let class = class_of(&statement, Trust { dialect: Dialect::Postgres, catalogue: true })?;
-    Ok((class, uses))
+    Ok((class_of(&statement, trust)?, uses))
+}
+
+/// Every name a PostgreSQL statement of any class writes.
+///
+/// # Errors
+/// The text cannot be read, or reads differently for the server.
+pub(crate) fn names(sql: &str) -> Result<Uses, Refusal> {
+    let (_, tokens) = parse(sql, Dialect::Postgres)?;
+    postgres::uses(sql, &tokens)
 }
 
 /// What a class is told from.
@@ -167,11 +192,13 @@ struct Trust {
     dialect: Dialect,
     /// Names that the text leaves open are looked up before the statement runs.
     catalogue: bool,
+    /// And so is every function, whatever list it is on.
+    functions: bool,
 }
 
 impl Trust {
     const fn text_alone(dialect: Dialect) -> Self {
-        Self { dialect, catalogue: false }
+        Self { dialect, catalogue: false, functions: false }
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::{Dialect, Refusal, functions};
+use super::Refusal;
 
 /// PostgreSQL cuts longer names, so that they name something else than they say.
 pub(super) const LONGEST_NAME: usize = 63;
@@ -17,14 +17,25 @@ pub(super) const LONGEST_NAME: usize = 63;
 pub struct Uses {
     /// Names with a parenthesis behind them that no schema qualifies: most are functions.
     pub calls: BTreeSet<String>,
-    /// Those of them that are on no list.
-    pub unlisted: BTreeSet<String>,
+    /// The same behind a schema's name: schema and name.
+    pub qualified: BTreeSet<(String, String)>,
     /// Every single name: a column, or a function in attribute notation.
     pub names: BTreeSet<String>,
     /// Dotted names, in parts: a relation, a type, a column.
     pub dotted: BTreeSet<Vec<String>>,
     /// Operators.
     pub operators: BTreeSet<String>,
+}
+
+impl Uses {
+    /// Adds what another text uses.
+    pub fn extend(&mut self, other: Self) {
+        self.calls.extend(other.calls);
+        self.qualified.extend(other.qualified);
+        self.names.extend(other.names);
+        self.dotted.extend(other.dotted);
+        self.operators.extend(other.operators);
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,12 +155,10 @@ fn collect(lexemes: &[Lexeme]) -> Result<Uses, Refusal> {
                 if next == Some(&Lexeme::Mark('.')) {
                     continue;
                 }
-                if next == Some(&Lexeme::Mark('(')) && chain.len() == 1 {
-                    uses.calls.insert(word.clone());
-                    let listed = functions::extended(word, Dialect::Postgres).is_some();
-                    let samples = matches!(word.as_str(), "bernoulli" | "system");
-                    if !listed && !samples && !functions::built_in_type(word) {
-                        uses.unlisted.insert(word.clone());
+                if next == Some(&Lexeme::Mark('(')) {
+                    match chain.as_slice() {
+                        [.., schema, name] => drop(uses.qualified.insert((schema.clone(), name.clone()))),
+                        _ => drop(uses.calls.insert(word.clone())),
                     }
                 }
                 uses.dotted.insert(std::mem::take(&mut chain));

@@ -91,7 +91,11 @@ impl Found {
     fn call(&mut self, name: &ObjectName, args: Args<'_>) -> ControlFlow<Refusal> {
         let shown = name.to_string();
         let Some(plain) = function_name(name, self.trust.dialect) else {
-            return ControlFlow::Break(Refusal::Function(shown));
+            return if self.trust.functions {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(Refusal::Function(shown))
+            };
         };
         let effect = if self.trust.catalogue { functions::extended } else { functions::effect };
         match effect(&plain, self.trust.dialect) {
@@ -102,6 +106,7 @@ impl Found {
                     self.volatile.push(format!("{plain}('now')"));
                 }
             }
+            None if self.trust.functions => {}
             None => return ControlFlow::Break(Refusal::Function(shown)),
         }
         ControlFlow::Continue(())

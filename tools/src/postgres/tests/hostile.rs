@@ -164,7 +164,7 @@ async fn a_look_tells_what_the_call_would_be_told() {
     let lease = ground.lend(Access::Read);
     let seen = find("postgres_query").preflight(&args, &lease).await.unwrap();
     find("postgres_query").execute(&args, &seen, &lease).await.unwrap();
-    ground.sql("CREATE FUNCTION lower(varchar) RETURNS text LANGUAGE sql RETURN 'somebody''s'");
+    ground.sql("CREATE FUNCTION lower(varchar) RETURNS text LANGUAGE sql RETURN pg_advisory_lock(1)::text");
     let called = find("postgres_query").execute(&args, &seen, &lease).await.unwrap_err().to_string();
     let looked = find("postgres_query").preflight(&args, &lease).await.unwrap_err().to_string();
     assert_eq!(looked, called);
