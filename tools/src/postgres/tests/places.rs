@@ -142,9 +142,10 @@ impl Scene {
 
     /// What every effect moves.
     async fn mark(&mut self) -> Vec<String> {
-        // A message is only found when the log was written out.
-        let sql = format!("INSERT INTO keep.log SELECT WHERE false; CREATE TEMP TABLE flush (); DROP TABLE flush; {MARK}");
-        let rows = self.admin.simple_query(&sql).await.unwrap();
+        // The first of them writes out the log: a message is found in no other way.
+        self.admin.batch_execute("UPDATE keep.since SET marks = marks + 1").await.unwrap();
+        self.admin.batch_execute(MESSAGES).await.unwrap();
+        let rows = self.admin.simple_query(MARK).await.unwrap();
         let rows = rows.into_iter().filter_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
             _ => None,
@@ -166,15 +167,18 @@ impl Scene {
     }
 }
 
-/// The temporary table makes the end of the transaction write out the log, as nothing else would.
+/// Counts the messages in the log since it was last read.
+const MESSAGES: &str = "UPDATE keep.since SET messages = messages + (SELECT count(*) \
+      FROM keep.pg_get_wal_records_info_till_end_of_wal((SELECT lsn FROM keep.since)) \
+      WHERE resource_manager = 'LogicalMessage'), lsn = pg_current_wal_insert_lsn()";
+
 const MARK: &str = "SELECT last_value || ' ' || is_called FROM keep.mark; SELECT 'rows ' || count(*) FROM keep.log; \
     SELECT 'file ' || f FROM pg_ls_dir('.') f WHERE f LIKE 'hit%' ORDER BY 1; \
     SELECT 'slot ' || slot_name FROM pg_replication_slots; \
     SELECT 'reset ' || coalesce(stats_reset::text, 'never') FROM pg_stat_database WHERE datname = current_database(); \
     SELECT 'advisory lock' FROM pg_locks WHERE locktype = 'advisory'; \
     SELECT 'victim ' || pid FROM pg_stat_activity WHERE application_name = 'victim' AND datname = current_database() ORDER BY pid; \
-    SELECT 'message' FROM keep.pg_get_wal_records_info_till_end_of_wal((SELECT lsn FROM keep.since)) \
-      WHERE resource_manager = 'LogicalMessage'";
+    SELECT 'messages ' || messages FROM keep.since";
 
 /// Roles outlive it, and what is PostgreSQL's own.
 const CLEAR: &str = "SET session_replication_role = replica; DROP SCHEMA IF EXISTS public CASCADE; \
@@ -184,8 +188,9 @@ const CLEAR: &str = "SET session_replication_role = replica; DROP SCHEMA IF EXIS
     SELECT setval('keep.mark', 1, false); TRUNCATE keep.log; \
     SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots; \
     SELECT lo_unlink(oid) FROM pg_largeobject_metadata; SELECT lo_from_bytea(77001, 'kept'); \
-    COPY (SELECT 1) TO PROGRAM 'rm -f hit*'; \
-    DROP TABLE IF EXISTS keep.since; CREATE TABLE keep.since AS SELECT pg_current_wal_insert_lsn() AS lsn";
+    COPY (SELECT 1) TO PROGRAM 'cat; rm -f hit*'; \
+    DROP TABLE IF EXISTS keep.since; \
+    CREATE TABLE keep.since AS SELECT pg_current_wal_insert_lsn() AS lsn, 0 AS messages, 0 AS marks";
 
 /// What a call's look came to, in a word.
 fn outcome(call: &Call, looked: &Result<Preflight, ToolError>) -> String {
@@ -237,7 +242,7 @@ async fn play(scene: &mut Scene, calls: &[Call], noticed: &mut Vec<String>) -> V
             Ok(done) => {
                 // What nobody is asked about is undone likewise, and then is there for the next call.
                 if let (Some(undo), false) = (done.undo, is_kept(&call)) {
-                    let line = format!("the undo of {}", call.line);
+                    let line = format!("{UNDO}{}", call.line);
                     calls.push(Call { line, tool: undo.tool, args: undo.args });
                 }
             }
@@ -246,9 +251,12 @@ async fn play(scene: &mut Scene, calls: &[Call], noticed: &mut Vec<String>) -> V
     outcomes
 }
 
-/// The calls that follow need what it made.
+const UNDO: &str = "the undo of ";
+
+/// The calls that follow need what it made, or it is an undo itself.
 fn is_kept(call: &Call) -> bool {
-    call.tool == "postgres_alter" && call.sql().is_some_and(|sql| sql.contains("made"))
+    let made = call.tool == "postgres_alter" && call.sql().is_some_and(|sql| sql.contains("made"));
+    made || call.line.starts_with(UNDO)
 }
 
 /// The place's own calls, then those that every table is looked at with.

@@ -185,7 +185,7 @@ pub(super) const EFFECTS: &[Effect] = &[
         "program",
         true,
         "CREATE FUNCTION public.effect() RETURNS int8 LANGUAGE plpgsql AS $e$ BEGIN \
-           COPY (SELECT 1) TO PROGRAM 'touch hit_program'; RETURN 1; END $e$;",
+           COPY (SELECT 1) TO PROGRAM 'cat; touch hit_program'; RETURN 1; END $e$;",
         "public.effect()",
     ),
 ];

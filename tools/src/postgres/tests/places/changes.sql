@@ -99,14 +99,11 @@ CREATE TABLE t (id int8 PRIMARY KEY, n text); INSERT INTO t VALUES (1, '1'), (2,
 CREATE TYPE made_of AS (w int8); CREATE FUNCTION casts(int8) RETURNS made_of LANGUAGE plpgsql AS $$ BEGIN {body} RETURN ROW($1); END $$; CREATE CAST (int8 AS made_of) WITH FUNCTION casts(int8) AS ASSIGNMENT; CREATE TABLE t (id int8 PRIMARY KEY, n int8); INSERT INTO t VALUES (1, 1), (2, 2);
 >>> alter ALTER TABLE t ALTER COLUMN n TYPE made_of
 === new type of a column under a hostile check
-CREATE TABLE t (id int8 PRIMARY KEY, n int4, CHECK ({x} IS NOT NULL)); INSERT INTO t VALUES (1, 1), (2, 2);
+CREATE TABLE t (id int8 PRIMARY KEY, n int4, CHECK ({x} + n IS NOT NULL)); INSERT INTO t VALUES (1, 1), (2, 2);
 >>> alter ALTER TABLE t ALTER COLUMN n TYPE int8
 === new type of a column under a hostile index
 CREATE TABLE t (id int8 PRIMARY KEY, n int4); INSERT INTO t VALUES (1, 1), (2, 2); CREATE INDEX ON t (({x}));
 >>> alter ALTER TABLE t ALTER COLUMN n TYPE int8
-=== new column that rewrites a generated one
-CREATE TABLE t (id int8 PRIMARY KEY, n int8 GENERATED ALWAYS AS ({x}) STORED); INSERT INTO t VALUES (1), (2);
->>> alter ALTER TABLE t ADD COLUMN m timestamptz DEFAULT clock_timestamp()
 === not null that a hostile check might prove
 CREATE TABLE t (id int8, CHECK (id IS NOT NULL), CHECK ({i} IS NOT NULL)); INSERT INTO t VALUES (1), (2);
 >>> alter ALTER TABLE t ALTER COLUMN id SET NOT NULL

@@ -57,7 +57,7 @@ CREATE TABLE t (id int8 PRIMARY KEY, CHECK ({v} IS NOT NULL)); INSERT INTO t VAL
 CREATE TABLE t (id int8 PRIMARY KEY, n int8 CHECK ({x} + n > 0)); INSERT INTO t VALUES (1, 1), (2, 2);
 >>> write UPDATE t SET n = 3
 === check within a row comparison
-CREATE TABLE t (id int8 PRIMARY KEY, CHECK ((id, {v}) IS DISTINCT FROM (0, 0))); INSERT INTO t VALUES (1), (2);
+CREATE TABLE t (id int8 PRIMARY KEY, CHECK (ROW({v}, id) IS DISTINCT FROM ROW(-1::int8, 0::int8))); INSERT INTO t VALUES (1), (2);
 >>> write INSERT INTO t (id) VALUES (3)
 === check within a case
 CREATE TABLE t (id int8 PRIMARY KEY, CHECK (CASE WHEN id > 2 THEN {v} IS NOT NULL ELSE true END)); INSERT INTO t VALUES (1), (2);

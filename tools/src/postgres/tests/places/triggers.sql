@@ -112,7 +112,7 @@ CREATE FUNCTION trig() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN COPY t TO '{
 >>> write INSERT INTO t (id) VALUES (3)
 === trigger that copies to a program [superuser]
 CREATE TABLE t (id int8 PRIMARY KEY); INSERT INTO t VALUES (1), (2);
-CREATE FUNCTION trig() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN COPY (SELECT 1) TO PROGRAM $c$touch hit_copy$c$; RETURN OLD; END $$; CREATE TRIGGER trig BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION trig();
+CREATE FUNCTION trig() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN COPY (SELECT 1) TO PROGRAM $c$cat; touch hit_copy$c$; RETURN OLD; END $$; CREATE TRIGGER trig BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION trig();
 >>> write DELETE FROM t WHERE id = 1
 === trigger instead of a write to a view
 CREATE TABLE t (id int8 PRIMARY KEY); INSERT INTO t VALUES (1), (2); CREATE VIEW w AS SELECT * FROM t;
