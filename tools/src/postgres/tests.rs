@@ -10,6 +10,8 @@ mod describe;
 mod generator;
 mod hostile;
 mod others;
+mod places;
+mod places_render;
 mod reads;
 mod schema_accidents;
 mod schema_generated;
