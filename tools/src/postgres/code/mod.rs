@@ -163,8 +163,9 @@ pub(super) async fn of_events(tx: &Tx<'_>) -> Result<Code, ToolError> {
 /// Before anything else is asked: the questions themselves use operators.
 async fn own_names_first(tx: &Tx<'_>) -> Result<(), ToolError> {
     // Compiling the questions would take two hundred times as long as answering them.
-    tx.run("SET LOCAL jit = off").await?;
-    let path: Vec<String> = tx.value("SELECT pg_catalog.current_schemas(true)::pg_catalog.text[]", &[]).await?;
+    let sql = "SELECT s.path FROM (SELECT pg_catalog.set_config('jit', 'off', true) AS jit, \
+        pg_catalog.current_schemas(true)::pg_catalog.text[] AS path OFFSET 0) AS s WHERE s.jit IS NOT NULL";
+    let path: Vec<String> = tx.value(sql, &[]).await?;
     match path.iter().find(|schema| !schema.starts_with("pg_temp_")) {
         Some(first) if first == "pg_catalog" => Ok(()),
         first => Err(ToolError::refused(format!(

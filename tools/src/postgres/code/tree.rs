@@ -54,7 +54,9 @@ const NODES: &[&str] = &[
 /// Reads one tree.
 pub(super) fn read(tree: &str) -> Named {
     let mut reader = Reader { rest: tree, named: Named::default(), drawing: Drawing::No };
-    reader.all();
+    if let Err(what) = reader.all() {
+        reader.named.unknown.get_or_insert(what);
+    }
     if reader.drawing != Drawing::No {
         reader.named.functions.insert(NEXTVAL);
     }
@@ -71,6 +73,15 @@ enum Drawing {
     Constant,
 }
 
+/// What is open around a token.
+enum Frame {
+    /// A node, whose fields come in pairs of a name and a value.
+    Node,
+    /// The value of a field that is a list; of ids where it began with `o`.
+    List { field: String, ids: bool, first: bool },
+}
+
+/// Reads tokens as `pg_strtok` does: a name in a tree may hold anything, and only where it stands tells it from a field.
 struct Reader<'a> {
     rest: &'a str,
     named: Named,
@@ -78,33 +89,72 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn all(&mut self) {
-        while let Some(first) = self.rest.chars().next() {
-            match first {
-                '{' => {
-                    self.skip(1);
-                    let tag = self.word();
+    fn all(&mut self) -> Result<(), String> {
+        let no_tree = || "text that is no tree".to_owned();
+        let mut open: Vec<Frame> = Vec::new();
+        let mut field = String::new();
+        while let Some(token) = self.token() {
+            match (token, open.last_mut()) {
+                ("{", Some(Frame::Node)) if field.is_empty() => return Err(no_tree()),
+                ("{", _) => {
+                    let tag = self.token().ok_or_else(no_tree)?;
                     self.node(tag);
+                    field.clear();
+                    open.push(Frame::Node);
                 }
-                ':' => {
-                    self.skip(1);
-                    let field = self.word();
-                    self.field(field);
+                ("(", Some(Frame::Node)) if field.is_empty() => return Err(no_tree()),
+                ("(", _) => open.push(Frame::List { field: std::mem::take(&mut field), ids: false, first: true }),
+                ("}", Some(Frame::Node)) if field.is_empty() => drop(open.pop()),
+                (")", Some(Frame::List { .. })) => drop(open.pop()),
+                ("}" | ")", _) => return Err(no_tree()),
+                (_, Some(Frame::Node)) if field.is_empty() => {
+                    field = token.strip_prefix(':').ok_or_else(no_tree)?.to_ascii_lowercase();
                 }
-                '"' => self.quoted(),
-                '\\' => {
-                    self.skip(1);
-                    let escaped = self.rest.chars().next().map_or(0, char::len_utf8);
-                    self.skip(escaped);
+                (_, Some(Frame::Node)) => {
+                    let name = std::mem::take(&mut field);
+                    self.field(&name, token)?;
                 }
-                other => self.skip(other.len_utf8()),
+                (_, Some(Frame::List { field, ids, first })) => {
+                    if std::mem::take(first) && token == "o" {
+                        *ids = true;
+                    } else if *ids {
+                        let oid = token.parse().map_err(|_| no_tree())?;
+                        let field = field.clone();
+                        self.listed(&field, oid);
+                    }
+                }
+                ("<>", None) => {}
+                (_, None) => return Err(no_tree()),
             }
         }
+        if open.is_empty() { Ok(()) } else { Err(no_tree()) }
+    }
+
+    /// A parenthesis or brace, or all up to the next one or to white space; a backslash takes the next character along.
+    fn token(&mut self) -> Option<&'a str> {
+        let text = self.rest.trim_start_matches([' ', '\n', '\t']);
+        let first = text.chars().next()?;
+        let mut end = first.len_utf8();
+        if !matches!(first, '(' | ')' | '{' | '}') {
+            let mut escaped = false;
+            let stops = |c: char| matches!(c, ' ' | '\n' | '\t' | '(' | ')' | '{' | '}');
+            end = text.len();
+            for (at, c) in text.char_indices() {
+                if !escaped && stops(c) {
+                    end = at;
+                    break;
+                }
+                escaped = !escaped && c == '\\';
+            }
+        }
+        let (token, rest) = text.split_at(end);
+        self.rest = rest;
+        Some(token)
     }
 
     fn node(&mut self, tag: &str) {
         if !NODES.contains(&tag) && self.named.unknown.is_none() {
-            let tag: String = tag.chars().take(40).collect();
+            let tag: String = tag.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
             self.named.unknown = Some(format!("a node `{tag}`"));
         }
         if self.drawing == Drawing::Called {
@@ -117,129 +167,59 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn field(&mut self, field: &str) {
-        let kind = field.to_ascii_lowercase();
-        self.spaces();
-        match kind.as_str() {
-            "funcid" | "aggfnoid" | "winfnoid" | "hashfuncid" | "negfuncid" | "opfuncid" | "tsmhandler"
-            | "startinrangefunc" | "endinrangefunc" => match self.number() {
-                Some(NEXTVAL) if kind == "funcid" => {
-                    if self.drawing != Drawing::No {
-                        self.named.functions.insert(NEXTVAL);
-                    }
-                    self.drawing = Drawing::Called;
+    fn field(&mut self, field: &str, value: &str) -> Result<(), String> {
+        let oid = value.parse::<u32>().ok().filter(|oid| *oid > 0);
+        let own = oid.filter(|oid| *oid >= FIRST_OWN);
+        match field {
+            "funcid" if oid == Some(NEXTVAL) => {
+                if self.drawing != Drawing::No {
+                    self.named.functions.insert(NEXTVAL);
                 }
-                Some(oid) if oid > 0 => drop(self.named.functions.insert(oid)),
-                _ => {}
-            },
-            "opno" | "eqop" | "sortop" | "cycle_mark_neop" => {
-                let oid = self.number();
-                self.named.operators.extend(oid);
+                self.drawing = Drawing::Called;
             }
-            "opnos" => {
-                let oids = self.list();
-                self.named.operators.extend(oids);
-            }
-            "inferopclass" => {
-                let oid = self.number();
-                self.named.classes.extend(oid.filter(|oid| *oid >= FIRST_OWN));
-            }
-            "relid" => {
-                let oid = self.number();
-                self.named.relations.extend(oid.filter(|oid| *oid >= FIRST_OWN));
-            }
-            "seqid" => {
-                let oid = self.number();
-                self.named.draws.extend(oid);
-            }
+            "funcid" | "aggfnoid" | "winfnoid" | "hashfuncid" | "negfuncid" | "opfuncid" | "tsmhandler"
+            | "startinrangefunc" | "endinrangefunc" => self.named.functions.extend(oid),
+            "opno" | "eqop" | "sortop" | "cycle_mark_neop" => self.named.operators.extend(oid),
+            "inferopclass" => self.named.classes.extend(own),
+            "relid" => self.named.relations.extend(own),
+            "seqid" => self.named.draws.extend(oid),
             // 1 is a query. What is no number is another node's field of that name.
-            "commandtype" => self.named.writes |= self.number().is_some_and(|kind| kind != 1),
-            "utilitystmt" if !self.rest.starts_with("<>") => {
-                self.named.unknown.get_or_insert_with(|| "a command that is no query".into());
-            }
-            "constvalue" => self.constant(),
-            _ if ["type", "typeid", "typid"].iter().any(|end| kind.ends_with(end)) => {
-                let oid = self.number();
-                self.named.types.extend(oid.filter(|oid| *oid >= FIRST_OWN));
-            }
-            _ if kind.ends_with("types") => {
-                let oids = self.list();
-                self.named.types.extend(oids.into_iter().filter(|oid| *oid >= FIRST_OWN));
-            }
+            "commandtype" => self.named.writes |= oid.is_some_and(|kind| kind != 1),
+            "constvalue" if value != "<>" => return self.constant(),
+            _ if ["type", "typeid", "typid"].iter().any(|end| field.ends_with(end)) => self.named.types.extend(own),
             _ => {}
         }
+        Ok(())
     }
 
-    /// `4 [ 57 64 0 0 0 0 0 0 ]`: a length and the bytes, as the server's processor orders them.
-    fn constant(&mut self) {
-        if self.rest.starts_with("<>") {
-            return;
-        }
-        let Some(end) = self.rest.find(']') else {
-            self.named.unknown.get_or_insert_with(|| "a constant without an end".into());
-            return;
-        };
-        let (value, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        if self.drawing != Drawing::Constant {
-            return;
-        }
-        self.drawing = Drawing::No;
-        let bytes: Vec<u8> = value
-            .split_once('[')
-            .map(|(_, bytes)| bytes.split_ascii_whitespace().filter_map(|byte| byte.parse::<i16>().ok()))
-            .into_iter()
-            .flatten()
-            .map(|byte| byte.to_le_bytes()[0])
-            .take(4)
-            .collect();
-        match <[u8; 4]>::try_from(bytes) {
-            Ok(bytes) => drop(self.named.draws.insert(u32::from_le_bytes(bytes))),
-            Err(_) => drop(self.named.functions.insert(NEXTVAL)),
+    fn listed(&mut self, field: &str, oid: u32) {
+        if field == "opnos" {
+            self.named.operators.insert(oid);
+        } else if field.ends_with("types") && oid >= FIRST_OWN {
+            self.named.types.insert(oid);
         }
     }
 
-    fn quoted(&mut self) {
-        self.skip(1);
-        while let Some(at) = self.rest.find(['"', '\\']) {
-            let escape = self.rest.as_bytes().get(at) == Some(&b'\\');
-            self.skip(at + 1);
-            if !escape {
-                return;
+    /// `4 [ 57 64 0 0 0 0 0 0 ]`: behind the length the bytes, as the server's processor orders them.
+    fn constant(&mut self) -> Result<(), String> {
+        let lost = || "a constant without an end".to_owned();
+        if self.token() != Some("[") {
+            return Err(lost());
+        }
+        let mut bytes = Vec::new();
+        loop {
+            match self.token().ok_or_else(lost)? {
+                "]" => break,
+                byte => bytes.push(byte.parse::<i16>().map_err(|_| lost())?.to_le_bytes()[0]),
             }
-            let escaped = self.rest.chars().next().map_or(0, char::len_utf8);
-            self.skip(escaped);
         }
-        self.rest = "";
-    }
-
-    fn skip(&mut self, bytes: usize) {
-        self.rest = self.rest.get(bytes..).unwrap_or_default();
-    }
-
-    fn spaces(&mut self) {
-        self.rest = self.rest.trim_start();
-    }
-
-    fn word(&mut self) -> &'a str {
-        let belongs = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-        let end = self.rest.find(|c| !belongs(c)).unwrap_or(self.rest.len());
-        let (word, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        word
-    }
-
-    fn number(&mut self) -> Option<u32> {
-        let end = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
-        let number = self.rest.get(..end)?.parse().ok()?;
-        self.skip(end);
-        Some(number)
-    }
-
-    /// `(o 96 97)`.
-    fn list(&mut self) -> Vec<u32> {
-        let Some(inner) = self.rest.strip_prefix("(o ") else { return Vec::new() };
-        let end = inner.find(')').unwrap_or(inner.len());
-        inner.get(..end).unwrap_or_default().split_ascii_whitespace().filter_map(|oid| oid.parse().ok()).collect()
+        if self.drawing == Drawing::Constant {
+            self.drawing = Drawing::No;
+            match bytes.first_chunk::<4>() {
+                Some(oid) => drop(self.named.draws.insert(u32::from_le_bytes(*oid))),
+                None => drop(self.named.functions.insert(NEXTVAL)),
+            }
+        }
+        Ok(())
     }
 }

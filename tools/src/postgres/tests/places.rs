@@ -12,7 +12,9 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::hostile::folder;
 use super::others::Other;
-use super::places_render::{Call, EFFECTS, Effect, Load, Place, carriers, harmless, harmless_ones, hostile, nothing, read};
+use super::places_render::{
+    Call, EFFECTS, Effect, Load, Place, carriers, harmless, harmless_ones, hostile, nothing, read,
+};
 use super::world::{Ground, find};
 use crate::contract::{Access, Preflight, Reversibility, ToolError};
 
@@ -78,7 +80,10 @@ impl Scene {
     async fn script(&self, role: &str, sql: &str) -> Result<(), String> {
         let sql = format!("SET SESSION AUTHORIZATION {role}; SET search_path = public; {sql}");
         let ran = self.admin.batch_execute(&sql).await;
-        self.admin.batch_execute("ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; SET client_min_messages = error").await.unwrap();
+        self.admin
+            .batch_execute("ROLLBACK; RESET SESSION AUTHORIZATION; RESET ALL; SET client_min_messages = error")
+            .await
+            .unwrap();
         ran.map_err(|error| error.as_db_error().map_or(error.to_string(), ToString::to_string))
     }
 
@@ -321,7 +326,13 @@ async fn leaves_no_trace(list: &str) {
             let filled = scene.make(&place, &load).await;
             let acts = scene.acts_bare(&filled.acts()).await;
             let told = acts.as_ref().err().cloned().unwrap_or_default();
-            assert_eq!(acts, Ok(true), "{} with {} does nothing without the tools: {told}\n{filled:#?}", place.name, load.name);
+            assert_eq!(
+                acts,
+                Ok(true),
+                "{} with {} does nothing without the tools: {told}\n{filled:#?}",
+                place.name,
+                load.name
+            );
             scene.unmake(&filled).await;
             let filled = scene.make(&place, &load).await;
             let mut noticed = Vec::new();

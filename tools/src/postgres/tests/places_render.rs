@@ -100,7 +100,8 @@ const HOLES: [&str; 4] = ["{v}", "{i}", "{x}", "{body}"];
 impl Place {
     /// Whether what fills it must be, or look, immutable.
     pub(super) fn immutable(&self) -> bool {
-        let text = self.setup.clone() + &self.bare + &self.calls.iter().map(|call| call.line.as_str()).collect::<String>();
+        let text =
+            self.setup.clone() + &self.bare + &self.calls.iter().map(|call| call.line.as_str()).collect::<String>();
         text.contains("{i}") || text.contains("{x}")
     }
 
@@ -192,43 +193,98 @@ pub(super) const EFFECTS: &[Effect] = &[
 
 /// How an effect is disguised: name, what has to be made, the expression. `%E` is the effect, `%V` how volatile it says it is.
 const CARRIERS: &[(&str, &str, &str)] = &[
-    ("a PL/pgSQL function", "CREATE FUNCTION public.acts(int8) RETURNS int8 LANGUAGE plpgsql %V AS $f$ BEGIN PERFORM %E; \
-      RETURN $1; END $f$;", "public.acts(@)"),
-    ("dynamic SQL", "CREATE FUNCTION public.acts(int8) RETURNS int8 LANGUAGE plpgsql %V AS $f$ BEGIN EXECUTE \
-      $q$ SELECT %E $q$; RETURN $1; END $f$;", "public.acts(@)"),
-    ("an SQL function", "CREATE FUNCTION public.acts(int8) RETURNS int8 LANGUAGE sql %V AS $f$ \
-      SELECT CASE WHEN %E IS NOT NULL THEN $1 ELSE $1 END $f$;", "public.acts(@)"),
-    ("an SQL function with a body of the standard", "CREATE FUNCTION public.acts(int8) RETURNS int8 LANGUAGE sql %V \
-      RETURN CASE WHEN %E IS NOT NULL THEN $1 ELSE $1 END;", "public.acts(@)"),
-    ("a variadic function", "CREATE FUNCTION public.acts(VARIADIC int8[]) RETURNS int8 LANGUAGE plpgsql %V AS $f$ BEGIN \
-      PERFORM %E; RETURN $1[1]; END $f$;", "public.acts(@, 2)"),
-    ("a polymorphic function", "CREATE FUNCTION public.acts(anyelement) RETURNS anyelement LANGUAGE plpgsql %V AS $f$ BEGIN \
-      PERFORM %E; RETURN $1; END $f$;", "public.acts(@)"),
-    ("an operator", "CREATE FUNCTION public.acts(int8, int8) RETURNS int8 LANGUAGE plpgsql %V AS $f$ BEGIN PERFORM %E; \
+    (
+        "a PL/pgSQL function",
+        "CREATE FUNCTION public.acts(int8) RETURNS int8 LANGUAGE plpgsql %V AS $f$ BEGIN PERFORM %E; \
+      RETURN $1; END $f$;",
+        "public.acts(@)",
+    ),
+    (
+        "dynamic SQL",
+        "CREATE FUNCTION public.acts(int8) RETURNS int8 LANGUAGE plpgsql %V AS $f$ BEGIN EXECUTE \
+      $q$ SELECT %E $q$; RETURN $1; END $f$;",
+        "public.acts(@)",
+    ),
+    (
+        "an SQL function",
+        "CREATE FUNCTION public.acts(int8) RETURNS int8 LANGUAGE sql %V AS $f$ \
+      SELECT CASE WHEN %E IS NOT NULL THEN $1 ELSE $1 END $f$;",
+        "public.acts(@)",
+    ),
+    (
+        "an SQL function with a body of the standard",
+        "CREATE FUNCTION public.acts(int8) RETURNS int8 LANGUAGE sql %V \
+      RETURN CASE WHEN %E IS NOT NULL THEN $1 ELSE $1 END;",
+        "public.acts(@)",
+    ),
+    (
+        "a variadic function",
+        "CREATE FUNCTION public.acts(VARIADIC int8[]) RETURNS int8 LANGUAGE plpgsql %V AS $f$ BEGIN \
+      PERFORM %E; RETURN $1[1]; END $f$;",
+        "public.acts(@, 2)",
+    ),
+    (
+        "a polymorphic function",
+        "CREATE FUNCTION public.acts(anyelement) RETURNS anyelement LANGUAGE plpgsql %V AS $f$ BEGIN \
+      PERFORM %E; RETURN $1; END $f$;",
+        "public.acts(@)",
+    ),
+    (
+        "an operator",
+        "CREATE FUNCTION public.acts(int8, int8) RETURNS int8 LANGUAGE plpgsql %V AS $f$ BEGIN PERFORM %E; \
       RETURN $1; END $f$; CREATE OPERATOR public.|#| (FUNCTION = public.acts, LEFTARG = int8, RIGHTARG = int8);",
-      "@ OPERATOR(public.|#|) 2::int8"),
-    ("a cast", "CREATE TYPE public.wrap AS (w int8); CREATE FUNCTION public.acts(int8) RETURNS public.wrap LANGUAGE plpgsql \
+        "@ OPERATOR(public.|#|) 2::int8",
+    ),
+    (
+        "a cast",
+        "CREATE TYPE public.wrap AS (w int8); CREATE FUNCTION public.acts(int8) RETURNS public.wrap LANGUAGE plpgsql \
       %V AS $f$ BEGIN PERFORM %E; RETURN ROW($1); END $f$; CREATE CAST (int8 AS public.wrap) WITH FUNCTION \
-      public.acts(int8);", "((@)::public.wrap).w"),
+      public.acts(int8);",
+        "((@)::public.wrap).w",
+    ),
     ("a domain", "CREATE DOMAIN public.held AS int8 CHECK (%E IS NOT NULL);", "((@)::public.held)::int8"),
-    ("a domain over a domain", "CREATE DOMAIN public.inner_held AS int8 CHECK (%E IS NOT NULL); CREATE DOMAIN public.held AS \
-      public.inner_held;", "((@)::public.held)::int8"),
-    ("an overload of a built-in function", "CREATE FUNCTION public.length(varchar) RETURNS int4 LANGUAGE plpgsql %V AS $f$ \
-      BEGIN PERFORM %E; RETURN 1; END $f$;", "length((@)::varchar)::int8"),
-    ("an attribute", "CREATE TYPE public.comp AS (c int8); CREATE FUNCTION public.sneak(public.comp) RETURNS int8 LANGUAGE \
-      plpgsql %V AS $f$ BEGIN PERFORM %E; RETURN ($1).c; END $f$;", "(ROW(@)::public.comp).sneak"),
-    ("a definer's function", "CREATE FUNCTION public.acts(int8) RETURNS int8 LANGUAGE plpgsql %V SECURITY DEFINER AS $f$ BEGIN \
-      IF (%E) IS NULL THEN RETURN 1; END IF; RETURN $1; END $f$;", "public.acts(@)"),
-    ("a function called by a function", "CREATE FUNCTION public.deep(int8) RETURNS int8 LANGUAGE plpgsql AS $f$ BEGIN \
+    (
+        "a domain over a domain",
+        "CREATE DOMAIN public.inner_held AS int8 CHECK (%E IS NOT NULL); CREATE DOMAIN public.held AS \
+      public.inner_held;",
+        "((@)::public.held)::int8",
+    ),
+    (
+        "an overload of a built-in function",
+        "CREATE FUNCTION public.length(varchar) RETURNS int4 LANGUAGE plpgsql %V AS $f$ \
+      BEGIN PERFORM %E; RETURN 1; END $f$;",
+        "length((@)::varchar)::int8",
+    ),
+    (
+        "an attribute",
+        "CREATE TYPE public.comp AS (c int8); CREATE FUNCTION public.sneak(public.comp) RETURNS int8 LANGUAGE \
+      plpgsql %V AS $f$ BEGIN PERFORM %E; RETURN ($1).c; END $f$;",
+        "(ROW(@)::public.comp).sneak",
+    ),
+    (
+        "a definer's function",
+        "CREATE FUNCTION public.acts(int8) RETURNS int8 LANGUAGE plpgsql %V SECURITY DEFINER AS $f$ BEGIN \
+      IF (%E) IS NULL THEN RETURN 1; END IF; RETURN $1; END $f$;",
+        "public.acts(@)",
+    ),
+    (
+        "a function called by a function",
+        "CREATE FUNCTION public.deep(int8) RETURNS int8 LANGUAGE plpgsql AS $f$ BEGIN \
       RETURN (SELECT CASE WHEN %E IS NOT NULL THEN $1 END); END $f$; CREATE FUNCTION public.acts(int8) RETURNS int8 LANGUAGE sql %V AS \
-      'SELECT public.deep($1)';", "public.acts(@)"),
+      'SELECT public.deep($1)';",
+        "public.acts(@)",
+    ),
 ];
 
 /// Those that only fit where volatile functions do.
 const VOLATILE_CARRIERS: &[(&str, &str, &str)] = &[
     ("nothing", "", "%E"),
-    ("a default argument", "CREATE FUNCTION public.acts(int8, int8 DEFAULT %E) RETURNS int8 LANGUAGE plpgsql AS \
-      $f$ BEGIN RETURN $1; END $f$;", "public.acts(@)"),
+    (
+        "a default argument",
+        "CREATE FUNCTION public.acts(int8, int8 DEFAULT %E) RETURNS int8 LANGUAGE plpgsql AS \
+      $f$ BEGIN RETURN $1; END $f$;",
+        "public.acts(@)",
+    ),
 ];
 
 /// How many disguises there are.
@@ -258,12 +314,24 @@ const HARMLESS: &[(&str, &str, &str)] = &[
     ("an addition", "", "@ + 1::int8"),
     ("greatest", "", "greatest(@, 0::int8)"),
     ("length", "", "length(lower((@)::text))::int8"),
-    ("the owner's SQL function", "CREATE FUNCTION public.add_one(int8) RETURNS int8 LANGUAGE sql IMMUTABLE AS \
-      'SELECT $1 + 1';", "public.add_one(@)"),
-    ("the owner's SQL function with a body of the standard", "CREATE FUNCTION public.add_one(int8) RETURNS int8 LANGUAGE sql \
-      IMMUTABLE RETURN $1 + 1;", "public.add_one(@)"),
-    ("the owner's PL/pgSQL function", "CREATE FUNCTION public.add_one(int8) RETURNS int8 LANGUAGE plpgsql IMMUTABLE AS $f$ \
-      BEGIN RETURN $1 + 1; END $f$;", "public.add_one(@)"),
+    (
+        "the owner's SQL function",
+        "CREATE FUNCTION public.add_one(int8) RETURNS int8 LANGUAGE sql IMMUTABLE AS \
+      'SELECT $1 + 1';",
+        "public.add_one(@)",
+    ),
+    (
+        "the owner's SQL function with a body of the standard",
+        "CREATE FUNCTION public.add_one(int8) RETURNS int8 LANGUAGE sql \
+      IMMUTABLE RETURN $1 + 1;",
+        "public.add_one(@)",
+    ),
+    (
+        "the owner's PL/pgSQL function",
+        "CREATE FUNCTION public.add_one(int8) RETURNS int8 LANGUAGE plpgsql IMMUTABLE AS $f$ \
+      BEGIN RETURN $1 + 1; END $f$;",
+        "public.add_one(@)",
+    ),
     ("the owner's domain", "CREATE DOMAIN public.amount AS int8 CHECK (VALUE >= 0);", "((@)::public.amount)::int8"),
 ];
 
