@@ -10,6 +10,7 @@ mod anatomy;
 mod catalog;
 mod check;
 mod connect;
+mod contents;
 mod copies;
 mod ddl;
 mod dependents;
@@ -20,6 +21,7 @@ mod inverse;
 mod involved;
 mod layout;
 mod listing;
+mod metered;
 mod params;
 mod pool;
 mod purge;
@@ -49,13 +51,19 @@ mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::contract::{Lease, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed};
+use crate::contract::{
+    Access, Lease, Preflight, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed,
+};
 
 /// How many connections one credential has open at once, unless configured otherwise.
 const CONNECTIONS: i64 = 8;
+
+/// How long a try of a change may hold locks, all in all, unless configured otherwise.
+const TRIAL_MS: i64 = 1_000;
 
 /// What is lent for every call, as a declaration names it.
 const CREDENTIAL: Option<&str> = Some("a connection URL");
@@ -101,27 +109,52 @@ impl Toolset for Postgres {
     }
 
     fn settings(&self, table: toml::Table, _base: &Path) -> Result<Settings, SettingsError> {
-        let wrong = |key: &str, reason: &str| Err(SettingsError { key: Some(key.into()), reason: reason.into() });
-        if let Some(key) = table.keys().find(|key| *key != "connections") {
+        let wrong = |key: &str, reason: String| Err(SettingsError { key: Some(key.into()), reason });
+        if let Some(key) = table.keys().find(|key| !["connections", "trial_ms"].contains(&key.as_str())) {
             let reason = format!(
-                "`{key}` is no setting of a postgres target; there is `connections`, and the address \
-                                  belongs into `secret`"
+                "`{key}` is no setting of a postgres target; there are `connections` and `trial_ms`, and the address belongs \
+                 into `secret`"
             );
-            return wrong(key, &reason);
+            return wrong(key, reason);
         }
-        let connections = match table.get("connections") {
-            None => CONNECTIONS,
-            Some(toml::Value::Integer(most)) => *most,
-            Some(_) => return wrong("connections", "`connections` is no whole number"),
+        let number = |key: &'static str, otherwise: i64, least: i64, most: i64| match table.get(key) {
+            None => Ok(otherwise),
+            Some(toml::Value::Integer(number)) if (least..=most).contains(number) => Ok(*number),
+            Some(toml::Value::Integer(_)) => Err((key, format!("`{key}` is between {least} and {most}"))),
+            Some(_) => Err((key, format!("`{key}` is no whole number"))),
         };
-        match usize::try_from(connections) {
-            Ok(connections @ 1..=100) => Ok(Arc::new(session::Settings { connections, pools: pool::Pools::default() })),
-            _ => wrong("connections", "`connections` is between 1 and 100"),
+        let connections = number("connections", CONNECTIONS, 1, 100);
+        let trial = number("trial_ms", TRIAL_MS, 10, 60_000);
+        match (connections, trial) {
+            (Ok(connections), Ok(trial)) => Ok(Arc::new(session::Settings {
+                connections: usize::try_from(connections).unwrap_or(1),
+                trial: Duration::from_millis(trial.unsigned_abs()),
+                pools: pool::Pools::default(),
+            })),
+            (Err((key, reason)), _) | (_, Err((key, reason))) => wrong(key, reason),
         }
     }
 
     async fn identity(&self, lease: &Lease) -> Result<String, ToolError> {
-        Ok(session::Session::open(lease).await?.server.identity())
+        let mut session = session::Session::open(lease).await?;
+        // A database can be renamed under an open connection: whoever is about to change something is told afresh.
+        let server = match lease.access() {
+            Access::Read => session.server.clone(),
+            Access::Trial | Access::Write => session.ask_who().await?,
+        };
+        Ok(server.identity())
+    }
+
+    fn addresses(&self, lease: &Lease) -> Vec<String> {
+        let (Some(secret), Ok(settings)) = (lease.secret(), lease.settings::<session::Settings>()) else {
+            return Vec::new();
+        };
+        let pool = settings.pools.of(secret, settings.connections);
+        pool.map(|pool| connect::addresses(&pool.address)).unwrap_or_default()
+    }
+
+    async fn is_over(&self, seen: &Preflight, lease: &Lease) -> bool {
+        session::is_over(seen, lease).await
     }
 
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
