@@ -274,8 +274,14 @@ impl Run {
         let mut task = tokio::spawn(async move { errand.tool.tool.execute(&errand.args, &seen, &lease).await });
         match tokio::time::timeout(patience, &mut task).await {
             Ok(result) => Ran::Ended(result.unwrap_or_else(|_| Err(broke_off()))),
-            // Work on a thread of its own goes on, whatever is done about it here.
-            Err(_) => Ran::On(task, format!("no answer from the target within {patience:?}")),
+            // Work on a thread of its own goes on, whatever is done about it here: what it changes is waited for.
+            Err(_) if tool.declaration.mutates() => {
+                Ran::On(task, format!("no answer from the target within {patience:?}"))
+            }
+            Err(_) => {
+                task.abort();
+                Ran::Ended(Err(ToolError::unavailable(format!("no answer from the target within {patience:?}"))))
+            }
         }
     }
 

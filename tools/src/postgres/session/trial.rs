@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Mode, Tx};
+use super::{Mode, PATIENCE_OF_A_LOOK, Tx};
 use crate::contract::ToolError;
 
 impl Tx<'_> {
@@ -14,11 +14,11 @@ impl Tx<'_> {
             return Ok(());
         }
         self.clock.lets_go.get_or_init(|| Instant::now() + self.clock.site.trial);
-        // The server is told what is left of it: it ends a statement then even if nobody asks it to.
-        // Rounded up, so that it is past the budget whenever the server ends it.
+        // The server is told what is left of it, and ends a statement then even if nobody asks it to. Rounded up, so that the
+        // budget is over whenever it does.
         let left = self.clock.left().as_millis() + 1;
         // Shorter for a lock, so that what it waits for is said to be locked rather than slow.
-        let lock = (left * 3 / 4).max(1);
+        let lock = (left * 3 / 4).clamp(1, PATIENCE_OF_A_LOOK.as_millis());
         self.run(&format!(
             "SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {lock}; \
              SET LOCAL idle_in_transaction_session_timeout = {}",
