@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
+use self::open::{Ran, broke_off};
 use crate::approval::{self, Approved, Basis};
 use crate::audit::{End, Subject};
 use crate::confirm::CallFacts;
@@ -216,11 +217,21 @@ impl Run {
         };
         failpoint::reach("begun");
         let _stage = self.request.stage.send(Stage::Executing);
-        let result = self.execute().await;
+        let ran = self.execute().await;
         failpoint::reach("executed");
-        let (result, probe) = self.settled(result).await;
-        let _stage = self.request.stage.send(Stage::Recording);
-        self.finish(intent, result, probe).await
+        let (ran, reason) = match self.settled(ran).await {
+            Ok((result, probe)) => {
+                let _stage = self.request.stage.send(Stage::Recording);
+                return self.finish(intent, result, probe).await;
+            }
+            Err(open) => open,
+        };
+        // Before the answer: from here on nothing else begins a change of the target.
+        self.gateway.store.hold_open(&intent).await;
+        let error = ToolError::uncertain(format!("{reason}; {}", recovery::MAY_STILL));
+        let refusal = Refusal::of_tool(&error, self.about.clone());
+        self.gateway.running.clone().spawn(self.end_later(intent, ran));
+        Err(Box::new(refusal))
     }
 
     fn start(&self) -> Start {
@@ -243,14 +254,17 @@ impl Run {
         self.gateway.subject(self.about.id, &self.request.principal, name, &self.errand.args, &self.seen)
     }
 
-    async fn execute(&self) -> Result<Outcome, ToolError> {
+    async fn execute(&self) -> Ran {
         let tool = &self.errand.tool;
         let lease = if tool.declaration.mutates() {
             self.gateway.broker.lend_write(&self.errand.target, &tool.declaration.name, self.about.id, &self.permit)
         } else {
             self.gateway.broker.lend_read(&self.errand.target)
         };
-        let lease = lease.map_err(|error| ToolError::unavailable(error.to_string()))?;
+        let lease = match lease {
+            Ok(lease) => lease,
+            Err(error) => return Ran::Ended(Err(ToolError::unavailable(error.to_string()))),
+        };
         // The tool keeps its own deadline and knows what it has done; this one only ends the waiting for a tool that
         // does not come back.
         let patience = lease.limits().deadline * 2;
@@ -259,21 +273,16 @@ impl Run {
         let (errand, seen) = (Arc::clone(&self.errand), Arc::clone(&self.seen));
         let mut task = tokio::spawn(async move { errand.tool.tool.execute(&errand.args, &seen, &lease).await });
         match tokio::time::timeout(patience, &mut task).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(ToolError::uncertain("the tool broke off while it ran")),
+            Ok(result) => Ran::Ended(result.unwrap_or_else(|_| Err(broke_off()))),
+            // Work on a thread of its own goes on, whatever is done about it here: what it changes is waited for.
+            Err(_) if tool.declaration.mutates() => {
+                Ran::On(task, format!("no answer from the target within {patience:?}"))
+            }
             Err(_) => {
                 task.abort();
-                Err(ToolError::uncertain(format!("no answer from the target within {patience:?}")))
+                Ran::Ended(Err(ToolError::unavailable(format!("no answer from the target within {patience:?}"))))
             }
         }
-    }
-
-    /// Of an uncertain end, what a look finds.
-    async fn settled(&self, result: Result<Outcome, ToolError>) -> (Result<Outcome, ToolError>, Option<Probe>) {
-        let Err(ToolError::Uncertain { reason }) = result else { return (result, None) };
-        let Errand { tool, target, args, .. } = &*self.errand;
-        let found = recovery::probe(&self.gateway, tool, target, args.clone(), (*self.seen).clone()).await;
-        (Err(ToolError::uncertain(recovery::noted(&reason, found))), Some(found))
     }
 
     async fn finish(
@@ -343,5 +352,6 @@ async fn write_later(
     }
 }
 
+mod open;
 #[cfg(test)]
 mod tests;

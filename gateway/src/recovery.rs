@@ -1,5 +1,6 @@
 //! Calls that started and were never seen to finish: their process was killed between the two records. They are looked at,
-//! marked uncertain with what the look found, and never repeated. Until then nothing else changes their targets.
+//! marked uncertain with what the look found, and never repeated. Until then nothing else changes their targets: one that
+//! may still take effect has no end yet, and is looked at again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,11 @@ pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
         let tool = gateway.registry.native(&call.tool);
         let probe = match tool {
             Some(tool) => probe(gateway, tool, &call.target, call.args, call.preflight).await,
-            None => Probe::Unknown,
+            None => Some(Probe::Unknown),
+        };
+        let Some(probe) = probe else {
+            tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{MAY_STILL}");
+            continue;
         };
         let note = noted("the gateway stopped while it ran", probe);
         let ending = Ending { end: End::Uncertain, undo: None, note: Some(note.clone()), probe: Some(probe) };
@@ -70,21 +75,44 @@ pub(crate) async fn catch_up(gateway: &Gateway, target: &str) -> Result<(), Stor
     }
 }
 
-/// Lets a tool look at what became of a call of its, within the deadline.
+/// What is said of a call whose end is open.
+pub(crate) const MAY_STILL: &str = "it may still take effect, so it has no end yet and is looked at again";
+
+/// Lets a tool look at what became of a call of its, within the deadline. `None` while the call may still take effect: a
+/// target that is as it was before proves nothing then.
 pub(crate) async fn probe(
     gateway: &Gateway,
     tool: &Arc<Registered>,
     target: &str,
     args: Value,
     seen: Preflight,
-) -> Probe {
-    let Ok(lease) = gateway.broker.lend_look(target, &tool.declaration) else { return Probe::Unknown };
-    let (tool, deadline) = (Arc::clone(tool), lease.limits().deadline);
-    // In a task of its own: a tool that panics has not found anything, and the call is still to be ended.
-    let mut look = tokio::spawn(async move { tool.tool.probe(&args, &seen, &lease).await });
-    let found = tokio::time::timeout(deadline, &mut look).await;
-    look.abort();
-    found.ok().and_then(Result::ok).unwrap_or(Probe::Unknown)
+) -> Option<Probe> {
+    // A target that is configured no more, or is of another kind now, is not looked at: nothing changes it either.
+    let Ok(lease) = gateway.broker.lend_look(target, &tool.declaration) else { return Some(Probe::Unknown) };
+    let kind = gateway.toolsets.iter().find(|toolset| toolset.name() == lease.target().kind);
+    let (Some(toolset), deadline) = (kind.map(Arc::clone), lease.limits().deadline) else {
+        return Some(Probe::Unknown);
+    };
+    if lease.target().kind != tool.declaration.kind {
+        return Some(Probe::Unknown);
+    }
+    let tool = Arc::clone(tool);
+    // In tasks of their own: a tool that panics has not found anything, and the call is still to be ended.
+    let (lease, seen) = (Arc::new(lease), Arc::new(seen));
+    let (of, what) = (Arc::clone(&lease), Arc::clone(&seen));
+    if !within(deadline, async move { toolset.is_over(&what, &of).await }).await.unwrap_or(false) {
+        return None;
+    }
+    let look = within(deadline, async move { tool.tool.probe(&args, &seen, &lease).await }).await;
+    Some(look.unwrap_or(Probe::Unknown))
+}
+
+/// What work comes to, if it does in time and does not break.
+async fn within<T: Send + 'static>(deadline: Duration, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    let mut task = tokio::spawn(work);
+    let found = tokio::time::timeout(deadline, &mut task).await;
+    task.abort();
+    found.ok().and_then(Result::ok)
 }
 
 /// Why nobody knows how a call ended, and what a look found.

@@ -1,9 +1,10 @@
 //! Two targets of different environments that turn out to be one thing: a change of the one would change the other's
-//! environment, so it is refused. Names and addresses do not tell, so the targets themselves are asked who they are.
+//! environment, so it is refused. Names and addresses do not tell, so before each change the targets themselves are asked who
+//! they are.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mollyguard_tools::contract::{Configured, Declaration, Environment, Lease, ToolError, Toolset};
 use tokio::task::JoinSet;
@@ -13,34 +14,34 @@ use crate::gateway::Gateway;
 /// How long the others may take to say who they are, all together.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long what one said is believed.
-const BELIEVED: Duration = Duration::from_secs(60);
-
-/// What targets said they are.
+/// What targets said they were when they last answered. Only what does not answer now is held to it.
 #[derive(Default)]
-pub(crate) struct Twins(Mutex<HashMap<String, (Instant, String)>>);
+pub(crate) struct Twins(Mutex<HashMap<String, String>>);
 
 impl Twins {
     fn known(&self, target: &str) -> Option<String> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(target).filter(|(at, _)| at.elapsed() < BELIEVED).map(|(_, identity)| identity.clone())
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(target).cloned()
     }
 
     fn learn(&self, target: &str, identity: &str) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(target.to_owned(), (Instant::now(), identity.to_owned()));
+        known.insert(target.to_owned(), identity.to_owned());
     }
 }
 
-/// A target that answers like another one does.
-struct Twin {
-    name: String,
-    environment: Environment,
+/// What is known of another target.
+enum Answer {
+    /// It says so now, or said so when it last answered.
+    Is(String),
+    /// It has never answered; this is where it is looked for.
+    At(Vec<String>),
 }
 
 impl Gateway {
     /// Refuses a change of a target that is the same thing as a target of another environment. Paths are compared when the
-    /// gateway starts; this is for what is reached with a credential. A target that cannot be asked holds nothing up.
+    /// gateway starts; this is for what is reached with a credential. All others are asked anew, since a secret, a name or
+    /// an address may lead elsewhere than a moment ago. One that cannot be asked is held to what it said last, or to where
+    /// it is looked for: another target that is out of reach holds nothing up.
     ///
     /// # Errors
     /// `Untouched`: there is such a target, or the one to be changed does not say who it is.
@@ -55,26 +56,32 @@ impl Gateway {
         }
         let toolset = self.toolsets.iter().find(|toolset| toolset.name() == target.kind);
         let toolset = toolset.ok_or_else(|| ToolError::refused(format!("there is no kind `{}`", target.kind)))?;
-        let (identity, twins) = tokio::join!(toolset.identity(lease), self.identities(toolset, &others));
-        let identity = identity?;
-        match twins.into_iter().find(|(_, other)| *other == identity) {
-            Some((twin, _)) => Err(refusal(target, &twin, &identity)),
-            None => Ok(()),
-        }
-    }
-
-    /// What the others are, as far as they say so in time. Where their changes would go is what counts.
-    async fn identities(&self, toolset: &Arc<dyn Toolset>, others: &[&Configured]) -> Vec<(Twin, String)> {
-        let mut asked = JoinSet::new();
-        let mut found = HashMap::new();
-        for other in others {
-            if let Some(identity) = self.twins.known(&other.name) {
-                found.insert(other.name.clone(), identity);
-            } else if let Ok(lease) = self.broker.lend_trial(&other.name) {
-                let (toolset, name) = (Arc::clone(toolset), other.name.clone());
-                asked.spawn(async move { (name, toolset.identity(&lease).await) });
+        let (identity, answers) = tokio::join!(toolset.identity(lease), self.answers(toolset, &others));
+        let (identity, addresses) = (identity?, toolset.addresses(lease));
+        for (other, answer) in others.into_iter().zip(answers) {
+            match answer {
+                Answer::Is(same) if same == identity => return Err(same_thing(target, other, &identity)),
+                Answer::At(places) if places.iter().any(|place| addresses.contains(place)) => {
+                    return Err(same_address(target, other));
+                }
+                Answer::Is(_) | Answer::At(_) => {}
             }
         }
+        Ok(())
+    }
+
+    /// What the others are, in their order, as far as they say so in time. Where their changes would go is what counts.
+    async fn answers(&self, toolset: &Arc<dyn Toolset>, others: &[&Configured]) -> Vec<Answer> {
+        let mut asked = JoinSet::new();
+        let mut places = HashMap::new();
+        for other in others {
+            // Without its credential nothing can be changed through it either.
+            let Ok(lease) = self.broker.lend_trial(&other.name) else { continue };
+            places.insert(other.name.clone(), toolset.addresses(&lease));
+            let (toolset, name) = (Arc::clone(toolset), other.name.clone());
+            asked.spawn(async move { (name, toolset.identity(&lease).await) });
+        }
+        let mut found = HashMap::new();
         let ends = tokio::time::Instant::now() + PATIENCE;
         while let Ok(Some(answer)) = tokio::time::timeout_at(ends, asked.join_next()).await {
             match answer {
@@ -86,8 +93,12 @@ impl Gateway {
                 Err(error) => tracing::warn!(%error, "asking a target who it is broke off"),
             }
         }
-        let twin = |other: &&Configured| Twin { name: other.name.clone(), environment: other.environment.clone() };
-        others.iter().filter_map(|other| found.remove(&other.name).map(|identity| (twin(other), identity))).collect()
+        let mut answer = |other: &&Configured| match found.remove(&other.name).or_else(|| self.twins.known(&other.name))
+        {
+            Some(identity) => Answer::Is(identity),
+            None => Answer::At(places.remove(&other.name).unwrap_or_default()),
+        };
+        others.iter().map(&mut answer).collect()
     }
 }
 
@@ -95,8 +106,11 @@ fn elsewhere(target: &Configured, other: &Configured) -> bool {
     other.kind == target.kind && other.name != target.name && other.environment != target.environment
 }
 
-fn refusal(target: &Configured, twin: &Twin, identity: &str) -> ToolError {
-    let place = |environment: &Environment| format!("{} ({})", environment.name, environment.tier.as_str());
+fn place(environment: &Environment) -> String {
+    format!("{} ({})", environment.name, environment.tier.as_str())
+}
+
+fn same_thing(target: &Configured, twin: &Configured, identity: &str) -> ToolError {
     ToolError::refused(format!(
         "target `{}` in {} is the same as target `{}` in {}: both answer as `{identity}`, so they are one and the same, or one \
          is a physical copy of the other, and a change of the one could change the other's environment",
@@ -105,8 +119,20 @@ fn refusal(target: &Configured, twin: &Twin, identity: &str) -> ToolError {
         twin.name,
         place(&twin.environment),
     ))
-    .with_next(
-        "Have a person run `mollyguard targets check` and correct the configuration: each target's secret opens the database \
-         of its own environment, or both targets belong to one environment.",
-    )
+    .with_next(ADVICE)
 }
+
+fn same_address(target: &Configured, twin: &Configured) -> ToolError {
+    ToolError::refused(format!(
+        "target `{}` in {} has the same address as target `{}` in {}, which does not answer: they may be one and the same, and \
+         a change of the one could change the other's environment",
+        target.name,
+        place(&target.environment),
+        twin.name,
+        place(&twin.environment),
+    ))
+    .with_next(ADVICE)
+}
+
+const ADVICE: &str = "Have a person run `mollyguard targets check` and correct the configuration: each target's secret opens \
+                      the database of its own environment, or both targets belong to one environment.";

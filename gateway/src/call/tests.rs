@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use mollyguard_tools::contract::{
@@ -11,6 +12,7 @@ use mollyguard_tools::contract::{
     SettingsError, Target, TargetReport, Tier, Tool, Toolset,
 };
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::*;
 use crate::audit::AuditEvent;
@@ -35,6 +37,10 @@ struct Told {
     /// Where the store is held when the tool is at it, so that the end cannot be written.
     held: Mutex<Option<crate::store::tests::Held>>,
     hold: Mutex<Option<std::path::PathBuf>>,
+    /// Nothing of it can take effect any more.
+    over: AtomicBool,
+    /// One that hangs comes back.
+    comes_back: Notify,
 }
 
 fn target() -> Target {
@@ -70,7 +76,10 @@ impl Tool for Told {
         match next {
             Next::Succeeds => Ok(Outcome { output: json!({"done": true}), undo: Some(plan(args)) }),
             Next::Panics => panic!("as told"),
-            Next::Hangs => std::future::pending().await,
+            Next::Hangs => {
+                self.comes_back.notified().await;
+                Ok(Outcome { output: json!({"done": true}), undo: Some(plan(args)) })
+            }
             Next::Doubts => Err(ToolError::uncertain("the connection broke at COMMIT")),
         }
     }
@@ -111,20 +120,28 @@ impl Toolset for Tools {
         Ok("it".into())
     }
 
+    async fn is_over(&self, _: &Preflight, lease: &Lease) -> bool {
+        lease.require_write().expect_err("a look is lent access for looking only");
+        self.0.over.load(Ordering::SeqCst)
+    }
+
     async fn check(&self, _: &Lease) -> Result<TargetReport, ToolError> {
         Ok(TargetReport { identity: "it".into(), summary: "it".into(), warnings: Vec::new() })
     }
 }
 
 struct Place {
-    folder: tempfile::TempDir,
+    folder: Arc<tempfile::TempDir>,
     gateway: Arc<Gateway>,
     told: Arc<Told>,
 }
 
 impl Place {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::on(Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    fn on(folder: Arc<tempfile::TempDir>) -> Self {
         let input = json!({"type": "object", "properties": {"target": {"type": "string"}}, "required": ["target"]});
         let declaration = Declaration {
             name: Cow::Borrowed("told_do"),
@@ -142,7 +159,9 @@ impl Place {
             output_schema: json!({"type": "object"}),
         };
         let next = Mutex::new((Next::Succeeds, None));
-        let told = Arc::new(Told { declaration, next, held: Mutex::default(), hold: Mutex::default() });
+        let (over, comes_back) = (AtomicBool::new(true), Notify::new());
+        let told =
+            Arc::new(Told { declaration, next, held: Mutex::default(), hold: Mutex::default(), over, comes_back });
         let toolsets: Vec<Arc<dyn Toolset>> = vec![Arc::new(Tools(Arc::clone(&told)))];
         let file = folder.path().join("mollyguard.toml");
         let text = "gateway = { state = 'state', user = 'ada' }\nlimits = { call_timeout_ms = 50 }\n\
@@ -180,6 +199,12 @@ impl Place {
             Reply::Refused(refusal) => refusal,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Waits for the work that goes on without anybody listening.
+    async fn until_ended(&self) {
+        self.gateway.running.close();
+        self.gateway.running.wait().await;
     }
 
     async fn stored(&self, refusal: &Refusal) -> StoredCall {
@@ -244,12 +269,66 @@ async fn a_tool_that_panics_ends_its_call() {
 }
 
 #[tokio::test]
-async fn a_tool_that_does_not_come_back_ends_its_call() {
+async fn a_tool_that_does_not_come_back_holds_its_target_until_it_does() {
     let place = Place::new();
     place.tell(Next::Hangs, Some(Probe::Unchanged));
     let refusal = place.refused().await;
     assert!(refusal.message.starts_with("no answer from the target within"), "{}", refusal.message);
-    assert_eq!(place.stored(&refusal).await.end, Some(End::Uncertain));
+    assert!(refusal.message.contains("it may still take effect"), "{}", refusal.message);
+    assert_eq!(
+        place.stored(&refusal).await.end,
+        None,
+        "a look would find it as it was before, and that may change yet"
+    );
+    let next = place.refused().await;
+    assert_eq!(next.reason_code, ReasonCode::Unavailable, "{}", next.message);
+    assert!(next.message.contains(&refusal.about.id.to_string()), "{}", next.message);
+    place.told.comes_back.notify_one();
+    place.until_ended().await;
+    let stored = place.stored(&refusal).await;
+    assert_eq!((stored.end, stored.undo), (Some(End::Succeeded), Some(plan(&json!({"target": "it"})))));
+}
+
+#[tokio::test]
+async fn what_may_still_take_effect_is_looked_at_again_and_its_record_ends_true() {
+    let place = Place::new();
+    place.told.over.store(false, Ordering::SeqCst);
+    // It is as it was before, for now.
+    place.tell(Next::Doubts, Some(Probe::Unchanged));
+    let refusal = place.refused().await;
+    assert_eq!(refusal.reason_code, ReasonCode::Uncertain);
+    assert_eq!(place.stored(&refusal).await.end, None);
+    let next = place.refused().await;
+    assert_eq!(next.reason_code, ReasonCode::Unavailable, "{}", next.message);
+    // It takes effect after all.
+    place.tell(Next::Doubts, Some(Probe::Changed));
+    place.told.over.store(true, Ordering::SeqCst);
+    place.until_ended().await;
+    let stored = place.stored(&refusal).await;
+    assert_eq!(stored.end, Some(End::Uncertain));
+    assert!(stored.note.unwrap().ends_with("a look found the target as the call would have left it"));
+}
+
+#[tokio::test]
+async fn what_may_still_take_effect_when_the_gateway_stops_is_settled_once_it_is_over() {
+    let place = Place::new();
+    place.told.over.store(false, Ordering::SeqCst);
+    place.tell(Next::Doubts, Some(Probe::Unchanged));
+    let refusal = place.refused().await;
+    place.gateway.settle_down(Duration::from_secs(30)).await;
+    place.gateway.close().await.unwrap();
+    // The next gateway on the same store.
+    let next = Place::on(Arc::clone(&place.folder));
+    next.told.over.store(false, Ordering::SeqCst);
+    next.tell(Next::Succeeds, Some(Probe::Unchanged));
+    drop(place);
+    assert!(recovery::settle(&next.gateway).await.unwrap().is_empty(), "nothing is guessed");
+    assert_eq!(next.stored(&refusal).await.end, None);
+    let waits = next.refused().await;
+    assert_eq!(waits.reason_code, ReasonCode::Unavailable, "{}", waits.message);
+    next.told.over.store(true, Ordering::SeqCst);
+    assert_eq!(recovery::settle(&next.gateway).await.unwrap(), [refusal.about.id]);
+    assert_eq!(next.stored(&refusal).await.end, Some(End::Uncertain));
 }
 
 #[tokio::test]

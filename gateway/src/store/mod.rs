@@ -88,7 +88,8 @@ pub enum NotHere {
 /// Why a call with which nothing goes on has no end on record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoEnd {
-    /// It ended, and that could not be written down. Its living process tries again until it can.
+    /// It has ended and that could not be written down, or it may still take effect. Its living process tries again, or
+    /// looks again, until it can be.
     Unwritten,
     /// Its process is gone. Recovery looks at what it did.
     CutOff,
@@ -97,7 +98,9 @@ pub enum NoEnd {
 impl std::fmt::Display for NoEnd {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Unwritten => "has ended, and how cannot be written down yet",
+            Self::Unwritten => {
+                "has no end on record yet: how it ended cannot be written down, or it may still take effect"
+            }
             Self::CutOff => "was cut off with its gateway, and what became of it could not be settled yet",
         })
     }
@@ -290,6 +293,10 @@ pub trait Store: Send + Sync {
     /// where a look found nothing changed, releases its claim).
     /// What could not be written comes back whole, to be tried again; `AlreadyEnded` is not worth another try.
     async fn finish(&self, intent: Intent, ending: Ending) -> Result<(), Box<Unfinished>>;
+
+    /// Keeps other changes off the target of a call that has no end yet and with which nothing goes on, in every process,
+    /// until [`Store::finish`].
+    async fn hold_open(&self, intent: &Intent);
 
     /// Appends one record that belongs to no transaction of its own: `Read`, `Denied`. Group-committed: returns when it
     /// is written to the database, which for reads may be before it is on disk.

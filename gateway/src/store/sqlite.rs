@@ -269,6 +269,10 @@ impl Store for SqliteStore {
         Err(Box::new(Unfinished { intent, ending: Arc::unwrap_or_clone(ending), error }))
     }
 
+    async fn hold_open(&self, intent: &Intent) {
+        self.tell_unwritten(intent.call).await;
+    }
+
     async fn record(&self, subject: Subject, event: AuditEvent) -> Result<(), StoreError> {
         let durable = by_itself(&event)?;
         self.write(durable, move |writing| writing.append(subject, event)).await

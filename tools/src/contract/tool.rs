@@ -50,7 +50,8 @@ pub trait Tool: Send + Sync {
         Ok(Read { seen, outcome })
     }
 
-    /// Finds out whether a call that was started took effect. Changes nothing.
+    /// Finds out whether a call that was started took effect. Changes nothing. Asked only once [`Toolset::is_over`] has
+    /// said that it can no longer take effect: before that, a state that is still the same proves nothing.
     ///
     /// The default looks again: the same fingerprint means that nothing happened, anything else is unknown.
     async fn probe(&self, args: &Value, seen: &Preflight, lease: &Lease) -> Probe {
@@ -110,6 +111,18 @@ pub trait Toolset: Send + Sync {
     /// What the target says it is: [`TargetReport::identity`] without the rest of the look, since a pinned target is asked
     /// before every call.
     async fn identity(&self, lease: &Lease) -> Result<String, ToolError>;
+
+    /// Where the target is looked for, as far as its settings and secret tell without asking it: another target with one
+    /// of these is taken for the same thing where it cannot be asked. Holds no secret.
+    fn addresses(&self, _lease: &Lease) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether a call that was begun, and with which no tool of a living process goes on, can no longer take effect:
+    /// everything that was sent for it has been carried out or given up. Each kind says so with evidence, or that it
+    /// cannot tell yet; until then the call has no end and its target waits. What a program does in its own process is
+    /// over once the process is gone or the tool has come back; what was sent to a server is over when the server says so.
+    async fn is_over(&self, seen: &Preflight, lease: &Lease) -> bool;
 
     /// Looks at a target as a whole.
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError>;

@@ -30,7 +30,7 @@ use serde::Deserialize;
 pub use client::{Folder, Kind};
 pub use glob::Glob;
 
-use crate::contract::{Lease, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed};
+use crate::contract::{Lease, Preflight, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed};
 use client::work;
 
 /// The target kind, and the prefix of the tools' names.
@@ -97,6 +97,11 @@ impl Toolset for Files {
 
     async fn identity(&self, lease: &Lease) -> Result<String, ToolError> {
         work(lease, |root| Ok(check::identity(root))).await
+    }
+
+    async fn is_over(&self, _seen: &Preflight, _lease: &Lease) -> bool {
+        // Only this process, or the one that is gone, did anything: nothing of it is on its way.
+        true
     }
 
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {

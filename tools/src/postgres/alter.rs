@@ -81,9 +81,18 @@ impl TypedTool for PostgresAlter {
         preflight.evidence.insert(0, whereabouts);
         let alone = matches!(asked.change, Change::Schema(_) | Change::Type(_) | Change::Relation { alone: true, .. });
         if alone && state.code.acts.is_empty() {
-            shape::soften(&tx, &state.path).await?;
-            let statement = tx.prepare(&args.sql).await?;
-            tx.execute(&statement, &[]).await?;
+            let tried = state.tried(&tx, &args.sql).await;
+            if tried.is_err() && tx.overran() {
+                let what = format!(
+                    "it was not tried out: that would hold locks for longer than {}",
+                    super::trouble::budget(tx.site())
+                );
+                preflight.evidence.push(Evidence::seen(About::Undo, what, "a transaction"));
+                preflight.reversibility = Reversibility::Irreversible;
+                // The session goes with it, and so does whatever the server still does there.
+                return Ok(preflight);
+            }
+            tried?;
             preflight.evidence.push(Evidence::seen(About::State, "it was tried and rolled back", "a transaction"));
         }
         tx.rollback().await?;
@@ -93,7 +102,7 @@ impl TypedTool for PostgresAlter {
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         let asked = ddl::read(&args.sql)?;
         let mut session = Session::open(lease).await?;
-        let tx = session.begin(Mode::Change).await?;
+        let tx = session.begin_change(seen).await?;
         let first = State::find(&tx, &asked).await?;
         shape::soften(&tx, &first.path).await?;
         if let Some(relation) = first.relation {
@@ -180,7 +189,7 @@ impl State {
             state.bytes = cell::<i64>(row, 0)?.unsigned_abs();
             state.estimate = cell::<i64>(row, 1)?.unsigned_abs();
             let kin: bool = cell(row, 2)?;
-            let one = shape::contents(tx, std::slice::from_ref(&relation), 0).await?;
+            let one = super::contents::contents(tx, std::slice::from_ref(&relation), 0).await?;
             let empty = !one.truncated && relation.kind == 'r';
             let known = exact(change, kin || relation.kind != 'r', empty).map_err(Cow::Borrowed);
             state.exact = state.exact.and(known);
@@ -239,6 +248,14 @@ impl State {
             summary: summary(change, self.relation.as_ref()),
             pre_image: None,
         })
+    }
+
+    /// Whether it runs at all.
+    async fn tried(&self, tx: &Tx<'_>, sql: &str) -> Result<(), ToolError> {
+        shape::soften(tx, &self.path).await?;
+        tx.holds_locks().await?;
+        let statement = tx.prepare(sql).await?;
+        tx.execute(&statement, &[]).await.map(drop)
     }
 
     /// Runs the statement and finds out what it changed.

@@ -2,10 +2,7 @@
 //! server can fill the gateway's memory.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
@@ -14,7 +11,6 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::AbortHandle;
 use tokio_postgres::config::Host;
@@ -23,11 +19,9 @@ use tokio_postgres::{CancelToken, Client};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{Address, Roots, Verify};
+use super::metered::{Meter, Metered, Stream};
 use super::session::Server;
 use super::unreachable::{self, ROOTS, Unreachable};
-
-/// The most bytes one call reads from a server. Its answer to the agent is far smaller; a single value can be larger.
-pub(super) const MOST_READ: u64 = 64 << 20;
 
 /// How long one address may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -66,7 +60,7 @@ impl Connection {
 
     async fn open_at(address: &Address, place: Place, tls: MakeRustlsConnect) -> Result<Self, Unreachable> {
         let meter = Meter::default();
-        let stream = Metered { inner: place.stream().await.map_err(|error| error.to_string())?, meter: meter.clone() };
+        let stream = Metered::over(place.stream().await.map_err(|error| error.to_string())?, meter.clone());
         let session = connector(tls.clone(), &place);
         let (client, connection) =
             address.config.connect_raw(stream, session).await.map_err(|error| unreachable::explain(&error))?;
@@ -105,7 +99,7 @@ impl Cancel {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(tokio::time::timeout(PATIENCE, async move {
             if let Ok(stream) = self.place.stream().await {
-                let stream = Metered { inner: stream, meter: Meter::default() };
+                let stream = Metered::over(stream, Meter::default());
                 let session = connector(self.tls, &self.place);
                 let _asked = self.token.cancel_query_raw(stream, session).await;
             }
@@ -161,69 +155,15 @@ fn places(address: &Address) -> Vec<Place> {
         .collect()
 }
 
-/// Counts what a call reads.
-#[derive(Clone, Default)]
-pub(super) struct Meter(Arc<AtomicU64>);
-
-impl Meter {
-    /// Lets the next call read its share.
-    pub(super) fn reset(&self) {
-        self.0.store(0, Ordering::Relaxed);
-    }
-
-    /// Whether a call read more than its share, which ends the connection.
-    pub(super) fn is_full(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > MOST_READ
-    }
-}
-
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-/// A stream that ends with an error once a call has read more than its share.
-struct Metered {
-    inner: Stream,
-    meter: Meter,
-}
-
-impl AsyncRead for Metered {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = match &mut self.inner {
-            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
-        };
-        let more = (buffer.filled().len() - before) as u64;
-        if self.meter.0.fetch_add(more, Ordering::Relaxed) + more > MOST_READ {
-            return Poll::Ready(Err(io::Error::other("the server sent more than a call may read")));
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Metered {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.inner {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.inner {
-            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.inner {
-            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
+/// Where a URL leads, without who goes there: host, port and database, or the socket's file.
+pub(super) fn addresses(address: &Address) -> Vec<String> {
+    let config = &address.config;
+    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    let place = |place: Place| match place.at {
+        At::Tcp(host, port) => format!("{}:{port}/{database}", host.trim_end_matches('.').to_ascii_lowercase()),
+        At::Socket(path) => format!("{}/{database}", path.display()),
+    };
+    places(address).into_iter().map(place).collect()
 }
 
 fn client_config(verify: &Verify) -> Result<ClientConfig, String> {

@@ -1,5 +1,5 @@
-//! `postgres_drop`: takes a table, view, sequence, column, schema or another database away into the quarantine, from where
-//! it can be brought back exactly.
+//! `postgres_drop`: takes a table, view, sequence, column or schema away into the quarantine, from where it can be brought
+//! back exactly.
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -10,16 +10,17 @@ use tokio_postgres::types::Type;
 use super::CREDENTIAL;
 use super::catalog::{Column, Relation, cell};
 use super::code;
+use super::contents::{self, Contents};
 use super::dependents::{Dependents, Other};
 use super::quarantine;
 use super::session::{Mode, Session, Tx};
-use super::shape::{self, Contents};
+use super::shape;
 use super::subject::{self, Named, Object, Subject};
 use crate::contract::{
     About, Audience, BlastRadius, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError,
     TypedTool, UndoPlan,
 };
-use crate::text::{count, shown, size};
+use crate::text::{shown, size};
 
 pub(super) struct PostgresDrop;
 
@@ -31,8 +32,8 @@ pub(super) struct Args {
     target: String,
     /// What kind of thing it is.
     object: Object,
-    /// A table, view or sequence as SQL writes it (`public.bookings`, `"Odd name"`); a schema or database by its exact name
-    /// without quotes; for a column the table it is in.
+    /// A table, view or sequence as SQL writes it (`public.bookings`, `"Odd name"`); a schema by its exact name without
+    /// quotes; for a column the table it is in.
     name: String,
     /// The column's exact name without quotes, where `object` is `column`.
     #[serde(default)]
@@ -46,7 +47,7 @@ pub(super) struct Output {
     dropped: String,
     /// Its id in the quarantine.
     quarantine_id: String,
-    /// For a column, schema or database its name now; for others the schema it lies in now.
+    /// For a column or schema its name now; for others the schema it lies in now.
     quarantined_as: String,
 }
 
@@ -66,10 +67,10 @@ impl TypedTool for PostgresDrop {
             name: "postgres_drop",
             kind: "postgres",
             title: "Drop into the quarantine",
-            description: "Takes a table, view, sequence, column, schema or another database of the cluster away: it is moved \
-                          or renamed into a quarantine in the same database, with its rows, indexes, privileges and \
-                          triggers, and undo_call brings it back exactly. This is the way to drop something; to destroy it \
-                          for good there is postgres_purge.",
+            description: "Takes a table, view, sequence, column or schema of a PostgreSQL database away: it is moved or \
+                          renamed into a quarantine in the same database, with its rows, indexes, privileges and triggers, \
+                          and undo_call brings it back exactly. This is the way to drop something; to destroy it for good \
+                          there is postgres_purge. Databases as a whole are not dropped.",
             reversibility: Reversibility::Reversible,
             softened_by: Vec::new(),
             scope: Scope::Group,
@@ -98,7 +99,7 @@ impl TypedTool for PostgresDrop {
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         let mut session = Session::open(lease).await?;
-        let tx = session.begin(Mode::Change).await?;
+        let tx = session.begin_change(seen).await?;
         let subject = locked(&tx, &args.named(), seen).await?;
         droppable(&tx, &subject).await?;
         code::of_events(&tx).await?.as_seen(seen)?;
@@ -141,7 +142,7 @@ async fn in_quarantine(seen: &Preflight, lease: &Lease) -> Result<Option<bool>, 
             "SELECT a.attname::text FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum = $2"
         }
         "postgres_schema" => "SELECT n.nspname::text FROM pg_catalog.pg_namespace n WHERE n.oid = $1 AND $2 = 0",
-        _ => "SELECT d.datname::text FROM pg_catalog.pg_database d WHERE d.oid = $1 AND $2 = 0",
+        _ => return Ok(None),
     };
     let rows = tx.rows(sql, &[(&oid, Type::OID), (&column, Type::INT2)]).await?;
     let name: Option<String> = rows.first().map(|row| cell(row, 0)).transpose()?;
@@ -160,7 +161,7 @@ pub(super) async fn locked(tx: &Tx<'_>, named: &Named<'_>, seen: &Preflight) -> 
     let quoted = match &first {
         Subject::Relation(all) => all.first().map(Relation::quoted),
         Subject::Column(table, _) => Some(table.quoted()),
-        Subject::Schema(..) | Subject::Database(_) => None,
+        Subject::Schema(..) => None,
     };
     let subject = subject::find(tx, &Named { name: quoted.as_deref().unwrap_or(named.name), ..named.clone() }).await?;
     let look = Look::at(tx, &subject).await?;
@@ -179,7 +180,7 @@ pub(super) struct Look {
 
 impl Look {
     pub(super) async fn at(tx: &Tx<'_>, subject: &Subject) -> Result<Self, ToolError> {
-        let contents = shape::contents(tx, subject.relations(), tx.site().limits.count).await?;
+        let contents = contents::contents(tx, subject.relations(), tx.site().limits.count).await?;
         let dependents = subject.dependents(tx).await?;
         let fingerprint = subject.fingerprint(tx, &contents, &dependents).await?;
         Ok(Self { contents, dependents, fingerprint })
@@ -193,7 +194,7 @@ impl Look {
         [before, after]: [&str; 2],
     ) -> Result<Preflight, ToolError> {
         let contents = &self.contents;
-        let wide = matches!(subject, Subject::Schema(..) | Subject::Database(_));
+        let wide = matches!(subject, Subject::Schema(..));
         let mut blast_radius = BlastRadius::one(if wide { Scope::Group } else { Scope::Resource });
         if let Subject::Schema(_, all) = subject {
             blast_radius.resources = 1 + all.len() as u64;
@@ -202,12 +203,9 @@ impl Look {
         blast_radius.rows = contents.rows;
         blast_radius.bytes = Some(contents.bytes);
         blast_radius.truncated = contents.truncated || self.dependents.truncated;
-        if let Subject::Database(database) = subject {
-            blast_radius.bytes = database.bytes.map(i64::unsigned_abs);
-        }
-        for (oid, rows) in &contents.parts {
-            if let Some(relation) = subject.relations().iter().find(|relation| relation.oid == *oid) {
-                blast_radius.parts.insert(relation.shown(), *rows);
+        for part in &contents.parts {
+            if let Some(relation) = subject.relations().iter().find(|relation| relation.oid == part.oid) {
+                blast_radius.parts.insert(relation.shown(), part.rows);
             }
         }
         let mut evidence = vec![Evidence::seen(About::State, self.holds(subject, &blast_radius), "pg_class")];
@@ -217,10 +215,7 @@ impl Look {
         }
         let backups = "the gateway knows of no backup of this database, nor of its age";
         evidence.push(Evidence::seen(About::Backups, backups, "the configuration"));
-        let rows = contents.rows.map(|rows| {
-            let at_least = if contents.truncated { "about " } else { "" };
-            format!(" with {at_least}{}", count(rows, "row"))
-        });
+        let rows = contents.shown().map(|rows| format!(" with {rows}"));
         let target = subject.target(tx).ok_or_else(|| ToolError::not_found("there is nothing of that name"))?;
         Ok(Preflight {
             targets: vec![target],
@@ -236,20 +231,18 @@ impl Look {
     }
 
     fn holds(&self, subject: &Subject, radius: &BlastRadius) -> String {
-        let rows = match (radius.rows, self.contents.hidden) {
+        let rows = match (self.contents.shown(), self.contents.hidden) {
             (_, true) => self.contents.runs.as_ref().map_or_else(
                 || "rows that this role may not see all of".into(),
                 |runs| format!("rows that were not counted, since that would run {runs}"),
             ),
-            (Some(rows), _) if self.contents.truncated => format!("about {}", count(rows, "row")),
-            (Some(rows), _) => count(rows, "row"),
+            (Some(rows), _) => rows,
             (None, _) => "no rows of its own".into(),
         };
         let bytes = radius.bytes.map_or_else(|| "nobody here may know how much".into(), size);
         let along = self.dependents.companions();
         let along = if along.is_empty() { String::new() } else { format!("; with it go {along}") };
         match subject {
-            Subject::Database(_) => format!("the {} holds {bytes}", subject.shown()),
             Subject::Column(..) => format!("its table holds {rows}, {bytes}{along}"),
             _ => format!("the {} holds {rows}, {bytes}{along}", subject.shown()),
         }
@@ -285,7 +278,6 @@ fn what_stays(subject: &Subject) -> Vec<Evidence> {
             all
         }
         Subject::Schema(..) => vec![backups, seen(About::Dependents, texts)],
-        Subject::Database(_) => vec![backups, seen(About::State, "nobody can connect to it in the quarantine")],
     }
 }
 
@@ -317,7 +309,7 @@ async fn droppable(tx: &Tx<'_>, subject: &Subject) -> Result<(), ToolError> {
             Ok(())
         }
         Subject::Column(table, column) => column_is_droppable(tx, table, column).await,
-        Subject::Schema(..) | Subject::Database(_) => Ok(()),
+        Subject::Schema(..) => Ok(()),
     }
 }
 

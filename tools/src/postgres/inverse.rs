@@ -130,7 +130,7 @@ impl Step {
             }
             Self::Relation { oid } => {
                 let relation = catalog::relation_of(tx, *oid).await?;
-                let held = shape::contents(tx, std::slice::from_ref(&relation), 0).await?;
+                let held = super::contents::contents(tx, std::slice::from_ref(&relation), 0).await?;
                 if held.truncated {
                     return Err(ToolError::changed(format!("{} holds rows now", relation.shown()))
                         .with_next("use `postgres_drop`, which keeps them"));

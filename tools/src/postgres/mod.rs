@@ -11,6 +11,7 @@ mod catalog;
 mod check;
 mod code;
 mod connect;
+mod contents;
 mod copies;
 mod ddl;
 mod dependents;
@@ -20,6 +21,7 @@ mod inverse;
 mod involved;
 mod layout;
 mod listing;
+mod metered;
 mod params;
 mod pool;
 mod purge;
@@ -47,15 +49,22 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::contract::{Lease, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed};
+use crate::contract::{
+    Access, Lease, Preflight, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed,
+};
 
 /// How many connections one credential has open at once, unless configured otherwise.
 const CONNECTIONS: usize = 8;
+
+/// How long a try of a change may hold locks, all in all, unless configured otherwise.
+const TRIAL: Duration = Duration::from_secs(1);
 
 /// What is lent for every call, as a declaration names it.
 const CREDENTIAL: Option<&str> = Some("a connection URL");
@@ -101,17 +110,25 @@ impl Toolset for Postgres {
     }
 
     fn settings(&self, table: toml::Table, _base: &Path) -> Result<Settings, SettingsError> {
-        let mut settings =
-            session::Settings { connections: CONNECTIONS, pools: pool::Pools::default(), vouched: Arc::default() };
+        let mut settings = session::Settings {
+            connections: CONNECTIONS,
+            pools: pool::Pools::default(),
+            trial: TRIAL,
+            vouched: Arc::default(),
+        };
         for (key, value) in &table {
             let wrong = |reason: String| SettingsError { key: Some(key.clone()), reason };
             match key.as_str() {
-                "connections" => settings.connections = connections(value).map_err(wrong)?,
+                "connections" => {
+                    let most = number(key, value, 1..=100).map_err(wrong)?;
+                    settings.connections = usize::try_from(most).unwrap_or(CONNECTIONS);
+                }
+                "trial_ms" => settings.trial = Duration::from_millis(number(key, value, 10..=60_000).map_err(wrong)?),
                 "vouched_functions" => settings.vouched = vouched(value).map_err(wrong)?,
                 _ => {
                     return Err(wrong(format!(
-                        "`{key}` is no setting of a postgres target; there are `connections` and `vouched_functions`, \
-                         and the address belongs into `secret`"
+                        "`{key}` is no setting of a postgres target; there are `connections`, `trial_ms` and \
+                         `vouched_functions`, and the address belongs into `secret`"
                     )));
                 }
             }
@@ -120,7 +137,25 @@ impl Toolset for Postgres {
     }
 
     async fn identity(&self, lease: &Lease) -> Result<String, ToolError> {
-        Ok(session::Session::open(lease).await?.server.identity())
+        let mut session = session::Session::open(lease).await?;
+        // A database can be renamed under an open connection: whoever is about to change something is told afresh.
+        let server = match lease.access() {
+            Access::Read => session.server.clone(),
+            Access::Trial | Access::Write => session.ask_who().await?,
+        };
+        Ok(server.identity())
+    }
+
+    fn addresses(&self, lease: &Lease) -> Vec<String> {
+        let (Some(secret), Ok(settings)) = (lease.secret(), lease.settings::<session::Settings>()) else {
+            return Vec::new();
+        };
+        let pool = settings.pools.of(secret, settings.connections);
+        pool.map(|pool| connect::addresses(&pool.address)).unwrap_or_default()
+    }
+
+    async fn is_over(&self, seen: &Preflight, lease: &Lease) -> bool {
+        session::is_over(seen, lease).await
     }
 
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
@@ -128,12 +163,10 @@ impl Toolset for Postgres {
     }
 }
 
-fn connections(value: &toml::Value) -> Result<usize, String> {
-    let most = value.as_integer().ok_or("`connections` is no whole number")?;
-    usize::try_from(most)
-        .ok()
-        .filter(|most| (1..=100).contains(most))
-        .ok_or("`connections` is between 1 and 100".into())
+fn number(key: &str, value: &toml::Value, within: RangeInclusive<u64>) -> Result<u64, String> {
+    let number = value.as_integer().ok_or_else(|| format!("`{key}` is no whole number"))?;
+    let found = u64::try_from(number).ok().filter(|number| within.contains(number));
+    found.ok_or_else(|| format!("`{key}` is between {} and {}", within.start(), within.end()))
 }
 
 /// Functions that an operator has read and takes for harmless, each with the digest of the definition that was read.

@@ -26,7 +26,7 @@ pub(super) struct PostgresPurge;
 pub(super) struct Args {
     /// The configured database.
     target: String,
-    /// What kind of thing it is; a database is not purged.
+    /// What kind of thing it is.
     object: Object,
     /// A table, view or sequence as SQL writes it; a schema by its exact name without quotes; for a column the table it is
     /// in. What lies in the quarantine goes by its name there.
@@ -41,8 +41,11 @@ pub(super) struct Args {
 pub(super) struct Output {
     /// What is no more.
     purged: String,
-    /// How many rows went with it, or about so many; for a column those of its table. None where they could not be counted.
+    /// How many rows went with it; for a column those of its table. None where they were not all counted.
     rows: Option<u64>,
+    /// More rows than these, where counting stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more_than: Option<u64>,
 }
 
 impl Args {
@@ -97,7 +100,7 @@ impl TypedTool for PostgresPurge {
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         let mut session = Session::open(lease).await?;
-        let tx = session.begin(Mode::Change).await?;
+        let tx = session.begin_change(seen).await?;
         let subject = locked(&tx, &args.named(), seen).await?;
         let look = Look::at(&tx, &subject).await?;
         alone(&look, &subject)?;
@@ -109,7 +112,8 @@ impl TypedTool for PostgresPurge {
         let id = tx.id().await?;
         let committed = tx.commit().await;
         session.settle(committed, &id).await?;
-        Ok(Done::read(Output { purged: subject.shown(), rows: look.contents.rows }))
+        let (rows, more_than) = look.contents.told();
+        Ok(Done::read(Output { purged: subject.shown(), rows, more_than }))
     }
 
     async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
@@ -143,11 +147,6 @@ async fn is_gone(seen: &Preflight, lease: &Lease) -> Result<Option<bool>, ToolEr
 }
 
 async fn purgeable(tx: &Tx<'_>, args: &Args) -> Result<(Subject, Option<Kept>), ToolError> {
-    if args.object == Object::Database {
-        return Err(ToolError::refused("a whole database is not destroyed from here").with_next(
-            "`postgres_drop` puts it into the quarantine; a person who administers the cluster can remove it",
-        ));
-    }
     let subject = subject::find(tx, &args.named()).await?;
     let kept = entry(tx, &subject).await?;
     Ok((subject, kept))
@@ -160,7 +159,6 @@ async fn entry(tx: &Tx<'_>, subject: &Subject) -> Result<Option<Kept>, ToolError
         Subject::Column(_, column) if quarantine::id_in(&column.name).is_some() => Some(column.name.as_str()),
         Subject::Column(table, _) => Some(table.schema.as_str()),
         Subject::Schema(schema, _) => Some(schema.name.as_str()),
-        Subject::Database(_) => None,
     };
     match name.and_then(quarantine::id_in) {
         Some(id) => quarantine::kept(tx, id).await.map(Some),
@@ -207,7 +205,6 @@ fn statement(subject: &Subject) -> Result<String, ToolError> {
             format!("ALTER TABLE {} DROP COLUMN {} RESTRICT", table.quoted(), quote(&column.name))
         }
         Subject::Schema(schema, _) => format!("DROP SCHEMA {} RESTRICT", quote(&schema.name)),
-        Subject::Database(_) => return Err(ToolError::refused("a whole database is not destroyed from here")),
     })
 }
 

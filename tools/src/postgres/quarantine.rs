@@ -42,7 +42,8 @@ pub(super) enum Way {
     Column { table: u32, number: i16, name: String, not_null: bool },
     /// A schema by its id and name.
     Schema { oid: u32, name: String },
-    /// A database by its id and name, and whether it took connections.
+    /// Another database of the cluster, by its id and name, and whether it took connections. Earlier versions put those away;
+    /// no target changes them any more.
     Database { oid: u32, name: String, open: bool },
     /// Copies of truncated tables.
     Copies(super::copies::Copies),
@@ -212,11 +213,6 @@ pub(super) async fn put_away(tx: &Tx<'_>, subject: &Subject, gives_up: bool) -> 
             tx.run(&format!("ALTER SCHEMA {} RENAME TO {trash}", quote(&schema.name))).await?;
             Way::Schema { oid: schema.oid, name: schema.name.clone() }
         }
-        Subject::Database(database) => {
-            tx.run(&format!("ALTER DATABASE {} RENAME TO {trash}", quote(&database.name))).await?;
-            tx.run(&format!("ALTER DATABASE {trash} WITH ALLOW_CONNECTIONS false")).await?;
-            Way::Database { oid: database.oid, name: database.name.clone(), open: database.open }
-        }
     };
     let kept = Kept { id, what: subject.shown(), at: now().to_string(), way };
     note(tx, &kept).await?;
@@ -255,16 +251,22 @@ pub(super) async fn bring_back(tx: &Tx<'_>, kept: &Kept) -> Result<(), ToolError
             }
         }
         Way::Schema { name, .. } => tx.run(&format!("ALTER SCHEMA {trash} RENAME TO {}", quote(name))).await?,
-        Way::Database { name, open, .. } => {
-            let name = quote(name);
-            tx.run(&format!(
-                "ALTER DATABASE {trash} RENAME TO {name}; ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {open}"
-            ))
-            .await?;
-        }
+        Way::Database { name, .. } => return Err(not_ours(kept, name)),
         Way::Copies(_) => return Err(ToolError::refused("these are copies of rows")),
     }
     forget(tx, &kept.id).await
+}
+
+/// A target is one database: another one is not brought back through it, as none is put away through it.
+fn not_ours(kept: &Kept, name: &str) -> ToolError {
+    ToolError::refused(format!("the database {} lies outside of the database this target is", shown(name))).with_next(
+        format!(
+            "a person who administers the cluster can bring it back: ALTER DATABASE {} RENAME TO {}, then WITH \
+             ALLOW_CONNECTIONS true",
+            shown(&kept.trash()),
+            shown(&quote(name))
+        ),
+    )
 }
 
 fn gone(what: &str) -> ToolError {
@@ -304,17 +306,7 @@ pub(super) async fn way_is_free(tx: &Tx<'_>, kept: &Kept) -> Result<Digest, Tool
             free(tx.value(sql, &[(name, Type::TEXT)]).await?, &shown(name))?;
             json!(oid)
         }
-        Way::Database { oid, name, .. } => {
-            let sql = "SELECT d.datname::text FROM pg_catalog.pg_database d WHERE d.oid = $1 \
-                       OR d.datname = $2::text::pg_catalog.name";
-            let rows = tx.rows(sql, &[(oid, Type::OID), (name, Type::TEXT)]).await?;
-            let names = rows.iter().map(|row| cell::<String>(row, 0)).collect::<Result<Vec<_>, _>>()?;
-            free(names.contains(name), &shown(name))?;
-            if names != [kept.trash()] {
-                return Err(gone("the database that was put away"));
-            }
-            json!(oid)
-        }
+        Way::Database { name, .. } => return Err(not_ours(kept, name)),
         Way::Copies(copies) => super::copies::are_wanted(tx, copies).await?,
     };
     Ok(Digest::of(&json!({ "kept": kept, "look": look })))

@@ -85,7 +85,7 @@ impl TypedTool for PostgresRestoreDropped {
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         let mut session = Session::open(lease).await?;
-        let tx = session.begin(Mode::Change).await?;
+        let tx = session.begin_change(seen).await?;
         shape::harden(&tx).await?;
         quarantine::open(&tx).await?;
         let kept = restorable(&tx, &args.id).await?;
@@ -137,8 +137,9 @@ async fn drop_again(tx: &Tx<'_>, kept: &Kept, target: &str) -> Result<UndoPlan, 
             (Object::Column, catalog::relation_of(tx, *table).await?.quoted(), Some(name.as_str()))
         }
         Way::Schema { name, .. } => (Object::Schema, name.clone(), None),
-        Way::Database { name, .. } => (Object::Database, name.clone(), None),
-        Way::Copies(_) => return Err(ToolError::refused("copies are not dropped")),
+        Way::Database { .. } | Way::Copies(_) => {
+            return Err(ToolError::refused("only what lies in this database is dropped"));
+        }
     };
     let subject = subject::find(tx, &Named { object, name: &name, column, quarantined: false }).await?;
     let mut args = json!({ "target": target, "object": object, "name": name });

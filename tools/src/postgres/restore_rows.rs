@@ -94,6 +94,7 @@ impl TypedTool for PostgresRestoreRows {
 /// Puts everything back in this transaction; its id, and how to take that back.
 async fn restore(tx: &Tx<'_>, args: &Args, seen: &Preflight) -> Result<(String, UndoPlan), ToolError> {
     let id = watch::settle(tx).await?;
+    tx.show_under_way(seen).await?;
     let paths = Paths::of(tx).await?;
     paths.own(tx).await?;
     code::of_relations(tx, &args.rows.oids(), Doing::Writing).await?.refuse("not put back")?;

@@ -95,7 +95,7 @@ impl TypedTool for PostgresRestoreTruncated {
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         let mut session = Session::open(lease).await?;
-        let tx = session.begin(Mode::Change).await?;
+        let tx = session.begin_change(seen).await?;
         let path = shape::harden(&tx).await?;
         quarantine::open(&tx).await?;
         let (kept, copies) = restorable(&tx, &args.id).await?;

@@ -1,17 +1,22 @@
 //! A connection lent to one call, and the transactions it runs there. Everything waits no longer than the call's deadline;
 //! a call that is cut off stops its statement on the server.
 
+mod clock;
 mod lost;
+mod trial;
+mod under_way;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Portal, Row, Statement, Transaction};
 
+use self::clock::Clock;
+pub(super) use self::under_way::is_over;
 use super::code::Vouched;
-use super::connect::{Connection, Meter};
+use super::connect::Connection;
 use super::pool::{Lent, Pool, Pools};
 use super::trouble;
 use super::unreachable::Unreachable;
@@ -27,6 +32,8 @@ pub(super) struct Settings {
     pub pools: Pools,
     /// Functions that an operator takes for harmless.
     pub vouched: Arc<[Vouched]>,
+    /// How long a try may hold locks, all in all.
+    pub trial: Duration,
 }
 
 /// How long a change waits for somebody else's lock.
@@ -48,6 +55,8 @@ pub(super) struct Site {
     pub limits: Limits,
     /// Functions that an operator takes for harmless.
     pub vouched: Arc<[Vouched]>,
+    /// How long a try may hold locks, all in all.
+    pub trial: Duration,
 }
 
 impl Site {
@@ -131,6 +140,7 @@ impl Session {
             access: lease.access(),
             limits,
             vouched: Arc::clone(&settings.vouched),
+            trial: settings.trial,
         };
         let secret = lease.secret().ok_or_else(|| {
             ToolError::unavailable(format!("there is no credential for `{}`", site.name))
@@ -167,7 +177,8 @@ impl Session {
         Ok(server)
     }
 
-    async fn ask_who(&mut self) -> Result<Server, ToolError> {
+    /// The same, asked anew.
+    pub(super) async fn ask_who(&mut self) -> Result<Server, ToolError> {
         let tx = self.begin(Mode::ReadOnly).await?;
         let rows = tx.rows(WHO, &[]).await?;
         tx.rollback().await?;
@@ -215,15 +226,15 @@ impl Session {
         let Self { site, lent, ends, busy, server, .. } = self;
         let Some(lent) = lent else { return Err(ToolError::unavailable("the connection is gone")) };
         let Connection { client, meter, .. } = &mut lent.connection;
-        let watch = Watch { site, ends: *ends, busy, meter };
+        let clock = Clock { site, ends: *ends, lets_go: OnceLock::new(), busy, meter };
         let builder = client.build_transaction().read_only(mode == Mode::ReadOnly);
         let builder = match mode {
             Mode::ReadOnly => builder.isolation_level(tokio_postgres::IsolationLevel::RepeatableRead),
             Mode::Trial | Mode::Change => builder,
         };
-        let inner = watch.over(builder.start()).await?;
-        let tx = Tx { inner, mode, watch, server };
-        tx.run(&settings(mode, tx.watch.left())).await?;
+        let inner = clock.over(builder.start()).await?;
+        let tx = Tx { inner, mode, clock, server, shown: AtomicBool::new(false) };
+        tx.run(&settings(mode, tx.clock.left())).await?;
         Ok(tx)
     }
 }
@@ -253,45 +264,6 @@ fn settings(mode: Mode, left: Duration) -> String {
     )
 }
 
-/// Waits for the server no longer than the call may take.
-struct Watch<'a> {
-    site: &'a Site,
-    ends: Instant,
-    busy: &'a AtomicBool,
-    meter: &'a Meter,
-}
-
-impl Watch<'_> {
-    fn left(&self) -> Duration {
-        self.ends.saturating_duration_since(Instant::now())
-    }
-
-    async fn over<T>(&self, work: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, ToolError> {
-        self.raw(work).await.map_err(|error| match error {
-            Some(_) if self.meter.is_full() => trouble::too_much(self.site),
-            Some(error) => trouble::explain(self.site, &error),
-            None => trouble::too_long(self.site),
-        })
-    }
-
-    /// `None` as the error: it took too long.
-    async fn raw<T>(
-        &self,
-        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Result<T, Option<tokio_postgres::Error>> {
-        self.busy.store(true, Ordering::Relaxed);
-        let result = tokio::time::timeout_at(self.ends.into(), work).await;
-        match result {
-            Ok(done) => {
-                // A server that answers, even with an error, is at rest.
-                self.busy.store(false, Ordering::Relaxed);
-                done.map_err(Some)
-            }
-            Err(_) => Err(None),
-        }
-    }
-}
-
 /// A parameter with its type: statements with those need one round trip.
 pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
@@ -299,7 +271,9 @@ pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 pub(super) struct Tx<'a> {
     inner: Transaction<'a>,
     mode: Mode,
-    watch: Watch<'a>,
+    clock: Clock<'a>,
+    /// Others can see that it is under way.
+    shown: AtomicBool,
     /// The server it runs on.
     pub server: &'a Server,
 }
@@ -315,13 +289,13 @@ pub(super) enum Unsure {
 impl<'a> Tx<'a> {
     /// What the call works on.
     pub(super) fn site(&self) -> &'a Site {
-        self.watch.site
+        self.clock.site
     }
 
     /// Runs one of our own statements with typed parameters and gives all of its rows, by the extended protocol.
     pub(super) async fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, ToolError> {
         let params: Vec<_> = params.iter().map(|(value, kind)| (*value, kind.clone())).collect();
-        self.watch.over(self.inner.query_typed(sql, &params)).await
+        self.clock.over(self.inner.query_typed(sql, &params)).await
     }
 
     /// The single value of a statement of ours.
@@ -336,12 +310,12 @@ impl<'a> Tx<'a> {
 
     /// Runs statements of ours that give no rows, by the simple protocol. Never text from outside.
     pub(super) async fn run(&self, sql: &str) -> Result<(), ToolError> {
-        self.watch.over(self.inner.batch_execute(sql)).await
+        self.clock.over(self.inner.batch_execute(sql)).await
     }
 
     /// Prepares a statement from outside: the extended protocol takes exactly one.
     pub(super) async fn prepare(&self, sql: &str) -> Result<Statement, ToolError> {
-        self.watch.over(self.inner.prepare(sql)).await
+        self.clock.over(self.inner.prepare(sql)).await
     }
 
     /// Binds parameters to a prepared statement.
@@ -350,12 +324,12 @@ impl<'a> Tx<'a> {
         statement: &Statement,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Portal, ToolError> {
-        self.watch.over(self.inner.bind(statement, params)).await
+        self.clock.over(self.inner.bind(statement, params)).await
     }
 
     /// The next rows of a bound statement, at most so many.
     pub(super) async fn page(&self, portal: &Portal, most: i32) -> Result<Vec<Row>, ToolError> {
-        self.watch.over(self.inner.query_portal(portal, most)).await
+        self.clock.over(self.inner.query_portal(portal, most)).await
     }
 
     /// Runs a prepared statement to its end and counts the rows it touched.
@@ -364,7 +338,7 @@ impl<'a> Tx<'a> {
         statement: &Statement,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<u64, ToolError> {
-        self.watch.over(self.inner.execute(statement, params)).await
+        self.clock.over(self.inner.execute(statement, params)).await
     }
 
     /// This transaction's id, for asking later what became of it.
@@ -376,27 +350,35 @@ impl<'a> Tx<'a> {
 
     /// Takes everything back.
     pub(super) async fn rollback(self) -> Result<(), ToolError> {
-        let Self { inner, watch, .. } = self;
-        watch.over(inner.rollback()).await
+        let Self { inner, mut clock, .. } = self;
+        // A server that is still at work is not waited for: dropping the session stops it.
+        if clock.busy.load(Ordering::Relaxed) {
+            return Err(trouble::too_long(clock.site));
+        }
+        clock.lets_go = OnceLock::new();
+        clock.over(inner.rollback()).await
     }
 
     /// Keeps everything, telling "it did not happen" from "nobody knows". Use [`Session::was_committed`] on the latter.
     pub(super) async fn commit(self) -> Result<(), Unsure> {
-        let Self { inner, watch, mode, .. } = self;
+        let Self { inner, clock, mode, shown, .. } = self;
         if mode != Mode::Change {
             return Err(Unsure::No(ToolError::refused("what is only tried cannot be kept")));
         }
-        if let Err(error) = watch.site.require_write() {
+        if !shown.into_inner() {
+            return Err(Unsure::No(ToolError::refused("nobody could see that this change is under way")));
+        }
+        if let Err(error) = clock.site.require_write() {
             return Err(Unsure::No(error));
         }
-        if watch.left().is_zero() {
-            return Err(Unsure::No(trouble::too_long(watch.site)));
+        if clock.left().is_zero() {
+            return Err(Unsure::No(trouble::too_long(clock.site)));
         }
         // Told to fail, the connection breaks: before COMMIT has reached the server, or before its answer has come back.
         failpoint::pass("postgres_commit").map_err(|error| Unsure::Lost(error.to_string()))?;
-        match watch.raw(inner.commit()).await {
+        match clock.raw(inner.commit()).await {
             Ok(()) => failpoint::pass("postgres_committed").map_err(|error| Unsure::Lost(error.to_string())),
-            Err(Some(error)) if trouble::is_an_answer(&error) => Err(Unsure::No(trouble::explain(watch.site, &error))),
+            Err(Some(error)) if trouble::is_an_answer(&error) => Err(Unsure::No(trouble::explain(clock.site, &error))),
             Err(Some(error)) => Err(Unsure::Lost(trouble::words(&error))),
             Err(None) => Err(Unsure::Lost("no answer in time".into())),
         }

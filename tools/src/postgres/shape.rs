@@ -1,11 +1,10 @@
-//! What relations are like and what they hold, as digests: the first moves with their definition, the second with their
-//! rows. Other things are meant by their ids, so that a digest does not move when those are renamed.
+//! What relations are like, as a digest that moves with their definition. Other things are meant by their ids, so that it does
+//! not move when those are renamed. What they hold is counted in `contents`.
 
-use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
 use super::catalog::{Relation, cell, quote};
-use super::code::{self, Doing};
+use super::contents::Contents;
 use super::session::Tx;
 use crate::contract::{Digest, ToolError};
 
@@ -80,104 +79,6 @@ const SHAPE: &str = "\
     UNION ALL SELECT pg_catalog.jsonb_build_array('comment', d.classoid, d.objoid, d.objsubid, d.description)::text \
     FROM pg_catalog.pg_description d WHERE d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass \
         AND d.objoid = ANY ($1)";
-
-/// What relations hold, looked at up to a bound.
-#[derive(Clone, Debug)]
-pub(super) struct Contents {
-    /// How many rows, where they may be seen: beyond the bound the server's estimate, or the bound itself.
-    pub rows: Option<u64>,
-    /// With indexes and out-of-line values.
-    pub bytes: u64,
-    /// There is more than was looked at.
-    pub truncated: bool,
-    /// Rows of each relation, by the relation's id.
-    pub parts: Vec<(u32, u64)>,
-    /// Row security hides rows from the role, or looking at them would run code.
-    pub hidden: bool,
-    /// What code looking at the rows would run, so that nobody did.
-    pub runs: Option<String>,
-    /// Moves when a row is written. Beyond the bound only rows among the first are noticed, and that the file grew.
-    pub digest: Digest,
-}
-
-/// Looks at what tables, materialized views and sequences hold: at most `most` rows of all of them together.
-pub(super) async fn contents(tx: &Tx<'_>, relations: &[Relation], most: u64) -> Result<Contents, ToolError> {
-    let mut all = Contents {
-        rows: Some(0),
-        bytes: 0,
-        truncated: false,
-        parts: Vec::new(),
-        hidden: false,
-        runs: None,
-        digest: Digest::of(&json!([])),
-    };
-    // Even planning a count evaluates what indexes, checks and statistics declare immutable.
-    let counted = |relation: &&Relation| matches!(relation.kind, 'r' | 'm');
-    let oids: Vec<u32> = relations.iter().filter(counted).map(|relation| relation.oid).collect();
-    let code = code::of_relations(tx, &oids, Doing::Reading).await?;
-    all.runs = code.first().map(str::to_owned);
-    let mut seen: Vec<Value> = Vec::new();
-    let mut left = most;
-    for relation in relations {
-        match relation.kind {
-            'r' | 'm' => {
-                let (rows, said) = one(tx, relation, left, &mut all).await?;
-                all.rows = all.rows.map(|before| before.saturating_add(rows));
-                all.parts.push((relation.oid, rows));
-                left = left.saturating_sub(rows);
-                seen.push(said);
-            }
-            'S' => {
-                let sql =
-                    format!("SELECT s.last_value::text || ' ' || s.is_called::text FROM {} AS s", relation.quoted());
-                seen.push(json!([relation.oid, tx.value::<String>(&sql, &[]).await?]));
-            }
-            _ => {}
-        }
-    }
-    if all.hidden || all.parts.is_empty() {
-        all.rows = None;
-    }
-    all.digest = Digest::of(&seen);
-    Ok(all)
-}
-
-async fn one(tx: &Tx<'_>, relation: &Relation, left: u64, all: &mut Contents) -> Result<(u64, Value), ToolError> {
-    let sql = "SELECT pg_catalog.pg_total_relation_size(c.oid), pg_catalog.pg_relation_size(c.oid), c.reltuples::float8, \
-               c.relkind = 'r' AND c.relrowsecurity AND (SELECT NOT r.rolsuper AND NOT r.rolbypassrls AND \
-                   (c.relforcerowsecurity OR NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')) \
-                   FROM pg_catalog.pg_roles r WHERE r.rolname = current_user), \
-               pg_catalog.has_table_privilege(c.oid, 'SELECT') AND c.relispopulated \
-               FROM pg_catalog.pg_class c WHERE c.oid = $1";
-    let rows = tx.rows(sql, &[(&relation.oid, Type::OID)]).await?;
-    let row = rows.first().ok_or_else(|| ToolError::changed(format!("{} is gone", relation.shown())))?;
-    let (total, heap): (i64, i64) = (cell(row, 0)?, cell(row, 1)?);
-    let estimate: f64 = cell(row, 2)?;
-    let (hidden, readable): (bool, bool) = (cell(row, 3)?, cell(row, 4)?);
-    all.bytes = all.bytes.saturating_add(total.unsigned_abs());
-    if hidden || !readable || all.runs.is_some() {
-        all.hidden = true;
-        all.truncated = true;
-        return Ok((0, json!([relation.oid, heap])));
-    }
-    let bound = i64::try_from(left.saturating_add(1)).unwrap_or(i64::MAX);
-    let sql = format!(
-        "SELECT count(*), pg_catalog.sum(pg_catalog.hashtextextended(q.place, 0))::text FROM \
-         (SELECT t.ctid::text || ' ' || t.xmin::text AS place FROM ONLY {} AS t LIMIT $1) AS q",
-        relation.quoted()
-    );
-    let rows = tx.rows(&sql, &[(&bound, Type::INT8)]).await?;
-    let row = rows.first().ok_or_else(|| ToolError::failed("a count gave no row"))?;
-    let (counted, hash): (i64, Option<String>) = (cell(row, 0)?, cell(row, 1)?);
-    let counted = counted.unsigned_abs();
-    if counted <= left {
-        return Ok((counted, json!([relation.oid, counted, hash])));
-    }
-    all.truncated = true;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate, and never below zero")]
-    let estimate = estimate.max(0.0) as u64;
-    Ok((estimate.max(left), json!([relation.oid, hash, heap])))
-}
 
 /// When a row of these relations was last written, as far as the server keeps it.
 pub(super) async fn last_write(

@@ -1,5 +1,5 @@
-//! What a call drops or destroys: a table, a view, a sequence, a column, a schema or a database, found in the catalogue
-//! and known by its id from then on.
+//! What a call drops or destroys: a table, a view, a sequence, a column or a schema, found in the catalogue and known by its
+//! id from then on. All of them lie in the target's own database: what lies outside of it is not the target's to change.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,10 +7,11 @@ use serde_json::json;
 use tokio_postgres::types::Type;
 
 use super::catalog::{self, Column, Relation, cell};
+use super::contents::Contents;
 use super::dependents::{self, Dependents, Place};
 use super::quarantine::{self, TRASH};
 use super::session::Tx;
-use super::shape::{self, Contents};
+use super::shape;
 use crate::contract::{Digest, Target, ToolError};
 use crate::text::shown;
 
@@ -28,8 +29,6 @@ pub(super) enum Object {
     Column,
     /// A schema with everything in it.
     Schema,
-    /// Another database of the same cluster.
-    Database,
 }
 
 /// What a call names.
@@ -54,8 +53,6 @@ pub(super) enum Subject {
     Column(Relation, Column),
     /// A schema, with the relations in it.
     Schema(Schema, Vec<Relation>),
-    /// A database.
-    Database(Database),
 }
 
 /// A schema.
@@ -69,21 +66,6 @@ pub(super) struct Schema {
     look: String,
 }
 
-/// A database that is not the target's own.
-#[derive(Clone, Debug)]
-pub(super) struct Database {
-    /// `pg_database.oid`.
-    pub oid: u32,
-    /// Its name.
-    pub name: String,
-    /// Connections are allowed.
-    pub open: bool,
-    /// Moves when its owner, privileges or settings change.
-    look: String,
-    /// How large it is, where the role may know.
-    pub bytes: Option<i64>,
-}
-
 impl Subject {
     /// The kind and the full name, for people.
     pub(super) fn shown(&self) -> String {
@@ -93,7 +75,6 @@ impl Subject {
             }
             Self::Column(table, column) => format!("column {} of {}", shown(&column.name), table.shown()),
             Self::Schema(schema, _) => format!("schema {}", shown(&schema.name)),
-            Self::Database(database) => format!("database {}", shown(&database.name)),
         }
     }
 
@@ -109,9 +90,6 @@ impl Subject {
             Self::Schema(schema, _) => {
                 tx.site().target("postgres_schema", &schema.name, format!("{server}#{}", schema.oid))
             }
-            Self::Database(database) => {
-                tx.site().target("postgres_database", &database.name, format!("{server}#{}", database.oid))
-            }
         })
     }
 
@@ -120,7 +98,6 @@ impl Subject {
         match self {
             Self::Relation(all) | Self::Schema(_, all) => all,
             Self::Column(table, _) => std::slice::from_ref(table),
-            Self::Database(_) => &[],
         }
     }
 
@@ -133,7 +110,6 @@ impl Subject {
             }
             Self::Column(table, column) => Place { catalogue: "pg_class", oid: table.oid, column: column.number },
             Self::Schema(schema, _) => Place { catalogue: "pg_namespace", oid: schema.oid, column: 0 },
-            Self::Database(_) => return Ok(Dependents::default()),
         };
         dependents::find(tx, place).await
     }
@@ -151,7 +127,6 @@ impl Subject {
             Self::Relation(all) => json!(all.iter().map(|one| (one.oid, &one.schema, &one.name)).collect::<Vec<_>>()),
             Self::Column(table, column) => json!([table.oid, table.schema, column.number, column.name]),
             Self::Schema(schema, _) => json!([schema.oid, schema.name, schema.look]),
-            Self::Database(database) => json!([database.oid, database.name, database.look, database.bytes]),
         };
         let others: Vec<_> = dependents.others.iter().map(|other| (&other.kind, &other.name)).collect();
         Ok(Digest::of(&json!({ "what": what, "shape": shape, "holds": contents.digest, "others": others })))
@@ -179,10 +154,6 @@ pub(super) async fn find(tx: &Tx<'_>, named: &Named<'_>) -> Result<Subject, Tool
         Object::Schema => {
             shape::harden(tx).await?;
             schema(tx, named).await
-        }
-        Object::Database => {
-            shape::harden(tx).await?;
-            database(tx, named.name).await
         }
         Object::Table | Object::View | Object::Sequence | Object::Column => {
             let relation = catalog::relation(tx, named.name).await?;
@@ -316,59 +287,3 @@ const SCHEMA: &str = "SELECT n.oid, pg_catalog.pg_has_role(n.nspowner, 'USAGE'),
      FROM pg_catalog.pg_type t WHERE t.typnamespace = n.oid))::text, \
     pg_catalog.pg_get_userbyid(n.nspowner)::text \
     FROM pg_catalog.pg_namespace n WHERE n.nspname = $1::text::pg_catalog.name";
-
-async fn database(tx: &Tx<'_>, name: &str) -> Result<Subject, ToolError> {
-    let name = name.to_owned();
-    if name == tx.server.database {
-        return Err(ToolError::refused(format!(
-            "{} is the database `{}` is configured for",
-            shown(&name),
-            tx.site().name
-        ))
-        .with_next("a database cannot be dropped through itself"));
-    }
-    let rows = tx.rows(DATABASE, &[(&name, Type::TEXT)]).await?;
-    let Some(row) = rows.first() else {
-        return Err(ToolError::not_found(format!("there is no database {} in this cluster", shown(&name)))
-            .with_next("a database goes by its exact name, without quotes"));
-    };
-    let what = format!("the database {}", shown(&name));
-    if cell(row, 1)? || quarantine::id_in(&name).is_some() {
-        return Err(ToolError::refused(format!("{what} is a template, or in the quarantine already")));
-    }
-    if !cell::<bool>(row, 2)? {
-        return Err(foreign_owner(tx, &what, &cell::<String>(row, 3)?));
-    }
-    if !cell::<bool>(row, 4)? {
-        return Err(ToolError::failed(format!("the role {} may not rename databases", shown(&tx.server.user)))
-            .with_next("a person who administers the cluster can grant it CREATEDB"));
-    }
-    let sessions = tx.rows(SESSIONS, &[(&name, Type::TEXT)]).await?;
-    if !sessions.is_empty() {
-        let mut who = Vec::new();
-        for row in &sessions {
-            who.push(shown(&cell::<String>(row, 0)?));
-        }
-        return Err(ToolError::refused(format!("{what} is in use: {}", who.join(", ")))
-            .with_next("ask those to leave; nothing is dropped while somebody works in it"));
-    }
-    Ok(Subject::Database(Database {
-        oid: cell(row, 0)?,
-        name,
-        open: cell(row, 5)?,
-        look: cell(row, 6)?,
-        bytes: cell(row, 7)?,
-    }))
-}
-
-const DATABASE: &str = "SELECT d.oid, d.datistemplate, pg_catalog.pg_has_role(d.datdba, 'USAGE'), \
-    pg_catalog.pg_get_userbyid(d.datdba)::text, \
-    (SELECT r.rolcreatedb OR r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user), d.datallowconn, \
-    pg_catalog.jsonb_build_array(d.datdba, d.datacl::text, d.datconnlimit, d.datallowconn, d.encoding, d.dattablespace, \
-    pg_catalog.shobj_description(d.oid, 'pg_database'))::text, \
-    CASE WHEN pg_catalog.has_database_privilege(d.oid, 'CONNECT') THEN pg_catalog.pg_database_size(d.oid) END \
-    FROM pg_catalog.pg_database d WHERE d.datname = $1::text::pg_catalog.name";
-
-const SESSIONS: &str = "SELECT coalesce(a.usename::text, 'a background process') || ' (' || \
-    coalesce(nullif(a.application_name, ''), 'no application name') || ', process ' || a.pid || ')' \
-    FROM pg_catalog.pg_stat_activity a WHERE a.datname = $1::text::pg_catalog.name ORDER BY a.pid LIMIT 10";

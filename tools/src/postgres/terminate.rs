@@ -130,6 +130,7 @@ impl TypedTool for PostgresTerminate {
         if fingerprint(&tx, &victim, &began) != seen.fingerprint {
             return Err(moved());
         }
+        tx.show_under_way(seen).await?;
         let told = tell(&tx, &victim, &began).await;
         drop(tx);
         match told {

@@ -6,10 +6,12 @@ mod check;
 #[path = "../../../tests/src/servers/postgres.rs"]
 #[expect(unreachable_pub, reason = "the file is public in another package")]
 mod cluster;
+mod counting;
 mod describe;
 mod generator;
 mod hostile;
 mod others;
+mod outside;
 mod places;
 mod places_render;
 mod reads;
@@ -20,6 +22,7 @@ mod schema_shape;
 mod schema_world;
 mod terminate;
 mod tls;
+mod trial_budget;
 mod world;
 mod write_faults;
 mod write_laws;

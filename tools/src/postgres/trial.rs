@@ -76,6 +76,9 @@ pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], prove: boo
     let tables: Vec<u32> = reach.tables.iter().copied().collect();
     let layouts = layout::layouts(tx, &tables).await?;
     let drawn: BTreeSet<u32> = reach.sequences.iter().copied().chain(code.draws).collect();
+    if !drawn.is_empty() {
+        tx.holds_locks().await?;
+    }
     let held = match sequences::hold(tx, &drawn.into_iter().collect::<Vec<_>>()).await? {
         Ok(held) => held,
         Err(reason) if prove => return Ok(Ran::Done(Box::new(untried(tx, asked, named, reason)))),
@@ -123,7 +126,7 @@ async fn unsafe_to_try(
     prove: bool,
 ) -> Result<Effects, ToolError> {
     paths.own(tx).await?;
-    let named = writable(layout::layouts(tx, &code.changed).await?, asked.write)?;
+    let named = writable(tx, layout::layouts(tx, &code.changed).await?, asked.write).await?;
     let first = code.first().unwrap_or_default();
     let reason = format!("it would run {first}, which is not known to be harmless");
     let mut effects = untried(tx, asked, named, reason);
@@ -157,11 +160,11 @@ async fn named(tx: &Tx<'_>, write: &Write) -> Result<Vec<Layout>, ToolError> {
     for row in &tx.rows(LOCKED, &[(&"RowExclusiveLock" as _, Type::TEXT)]).await? {
         oids.push(cell(row, 0)?);
     }
-    writable(layout::layouts(tx, &oids).await?, write)
+    writable(tx, layout::layouts(tx, &oids).await?, write).await
 }
 
 /// The tables in the order they are told, or why they are not for writing.
-fn writable(mut layouts: Vec<Layout>, write: &Write) -> Result<Vec<Layout>, ToolError> {
+async fn writable(tx: &Tx<'_>, mut layouts: Vec<Layout>, write: &Write) -> Result<Vec<Layout>, ToolError> {
     // The outermost first: its name is the one a person types.
     let outermost = write.tables.first().map(|name| name.to_ascii_lowercase());
     layouts.sort_by_key(|layout| outermost.as_ref() != Some(&layout.name.to_ascii_lowercase()));
@@ -175,11 +178,27 @@ fn writable(mut layouts: Vec<Layout>, write: &Write) -> Result<Vec<Layout>, Tool
             return Err(ToolError::refused(format!("{name} is a foreign table: its rows are on another server")));
         }
     }
-    match layouts.is_empty() {
-        true => Err(ToolError::refused("the statement changes no table")),
-        false => Ok(layouts),
+    if layouts.is_empty() {
+        return Err(ToolError::refused("the statement changes no table"));
+    }
+    let oids: Vec<u32> = layouts.iter().map(|layout| layout.oid).collect();
+    let away = tx.rows(AWAY, &[(&oids as _, Type::OID_ARRAY)]).await?;
+    match away.first() {
+        None => Ok(layouts),
+        Some(row) => {
+            let reason = format!(
+                "the foreign table {} is a part of it, and its rows are on another server",
+                shown(&cell::<String>(row, 0)?)
+            );
+            Err(ToolError::refused(reason).with_next("name the part that is meant, if it is one of this database"))
+        }
     }
 }
+
+/// The foreign tables that are partitions or children of these: a try would already change their server.
+const AWAY: &str = "WITH RECURSIVE tree (oid) AS (SELECT pg_catalog.unnest($1) UNION SELECT i.inhrelid FROM tree \
+    JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid) SELECT c.oid::pg_catalog.regclass::text FROM tree \
+    JOIN pg_catalog.pg_class c ON c.oid = tree.oid WHERE c.relkind = 'f' ORDER BY 1 LIMIT 1";
 
 const LOCKED: &str = "SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c \
     ON c.oid = l.relation WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.mode = $1 \
@@ -194,6 +213,7 @@ async fn perform(
     watch: Option<Watch>,
 ) -> Result<(Option<query::Output>, Option<Touched>), ToolError> {
     paths.role(tx).await?;
+    tx.holds_locks().await?;
     let returned = match statement.columns().is_empty() {
         true => {
             let given: Vec<&(dyn ToSql + Sync)> = given.iter().map(|text| text as _).collect();
@@ -231,7 +251,19 @@ async fn nothing_beyond(tx: &Tx<'_>, touched: &Touched) -> Result<(), ToolError>
     }
 }
 
-fn untried(tx: &Tx<'_>, asked: &Asked<'_>, named: Vec<Layout>, reason: String) -> Effects {
+/// What can be told of a statement that is not tried out, for this reason: nothing of it runs.
+pub(super) async fn named_only(tx: &Tx<'_>, asked: &Asked<'_>, reason: String) -> Result<Effects, ToolError> {
+    let paths = Paths::of(tx).await?;
+    let statement = tx.prepare(asked.sql).await?;
+    params::of_call(asked.params, statement.params())?;
+    readable(&statement)?;
+    paths.own(tx).await?;
+    let named = named(tx, asked.write).await?;
+    Ok(untried(tx, asked, named, reason))
+}
+
+/// The fingerprint of a statement that was not tried out.
+pub(super) fn untried_fingerprint(tx: &Tx<'_>, asked: &Asked<'_>, named: &[Layout]) -> Digest {
     let tables: Vec<_> = named
         .iter()
         .map(|layout| {
@@ -239,7 +271,11 @@ fn untried(tx: &Tx<'_>, asked: &Asked<'_>, named: Vec<Layout>, reason: String) -
             json!([layout.oid, layout.schema, layout.name, columns, layout.triggers.len()])
         })
         .collect();
-    let seen = json!({ "in": tx.server.identity(), "sql": asked.sql, "params": asked.params, "tables": tables });
+    Digest::of(&json!({ "in": tx.server.identity(), "sql": asked.sql, "params": asked.params, "tables": tables }))
+}
+
+fn untried(tx: &Tx<'_>, asked: &Asked<'_>, named: Vec<Layout>, reason: String) -> Effects {
+    let fingerprint = untried_fingerprint(tx, asked, &named);
     Effects {
         named,
         counts: Vec::new(),
@@ -248,7 +284,7 @@ fn untried(tx: &Tx<'_>, asked: &Asked<'_>, named: Vec<Layout>, reason: String) -
         notes: Vec::new(),
         returned: None,
         untried: Some(reason),
-        fingerprint: Digest::of(&seen),
+        fingerprint,
     }
 }
 

@@ -5,7 +5,7 @@
 use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, Severity};
 
-use super::connect::MOST_READ;
+use super::metered::MOST_READ;
 use super::session::Site;
 use crate::contract::{Access, ToolError};
 use crate::text::{shown_sentence, size};
@@ -15,6 +15,21 @@ pub(super) fn too_long(site: &Site) -> ToolError {
     let seconds = site.limits.deadline.as_secs_f32();
     ToolError::unavailable(format!("stopped on `{}`: it took longer than {seconds} s", site.name))
         .with_next("narrow it down: a condition on an indexed column, a limit")
+}
+
+/// A try held locks for as long as it may. It was rolled back.
+pub(super) fn tried_too_long(site: &Site) -> ToolError {
+    ToolError::unavailable(format!(
+        "given up on `{}`: trying it out would hold locks for longer than {}",
+        site.name,
+        budget(site)
+    ))
+    .with_next("change fewer rows at a time; `trial_ms` of the target is how long a try may hold locks")
+}
+
+/// How long a try may hold locks, for people.
+pub(super) fn budget(site: &Site) -> String {
+    format!("{} s", site.trial.as_secs_f32())
 }
 
 /// The server's answer is larger than a call may read.

@@ -11,10 +11,11 @@ use tokio_postgres::types::Type;
 use super::CREDENTIAL;
 use super::catalog::{self, Relation, cell};
 use super::code::{self, Doing};
+use super::contents::{self, Contents};
 use super::copies::{self, Copies};
 use super::quarantine::{self, Kept, TRASH, Way};
 use super::session::{Mode, Session, Tx};
-use super::shape::{self, Contents};
+use super::shape;
 use super::subject;
 use crate::contract::{
     About, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility,
@@ -51,8 +52,11 @@ pub(super) struct Args {
 pub(super) struct Output {
     /// The tables that are empty now.
     truncated: Vec<String>,
-    /// How many rows they held, or about so many. None where they could not be counted.
+    /// How many rows they held. None where they were not all counted.
     rows: Option<u64>,
+    /// More rows than these, where counting stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more_than: Option<u64>,
     /// The id of the copies in the quarantine, where there are any.
     quarantine_id: Option<String>,
 }
@@ -96,7 +100,7 @@ impl TypedTool for PostgresTruncate {
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         let mut session = Session::open(lease).await?;
-        let tx = session.begin(Mode::Change).await?;
+        let tx = session.begin_change(seen).await?;
         let first = Reach::find(&tx, args).await?;
         shape::lock(&tx, &first.tables).await?;
         // What waited for the lock may have found another table behind the name, or more that refer to it.
@@ -125,7 +129,8 @@ impl TypedTool for PostgresTruncate {
         let committed = tx.commit().await;
         session.settle(committed, &id).await?;
         let truncated = reach.tables.iter().map(Relation::shown).collect();
-        let output = Output { truncated, rows: reach.contents.rows, quarantine_id: copied.map(|kept| kept.id) };
+        let (rows, more_than) = reach.contents.told();
+        let output = Output { truncated, rows, more_than, quarantine_id: copied.map(|kept| kept.id) };
         Ok(Done { output, undo })
     }
 
@@ -180,7 +185,7 @@ impl Reach {
         shape::harden(tx).await?;
         truncatable(&root)?;
         let (mut tables, cyclic) = ordered(tx, root.oid, args.cascade).await?;
-        let contents = shape::contents(tx, &tables, tx.site().limits.count).await?;
+        let contents = contents::contents(tx, &tables, tx.site().limits.count).await?;
         let owned = copies::positions(tx, &tables).await?;
         let sequences = if args.restart_identity { owned } else { Vec::new() };
         let lost = if cyclic {
@@ -216,11 +221,9 @@ impl Reach {
         blast_radius.truncated = contents.truncated;
         let mut evidence = Vec::new();
         for table in &self.tables {
-            let rows = contents.parts.iter().find(|(oid, _)| *oid == table.oid).map(|(_, rows)| *rows);
-            let Some(rows) = rows else { continue };
-            blast_radius.parts.insert(table.shown(), rows);
-            let about = if contents.truncated { "about " } else { "" };
-            let what = format!("{} holds {about}{}", table.shown(), count(rows, "row"));
+            let Some(part) = contents.parts.iter().find(|part| part.oid == table.oid) else { continue };
+            blast_radius.parts.insert(table.shown(), part.rows);
+            let what = format!("{} holds {}", table.shown(), part.shown());
             let kind = if table.oid == self.root { About::State } else { About::Dependents };
             evidence.push(Evidence::seen(kind, what, "the table"));
         }
@@ -242,7 +245,7 @@ impl Reach {
         evidence.push(Evidence::seen(About::Backups, backups, "the configuration"));
         let others = self.tables.len() as u64 - 1;
         let more = if others > 0 { format!(" and {}", count(others, "other table")) } else { String::new() };
-        let rows = contents.rows.map_or_else(|| "all rows".into(), |rows| count(rows, "row"));
+        let rows = contents.shown().unwrap_or_else(|| "all rows".into());
         Ok(Preflight {
             targets: self.tables.iter().map(|table| table.target(tx)).collect(),
             blast_radius,

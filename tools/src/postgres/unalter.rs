@@ -90,7 +90,7 @@ impl TypedTool for PostgresUnalter {
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         let mut session = Session::open(lease).await?;
-        let tx = session.begin(Mode::Change).await?;
+        let tx = session.begin_change(seen).await?;
         let path = shape::harden(&tx).await?;
         let mut oids: Vec<u32> = args.steps.iter().filter_map(Step::relation).collect();
         oids.dedup();

@@ -14,6 +14,7 @@ use super::query;
 use super::restore_rows;
 use super::session::{Mode, Session, Tx};
 use super::trial::{self, Asked, Effects, Ran};
+use super::trouble;
 use super::watch;
 use crate::contract::{
     About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
@@ -105,12 +106,18 @@ impl TypedTool for PostgresWrite {
         let mut also = Vec::new();
         for _ in 0..TRIES {
             let tx = session.begin(Mode::Trial).await?;
-            let looked = match tried(&tx, &asked, &also, true).await {
-                Ok((_, Ran::Done(effects))) => preflight(&tx, &write, &effects, whereabouts.clone()).map(Ok),
-                Ok((_, Ran::Again(more))) => Ok(Err(more)),
+            let looked = match tried(&tx, &asked, &also).await {
+                Ok(Ran::Done(effects)) => preflight(&tx, &write, &effects, whereabouts.clone()).map(Ok),
+                Ok(Ran::Again(more)) => Ok(Err(more)),
                 Err(error) => Err(error),
             };
-            tx.rollback().await?;
+            let overran = looked.is_err() && tx.overran();
+            let ended = tx.rollback().await;
+            if overran {
+                drop(session);
+                return not_tried(&asked, lease).await;
+            }
+            ended?;
             match looked? {
                 Ok(preflight) => return Ok(preflight),
                 Err(more) => also.extend(more),
@@ -126,7 +133,12 @@ impl TypedTool for PostgresWrite {
         let mut also = Vec::new();
         for _ in 0..TRIES {
             let tx = session.begin(Mode::Change).await?;
-            let (id, effects) = match tried(&tx, &asked, &also, false).await {
+            let begun = async {
+                let id = watch::settle(&tx).await?;
+                tx.show_under_way(seen).await?;
+                Ok((id, trial::run(&tx, &asked, &also, false).await?))
+            };
+            let (id, effects) = match begun.await {
                 Ok((id, Ran::Done(effects))) => (id, effects),
                 Ok((_, Ran::Again(more))) => {
                     also.extend(more);
@@ -138,7 +150,9 @@ impl TypedTool for PostgresWrite {
                     return Err(error);
                 }
             };
-            if effects.fingerprint != seen.fingerprint {
+            // Where it was not tried out, the yes was to its text, and to whatever that changes by now.
+            let untried = || trial::untried_fingerprint(&tx, &asked, &effects.named) == seen.fingerprint;
+            if effects.fingerprint != seen.fingerprint && !untried() {
                 tx.rollback().await?;
                 return Err(ToolError::changed("the rows this would change are no longer those that were looked at"));
             }
@@ -163,10 +177,22 @@ impl TypedTool for PostgresWrite {
     }
 }
 
-/// Runs it, and the transaction's id.
-async fn tried(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], prove: bool) -> Result<(String, Ran), ToolError> {
-    let id = watch::settle(tx).await?;
-    Ok((id, trial::run(tx, asked, also, prove).await?))
+async fn tried(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32]) -> Result<Ran, ToolError> {
+    watch::settle(tx).await?;
+    trial::run(tx, asked, also, true).await
+}
+
+/// What a look tells of a statement whose try took too long: it is asked about as one that was not tried out.
+async fn not_tried(asked: &Asked<'_>, lease: &Lease) -> Result<Preflight, ToolError> {
+    let mut session = Session::open(lease).await?;
+    let whereabouts = session.whereabouts();
+    let tx = session.begin(Mode::Trial).await?;
+    let budget = trouble::budget(tx.site());
+    let reason = format!("trying it out would hold locks for longer than {budget}, so the try was rolled back");
+    let effects = trial::named_only(&tx, asked, reason).await?;
+    let looked = preflight(&tx, asked.write, &effects, whereabouts);
+    tx.rollback().await?;
+    looked
 }
 
 fn never_the_same() -> ToolError {

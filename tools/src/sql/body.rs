@@ -21,7 +21,7 @@ use reader::Reader;
 /// What is not in it: PL/pgSQL casts a value to the type of what it is assigned to, whose input function, cast or domain
 /// check then runs. Functions and operators of an expression are only named here, and not looked up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Body {
+pub(crate) struct Body {
     /// Every expression and statement, in the order they are written.
     pub fragments: Vec<Fragment>,
     /// The types of variables and cursor arguments as written, `t.a%TYPE` and `t%ROWTYPE` among them.
@@ -33,7 +33,7 @@ pub struct Body {
 
 /// A part of a body that is SQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fragment {
+pub(crate) struct Fragment {
     /// A statement of its own. Variables stand in it like columns.
     pub sql: String,
     /// What it was in the body.
@@ -42,7 +42,7 @@ pub struct Fragment {
 
 /// What a fragment was in the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// An expression, now behind `SELECT`.
     Expression,
     /// A statement, without the variables its result goes to.
@@ -51,7 +51,7 @@ pub enum Kind {
 
 /// Why nobody can say what a body runs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unread {
+pub(crate) enum Unread {
     /// It holds something that was not understood.
     #[error("it holds {0}")]
     Opaque(String),
@@ -64,7 +64,7 @@ pub enum Unread {
 ///
 /// # Errors
 /// Why that cannot be said.
-pub fn plpgsql(source: &str) -> Result<Body, Unread> {
+pub(crate) fn plpgsql(source: &str) -> Result<Body, Unread> {
     let mut reader = Reader::new(source)?;
     reader.options()?;
     reader.function()?;
@@ -75,7 +75,7 @@ pub fn plpgsql(source: &str) -> Result<Body, Unread> {
 ///
 /// # Errors
 /// Why that cannot be said.
-pub fn sql(source: &str) -> Result<Body, Unread> {
+pub(crate) fn sql(source: &str) -> Result<Body, Unread> {
     let mut reader = Reader::new(source)?;
     while !reader.is_done() {
         if !reader.eat(";") {

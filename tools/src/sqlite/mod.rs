@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::contract::{Lease, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed};
+use crate::contract::{Lease, Preflight, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed};
 
 /// The `sqlite` toolset.
 #[derive(Debug, Default)]
@@ -85,6 +85,11 @@ impl Toolset for Sqlite {
 
     async fn identity(&self, lease: &Lease) -> Result<String, ToolError> {
         client::work(lease, |site| Ok(check::identity(site))).await
+    }
+
+    async fn is_over(&self, _seen: &Preflight, _lease: &Lease) -> bool {
+        // Only this process, or the one that is gone, did anything: nothing of it is on its way.
+        true
     }
 
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {

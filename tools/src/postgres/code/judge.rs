@@ -10,7 +10,7 @@ use crate::contract::{Digest, ToolError};
 use crate::postgres::catalog::cell;
 use crate::sql::body::{self, Body, Unread};
 use crate::sql::{Class, Uses, examine_body};
-use crate::text::shown;
+use crate::text::{shown, shown_sentence};
 
 /// Extensions whose own C code, types and views change nothing but for [`ACTING`]. Only what a superuser owns counts as
 /// theirs: whoever created an extension can add functions to it. Their functions in SQL and PL/pgSQL are read like others.
@@ -149,7 +149,7 @@ impl Walk<'_, '_> {
         if self.is_vouched(&function) {
             return Ok(());
         }
-        let here = format!("the function {}", shown(&function.signature));
+        let here = format!("the function {}", shown_sentence(&function.signature));
         if let Some(defaults) = cell::<Option<String>>(row, 9)? {
             self.tree(&defaults, Doing::Reading, &here);
         }
@@ -182,7 +182,7 @@ impl Walk<'_, '_> {
     }
 
     fn opaque(&mut self, function: &Function, why: &str, place: &str) {
-        let signature = shown(&function.signature);
+        let signature = shown_sentence(&function.signature);
         if self.vouch.is_none() {
             self.vouch = Some(format!(
                 "an operator who has read the function can vouch for it in the target's settings: vouched_functions = \
@@ -208,7 +208,7 @@ impl Walk<'_, '_> {
             "plpgsql" => body::plpgsql(&function.source),
             other => return Ok(Err(format!("is written in {}", shown(other)))),
         };
-        let text = match read.map_err(why).and_then(|body| self.text(&body)) {
+        let text = match read.map_err(|unread| why(&unread)).and_then(|body| self.text(&body)) {
             Ok(text) => text,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -240,8 +240,9 @@ impl Walk<'_, '_> {
     }
 }
 
-fn why(unread: Unread) -> String {
-    unread.to_string().strip_prefix("it ").map_or_else(|| unread.to_string(), str::to_owned)
+fn why(unread: &Unread) -> String {
+    let text = unread.to_string();
+    text.strip_prefix("it ").map_or_else(|| text.clone(), str::to_owned)
 }
 
 /// A declared type as a statement that names it.

@@ -21,7 +21,7 @@ use super::catalog::cell;
 use super::session::Tx;
 use crate::contract::{About, Digest, Evidence, Preflight, Reversibility, ToolError};
 use crate::sql::{Uses, is_known_function};
-use crate::text::shown;
+use crate::text::{shown, shown_sentence};
 
 pub(super) use judge::{EXTENSIONS, Vouched, plain};
 
@@ -324,7 +324,12 @@ impl<'a, 'tx> Walk<'a, 'tx> {
     async fn ask(&mut self, sql: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<(), ToolError> {
         for row in &self.tx.rows(sql, params).await? {
             let text: Option<String> = cell(row, 2)?;
-            self.edge(&cell::<String>(row, 0)?, cell(row, 1)?, text.as_deref(), &shown(&cell::<String>(row, 3)?));
+            self.edge(
+                &cell::<String>(row, 0)?,
+                cell(row, 1)?,
+                text.as_deref(),
+                &shown_sentence(&cell::<String>(row, 3)?),
+            );
         }
         Ok(())
     }

@@ -67,7 +67,7 @@ impl Session {
             match row.try_get::<_, Option<String>>(0).ok()??.as_str() {
                 "committed" => return row.try_get::<_, bool>(1).ok()?.then_some(true),
                 "aborted" => return Some(false),
-                "in progress" if tx.watch.left() > PAUSE => tokio::time::sleep(PAUSE).await,
+                "in progress" if tx.clock.left() > PAUSE => tokio::time::sleep(PAUSE).await,
                 _ => return None,
             }
         }

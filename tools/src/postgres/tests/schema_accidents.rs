@@ -254,7 +254,6 @@ async fn a_role_that_may_not_is_told_why() {
         (json!({ "object": "table", "name": "theirs" }), "postgres"),
         (json!({ "object": "schema", "name": "closed" }), "postgres"),
         (json!({ "object": "table", "name": "pg_catalog.pg_class" }), "server"),
-        (json!({ "object": "database", "name": "postgres" }), "postgres"),
         (json!({ "object": "table", "name": "\"no such\"" }), "there is no relation"),
     ] {
         let error = ground.look("postgres_drop", args.clone()).await.unwrap_err();

@@ -135,18 +135,6 @@ async fn what_is_dropped_comes_back_exactly() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_is_dropped_and_comes_back() {
-    let ground = Ground::superuser_apart("");
-    let other = ground.cluster.database();
-    let args = json!({ "target": "orders", "object": "database", "name": other });
-    let ended = obeys(&ground, &Postgres::new(), "postgres_drop", &args).await.unwrap();
-    assert!(reversible(&ended), "{ended:?}");
-    assert!(refuses_when_moved(&ground, &Postgres::new(), "postgres_drop", &args).await.unwrap());
-    let own = ground.database.clone();
-    ground.look("postgres_drop", json!({ "object": "database", "name": own })).await.unwrap_err();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_emptied_is_filled_again_exactly() {
     for seed in SEEDS {
         let ground = Ground::roles_apart(&script(seed));

@@ -82,11 +82,20 @@ impl Ground {
         }
         let made = cluster.try_sql(role, &database, script);
         made.unwrap_or_else(|error| panic!("{script}: {error}"));
-        let settings = Postgres::new().settings(toml::Table::new(), std::path::Path::new("/")).unwrap();
+        // Machines that run tests are busy: only the tests of it go by how long a try may take.
+        let patient = toml::Table::from_iter([("trial_ms".to_owned(), toml::Value::Integer(60_000))]);
+        let settings = Postgres::new().settings(patient, std::path::Path::new("/")).unwrap();
         let environment = Environment { name: "staging".into(), tier: Tier::Staging };
         let configured = Arc::new(Configured { name: "orders".into(), kind: "postgres".into(), environment, settings });
         let (role, reader) = (role.to_owned(), reader.to_owned());
         Self { cluster, database, role, reader, limits: Limits::default(), configured }
+    }
+
+    /// The same with settings of its own.
+    pub(super) fn with(mut self, settings: toml::Table) -> Self {
+        let settings = Postgres::new().settings(settings, std::path::Path::new("/")).unwrap();
+        self.configured = Arc::new(Configured { settings, ..(*self.configured).clone() });
+        self
     }
 
     /// The configured target.

@@ -34,6 +34,8 @@ enum Fate {
     CrashAfter,
     /// The server has kept it, crashes, and stays away.
     CrashForGood,
+    /// It is on its way until [`Shared::goes_on`] says whether it arrives.
+    Stalls,
 }
 
 /// A way to the server that hears what passes.
@@ -47,6 +49,8 @@ struct Shared {
     fate: Mutex<Fate>,
     met: AtomicUsize,
     closed: AtomicBool,
+    /// What becomes of one that stalls.
+    goes_on: Mutex<Option<bool>>,
 }
 
 impl Way {
@@ -54,7 +58,7 @@ impl Way {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (fate, met, closed) = (Mutex::new(Fate::Passes), AtomicUsize::new(0), AtomicBool::new(false));
-        let shared = Arc::new(Shared { cluster, fate, met, closed });
+        let shared = Arc::new(Shared { cluster, fate, met, closed, goes_on: Mutex::new(None) });
         let hearing = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -126,6 +130,21 @@ impl Shared {
                 _ => {}
             }
             self.met.fetch_add(1, Ordering::SeqCst);
+            if fate == Fate::Stalls {
+                let arrives = loop {
+                    if let Some(arrives) = self.goes_on.lock().unwrap().take() {
+                        break arrives;
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                };
+                let before = answered.load(Ordering::SeqCst);
+                if arrives {
+                    server.write_all(asked).unwrap();
+                    while answered.load(Ordering::SeqCst) == before {
+                        std::thread::yield_now();
+                    }
+                }
+            }
             if matches!(fate, Fate::HangsBefore | Fate::HangsAfter) {
                 // Open until the client goes.
                 while matches!(client.read(&mut buffer), Ok(1..)) {}
@@ -149,15 +168,20 @@ impl Far {
     fn new() -> Self {
         let cluster = Cluster::start("").unwrap();
         cluster.sql("postgres", "CREATE TABLE t (id int PRIMARY KEY, note text); INSERT INTO t VALUES (1, 'old')");
-        let settings = Postgres::new().settings(toml::Table::new(), std::path::Path::new("/")).unwrap();
+        let patient = toml::Table::from_iter([("trial_ms".to_owned(), toml::Value::Integer(60_000))]);
+        let settings = Postgres::new().settings(patient, std::path::Path::new("/")).unwrap();
         let environment = Environment { name: "staging".into(), tier: Tier::Staging };
         let configured = Arc::new(Configured { name: "orders".into(), kind: "postgres".into(), environment, settings });
         Self { way: Way::to(cluster), configured }
     }
 
     fn lend(&self, access: Access) -> Lease {
+        self.lend_for(access, Duration::from_secs(5))
+    }
+
+    fn lend_for(&self, access: Access, deadline: Duration) -> Lease {
         let url = format!("postgresql://postgres@127.0.0.1:{}/postgres", self.way.port);
-        let limits = Limits { deadline: Duration::from_secs(5), ..Limits::default() };
+        let limits = Limits { deadline, ..Limits::default() };
         Lease::new(access, Arc::clone(&self.configured), Some(Arc::new(Secret::new(url))), limits)
     }
 
@@ -174,6 +198,14 @@ impl Far {
             assert_eq!(self.way.shared.met.swap(0, Ordering::SeqCst), 1, "{fate:?} was not met");
         }
         (seen, ended)
+    }
+
+    /// With nothing in it but the table.
+    fn anew(&self) {
+        let made = r"SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace
+            WHERE nspname = 'public' OR nspname LIKE 'mollyguard%' \gexec
+            CREATE SCHEMA public; CREATE TABLE t (id int PRIMARY KEY, note text); INSERT INTO t VALUES (1, 'old')";
+        self.way.shared.cluster.sql("postgres", made);
     }
 
     fn note(&self) -> String {
@@ -232,4 +264,60 @@ async fn a_server_that_is_gone_before_the_change_leaves_it_untouched() {
     let ended = tool.execute(&Far::args(), &seen, &far.lend(Access::Write)).await;
     assert!(ended.is_ok(), "{ended:?}");
     assert_eq!(far.note(), "new");
+}
+
+/// Every kind of change.
+fn changes() -> Vec<(&'static str, Value)> {
+    vec![
+        ("postgres_write", Far::args()),
+        ("postgres_alter", json!({"target": "orders", "sql": "ALTER TABLE t ADD COLUMN w int"})),
+        ("postgres_truncate", json!({"target": "orders", "table": "t"})),
+        ("postgres_drop", json!({"target": "orders", "object": "table", "name": "t"})),
+        ("postgres_purge", json!({"target": "orders", "object": "table", "name": "t"})),
+    ]
+}
+
+/// Everything that is not PostgreSQL's own, and every row of the table.
+const WORLD: &str = "SELECT c.oid, n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+    WHERE c.oid >= 16384 AND n.nspname <> 'pg_toast' ORDER BY 1; SELECT attrelid, attname FROM pg_attribute \
+    WHERE attrelid >= 16384 AND attnum > 0 ORDER BY 1, attnum; SELECT query_to_xml('SELECT * FROM ' || c.oid::regclass, \
+    true, false, '') FROM pg_class c WHERE relname = 't'";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_on_its_way_is_not_over_until_the_server_says_so() {
+    let far = Far::new();
+    let world = || far.way.shared.cluster.sql("postgres", WORLD);
+    for (tool, args) in changes() {
+        // One that never arrives is the same for all of them.
+        let ends: &[bool] = if tool == "postgres_write" { &[true, false] } else { &[true] };
+        for arrives in ends.iter().copied() {
+            far.anew();
+            let before = world();
+            let long = Duration::from_secs(60);
+            let seen = find(tool).preflight(&args, &far.lend_for(Access::Trial, long)).await.unwrap();
+            *far.way.shared.fate.lock().unwrap() = Fate::Stalls;
+            let (lease, given, looked) = (far.lend_for(Access::Write, long), args.clone(), seen.clone());
+            let execution = tokio::spawn(async move { find(tool).execute(&given, &looked, &lease).await });
+            while far.way.shared.met.swap(0, Ordering::SeqCst) == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            // The gateway that made the call is gone: its COMMIT is not.
+            execution.abort();
+            let postgres = Postgres::new();
+            let looking = far.lend_for(Access::Trial, long);
+            assert!(!postgres.is_over(&seen, &looking).await, "{tool} {args}: it can still take effect");
+            // What a look finds until then proves nothing.
+            let early = find(tool).probe(&args, &seen, &looking).await;
+            assert_ne!(early, Probe::Changed, "{tool} {args}");
+            *far.way.shared.goes_on.lock().unwrap() = Some(arrives);
+            while !postgres.is_over(&seen, &looking).await {}
+            assert_eq!(world() != before, arrives, "{tool} {args}");
+            let found = find(tool).probe(&args, &seen, &looking).await;
+            let untrue = if arrives { Probe::Unchanged } else { Probe::Changed };
+            assert_ne!(found, untrue, "{tool} {args}");
+            if tool != "postgres_alter" {
+                assert_eq!(found == Probe::Changed, arrives, "{tool} {args}: {found:?}");
+            }
+        }
+    }
 }

@@ -1,0 +1,69 @@
+//! A call that ran and has no end yet: its tool has not come back, or what it sent may still take effect. Until that is known
+//! nothing else changes its target, and the record says nothing that may turn out untrue.
+
+use mollyguard_tools::contract::{Outcome, Probe, ToolError};
+use tokio::task::JoinHandle;
+
+use super::{Run, WAITS};
+use crate::journal::Errand;
+use crate::recovery;
+use crate::store::Intent;
+
+/// How far a tool came.
+pub(super) enum Ran {
+    Ended(Result<Outcome, ToolError>),
+    /// It has not come back, for this reason.
+    On(JoinHandle<Result<Outcome, ToolError>>, String),
+}
+
+pub(super) fn broke_off() -> ToolError {
+    ToolError::uncertain("the tool broke off while it ran")
+}
+
+impl Run {
+    /// Of an uncertain end, what a look finds. The other way: it is open, and why.
+    pub(super) async fn settled(&self, ran: Ran) -> Result<(Result<Outcome, ToolError>, Option<Probe>), (Ran, String)> {
+        let result = match ran {
+            Ran::Ended(result) => result,
+            Ran::On(task, reason) => return Err((Ran::On(task, reason.clone()), reason)),
+        };
+        let Err(ToolError::Uncertain { reason }) = result else { return Ok((result, None)) };
+        let Errand { tool, target, args, .. } = &*self.errand;
+        match recovery::probe(&self.gateway, tool, target, args.clone(), (*self.seen).clone()).await {
+            Some(found) => Ok((Err(ToolError::uncertain(recovery::noted(&reason, found))), Some(found))),
+            None => Err((Ran::Ended(Err(ToolError::uncertain(reason.clone()))), reason)),
+        }
+    }
+
+    /// Goes on until an open call has its end on record: waits for a tool that has not come back, and looks again, ever less
+    /// often, while what it sent may still take effect. What closing leaves open, the next start finds.
+    pub(super) async fn end_later(mut self, intent: Intent, mut ran: Ran) {
+        let closing = self.gateway.closing.clone();
+        let [mut wait, longest] = WAITS;
+        loop {
+            if let Ran::On(task, _) = &mut ran {
+                let result = tokio::select! {
+                    result = task => result.unwrap_or_else(|_| Err(broke_off())),
+                    () = closing.cancelled() => return,
+                };
+                ran = Ran::Ended(result);
+            } else {
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = closing.cancelled() => return,
+                }
+                wait = longest.min(wait * 2);
+            }
+            match self.settled(ran).await {
+                Ok((result, probe)) => {
+                    let call = intent.call();
+                    // Nobody waits for the reply any more; what could not be written is tried again.
+                    let _reply = self.finish(intent, result, probe).await;
+                    tracing::info!(%call, "the end of a call that was open is known now");
+                    return;
+                }
+                Err((open, _)) => ran = open,
+            }
+        }
+    }
+}
