@@ -38,6 +38,7 @@ mod terminate;
 mod trial;
 mod trouble;
 mod truncate;
+mod types;
 mod unalter;
 mod unreachable;
 mod value;

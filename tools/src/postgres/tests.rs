@@ -7,6 +7,7 @@ mod check;
 #[expect(unreachable_pub, reason = "the file is public in another package")]
 mod cluster;
 mod describe;
+mod exact_types;
 mod generator;
 mod hostile;
 mod others;
