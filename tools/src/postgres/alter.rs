@@ -10,7 +10,8 @@ use tokio_postgres::types::Type;
 
 use super::CREDENTIAL;
 use super::catalog::{self, Relation, cell};
-use super::ddl::{self, Asked, Change, Fate};
+use super::ddl::{self, Asked, Change};
+use super::exact::{self, Meant};
 use super::inverse::{self, Before, Step};
 use super::session::{Mode, Session, Tx};
 use super::{quarantine, shape, subject};
@@ -106,14 +107,7 @@ impl TypedTool for PostgresAlter {
         let steps = state.apply(&tx, &asked).await?;
         let undo = match state.exact {
             Err(_) => None,
-            Ok(()) => Some(UndoPlan {
-                tool: "postgres_unalter".into(),
-                args: json!({ "target": args.target, "steps": steps, "was": state.before.as_ref().map(|b| b.shape),
-                              "sql": args.sql }),
-                expects: inverse::left(&tx, &steps).await?,
-                until: None,
-                lossy: Vec::new(),
-            }),
+            Ok(()) => Some(state.undo(&tx, args, &steps).await?),
         };
         let id = tx.id().await?;
         let committed = tx.commit().await;
@@ -151,15 +145,17 @@ impl State {
             Change::Index(name) | Change::Table { name, .. } => Some(catalog::relation(tx, name).await?),
             Change::Schema(_) | Change::Relation { .. } | Change::Type(_) => None,
         };
+        let meant = Meant::of(tx, change).await?;
         let path = shape::harden(tx).await?;
+        let displaces = meant.displaces(tx, change, relation.as_ref()).await?;
         let mut state = Self {
             path,
             relation,
             before: None,
             bytes: 0,
             estimate: 0,
-            exact: Ok(()),
-            fingerprint: Digest::of(&json!([sql])),
+            exact: displaces,
+            fingerprint: Digest::of(&json!([sql, displaces.is_ok()])),
         };
         if let Some(relation) = state.relation.clone() {
             alterable(tx, &relation).await?;
@@ -171,7 +167,8 @@ impl State {
             let kin: bool = cell(row, 2)?;
             let one = shape::contents(tx, std::slice::from_ref(&relation), 0).await?;
             let empty = !one.truncated && relation.kind == 'r';
-            state.exact = exact(change, kin || relation.kind != 'r', empty);
+            let fills = meant.fills(tx).await?;
+            state.exact = displaces.and(exact::inverse(change, kin || relation.kind != 'r', empty, fills));
             if *runs_others_code {
                 state.exact =
                     Err("it runs a function, operator or cast that is not built in, and that may change anything");
@@ -190,6 +187,15 @@ impl State {
             state.before = Some(before);
         }
         Ok(state)
+    }
+
+    /// How a change is taken back that was just made, after trying that where it costs nothing.
+    async fn undo(&self, tx: &Tx<'_>, args: &Args, steps: &[Step]) -> Result<UndoPlan, ToolError> {
+        let was = self.before.as_ref().map(|before| before.shape);
+        inverse::prove(tx, steps, was).await?;
+        let left = inverse::left(tx, steps).await?;
+        let args = json!({ "target": args.target, "steps": steps, "was": was, "sql": args.sql, "things": left.things });
+        Ok(UndoPlan { tool: "postgres_unalter".into(), args, expects: left.digest, until: None, lossy: Vec::new() })
     }
 
     async fn preflight(
@@ -323,16 +329,6 @@ async fn alterable(tx: &Tx<'_>, relation: &Relation) -> Result<(), ToolError> {
     match tx.value::<bool>(sql, &[(&relation.oid, Type::OID)]).await? {
         true => Ok(()),
         false => Err(subject::foreign_owner(tx, &shown_name, &relation.owner)),
-    }
-}
-
-/// Whether the inverse is exact, or why not.
-fn exact(change: &Change, kin: bool, empty: bool) -> Result<(), &'static str> {
-    match change {
-        Change::Table { fate: Fate::Final, .. } => Err("no exact inverse of it is known"),
-        Change::Table { fate: Fate::WhileEmpty, .. } if !empty => Err("it computes values for the rows that are there"),
-        Change::Table { .. } | Change::Index(_) if kin => Err("it reaches into partitions or tables that inherit"),
-        _ => Ok(()),
     }
 }
 

@@ -3,8 +3,9 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTableOperation, BinaryOperator, ColumnOption, DataType, Expr, ObjectName, SchemaName,
-    Statement, UserDefinedTypeRepresentation, Value, visit_expressions,
+    AlterColumnOperation, AlterTableOperation, BinaryOperator, ColumnOption, DataType, Expr, ObjectName,
+    RenameTableNameKind, SchemaName, Statement, TableConstraint, UserDefinedTypeRepresentation, Value,
+    visit_expressions,
 };
 
 use super::catalog::quote;
@@ -23,16 +24,18 @@ pub(super) enum Change {
     /// It makes an index on a table, named as SQL.
     Index(String),
     /// It alters a table, named as SQL.
-    Table { name: String, fate: Fate, rewrites: bool },
+    Table { name: String, fate: Fate, rewrites: bool, adds: Vec<String>, renamed: Option<String> },
 }
 
 /// Whether what is done to a table can be undone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fate {
     /// Always.
     Exact,
     /// While the table is empty: it computes values for the rows that are there.
     WhileEmpty,
+    /// It makes an index into a part of a constraint, which takes the index along when it goes.
+    TakesIndex,
     /// No inverse is known.
     Final,
 }
@@ -132,16 +135,17 @@ fn change(statement: &Statement) -> Result<Change, ToolError> {
         Statement::AlterTable(alter) => {
             let name = named(&alter.name).ok_or_else(not_offered)?;
             let (mut fate, mut rewrites) = (Fate::Exact, false);
+            let (mut adds, mut renamed) = (Vec::new(), None);
             for operation in &alter.operations {
                 let (one, rewriting) = operation_of(operation)?;
                 rewrites |= rewriting;
-                fate = match (fate, one) {
-                    (Fate::Final, _) | (_, Fate::Final) => Fate::Final,
-                    (Fate::WhileEmpty, _) | (_, Fate::WhileEmpty) => Fate::WhileEmpty,
-                    _ => Fate::Exact,
-                };
+                fate = fate.max(one);
+                adds.extend(added_type(operation));
+                if let AlterTableOperation::RenameTable { table_name: RenameTableNameKind::To(to) } = operation {
+                    renamed = named(to);
+                }
             }
-            Change::Table { name, fate, rewrites }
+            Change::Table { name, fate, rewrites, adds, renamed }
         }
         _ => return Err(not_offered()),
     })
@@ -169,6 +173,10 @@ fn operation_of(operation: &AlterTableOperation) -> Result<(Fate, bool), ToolErr
             let serial = column_def.data_type.to_string().to_ascii_lowercase().contains("serial");
             (if computes || serial { Fate::WhileEmpty } else { Fate::Exact }, computes || serial)
         }
+        Op::AddConstraint {
+            constraint: TableConstraint::PrimaryKeyUsingIndex(_) | TableConstraint::UniqueUsingIndex(_),
+            ..
+        } => (Fate::TakesIndex, false),
         Op::AddConstraint { .. } | Op::RenameColumn { .. } | Op::RenameTable { .. } | Op::RenameConstraint { .. } => {
             (Fate::Exact, false)
         }
@@ -179,6 +187,16 @@ fn operation_of(operation: &AlterTableOperation) -> Result<(Fate, bool), ToolErr
         },
         _ => (Fate::Final, true),
     })
+}
+
+/// The type of a column that is added without a default of its own, where that is somebody's: it may have one.
+fn added_type(operation: &AlterTableOperation) -> Option<String> {
+    let AlterTableOperation::AddColumn { column_def, .. } = operation else { return None };
+    let sets = column_def.options.iter().any(|option| matches!(option.option, ColumnOption::Default(_)));
+    match &column_def.data_type {
+        DataType::Custom(name, _) if !sets => named(name),
+        _ => None,
+    }
 }
 
 fn is_null(value: &Expr) -> bool {

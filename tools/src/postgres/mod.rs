@@ -15,6 +15,8 @@ mod ddl;
 mod dependents;
 mod describe;
 mod drop;
+mod exact;
+mod footprint;
 mod guard;
 mod inverse;
 mod involved;

@@ -16,6 +16,7 @@ mod schema_accidents;
 mod schema_generated;
 mod schema_laws;
 mod schema_shape;
+mod schema_since;
 mod schema_world;
 mod terminate;
 mod tls;
