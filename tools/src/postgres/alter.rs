@@ -11,7 +11,8 @@ use tokio_postgres::types::Type;
 use super::CREDENTIAL;
 use super::catalog::{self, Relation, cell};
 use super::code::{self, Code};
-use super::ddl::{self, Asked, Change, Fate};
+use super::ddl::{self, Asked, Change};
+use super::exact::{self, Meant};
 use super::inverse::{self, Before, Step};
 use super::session::{Mode, Session, Tx};
 use super::{quarantine, shape, subject};
@@ -117,14 +118,7 @@ impl TypedTool for PostgresAlter {
         let steps = state.apply(&tx, &asked).await?;
         let undo = match state.exact {
             Err(_) => None,
-            Ok(()) => Some(UndoPlan {
-                tool: "postgres_unalter".into(),
-                args: json!({ "target": args.target, "steps": steps, "was": state.before.as_ref().map(|b| b.shape),
-                              "sql": args.sql }),
-                expects: inverse::left(&tx, &steps).await?,
-                until: None,
-                lossy: Vec::new(),
-            }),
+            Ok(()) => Some(state.undo(&tx, args, &steps).await?),
         };
         let id = tx.id().await?;
         let committed = tx.commit().await;
@@ -166,15 +160,17 @@ impl State {
         };
         let oids: Vec<u32> = relation.iter().map(|relation| relation.oid).collect();
         let code = code::of_change(tx, uses, &oids).await?;
+        let meant = Meant::of(tx, change).await?;
         let path = shape::harden(tx).await?;
+        let displaces = meant.displaces(tx, change, relation.as_ref()).await?;
         let mut state = Self {
             path,
             relation,
             before: None,
             bytes: 0,
             estimate: 0,
-            exact: Ok(()),
-            fingerprint: Digest::of(&json!([sql, code.first().map(|_| code.digest)])),
+            exact: displaces.map_err(Cow::Borrowed),
+            fingerprint: Digest::of(&json!([sql, displaces.is_ok(), code.first().map(|_| code.digest)])),
             code,
         };
         if let Some(first) = state.code.first() {
@@ -191,7 +187,8 @@ impl State {
             let kin: bool = cell(row, 2)?;
             let one = super::contents::contents(tx, std::slice::from_ref(&relation), 0).await?;
             let empty = !one.truncated && relation.kind == 'r';
-            let known = exact(change, kin || relation.kind != 'r', empty).map_err(Cow::Borrowed);
+            let fills = meant.fills(tx).await?;
+            let known = exact::inverse(change, kin || relation.kind != 'r', empty, fills).map_err(Cow::Borrowed);
             state.exact = state.exact.and(known);
             if tx.server.version >= 180_000 && matches!(change, Change::Table { .. }) {
                 state.exact = Err("this version names the constraints behind NOT NULL".into());
@@ -208,6 +205,15 @@ impl State {
             state.before = Some(before);
         }
         Ok(state)
+    }
+
+    /// How a change is taken back that was just made, after trying that where it costs nothing.
+    async fn undo(&self, tx: &Tx<'_>, args: &Args, steps: &[Step]) -> Result<UndoPlan, ToolError> {
+        let was = self.before.as_ref().map(|before| before.shape);
+        inverse::prove(tx, steps, was).await?;
+        let left = inverse::left(tx, steps).await?;
+        let args = json!({ "target": args.target, "steps": steps, "was": was, "sql": args.sql, "things": left.things });
+        Ok(UndoPlan { tool: "postgres_unalter".into(), args, expects: left.digest, until: None, lossy: Vec::new() })
     }
 
     async fn preflight(
@@ -349,16 +355,6 @@ async fn alterable(tx: &Tx<'_>, relation: &Relation) -> Result<(), ToolError> {
     match tx.value::<bool>(sql, &[(&relation.oid, Type::OID)]).await? {
         true => Ok(()),
         false => Err(subject::foreign_owner(tx, &shown_name, &relation.owner)),
-    }
-}
-
-/// Whether the inverse is exact, or why not.
-fn exact(change: &Change, kin: bool, empty: bool) -> Result<(), &'static str> {
-    match change {
-        Change::Table { fate: Fate::Final, .. } => Err("no exact inverse of it is known"),
-        Change::Table { fate: Fate::WhileEmpty, .. } if !empty => Err("it computes values for the rows that are there"),
-        Change::Table { .. } | Change::Index(_) if kin => Err("it reaches into partitions or tables that inherit"),
-        _ => Ok(()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! One change of schema, told from its text: what it adds or alters, and whether its inverse can be derived.
 
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTableOperation, ColumnOption, Expr, ObjectName, SchemaName, Statement,
-    UserDefinedTypeRepresentation, Value,
+    AlterColumnOperation, AlterTableOperation, ColumnOption, DataType, Expr, ObjectName, RenameTableNameKind,
+    SchemaName, Statement, TableConstraint, UserDefinedTypeRepresentation, Value,
 };
 
 use super::catalog::quote;
@@ -22,16 +22,18 @@ pub(super) enum Change {
     /// It makes an index on a table, named as SQL.
     Index(String),
     /// It alters a table, named as SQL.
-    Table { name: String, fate: Fate, rewrites: bool },
+    Table { name: String, fate: Fate, rewrites: bool, adds: Vec<String>, renamed: Option<String> },
 }
 
 /// Whether what is done to a table can be undone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fate {
     /// Always.
     Exact,
     /// While the table is empty: it computes values for the rows that are there.
     WhileEmpty,
+    /// It makes an index into a part of a constraint, which takes the index along when it goes.
+    TakesIndex,
     /// No inverse is known.
     Final,
 }
@@ -114,16 +116,17 @@ fn change(statement: &Statement) -> Result<Change, ToolError> {
         Statement::AlterTable(alter) => {
             let name = named(&alter.name).ok_or_else(not_offered)?;
             let (mut fate, mut rewrites) = (Fate::Exact, false);
+            let (mut adds, mut renamed) = (Vec::new(), None);
             for operation in &alter.operations {
                 let (one, rewriting) = operation_of(operation)?;
                 rewrites |= rewriting;
-                fate = match (fate, one) {
-                    (Fate::Final, _) | (_, Fate::Final) => Fate::Final,
-                    (Fate::WhileEmpty, _) | (_, Fate::WhileEmpty) => Fate::WhileEmpty,
-                    _ => Fate::Exact,
-                };
+                fate = fate.max(one);
+                adds.extend(added_type(operation));
+                if let AlterTableOperation::RenameTable { table_name: RenameTableNameKind::To(to) } = operation {
+                    renamed = named(to);
+                }
             }
-            Change::Table { name, fate, rewrites }
+            Change::Table { name, fate, rewrites, adds, renamed }
         }
         _ => return Err(not_offered()),
     })
@@ -151,6 +154,10 @@ fn operation_of(operation: &AlterTableOperation) -> Result<(Fate, bool), ToolErr
             let serial = column_def.data_type.to_string().to_ascii_lowercase().contains("serial");
             (if computes || serial { Fate::WhileEmpty } else { Fate::Exact }, computes || serial)
         }
+        Op::AddConstraint {
+            constraint: TableConstraint::PrimaryKeyUsingIndex(_) | TableConstraint::UniqueUsingIndex(_),
+            ..
+        } => (Fate::TakesIndex, false),
         Op::AddConstraint { .. } | Op::RenameColumn { .. } | Op::RenameTable { .. } | Op::RenameConstraint { .. } => {
             (Fate::Exact, false)
         }
@@ -161,6 +168,16 @@ fn operation_of(operation: &AlterTableOperation) -> Result<(Fate, bool), ToolErr
         },
         _ => (Fate::Final, true),
     })
+}
+
+/// The type of a column that is added without a default of its own, where that is somebody's: it may have one.
+fn added_type(operation: &AlterTableOperation) -> Option<String> {
+    let AlterTableOperation::AddColumn { column_def, .. } = operation else { return None };
+    let sets = column_def.options.iter().any(|option| matches!(option.option, ColumnOption::Default(_)));
+    match &column_def.data_type {
+        DataType::Custom(name, _) if !sets => named(name),
+        _ => None,
+    }
 }
 
 fn is_null(value: &Expr) -> bool {

@@ -1,6 +1,8 @@
 //! The inverse of a change of schema, derived from what it really changed: the difference of a table before and after, or
 //! the id of what came to be.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -8,6 +10,7 @@ use tokio_postgres::types::Type;
 
 use super::catalog::{self, Relation, cell, quote};
 use super::code::{self, Doing};
+use super::footprint::{self, Footprint, Thing};
 use super::session::Tx;
 use super::shape;
 use crate::contract::{Digest, ToolError};
@@ -113,6 +116,19 @@ impl Step {
         }
     }
 
+    /// What it removes.
+    async fn removes(&self, tx: &Tx<'_>) -> Result<Option<Thing>, ToolError> {
+        let (class, id, part) = match self {
+            Self::Schema { oid } => ("pg_namespace", *oid, 0),
+            Self::Relation { oid } => ("pg_class", *oid, 0),
+            Self::Type { oid } => ("pg_type", *oid, 0),
+            Self::Constraint { oid, name: None, .. } => ("pg_constraint", *oid, 0),
+            Self::Added { table, number } => ("pg_class", *table, i32::from(*number)),
+            _ => return Ok(None),
+        };
+        Ok(Some(Thing { class: footprint::class(tx, class).await?, id, part }))
+    }
+
     /// What must be as it was left before the step is taken: destroying rows or values is no way back.
     pub(super) async fn left(&self, tx: &Tx<'_>) -> Result<Value, ToolError> {
         match self {
@@ -121,12 +137,8 @@ impl Step {
                 Ok(json!([oid, name]))
             }
             Self::Type { oid } => {
-                let sql = "SELECT pg_catalog.jsonb_build_array(t.typname, t.typowner, t.typacl::text, (SELECT \
-                    pg_catalog.jsonb_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e \
-                    WHERE e.enumtypid = t.oid))::text FROM pg_catalog.pg_type t WHERE t.oid = $1";
-                let rows = tx.rows(sql, &[(oid, Type::OID)]).await?;
-                let row = rows.first().ok_or_else(|| ToolError::changed("the type is gone"))?;
-                Ok(json!([oid, cell::<String>(row, 0)?]))
+                let name = name_in(tx, "pg_type", "typname", *oid).await?;
+                Ok(json!([oid, name]))
             }
             Self::Relation { oid } => {
                 let relation = catalog::relation_of(tx, *oid).await?;
@@ -232,14 +244,57 @@ async fn column_name(tx: &Tx<'_>, table: u32, number: i16) -> Result<String, Too
     column.map(|column| column.name).ok_or_else(|| ToolError::changed("the column is gone already"))
 }
 
-/// Moves when anything that the steps would take back was touched since.
-pub(super) async fn left(tx: &Tx<'_>, steps: &[Step]) -> Result<Digest, ToolError> {
-    let mut seen = Vec::new();
+/// What a change left.
+pub(super) struct Left {
+    /// Moves when anything that the steps would take back was touched since, or something came to it.
+    pub digest: Digest,
+    /// What the steps remove, with all that refers to it.
+    pub things: BTreeSet<Thing>,
+}
+
+/// What is left of a change that these steps would take back.
+pub(super) async fn left(tx: &Tx<'_>, steps: &[Step]) -> Result<Left, ToolError> {
+    let (mut seen, mut removed) = (Vec::new(), Vec::new());
     let mut oids: Vec<u32> = steps.iter().filter_map(Step::relation).collect();
     oids.dedup();
     code::of_relations(tx, &oids, Doing::Rebuilding).await?.refuse("not taken back")?;
     for step in steps {
         seen.push(json!([step, step.left(tx).await?]));
+        removed.extend(step.removes(tx).await?);
     }
-    Ok(Digest::of(&json!({ "steps": seen, "shape": shape::shape(tx, &oids).await? })))
+    let Footprint { things, digest } = footprint::of(tx, &removed).await?;
+    let shape = shape::shape(tx, &oids).await?;
+    Ok(Left { digest: Digest::of(&json!({ "steps": seen, "shape": shape, "footprint": digest })), things })
+}
+
+/// Takes all steps back, and refuses where they do not lead to the table as it `was`.
+pub(super) async fn take_back(tx: &Tx<'_>, steps: &[Step], was: Option<Digest>) -> Result<(), ToolError> {
+    for step in steps {
+        step.take(tx).await?;
+    }
+    let Some(was) = was.filter(|_| !matches!(steps, [Step::Relation { .. }])) else { return Ok(()) };
+    let mut oids: Vec<u32> = steps.iter().filter_map(Step::relation).collect();
+    oids.dedup();
+    match shape::shape(tx, &oids).await? == was {
+        true => Ok(()),
+        false => Err(ToolError::failed("the steps back do not lead to the table as it was, so none was kept")),
+    }
+}
+
+/// Takes a change back right after it was made, and makes it as it was again: only that shows that it can be done. What
+/// removes something would wait for more locks than the change itself, and what looks for NULLs would read the whole table.
+pub(super) async fn prove(tx: &Tx<'_>, steps: &[Step], was: Option<Digest>) -> Result<(), ToolError> {
+    let costs_nothing = |step: &Step| match step {
+        Step::Name { .. } | Step::Column { .. } | Step::Default { .. } => true,
+        Step::Constraint { name, .. } => name.is_some(),
+        Step::NotNull { not_null, .. } => !not_null,
+        Step::Schema { .. } | Step::Relation { .. } | Step::Type { .. } | Step::Added { .. } => false,
+    };
+    if !steps.iter().all(costs_nothing) {
+        return Ok(());
+    }
+    tx.run("SAVEPOINT mollyguard_back").await?;
+    let tried = take_back(tx, steps, was).await;
+    tx.run("ROLLBACK TO SAVEPOINT mollyguard_back; RELEASE SAVEPOINT mollyguard_back").await?;
+    tried.map_err(|error| ToolError::refused(format!("not run: taking it back was tried, and failed: {error}")))
 }

@@ -6,6 +6,7 @@ use tokio_postgres::types::Type;
 
 use super::catalog::{cell, quote};
 use super::session::Tx;
+use super::types::{self, Form, Makeup};
 use crate::contract::{Target, ToolError};
 use crate::text::shown;
 
@@ -55,25 +56,39 @@ pub(super) struct Field {
     pub generated: bool,
     /// Its default draws from a sequence, or gives another value each time.
     pub unsteady: bool,
+    /// What its type is made of.
+    makeup: Makeup,
 }
 
 impl Field {
     /// The column's value as text, exactly.
     pub(super) fn text(&self) -> String {
-        let name = quote(&self.name);
-        // By name it would be another thing as soon as that is renamed.
-        let by_id = if self.is_reference() { "::pg_catalog.oid" } else { "" };
-        format!("t.{name}{by_id}::pg_catalog.text")
+        let value = format!("t.{}", quote(&self.name));
+        match self.makeup.form {
+            Form::Cast => format!("{value}::pg_catalog.text"),
+            // A row of nothing but nulls is null to IS NULL, and still a row.
+            Form::Printed => {
+                format!("CASE WHEN pg_catalog.num_nulls({value}) = 0 THEN pg_catalog.concat({value}) END")
+            }
+            Form::Id => format!("{value}::pg_catalog.oid::pg_catalog.text"),
+            Form::Ids => format!("{value}::pg_catalog.oid[]::pg_catalog.text"),
+            Form::Number => format!("{value}::pg_catalog.int4::pg_catalog.text"),
+        }
     }
 
     /// Text as the column's value.
     pub(super) fn value(&self, text: &str) -> String {
-        let by_id = if self.is_reference() { "::pg_catalog.oid" } else { "" };
-        format!("{text}{by_id}::{}", self.kind)
-    }
-
-    fn is_reference(&self) -> bool {
-        self.builtin && self.kind.starts_with("reg") && !self.kind.ends_with("[]")
+        let kind = &self.kind;
+        match self.makeup.form {
+            // It is read by the type's own input function: a cast from text may be somebody's.
+            Form::Printed if !self.makeup.own => format!(
+                "(SELECT x.v FROM pg_catalog.json_to_record(pg_catalog.json_build_object('v', {text})) AS x (v {kind}))"
+            ),
+            Form::Cast | Form::Printed => format!("{text}::{kind}"),
+            Form::Id => format!("{text}::pg_catalog.oid::{kind}"),
+            Form::Ids => format!("{text}::pg_catalog.oid[]::{kind}"),
+            Form::Number => format!("{text}::pg_catalog.int4::{kind}"),
+        }
     }
 }
 
@@ -99,6 +114,14 @@ impl Layout {
         self.columns.iter().filter(|column| !column.generated)
     }
 
+    /// A digest of the row's bytes, whatever its values look like as text.
+    pub(super) fn bytes(&self) -> String {
+        let sent =
+            self.stored().filter(|column| column.makeup.sends).map(|column| format!("t.{}", quote(&column.name)));
+        let sent = sent.collect::<Vec<_>>().join(", ");
+        format!("pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.record_send(ROW({sent}))), 'hex'), 32)")
+    }
+
     /// The columns that tell its rows apart.
     pub(super) fn key(&self) -> impl Iterator<Item = &Field> {
         self.key.iter().filter_map(|at| self.columns.get(*at))
@@ -122,7 +145,10 @@ impl Layout {
         } else if !self.triggers.is_empty() && !self.owned {
             "has triggers, which only its owner can keep from running when rows are put back"
         } else {
-            return None;
+            return self.stored().find_map(|column| {
+                let reason = column.makeup.obstacle?;
+                Some(format!("{name} has the column {}, which {reason}", shown(&column.name)))
+            });
         };
         Some(format!("{name} {reason}"))
     }
@@ -178,12 +204,17 @@ const TRIGGERS: &str = "SELECT t.tgrelid, t.tgname::text, t.tgenabled::text FROM
 /// The tables of these ids, by schema and name. To be read under PostgreSQL's own search path: types are named by it.
 pub(super) async fn layouts(tx: &Tx<'_>, oids: &[u32]) -> Result<Vec<Layout>, ToolError> {
     let param = [(&oids as _, Type::OID_ARRAY)];
+    let mut makeups = types::makeups(tx, oids).await?;
     let mut columns: BTreeMap<u32, Vec<Field>> = BTreeMap::new();
     for row in &tx.rows(COLUMNS, &param).await? {
         let default: String = cell(row, 7)?;
         let draws: bool = cell(row, 6)?;
-        columns.entry(cell(row, 0)?).or_default().push(Field {
-            number: cell(row, 1)?,
+        let (oid, number): (u32, i16) = (cell(row, 0)?, cell(row, 1)?);
+        let makeup =
+            makeups.remove(&(oid, number)).ok_or_else(|| ToolError::changed("the columns changed meanwhile"))?;
+        columns.entry(oid).or_default().push(Field {
+            number,
+            makeup,
             name: cell(row, 2)?,
             kind: cell(row, 3)?,
             builtin: cell(row, 4)?,

@@ -11,6 +11,7 @@ use super::layout::{self, Layout};
 use super::rows::{self, Images, RowImage, TableImage};
 use super::sequences;
 use super::session::Tx;
+use super::types;
 use super::watch::{Touched, Watch};
 use crate::contract::ToolError;
 use crate::sql::Verb;
@@ -37,24 +38,41 @@ const WAYS: [&[Step]; 4] = [
     &[Step::Update, Step::Delete, Step::Insert],
 ];
 
-/// Names and types are read under PostgreSQL's own search path, and code of the database runs under the role's.
+/// Names and types are read under PostgreSQL's own search path and in one form, and code of the database runs under the
+/// role's settings.
 pub(super) struct Paths {
-    role: String,
+    role: Vec<String>,
 }
+
+/// What decides how values read and write as text, besides what every transaction of ours sets.
+const FORMATS: [(&str, &str); 4] =
+    [("lc_monetary", "C"), ("xmloption", "content"), ("array_nulls", "on"), ("quote_all_identifiers", "off")];
 
 impl Paths {
     pub(super) async fn of(tx: &Tx<'_>) -> Result<Self, ToolError> {
-        let sql = "SELECT pg_catalog.current_setting('search_path')";
-        Ok(Self { role: tx.value(sql, &[]).await? })
+        let setting = |name: &str| format!("pg_catalog.current_setting('{name}')");
+        let formats = FORMATS.map(|(name, _)| setting(name)).join(", ");
+        Ok(Self { role: tx.value(&format!("SELECT ARRAY[{}, {formats}]", setting("search_path")), &[]).await? })
     }
 
+    /// Everything as the role has it: what it sends runs like this.
     pub(super) async fn role(&self, tx: &Tx<'_>) -> Result<(), ToolError> {
+        let names = std::iter::once("search_path").chain(FORMATS.map(|(name, _)| name));
+        let set = names.enumerate().map(|(at, name)| format!("pg_catalog.set_config('{name}', $1[{}], true)", at + 1));
+        let sql = format!("SELECT {}", set.collect::<Vec<_>>().join(", "));
+        tx.rows(&sql, &[(&self.role as _, Type::TEXT_ARRAY)]).await.map(drop)
+    }
+
+    /// The role's search path, and our forms: rows are written like this.
+    async fn rows(&self, tx: &Tx<'_>) -> Result<(), ToolError> {
+        let path = self.role.first().cloned().unwrap_or_default();
         let sql = "SELECT pg_catalog.set_config('search_path', $1, true)";
-        tx.rows(sql, &[(&self.role as _, Type::TEXT)]).await.map(drop)
+        tx.rows(sql, &[(&path as _, Type::TEXT)]).await.map(drop)
     }
 
     pub(super) async fn own(&self, tx: &Tx<'_>) -> Result<(), ToolError> {
-        tx.run("SET LOCAL search_path = pg_catalog, pg_temp").await
+        let formats = FORMATS.map(|(name, value)| format!("; SET LOCAL {name} = '{value}'")).concat();
+        tx.run(&format!("SET LOCAL search_path = pg_catalog, pg_temp{formats}")).await
     }
 }
 
@@ -62,6 +80,14 @@ impl Paths {
 pub(super) async fn tables(tx: &Tx<'_>, images: &Images) -> Result<Vec<Layout>, ToolError> {
     let mut found: BTreeMap<u32, Layout> =
         layout::layouts(tx, &images.oids()).await?.into_iter().map(|layout| (layout.oid, layout)).collect();
+    let types = match images.types.is_empty() {
+        true => Vec::new(),
+        false => types::images(tx, &images.oids()).await?,
+    };
+    if let Some(other) = images.types.iter().find(|then| !then.holds_in(&types)) {
+        let what = format!("the type {} is no longer as it was", shown(&other.name));
+        return Err(ToolError::refused(format!("the rows cannot be put back: {what}")));
+    }
     let mut tables = Vec::new();
     for image in &images.tables {
         let name = format!("{}.{}", shown(&image.schema), shown(&image.table));
@@ -82,7 +108,8 @@ pub(super) async fn now(tx: &Tx<'_>, layouts: &[Layout], images: &Images) -> Res
         let keys: Vec<Vec<String>> = image.rows.iter().map(|row| row.key.clone()).collect();
         tables.push(TableImage::of(layout, rows::current(tx, layout, &keys).await?));
     }
-    Ok(Images { tables, sequences: sequences::again(tx, &images.sequences).await? })
+    let types = types::images(tx, &images.oids()).await?;
+    Ok(Images { tables, sequences: sequences::again(tx, &images.sequences).await?, types })
 }
 
 /// Puts rows and sequences back, and leaves the transaction as it was where that does not come out right: why. The
@@ -202,7 +229,7 @@ impl Work<'_, '_> {
             now.iter().zip(&image.rows).filter(|(now, then)| now != then).collect();
         let missing = || pairs.iter().filter(|(now, _)| now.row.is_none()).map(|(_, then)| *then);
         let extra = || pairs.iter().filter(|(_, then)| then.row.is_none()).map(|(now, _)| *now);
-        self.paths.role(self.tx).await?;
+        self.paths.rows(self.tx).await?;
         match step {
             Step::Insert => {
                 let rows: Vec<_> = missing().collect();

@@ -11,6 +11,7 @@ use super::catalog::{cell, quote};
 use super::layout::{Field, Layout};
 use super::sequences::SequenceImage;
 use super::session::Tx;
+use super::types::TypeImage;
 use crate::contract::ToolError;
 
 /// A column's values, by row; `None` is NULL.
@@ -24,6 +25,9 @@ pub(super) struct RowImage {
     pub key: Vec<String>,
     /// The values of the stored columns as text, or null: no such row.
     pub row: Option<Texts>,
+    /// A digest of the stored columns' bytes: two values can have one text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<String>,
 }
 
 /// Some rows of one table.
@@ -52,12 +56,20 @@ pub(super) struct Images {
     pub tables: Vec<TableImage>,
     /// The sequences that moved.
     pub sequences: Vec<SequenceImage>,
+    /// What the rows' text relies on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<TypeImage>,
 }
 
 impl RowImage {
+    /// That there is no row of this key.
+    pub(super) const fn none(key: Vec<String>) -> Self {
+        Self { key, row: None, bytes: None }
+    }
+
     /// About how many bytes it takes.
     pub(super) fn weight(&self) -> u64 {
-        let values = self.row.iter().flatten().flatten().chain(&self.key);
+        let values = self.row.iter().flatten().flatten().chain(&self.key).chain(&self.bytes);
         16 + values.map(|value| value.len() as u64 + 4).sum::<u64>()
     }
 }
@@ -89,7 +101,8 @@ fn named<'a>(fields: impl Iterator<Item = &'a Field>) -> Vec<(String, String)> {
 impl Images {
     /// About how many bytes they take.
     pub(super) fn weight(&self) -> u64 {
-        self.tables.iter().flat_map(|table| &table.rows).map(RowImage::weight).sum()
+        let rows = self.tables.iter().flat_map(|table| &table.rows).map(RowImage::weight);
+        rows.chain(self.types.iter().map(TypeImage::weight)).sum()
     }
 
     /// The ids of the tables.
@@ -98,18 +111,21 @@ impl Images {
     }
 }
 
-/// What to select for an image: the key's columns, then the stored ones.
+/// What to select for an image: the digest of the bytes, the key's columns, then the stored ones.
 pub(super) fn selection(layout: &Layout) -> String {
-    layout.key().chain(layout.stored()).map(Field::text).collect::<Vec<_>>().join(", ")
+    let texts = layout.key().chain(layout.stored()).map(Field::text);
+    std::iter::once(layout.bytes()).chain(texts).collect::<Vec<_>>().join(", ")
 }
 
 /// The image of a row selected so, from the column `at` on.
 pub(super) fn image(layout: &Layout, row: &Row, at: usize) -> Result<RowImage, ToolError> {
     let keys = layout.key.len();
+    let bytes = cell(row, at)?;
+    let at = at + 1;
     let key = (at..at + keys).map(|at| cell(row, at)).collect::<Result<_, _>>()?;
     let stored = layout.stored().count();
     let values = (at + keys..at + keys + stored).map(|at| cell(row, at)).collect::<Result<_, _>>()?;
-    Ok(RowImage { key, row: Some(values) })
+    Ok(RowImage { key, row: Some(values), bytes: Some(bytes) })
 }
 
 /// Lists as parameters, and how they are unnested under the names `k0`, `k1` …
@@ -171,7 +187,7 @@ pub(super) async fn current(tx: &Tx<'_>, layout: &Layout, keys: &[Vec<String>]) 
             found.insert(image.key.clone(), image);
         }
     }
-    Ok(keys.iter().map(|key| found.remove(key).unwrap_or_else(|| RowImage { key: key.clone(), row: None })).collect())
+    Ok(keys.iter().map(|key| found.remove(key).unwrap_or_else(|| RowImage::none(key.clone()))).collect())
 }
 
 /// Takes rows of these keys away; how many there were.

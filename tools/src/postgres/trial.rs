@@ -17,6 +17,7 @@ use super::query;
 use super::rows::{Images, RowImage, TableImage};
 use super::sequences::{self, SequenceImage};
 use super::session::Tx;
+use super::types;
 use super::value;
 use super::watch::{Counts, Found, Touched, Watch};
 use crate::contract::{Digest, ToolError};
@@ -322,6 +323,10 @@ impl Gathering<'_, '_> {
                 images.1.tables.push(TableImage::of(&layout, is));
             }
         }
+        if !images.0.tables.is_empty() {
+            images.0.types = types::images(tx, &images.0.oids()).await?;
+            images.1.types.clone_from(&images.0.types);
+        }
         let (weight, most) = (images.0.weight() + images.1.weight(), tx.site().limits.undo_bytes);
         if weight > most {
             obstacles.push(format!(
@@ -363,7 +368,7 @@ fn digest(found: &Found, unsteady: bool) -> Value {
     let mut after: Vec<Digest> = Vec::new();
     for (was, is) in found.was.iter().zip(&found.is) {
         if was.row.is_some() {
-            before.push(json!([was.key, was.row]));
+            before.push(json!([was.key, was.row, was.bytes]));
         }
         if unsteady {
             continue;

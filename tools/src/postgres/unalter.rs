@@ -1,9 +1,12 @@
 //! `postgres_unalter`: takes a change of schema back, step by step, unless something was written into what it added.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::footprint::{self, Thing};
 use super::inverse::{self, Step};
 use super::session::{Mode, Session, Tx};
 use super::{CREDENTIAL, alter, code, shape};
@@ -29,6 +32,9 @@ pub(super) struct Args {
     was: Option<Digest>,
     /// The statement that is taken back, for making the change again.
     sql: String,
+    /// What it added, with all that referred to it right after.
+    #[serde(default)]
+    things: BTreeSet<Thing>,
 }
 
 /// What was taken back.
@@ -65,14 +71,15 @@ impl TypedTool for PostgresUnalter {
         let (whereabouts, database) = (session.whereabouts(), session.database());
         let tx = session.begin(Mode::Trial).await?;
         shape::harden(&tx).await?;
-        let fingerprint = inverse::left(&tx, &args.steps).await?;
+        let left = inverse::left(&tx, &args.steps).await?;
+        nothing_came(&tx, args, &left.things).await?;
         let target = match args.steps.iter().find_map(Step::relation) {
             Some(oid) => super::catalog::relation_of(&tx, oid).await?.target(&tx),
             None => database,
         };
         let events = code::of_events(&tx).await?;
         tx.rollback().await?;
-        let what = "what it adds holds nothing that was written since";
+        let what = "what it adds holds nothing that was written since, and nothing came to it";
         let mut preflight = Preflight {
             targets: vec![target],
             blast_radius: BlastRadius::one(Scope::Resource),
@@ -80,7 +87,7 @@ impl TypedTool for PostgresUnalter {
             destroys_recovery: false,
             evidence: vec![whereabouts, Evidence::seen(About::State, what, "the catalogue")],
             alternative: None,
-            fingerprint,
+            fingerprint: left.digest,
             summary: format!("take a change of schema back in {}", count(args.steps.len() as u64, "step")),
             pre_image: None,
         };
@@ -95,14 +102,11 @@ impl TypedTool for PostgresUnalter {
         let mut oids: Vec<u32> = args.steps.iter().filter_map(Step::relation).collect();
         oids.dedup();
         shape::lock(&tx, &shape::relations(&tx, &oids).await?).await?;
-        if inverse::left(&tx, &args.steps).await? != seen.fingerprint {
+        if inverse::left(&tx, &args.steps).await?.digest != seen.fingerprint {
             return Err(ToolError::changed("what the change left is no longer as it was looked at"));
         }
         code::of_events(&tx).await?.as_seen(seen)?;
-        for step in &args.steps {
-            step.take(&tx).await?;
-        }
-        as_it_was(&tx, args, &oids).await?;
+        inverse::take_back(&tx, &args.steps, args.was).await?;
         shape::soften(&tx, &path).await?;
         let undo = alter::again(&tx, &args.target, &args.sql).await?;
         let id = tx.id().await?;
@@ -112,15 +116,12 @@ impl TypedTool for PostgresUnalter {
     }
 }
 
-/// Refuses a way back that does not lead there exactly: nothing of it is kept then.
-async fn as_it_was(tx: &Tx<'_>, args: &Args, oids: &[u32]) -> Result<(), ToolError> {
-    match args.was {
-        Some(was) if !matches!(args.steps.as_slice(), [Step::Relation { .. }]) => {
-            if shape::shape(tx, oids).await? != was {
-                return Err(ToolError::failed("the steps back do not lead to the table as it was, so none was kept"));
-            }
-            Ok(())
-        }
-        _ => Ok(()),
-    }
+/// Refuses to remove what came since: nobody agreed to that.
+async fn nothing_came(tx: &Tx<'_>, args: &Args, things: &BTreeSet<Thing>) -> Result<(), ToolError> {
+    let mut came = things.difference(&args.things).filter(|_| !args.things.is_empty());
+    let Some(first) = came.next() else { return Ok(()) };
+    let more = came.count() as u64;
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let what = format!("{}{more} came since, and depends on it", footprint::told(tx, first).await?);
+    Err(ToolError::changed(what).with_next("remove that first, or use `postgres_drop`, which keeps what it takes away"))
 }

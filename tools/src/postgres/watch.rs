@@ -190,7 +190,7 @@ impl Window {
         let keys: Vec<Vec<String>> = keys.into_iter().collect();
         let is = rows::current(tx, layout, &keys).await?;
         let was: Vec<RowImage> =
-            keys.into_iter().map(|key| was.remove(&key).unwrap_or(RowImage { key, row: None })).collect();
+            keys.into_iter().map(|key| was.remove(&key).unwrap_or_else(|| RowImage::none(key))).collect();
         let balance = |images: &[RowImage]| images.iter().filter(|image| image.row.is_some()).count() as u64;
         // A second account of the same thing: the server's own.
         if balance(&was) + counts.inserted != balance(&is) + counts.deleted {

@@ -184,7 +184,11 @@ async fn what_is_purged_is_gone_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_altered_is_taken_back_exactly() {
-    let ground = Ground::roles_apart(&script(61));
+    let ground = Ground::roles_apart(&format!(
+        "{} CREATE DOMAIN filled AS int DEFAULT 5; CREATE UNIQUE INDEX spare ON bookings (id); \
+         CREATE TABLE unkeyed (id int); CREATE UNIQUE INDEX unkeyed_id ON unkeyed (id); INSERT INTO unkeyed VALUES (1)",
+        script(61)
+    ));
     for (sql, exact) in [
         ("CREATE SCHEMA more", true),
         (
@@ -217,6 +221,18 @@ async fn what_is_altered_is_taken_back_exactly() {
         ("ALTER TABLE app.cust RENAME TO customers", true),
         ("ALTER TABLE app.pay RENAME CONSTRAINT pay_pkey TO key", true),
         ("ALTER TABLE app.part ADD COLUMN w int", false),
+        ("ALTER TABLE bookings ADD COLUMN w public.filled", false),
+        ("ALTER TABLE bookings ADD COLUMN w filled DEFAULT NULL", true),
+        ("ALTER TABLE app.log ADD COLUMN w filled", true),
+        ("ALTER TABLE bookings ADD CONSTRAINT one UNIQUE USING INDEX spare", false),
+        ("ALTER TABLE unkeyed ADD PRIMARY KEY USING INDEX unkeyed_id", false),
+        ("ALTER TABLE unkeyed ADD PRIMARY KEY (id)", true),
+        // PostgreSQL has called the array type of another table like this.
+        ("CREATE TABLE app._cust (id int)", false),
+        ("CREATE VIEW app._pay AS SELECT 1 AS one", false),
+        ("CREATE TYPE app._mood AS ENUM ('a')", false),
+        ("ALTER TABLE app.log RENAME TO _pay", false),
+        ("CREATE TABLE public._cust (id int)", true),
     ] {
         let args = json!({ "target": "orders", "sql": sql });
         if exact {
@@ -227,6 +243,51 @@ async fn what_is_altered_is_taken_back_exactly() {
             let seen = ground.look("postgres_alter", args).await.unwrap();
             assert_eq!(seen.reversibility, Reversibility::Irreversible, "{sql}");
         }
+    }
+}
+
+/// Defaults that are written otherwise than they are meant: by implicit casts, modifiers and operators.
+const DEFAULTS: [(&str, &str); 26] = [
+    ("int8", "1 + 1"),
+    ("int8", "-1"),
+    ("numeric(5, 2)", "1"),
+    ("numeric", "1.50::numeric(5, 1)"),
+    ("varchar(3)", "'a' || 'b'"),
+    ("char(5)", "'ab'"),
+    ("text", "upper('x')"),
+    ("text", "'x' COLLATE \"C\""),
+    ("text", "now()"),
+    ("text", "CASE WHEN true THEN 'a' ELSE NULL END"),
+    ("text", "coalesce(NULL, current_user, 'x')"),
+    ("text[]", "ARRAY['a', NULL, 'b c']"),
+    ("int[]", "'{1,2}'"),
+    ("date", "current_date + 1"),
+    ("timestamptz", "current_timestamp(3)"),
+    ("timestamp", "now() AT TIME ZONE 'utc'"),
+    ("time", "localtime"),
+    ("interval", "interval '1' day"),
+    ("interval hour to minute", "'1 hour'"),
+    ("bit(3)", "B'101'"),
+    ("bool", "1 = ANY (ARRAY[1, 2]) AND NOT 3 IN (4, 5)"),
+    ("bool", "'a' LIKE 'b%' OR 'x' IS DISTINCT FROM NULL"),
+    ("jsonb", "'{\"a\": 1}'::jsonb -> 'a'"),
+    ("point", "point(1, 2)"),
+    ("int4range", "int4range(1, 5, '[]')"),
+    ("app.mood", "'so so'"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_default_is_set_again_as_it_was() {
+    let columns = DEFAULTS.iter().enumerate().map(|(at, (kind, value))| format!("c{at} {kind} DEFAULT ({value})"));
+    let ground = Ground::roles_apart(&format!(
+        "CREATE SCHEMA app; CREATE TYPE app.mood AS ENUM ('fine', 'so so'); CREATE TABLE t (id int, {}); INSERT INTO t VALUES (1)",
+        columns.collect::<Vec<_>>().join(", ")
+    ));
+    for (at, (_, value)) in DEFAULTS.iter().enumerate() {
+        let args = json!({ "target": "orders", "sql": format!("ALTER TABLE t ALTER c{at} DROP DEFAULT") });
+        let ended = obeys(&ground, &Postgres::new(), "postgres_alter", &args).await;
+        let ended = ended.unwrap_or_else(|broken| panic!("{value}: {broken}"));
+        assert!(reversible(&ended), "{value}: {ended:?}");
     }
 }
 

@@ -43,6 +43,9 @@ UNION ALL SELECT 'type', format_type(t.oid, NULL), concat_ws('|', typtype, typno
     (SELECT string_agg(enumlabel, ',' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid),
     (SELECT string_agg(pg_get_constraintdef(k.oid), ',' ORDER BY conname) FROM pg_constraint k WHERE contypid = t.oid))
     FROM pg_type t JOIN ours n ON n.oid = typnamespace WHERE typelem = 0
+UNION ALL SELECT 'array type', format_type(e.oid, NULL), t.typname FROM pg_type t JOIN pg_type e ON e.typarray = t.oid JOIN ours n ON n.oid = t.typnamespace
+UNION ALL SELECT 'index column', i.indrelid::regclass::text, concat_ws('|', r.shown, a.attnum, a.attname, a.attstattarget) FROM pg_index i JOIN rel r ON r.oid = i.indexrelid
+    JOIN pg_attribute a ON a.attrelid = i.indexrelid
 UNION ALL SELECT 'function', p.oid::regprocedure::text, concat_ws('|', pg_get_functiondef(p.oid), 'acl ' || proacl::text, pg_get_userbyid(proowner)) FROM pg_proc p JOIN ours n ON n.oid = pronamespace
 UNION ALL SELECT 'schema', nspname, concat_ws('|', pg_get_userbyid(nspowner), 'acl ' || nspacl::text) FROM pg_namespace JOIN ours USING (nspname)
 UNION ALL SELECT 'defaults', coalesce(nullif(defaclnamespace, 0)::regnamespace::text, ''), concat_ws('|', defaclrole::regrole, defaclobjtype, defaclacl) FROM pg_default_acl
