@@ -297,7 +297,9 @@ fn the_server_and_the_parser_read_the_same_text() {
 
 #[test]
 fn a_text_of_very_many_words_is_refused_before_it_is_taken_apart() {
-    for (piece, dialect) in [("1,", Dialect::Sqlite), ("a ", Dialect::Postgres), ("\u{a0}a", Dialect::MySql), ("''", Dialect::Sqlite)] {
+    for (piece, dialect) in
+        [("1,", Dialect::Sqlite), ("a ", Dialect::Postgres), ("\u{a0}a", Dialect::MySql), ("''", Dialect::Sqlite)]
+    {
         let sql = format!("SELECT {}1", piece.repeat(1_000_000 / piece.len().max(2)));
         let refused = classify(&sql, dialect);
         let many = matches!(&refused, Err(Refusal::Opaque(what)) if what.contains("words and signs"));
@@ -322,8 +324,8 @@ fn long_literals_are_no_reason_to_refuse() {
 #[test]
 fn words_and_signs_are_never_counted_too_low() {
     const PIECES: [&str; 30] = [
-        "a", "b1", " ", "'", "''", "\"", "\\", "$", "$$", "$q$", "--", "\n", "/*", "*/", "#", "`", "[", "]", "E'", "U&'", "1.5e-3", "0x1f",
-        "\u{e9}", "\u{a0}", "\u{2019}", ",", "(", "<=", "||", "@>",
+        "a", "b1", " ", "'", "''", "\"", "\\", "$", "$$", "$q$", "--", "\n", "/*", "*/", "#", "`", "[", "]", "E'",
+        "U&'", "1.5e-3", "0x1f", "\u{e9}", "\u{a0}", "\u{2019}", ",", "(", "<=", "||", "@>",
     ];
     let mut state = 1_u64;
     let mut next = |bound: usize| {

@@ -129,4 +129,5 @@ fn set(conn: &Connection, bytes: usize) -> rusqlite::Result<()> {
 pub(super) const TOO_LONG: &str = "a value is longer than this statement may hold at once";
 
 /// What helps then.
-pub(super) const SHORTER: &str = "name fewer columns and functions in one statement, or take `length(…)` or `substr(…)` of the long value";
+pub(super) const SHORTER: &str =
+    "name fewer columns and functions in one statement, or take `length(…)` or `substr(…)` of the long value";

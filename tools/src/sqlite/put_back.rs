@@ -185,7 +185,8 @@ impl Witness {
 
 /// How many rows each table has, where it has not too many to be counted.
 fn sizes(conn: &Connection, tables: &[Table]) -> rusqlite::Result<Vec<Option<u64>>> {
-    let size = |table: &Table| schema::count(conn, &table.name, "", COUNTED).map(|(rows, more)| (!more).then_some(rows));
+    let size =
+        |table: &Table| schema::count(conn, &table.name, "", COUNTED).map(|(rows, more)| (!more).then_some(rows));
     tables.iter().map(size).collect()
 }
 

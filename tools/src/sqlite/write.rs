@@ -259,9 +259,8 @@ fn parts<'a>(write: &Write, named: &'a str, effects: &'a Effects) -> Vec<Part<'a
 /// `delete 3 rows of bookings; update 1 row of staff`.
 fn summary(parts: &[Part<'_>], truncated: bool) -> String {
     let at_least = if truncated { "at least " } else { "" };
-    let said = |part: &Part<'_>| {
-        format!("{} {at_least}{} of {}", part.verb, count(part.rows, "row"), shown(part.table))
-    };
+    let said =
+        |part: &Part<'_>| format!("{} {at_least}{} of {}", part.verb, count(part.rows, "row"), shown(part.table));
     parts.iter().map(said).collect::<Vec<_>>().join("; ")
 }
 

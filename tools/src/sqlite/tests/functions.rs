@@ -33,13 +33,41 @@ const CALLS: [&str; 14] = [
 
 /// Few different ones, so that they meet; some are no UTF-8.
 const PIECES: [&[u8]; 30] = [
-    b"a", b"a", b"A", b"b", b"%", b"%", b"_", b"*", b"?", b"[", b"]", b"^", b"-", b"!", b" ", b"\0", b"1", b"0", b"f",
-    "\u{e9}".as_bytes(), "\u{c9}".as_bytes(), "\u{1f600}".as_bytes(), b"\xff", b"\xc3", b"\x80", b"\xe9\x80",
-    b"\xed\xa0\x80", b"[a-b]", b"[^a]", b"%a",
+    b"a",
+    b"a",
+    b"A",
+    b"b",
+    b"%",
+    b"%",
+    b"_",
+    b"*",
+    b"?",
+    b"[",
+    b"]",
+    b"^",
+    b"-",
+    b"!",
+    b" ",
+    b"\0",
+    b"1",
+    b"0",
+    b"f",
+    "\u{e9}".as_bytes(),
+    "\u{c9}".as_bytes(),
+    "\u{1f600}".as_bytes(),
+    b"\xff",
+    b"\xc3",
+    b"\x80",
+    b"\xe9\x80",
+    b"\xed\xa0\x80",
+    b"[a-b]",
+    b"[^a]",
+    b"%a",
 ];
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
-    proptest::collection::vec(0..PIECES.len(), 0..7).prop_map(|at| at.iter().flat_map(|at| PIECES[*at]).copied().collect())
+    proptest::collection::vec(0..PIECES.len(), 0..7)
+        .prop_map(|at| at.iter().flat_map(|at| PIECES[*at]).copied().collect())
 }
 
 /// A value, and whether it is to be text.
@@ -124,7 +152,9 @@ async fn whatever_a_look_calls_it_lets_go_of_the_lock_in_its_own_time() {
 
 #[tokio::test]
 async fn the_values_of_a_row_share_what_a_read_may_hold() {
-    let world = Database::new(&format!("CREATE TABLE big(id INTEGER PRIMARY KEY, v); INSERT INTO big VALUES (1, 'x'), (2, hex(zeroblob(15000000))); {SHOP}"));
+    let world = Database::new(&format!(
+        "CREATE TABLE big(id INTEGER PRIMARY KEY, v); INSERT INTO big VALUES (1, 'x'), (2, hex(zeroblob(15000000))); {SHOP}"
+    ));
     let columns = |cell: &str, count: usize| {
         let cells: Vec<String> = (0..count).map(|at| cell.replace('#', &at.to_string())).collect();
         cells.join(", ")
@@ -134,7 +164,10 @@ async fn the_values_of_a_row_share_what_a_read_may_hold() {
             let asked = world.call("sqlite_query", &sql(&format!("SELECT {}", columns(&cell, count)))).await;
             let (cause, reason, next) = advice(asked);
             assert_eq!(cause, Cause::Failed, "{count} of {each}");
-            assert!(reason.contains("longer than this statement may hold") && next.contains("fewer"), "{reason} {next}");
+            assert!(
+                reason.contains("longer than this statement may hold") && next.contains("fewer"),
+                "{reason} {next}"
+            );
         }
     }
     // One column of the same value is no more than the output is cut to; its length is no load at all.
@@ -160,7 +193,8 @@ async fn long_texts_and_patterns_are_searched_as_before() {
         ("body GLOB '*Needle'".to_owned(), json!([[2]])),
         (format!("body LIKE '{long}' OR body LIKE 'sh%'"), json!([[1]])),
     ] {
-        let (_, answer) = world.call("sqlite_query", &sql(&format!("SELECT id FROM doc WHERE {condition}"))).await.unwrap();
+        let (_, answer) =
+            world.call("sqlite_query", &sql(&format!("SELECT id FROM doc WHERE {condition}"))).await.unwrap();
         assert_eq!(answer.output["rows"], found, "{condition}");
         let write = sql(&format!("DELETE FROM doc WHERE {condition}"));
         let seen = world.look("sqlite_write", &write).await.unwrap();
@@ -174,7 +208,9 @@ async fn long_texts_and_patterns_are_searched_as_before() {
 
 #[tokio::test]
 async fn an_index_serves_a_prefix_search() {
-    let world = Database::new("CREATE TABLE t(k TEXT); CREATE INDEX i ON t(k); CREATE TABLE n(k TEXT COLLATE NOCASE PRIMARY KEY)");
+    let world = Database::new(
+        "CREATE TABLE t(k TEXT); CREATE INDEX i ON t(k); CREATE TABLE n(k TEXT COLLATE NOCASE PRIMARY KEY)",
+    );
     for (table, condition) in [("t", "k GLOB 'abc*'"), ("n", "k LIKE 'abc%'")] {
         let plan = sql(&format!("EXPLAIN QUERY PLAN SELECT k FROM {table} WHERE {condition}"));
         let (_, answer) = world.call("sqlite_query", &plan).await.unwrap();

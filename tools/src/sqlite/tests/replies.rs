@@ -19,7 +19,11 @@ const MORE: &str = "
 
 /// A statement, what is said of it, and how many rows it changes.
 const SAID: [(&str, &str, u64); 15] = [
-    ("DELETE FROM cust WHERE id = 1 --\nOR true", "delete 5 rows of payments; delete 3 rows of bookings; delete 2 rows of cust", 10),
+    (
+        "DELETE FROM cust WHERE id = 1 --\nOR true",
+        "delete 5 rows of payments; delete 3 rows of bookings; delete 2 rows of cust",
+        10,
+    ),
     ("DELETE FROM payments WHERE id=1 --\r\nOR true", "delete 5 rows of payments", 5),
     ("DELETE FROM payments", "delete 5 rows of payments", 5),
     ("DELETE FROM payments WHERE true RETURNING id", "delete 5 rows of payments", 5),
@@ -31,7 +35,11 @@ const SAID: [(&str, &str, u64); 15] = [
     ("DELETE FROM names WHERE id = 1", "delete 3 rows of payments; delete 2 rows of bookings; delete 1 row of cust", 6),
     ("UPDATE cust SET note = 'n'", "update 2 rows of cust; insert 2 rows of log", 4),
     ("INSERT INTO uq(a) VALUES ('a')", "delete 1 row of uq; insert 1 row of uq", 1),
-    ("INSERT OR REPLACE INTO cust(id, name) VALUES (1, 'z')", "delete 3 rows of payments; delete 2 rows of bookings; update 1 row of cust", 6),
+    (
+        "INSERT OR REPLACE INTO cust(id, name) VALUES (1, 'z')",
+        "delete 3 rows of payments; delete 2 rows of bookings; update 1 row of cust",
+        6,
+    ),
     ("INSERT INTO empty(id) SELECT id FROM payments", "insert 5 rows of empty", 5),
     ("DELETE FROM empty", "delete 0 rows of empty", 0),
 ];
@@ -58,7 +66,8 @@ async fn a_delete_says_how_many_rows_went_however_many() {
                  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) INSERT INTO t SELECT i, i FROM n;"
             ));
             world.limits.count = limit;
-            let (seen, outcome) = world.call("sqlite_write", &sql("DELETE FROM t WHERE id=1 --\nOR true")).await.unwrap();
+            let (seen, outcome) =
+                world.call("sqlite_write", &sql("DELETE FROM t WHERE id=1 --\nOR true")).await.unwrap();
             assert_eq!(outcome.output["rows_changed"], count);
             // Too large to be compared as a whole, and SQLite names no rows of such a table.
             let at_least = if without_rowid && limit < count { "at least " } else { "" };
@@ -120,7 +129,11 @@ async fn a_count_that_stopped_says_more_than() {
     ] {
         let seen = world.look(tool, &table("t")).await.unwrap();
         assert_eq!(seen.summary, said);
-        assert!(seen.blast_radius.truncated && holds(&seen).contains("`t` holds more than 10 rows"), "{}", holds(&seen));
+        assert!(
+            seen.blast_radius.truncated && holds(&seen).contains("`t` holds more than 10 rows"),
+            "{}",
+            holds(&seen)
+        );
     }
     let (_, outcome) = world.call("sqlite_purge_table", &table("t")).await.unwrap();
     assert_eq!(outcome.output, json!({ "purged": "t", "rows": 10, "rows_truncated": true }));

@@ -10,15 +10,11 @@ use serde_json::Value;
 use super::laws::{run, wait};
 use super::world::{Database, advice, sql, state_of, told};
 use crate::contract::{Cause, Reversibility};
+use crate::laws::{Ended, obeys};
+use crate::sqlite::Sqlite;
 
-const CLAUSES: [&str; 6] = [
-    "",
-    "ON CONFLICT REPLACE",
-    "ON CONFLICT IGNORE",
-    "ON CONFLICT FAIL",
-    "ON CONFLICT ROLLBACK",
-    "ON CONFLICT ABORT",
-];
+const CLAUSES: [&str; 6] =
+    ["", "ON CONFLICT REPLACE", "ON CONFLICT IGNORE", "ON CONFLICT FAIL", "ON CONFLICT ROLLBACK", "ON CONFLICT ABORT"];
 const COLLATIONS: [&str; 3] = ["COLLATE NOCASE", "COLLATE RTRIM", ""];
 const TYPES: [&str; 6] = ["", "TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB"];
 const STRICT_TYPES: [&str; 6] = ["ANY", "TEXT", "INTEGER", "REAL", "ANY", "BLOB"];
@@ -41,8 +37,22 @@ const TRIGGERS: [&str; 5] = [
 
 /// Alike to some collation or affinity, and never the same.
 const VALUES: [&str; 16] = [
-    "'Theme'", "'theme'", "'THEME'", "'a'", "'a  '", "'1'", "'1.0'", "'01'", "1", "1.0", "2", "x'61'", "NULL", "'b'",
-    "9007199254740993", "-0.0",
+    "'Theme'",
+    "'theme'",
+    "'THEME'",
+    "'a'",
+    "'a  '",
+    "'1'",
+    "'1.0'",
+    "'01'",
+    "1",
+    "1.0",
+    "2",
+    "x'61'",
+    "NULL",
+    "'b'",
+    "9007199254740993",
+    "-0.0",
 ];
 
 #[derive(Clone, Debug)]
@@ -81,11 +91,16 @@ impl Shape {
             0 => (format!("id INTEGER PRIMARY KEY {clause}, {k} UNIQUE {clause}, {v} UNIQUE {other}, {note}"), ""),
             1 => (format!("{k} PRIMARY KEY {clause}, {v}, {note}, UNIQUE (v, note) {clause}"), ""),
             2 => (format!("{k} PRIMARY KEY {clause}, {v} UNIQUE {other}, {note}"), "WITHOUT ROWID"),
-            3 => (format!("{k} NOT NULL {other}, {v}, {note}, UNIQUE (k) {clause}, PRIMARY KEY (v, k) {clause}"), "WITHOUT ROWID"),
+            3 => (
+                format!("{k} NOT NULL {other}, {v}, {note}, UNIQUE (k) {clause}, PRIMARY KEY (v, k) {clause}"),
+                "WITHOUT ROWID",
+            ),
             _ => (format!("{k} UNIQUE {clause}, {v}, {note}"), ""),
         };
-        let options: Vec<&str> =
-            [options, if self.strict { "STRICT" } else { "" }].into_iter().filter(|option| !option.is_empty()).collect();
+        let options: Vec<&str> = [options, if self.strict { "STRICT" } else { "" }]
+            .into_iter()
+            .filter(|option| !option.is_empty())
+            .collect();
         let mut sql = format!(
             "CREATE TABLE t({columns}) {};
             CREATE TABLE log(what, k UNIQUE ON CONFLICT REPLACE);
@@ -96,7 +111,9 @@ impl Shape {
             TRIGGERS[self.trigger],
         );
         if self.child {
-            sql.push_str("CREATE TABLE child(n INTEGER PRIMARY KEY, k REFERENCES t(k) ON DELETE CASCADE ON UPDATE CASCADE);");
+            sql.push_str(
+                "CREATE TABLE child(n INTEGER PRIMARY KEY, k REFERENCES t(k) ON DELETE CASCADE ON UPDATE CASCADE);",
+            );
         }
         sql.push_str(INDEXES[self.index]);
         sql
@@ -166,6 +183,21 @@ fn taken_back(state: &Value, before: &Value, after: &Value) -> BTreeMap<String, 
     }
     left.retain(|_, times| *times != 0);
     left
+}
+
+#[test]
+fn writes_obey_the_laws_whatever_the_schema_says() {
+    let undone = RefCell::new(0);
+    run(&(shape(), filled(&WRITES)), 150, |(shape, write)| {
+        let world = Database::new(&shape.sql());
+        shape.fill(&world.open());
+        let ended = wait(obeys(&world, &Sqlite::new(), "sqlite_write", &sql(&write)));
+        let ended = ended.map_err(|broken| TestCaseError::fail(format!("{write}: {broken}; {}", shape.sql())))?;
+        let reversible = matches!(ended, Ended::Done { class: Reversibility::Reversible, .. });
+        *undone.borrow_mut() += u32::from(reversible);
+        Ok(())
+    });
+    assert!(undone.into_inner() > 40);
 }
 
 #[test]
