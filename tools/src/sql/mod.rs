@@ -11,6 +11,8 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use sqlparser::ast::{ObjectName, ObjectNamePart, ObjectType, Statement};
 use sqlparser::dialect::{Dialect as Syntax, MySqlDialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
@@ -122,6 +124,18 @@ pub enum Refusal {
 /// Statements longer than this are refused unread.
 const LONGEST: usize = 1 << 20;
 
+/// Statements of more words and signs than this are refused before they are taken apart: each costs the parser hundreds of
+/// bytes. Text literals count as one where they can be told.
+const MOST_TOKENS: usize = 500_000;
+
+/// Of longer texts only one is taken apart at a time.
+const LONG: usize = 64 << 10;
+static LONG_ONES: Mutex<()> = Mutex::new(());
+
+fn one_at_a_time(sql: &str) -> Option<MutexGuard<'static, ()>> {
+    (sql.len() > LONG).then(|| LONG_ONES.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// Statements with more names, keywords and operators than this are refused unparsed: a chain of operators becomes a tree
 /// as deep as it is long, and walking that would exhaust the stack. SQLite's own limit is a depth of 1,000.
 const MOST_PARTS: usize = 4_000;
@@ -142,6 +156,7 @@ pub fn classify(sql: &str, dialect: Dialect) -> Result<Class, Refusal> {
 
 /// The same with the statement as it was parsed, for telling more of it without reading it again.
 pub(crate) fn classified(sql: &str, dialect: Dialect) -> Result<(Class, Statement), Refusal> {
+    let _alone = one_at_a_time(sql);
     let (statement, tokens) = parse(sql, dialect)?;
     if dialect == Dialect::Postgres {
         postgres::uses(sql, &tokens)?;
@@ -172,6 +187,7 @@ pub(crate) fn examine_body(sql: &str) -> Result<(Class, Uses), Refusal> {
 }
 
 fn examine_with(sql: &str, trust: Trust) -> Result<(Class, Uses), Refusal> {
+    let _alone = one_at_a_time(sql);
     let (statement, tokens) = parse(sql, Dialect::Postgres)?;
     let uses = postgres::uses(sql, &tokens)?;
     Ok((class_of(&statement, trust)?, uses))
@@ -182,6 +198,7 @@ fn examine_with(sql: &str, trust: Trust) -> Result<(Class, Uses), Refusal> {
 /// # Errors
 /// The text cannot be read, or reads differently for the server.
 pub(crate) fn names(sql: &str) -> Result<Uses, Refusal> {
+    let _alone = one_at_a_time(sql);
     let (_, tokens) = parse(sql, Dialect::Postgres)?;
     postgres::uses(sql, &tokens)
 }
@@ -213,13 +230,17 @@ fn parse(sql: &str, dialect: Dialect) -> Result<(Statement, Vec<TokenWithSpan>),
     if let Some(trick) = hidden_text(sql, dialect) {
         return Err(Refusal::Opaque(trick.into()));
     }
+    if sql.len() > MOST_TOKENS && tokens_at_most(sql, dialect) > MOST_TOKENS {
+        return Err(Refusal::Opaque(format!("more than {MOST_TOKENS} words and signs")));
+    }
     let syntax = dialect.syntax();
     let tokens = Tokenizer::new(syntax, sql).tokenize_with_location();
-    let tokens = tokens.map_err(|error| Refusal::Unparsable(short(&error)))?;
+    let mut tokens = tokens.map_err(|error| Refusal::Unparsable(short(&error)))?;
     if tokens.iter().filter(|token| nests(&token.token)).count() > MOST_PARTS {
         return Err(Refusal::Opaque(format!("more than {MOST_PARTS} names and operators")));
     }
-    let plain = if dialect == Dialect::Postgres { postgres::plainer(&tokens) } else { tokens.clone() };
+    // Only PostgreSQL's are looked at again; a copy of the others would be as large as they are.
+    let plain = if dialect == Dialect::Postgres { postgres::plainer(&tokens) } else { std::mem::take(&mut tokens) };
     let mut parser = Parser::new(syntax).with_tokens_with_locations(plain);
     let mut statements = parser.parse_statements().map_err(|error| Refusal::Unparsable(short(&error)))?;
     // The parser takes an `END` for the end of a block around the statements and leaves all that follows unread. To
@@ -231,6 +252,40 @@ fn parse(sql: &str, dialect: Dialect) -> Result<(Statement, Vec<TokenWithSpan>),
         Some(second) => Err(Refusal::Several(statements.len(), first_word(&second.to_string()))),
         None => statements.pop().map(|statement| (statement, tokens)).ok_or(Refusal::Empty),
     }
+}
+
+/// No less than the number of words and signs in a text, told without taking it apart. A plain literal is one; behind
+/// whatever a dialect may quote, escape or comment with in a way of its own, what stands in literals is counted too.
+fn tokens_at_most(sql: &str, dialect: Dialect) -> usize {
+    let bytes = sql.as_bytes();
+    let (mut found, mut quote, mut odd, mut in_word, mut in_number) = (0, None, false, false, false);
+    for (at, byte) in bytes.iter().copied().enumerate() {
+        if let Some(open) = quote {
+            if byte == open {
+                quote = None;
+            } else if byte == b'\\' && dialect == Dialect::MySql {
+                (quote, odd) = (None, true);
+            }
+            continue;
+        }
+        let doubled = |mark| bytes.get(at + 1) == Some(&mark);
+        match byte {
+            b'\'' | b'"' if odd => {}
+            b'\'' | b'"' if in_word || (at > 0 && bytes[at - 1] == b'&') => odd = true,
+            b'\'' | b'"' => quote = Some(byte),
+            b'\\' | b'$' | b'#' | b'`' | b'[' => odd = true,
+            b'-' if doubled(b'-') => odd = true,
+            b'/' if doubled(b'*') => odd = true,
+            _ => {}
+        }
+        // A character that is not ASCII is one of its own: it may be a space, a letter or a quote.
+        let (word, inside) = (byte.is_ascii_alphanumeric() || byte == b'_', (0x80..0xc0).contains(&byte));
+        // A number may end where a letter begins.
+        let goes_on = word && in_word && !(in_number && !byte.is_ascii_digit());
+        found += usize::from(!byte.is_ascii_whitespace() && !inside && !goes_on);
+        (in_word, in_number) = (word, byte.is_ascii_digit());
+    }
+    found
 }
 
 /// Whether a token can deepen the tree. Literals, commas and parentheses cannot: the parser itself bounds the latter.

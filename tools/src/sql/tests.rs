@@ -294,3 +294,55 @@ fn the_server_and_the_parser_read_the_same_text() {
     assert!(uses.calls.contains("lower") && uses.operators.contains("<->"));
     assert!(uses.dotted.contains(&vec!["S".into(), "t".into()]) && uses.dotted.contains(&vec!["mood".into()]));
 }
+
+#[test]
+fn a_text_of_very_many_words_is_refused_before_it_is_taken_apart() {
+    for (piece, dialect) in
+        [("1,", Dialect::Sqlite), ("a ", Dialect::Postgres), ("\u{a0}a", Dialect::MySql), ("''", Dialect::Sqlite)]
+    {
+        let sql = format!("SELECT {}1", piece.repeat(1_000_000 / piece.len().max(2)));
+        let refused = classify(&sql, dialect);
+        let many = matches!(&refused, Err(Refusal::Opaque(what)) if what.contains("words and signs"));
+        assert!(many, "{piece}: {refused:?}");
+    }
+}
+
+#[test]
+fn long_literals_are_no_reason_to_refuse() {
+    let prose = "It''s a long text; DELETE FROM t, (1, 2) ".repeat(24_000);
+    let json = "{\"a\":[1,2],\"b\":\"c\"},".repeat(12_500);
+    let rows = "(1,'one'),(22,'two'),".repeat(12_000);
+    for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
+        for values in [format!("('{prose}')"), format!("('[{json}]')"), format!("{rows}(3,'three')")] {
+            let sql = format!("INSERT INTO t VALUES {values}");
+            assert!(sql.len() > 250_000, "{}", sql.len());
+            assert!(matches!(classify(&sql, dialect), Ok(Class::Write(_))), "{dialect:?}: {}", &values[..20]);
+        }
+    }
+}
+
+#[test]
+fn words_and_signs_are_never_counted_too_low() {
+    const PIECES: [&str; 30] = [
+        "a", "b1", " ", "'", "''", "\"", "\\", "$", "$$", "$q$", "--", "\n", "/*", "*/", "#", "`", "[", "]", "E'",
+        "U&'", "1.5e-3", "0x1f", "\u{e9}", "\u{a0}", "\u{2019}", ",", "(", "<=", "||", "@>",
+    ];
+    let mut state = 1_u64;
+    let mut next = |bound: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % bound
+    };
+    let mut told = 0;
+    for _ in 0..30_000 {
+        let sql: String = (0..next(12)).map(|_| PIECES[next(PIECES.len())]).collect();
+        for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
+            let mut tokens = Vec::new();
+            // What was taken apart before an error counts as well.
+            let _ended = Tokenizer::new(dialect.syntax(), &sql).tokenize_with_location_into_buf(&mut tokens);
+            let words = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).count();
+            assert!(tokens_at_most(&sql, dialect) >= words, "{dialect:?} {sql:?}: {tokens:?}");
+            told += words;
+        }
+    }
+    assert!(told > 100_000, "{told}");
+}

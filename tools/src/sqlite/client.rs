@@ -15,6 +15,8 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::idle::{self, Files};
+use super::stop::{self, OnThisThread, Stop};
+use super::{bounded, budget};
 use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError, blocking};
 use crate::failpoint;
 use crate::text::shown;
@@ -32,11 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The same for a look that needs the lock for changing: nobody's work is to queue behind a question.
 const PATIENCE_OF_A_LOOK: Duration = Duration::from_secs(2);
 
-/// No value longer than this is built or read: a few characters of SQL can ask for gigabytes.
-const LONGEST_VALUE: i32 = 64 << 20;
-
-/// How many steps of SQLite's machine pass between two looks at the clock.
-const STEPS: i32 = 1_000;
+/// How many steps of SQLite's machine pass between two looks at the clock: few, because one may copy megabytes.
+const STEPS: i32 = 50;
 
 /// Runs `job` on the lease's database off the runtime's threads. When the deadline passes, or this future is dropped, what
 /// the job is running is interrupted and ends without a change.
@@ -50,7 +49,11 @@ where
     let (name, environment, access) = (target.name.clone(), target.environment.clone(), lease.access());
     let stop = Stop { hung_up: Arc::default(), at: Instant::now() + limits.deadline, deadline: limits.deadline };
     let _hang_up = HangUp(Arc::clone(&stop.hung_up));
-    let done = blocking(move || job(&Site::find(name, environment, access, &path, limits, stop)?)).await;
+    let done = blocking(move || {
+        let _bounds = OnThisThread::begin(&stop);
+        job(&Site::find(name, environment, access, &path, limits, stop)?)
+    })
+    .await;
     idle::close_in_time();
     done
 }
@@ -61,19 +64,6 @@ struct HangUp(Arc<AtomicBool>);
 impl Drop for HangUp {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-#[derive(Clone)]
-struct Stop {
-    hung_up: Arc<AtomicBool>,
-    at: Instant,
-    deadline: Duration,
-}
-
-impl Stop {
-    fn now(&self) -> bool {
-        self.hung_up.load(Ordering::Relaxed) || Instant::now() >= self.at
     }
 }
 
@@ -206,17 +196,18 @@ impl Site {
     fn harden(&self, mut conn: Connection) -> rusqlite::Result<Connection> {
         self.attend(&mut conn)?;
         conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-        conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         // Reads the first page: what is no database says so here.
         conn.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
+        bounded::install(&conn)?;
         Ok(conn)
     }
 
     /// This call's patience, and what stops it.
     fn attend(&self, conn: &mut Connection) -> rusqlite::Result<()> {
         conn.busy_timeout(PATIENCE.min(self.limits.deadline))?;
+        budget::usual(conn)?;
         let stop = self.stop.clone();
         conn.progress_handler(STEPS, Some(move || stop.now()))
     }
@@ -235,6 +226,7 @@ impl Site {
     /// Waits for others' locks again, and stops only as usual.
     pub(super) fn as_usual(&self, conn: &mut Connection) -> Result<(), ToolError> {
         conn.busy_timeout(PATIENCE.min(self.limits.deadline)).map_err(|error| self.explain(&error))?;
+        stop::until(None);
         self.stop_when(conn, STEPS, || false)
     }
 
@@ -277,6 +269,9 @@ impl Site {
                     .with_next("try again in a moment; a long transaction elsewhere may hold the lock")
             }
             Some(ErrorCode::OperationInterrupted) => self.too_long(),
+            Some(ErrorCode::TooBig) => {
+                ToolError::failed(format!("`{name}`: {}", budget::TOO_LONG)).with_next(budget::SHORTER)
+            }
             Some(ErrorCode::NotADatabase) => {
                 ToolError::failed(format!("the file of `{name}` is no SQLite database, or is encrypted"))
             }

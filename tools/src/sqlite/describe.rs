@@ -33,7 +33,7 @@ pub(super) struct Output {
     tables: Vec<TableOut>,
     /// Dropped tables that `sqlite_restore_table` can bring back.
     quarantine: Vec<KeptOut>,
-    /// There are more tables than these.
+    /// There is more than this: tables, or parts of them.
     truncated: bool,
 }
 
@@ -141,20 +141,48 @@ fn describe(site: &Site, only: Option<&str>) -> Result<Output, ToolError> {
     let mut output = Output { tables: Vec::new(), quarantine: Vec::new(), truncated: names.len() > most };
     let (mut bytes, bound) = (0, site.limits.output_bytes);
     for name in names.iter().take(most) {
-        let Some(table) = table_out(&conn, site, name).map_err(explain)? else { continue };
-        bytes += serde_json::to_string(&table).map_or(0, |text| text.len() as u64);
-        if bytes > bound && !output.tables.is_empty() {
+        let Some(mut table) = table_out(&conn, site, name).map_err(explain)? else { continue };
+        bytes += size_of(&table);
+        if bytes > bound {
             output.truncated = true;
+            if output.tables.is_empty() && table.cut(bound) {
+                output.tables.push(table);
+            }
             break;
         }
         output.tables.push(table);
     }
-    let kept = quarantine::kept(&conn).map_err(explain)?;
-    output.quarantine = kept
-        .into_iter()
-        .map(|kept| KeptOut { id: kept.id, table: kept.name, quarantined_as: kept.trash, dropped_at: kept.at })
-        .collect();
+    for kept in quarantine::kept(&conn).map_err(explain)? {
+        let kept = KeptOut { id: kept.id, table: kept.name, quarantined_as: kept.trash, dropped_at: kept.at };
+        bytes += size_of(&kept);
+        if bytes > bound {
+            output.truncated = true;
+            break;
+        }
+        output.quarantine.push(kept);
+    }
     Ok(output)
+}
+
+fn size_of(part: &impl Serialize) -> u64 {
+    serde_json::to_string(part).map_or(0, |text| text.len() as u64)
+}
+
+impl TableOut {
+    /// Leaves out what does not fit, and says whether enough is left to be shown.
+    fn cut(&mut self, bound: u64) -> bool {
+        self.triggers.clear();
+        self.indexes.clear();
+        self.foreign_keys.clear();
+        let mut bytes = self.name.len() as u64 + 256;
+        let fits = |column: &ColumnOut| {
+            bytes += size_of(column) + 1;
+            bytes <= bound
+        };
+        let fitting = self.columns.iter().map(fits).take_while(|fits| *fits).count();
+        self.columns.truncate(fitting);
+        fitting > 0
+    }
 }
 
 fn table_out(conn: &Connection, site: &Site, name: &str) -> rusqlite::Result<Option<TableOut>> {

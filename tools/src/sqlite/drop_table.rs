@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::client::{Site, work};
+use super::contents::{Contents, contents};
 use super::probe::{find_out, gone, is_newer};
-use super::quarantine::{self, Contents};
+use super::quarantine;
 use super::restore_table;
 use super::schema::{self, Table};
 use super::text;
@@ -69,7 +70,7 @@ impl TypedTool for SqliteDropTable {
         work(lease, move |site| {
             let conn = site.open_to_read()?;
             let table = droppable(&conn, site, &name)?;
-            let contents = quarantine::contents(&conn, site, &table)?;
+            let contents = contents(&conn, site, &table)?;
             let mut preflight = preflight(site, &conn, &table, &contents, ["move", " into the quarantine"])?;
             let what = "its rows stay in the same file, in the quarantine; that is no backup of the file";
             preflight.evidence.push(Evidence::seen(About::Backups, what, "the quarantine"));
@@ -83,7 +84,7 @@ impl TypedTool for SqliteDropTable {
         work(lease, move |site| {
             let mut conn = quarantine::open(site)?;
             let table = droppable(&conn, site, &name)?;
-            if quarantine::contents(&conn, site, &table)?.fingerprint != expected {
+            if contents(&conn, site, &table)?.fingerprint != expected {
                 return Err(ToolError::changed(format!("`{}` is no longer as it was looked at", shown(&table.name))));
             }
             let kept = quarantine::put_away(&conn, site, &table)?;
@@ -136,10 +137,9 @@ pub(super) fn preflight(
     blast_radius.bytes = Some(contents.bytes);
     blast_radius.parts.insert(name.clone(), contents.rows);
     blast_radius.truncated = contents.truncated;
-    let at_least = if contents.truncated { "at least " } else { "" };
-    let rows = format!("{at_least}{}", count(contents.rows, "row"));
+    let rows = contents.counted();
     let last = contents.last.map(|last| format!(", the highest rowid is {last}")).unwrap_or_default();
-    let holds = format!("`{}` holds {rows}, about {}{last}", shown(name), count(contents.bytes, "byte"));
+    let holds = format!("`{}` holds {rows}, {}{last}", shown(name), about(contents));
     let mut evidence = vec![site.whereabouts(), Evidence::seen(About::State, holds, "the table")];
     evidence.extend(dependents.into_iter().map(|what| Evidence::seen(About::Dependents, what, "sqlite_master")));
     let backups = "the gateway knows of no backup of this file";
@@ -155,6 +155,11 @@ pub(super) fn preflight(
         summary: format!("{before} the table {} with {rows}{after}", shown(name)),
         pre_image: None,
     })
+}
+
+fn about(contents: &Contents) -> String {
+    let about = if contents.truncated { "more than" } else { "about" };
+    format!("{about} {}", count(contents.bytes, "byte"))
 }
 
 /// What else mentions a table: foreign keys, views, triggers of other tables.

@@ -12,11 +12,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::client::Site;
 use super::images::{self, ImageError, Images, RowImage, SequenceImage, TableImage};
-use super::query;
+use super::put_back::try_to_put_back;
 use super::recorder::{Counts, Record, Recorder};
 use super::schema::{self, Key, Kind, Table};
 use super::text;
 use super::trial::{self, Purpose, Ran, Trial};
+use super::{budget, query};
 use crate::contract::{Digest, ToolError};
 use crate::sql::Write;
 use crate::text::{grouped, shown};
@@ -44,8 +45,17 @@ pub(super) struct Effects {
     pub stopped: Option<String>,
     /// The tables it may change, where it was stopped.
     pub writable: Vec<String>,
+    /// The tables whose changed rows are not in the digest one by one.
+    pub uncovered: Vec<Table>,
     /// Digest of what changed; see [`super::write`] for what it covers.
     pub fingerprint: Option<Digest>,
+}
+
+impl Effects {
+    /// How many rows change, those included that `REPLACE` pushes out, which SQLite does not count.
+    pub(super) fn all(&self) -> u64 {
+        self.changed.max(self.counts.values().map(|counts| counts.all()).sum())
+    }
 }
 
 /// Runs `statement` in a transaction of its own, which is left open on the returned connection.
@@ -58,39 +68,67 @@ pub(super) fn run(
     write: &Write,
     purpose: Purpose,
 ) -> Result<(Connection, Effects), ToolError> {
+    let again = || ToolError::failed(budget::TOO_LONG);
+    match attempt(site, statement, write, purpose, false)? {
+        Some(ran) => Ok(ran),
+        None => attempt(site, statement, write, purpose, true)?.ok_or_else(again),
+    }
+}
+
+/// One run; `None` where it is to be run again with `LIKE` and `GLOB` of our own.
+fn attempt(
+    site: &Site,
+    statement: &str,
+    write: &Write,
+    purpose: Purpose,
+    own_patterns: bool,
+) -> Result<Option<(Connection, Effects)>, ToolError> {
     let conn = match purpose {
         Purpose::Look => site.open_for_trial()?,
         Purpose::Change(_) => site.open_to_write()?,
     };
     trial::begin(site, &conn, "BEGIN IMMEDIATE")?;
+    let stands = trial::as_it_stands(site, &conn, statement)?;
     if let Purpose::Change(approved) = purpose
-        && trial::as_it_stands(site, &conn, statement)? == approved
+        && stands == approved
     {
-        return unfollowed(site, conn, statement, approved);
+        return unfollowed(site, conn, statement, approved, own_patterns);
     }
     let mut trial = Trial::begin(site, conn, purpose)?;
     let recorder = Recorder::new(statement, site.limits.count);
-    let ran = trial::perform(site, &mut trial.after, statement, &recorder);
+    let ran = trial::perform(site, &mut trial.after, statement, &recorder, own_patterns);
+    if !own_patterns && ran.as_ref().is_err_and(|error| recorder.weight.wants_own_patterns(error)) {
+        return Ok(None);
+    }
     if let Some(why) = trial.stopped(ran.as_ref().err()) {
-        return stopped(site, trial, statement, recorder.take(), why);
+        return stopped(site, trial, statement, recorder.take(), why).map(Some);
     }
     let Ran { changed, returned } = ran.map_err(|error| trial::refusal(site, &trial.after, &recorder, &error))?;
     let record = recorder.take();
-    if record.overflow {
-        let effects = Effects { returned, ..too_many(site, record, changed) };
-        return Ok((trial.end(site)?, effects));
-    }
-    let heard = Record { counts: record.counts.clone(), writable: record.writable.clone(), ..Record::default() };
-    let gathering = Gathering { site, before: &trial.before, after: &trial.after, write, record, changed };
-    let error = match gathering.effects() {
-        Ok(effects) => return Ok((trial.end(site)?, Effects { returned, ..effects })),
-        Err(error) => error,
+    let mut effects = if record.overflow {
+        Effects { returned, ..too_many(site, &trial.before, record, changed)? }
+    } else {
+        let heard = Record { counts: record.counts.clone(), writable: record.writable.clone(), ..Record::default() };
+        let gathering = Gathering { site, before: &trial.before, after: &trial.after, write, record, changed };
+        match gathering.effects() {
+            Ok(effects) => Effects { returned, ..effects },
+            Err(error) => {
+                let why = if let ImageError::Sqlite(error) = &error { trial.stopped(Some(error)) } else { None };
+                return match why {
+                    Some(why) => stopped(site, trial, statement, heard, why).map(Some),
+                    None => Err(explain(site, &error)),
+                };
+            }
+        }
     };
-    let why = if let ImageError::Sqlite(error) = &error { trial.stopped(Some(error)) } else { None };
-    match why {
-        Some(why) => stopped(site, trial, statement, heard, why),
-        None => Err(explain(site, &error)),
+    if let (Purpose::Look, Some((was, is))) = (purpose, &effects.images)
+        && let Err(error) = try_to_put_back(&mut trial.after, is, was)
+    {
+        effects.obstacles.push(format!("putting the rows back was tried and failed: {error}"));
+        effects.images = None;
     }
+    let conn = trial.cover(site, purpose, stands, &mut effects)?;
+    Ok(Some((conn, effects)))
 }
 
 /// What was approved although it could not be followed, on a database that nobody has changed since: its rows are counted
@@ -100,12 +138,16 @@ fn unfollowed(
     mut conn: Connection,
     statement: &str,
     approved: Digest,
-) -> Result<(Connection, Effects), ToolError> {
+    own_patterns: bool,
+) -> Result<Option<(Connection, Effects)>, ToolError> {
     let recorder = Recorder::new(statement, 0);
-    let ran = trial::perform(site, &mut conn, statement, &recorder);
+    let ran = trial::perform(site, &mut conn, statement, &recorder, own_patterns);
+    if !own_patterns && ran.as_ref().is_err_and(|error| recorder.weight.wants_own_patterns(error)) {
+        return Ok(None);
+    }
     let Ran { changed, returned } = ran.map_err(|error| trial::refusal(site, &conn, &recorder, &error))?;
     let counts = recorder.take().counts;
-    Ok((conn, Effects { counts, changed, returned, fingerprint: Some(approved), ..Effects::default() }))
+    Ok(Some((conn, Effects { counts, changed, returned, fingerprint: Some(approved), ..Effects::default() })))
 }
 
 /// All that is known of a statement that was stopped. Its rows so far are no more than a lower bound, and which they will
@@ -137,22 +179,29 @@ fn stopped(
 }
 
 /// Counts only: there are more rows than may be kept.
-fn too_many(site: &Site, record: Record, changed: u64) -> Effects {
+fn too_many(site: &Site, before: &Connection, record: Record, changed: u64) -> Result<Effects, ToolError> {
     let hash: [u8; 32] = record.stream.finalize().into();
     let bound = grouped(site.limits.count);
-    Effects {
+    let mut uncovered = Vec::new();
+    for name in &record.writable {
+        let table = schema::find(before, name).map_err(|error| site.explain(&error))?;
+        uncovered.extend(table.filter(|table| table.kind == Kind::Table));
+    }
+    Ok(Effects {
         counts: record.counts,
         changed,
         obstacles: vec![format!("more than {bound} rows change, too many to keep")],
+        uncovered,
         fingerprint: Some(Digest::of(&json!({ "uid": site.uid, "rows": Digest::from_bytes(hash) }))),
         ..Effects::default()
-    }
+    })
 }
 
 pub(super) fn explain(site: &Site, error: &ImageError) -> ToolError {
     match error {
         ImageError::Sqlite(error) => site.explain(error),
         ImageError::Unfit(reason) => ToolError::refused(reason.clone()),
+        ImageError::TooLarge => ToolError::refused("the rows there are now are too large to be compared"),
     }
 }
 
@@ -197,6 +246,7 @@ impl Gathering<'_> {
                 effects.truncated |= whole;
                 let heard: [u8; 32] = self.record.stream.clone().finalize().into();
                 digest.update(heard);
+                effects.uncovered.push(table.clone());
                 continue;
             };
             if pair.was.is_empty() {
@@ -267,20 +317,17 @@ impl Gathering<'_> {
         if table.key == Key::Hidden {
             return Ok(Some(pair));
         }
-        let most = self.site.limits.undo_bytes.saturating_mul(8);
-        let mut weight = 0;
+        let mut room = self.site.limits.undo_bytes.saturating_mul(8);
+        let mut read = |conn, key: &Value| images::read(conn, table, key, &mut room);
         for rowid in self.record.touched.get(&table.name).into_iter().flatten() {
             let key = Value::from(*rowid);
-            let was = images::read(self.before, table, &key)?;
-            let is = images::read(self.after, table, &key)?;
+            let (was, is) = match (read(self.before, &key), read(self.after, &key)) {
+                (Err(ImageError::TooLarge), _) | (_, Err(ImageError::TooLarge)) => return Ok(None),
+                (was, is) => (was?, is?),
+            };
             if was.is_some() || is.is_some() {
-                let (was, is) = (RowImage { key: key.clone(), row: was }, RowImage { key, row: is });
-                weight += was.weight() + is.weight();
-                if weight > most {
-                    return Ok(None);
-                }
-                pair.was.push(was);
-                pair.is.push(is);
+                pair.was.push(RowImage { key: key.clone(), row: was });
+                pair.is.push(RowImage { key, row: is });
             }
         }
         Ok(Some(pair))
@@ -318,6 +365,13 @@ impl Gathering<'_> {
                 (Some(_), None) => found.deleted += 1,
                 _ => found.updated += 1,
             }
+        }
+        // A row that only got another rowid was updated.
+        if heard.deleted == 0 && heard.inserted == 0 {
+            let moved = found.deleted.min(found.inserted).min(heard.updated);
+            found.deleted -= moved;
+            found.inserted -= moved;
+            found.updated += moved;
         }
         effects.counts.insert(table.to_owned(), if whole { found } else { heard });
     }

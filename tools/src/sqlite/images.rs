@@ -1,13 +1,14 @@
-//! Rows as they were and as they are, exactly: read by key, compared, digested, put back.
+//! Rows as they were and as they are, exactly: read by key and compared.
 
 use std::collections::BTreeMap;
 
 use rusqlite::types::Value as Bound;
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, ErrorCode, Row, params_from_iter};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::budget;
 use super::schema::{self, Key, Kind, Table};
 use super::text::quote;
 use super::value;
@@ -72,12 +73,24 @@ impl RowImage {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ImageError {
     #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(rusqlite::Error),
     #[error("{0}")]
     Unfit(String),
+    #[error("the rows are too large to be held")]
+    TooLarge,
 }
 
-fn unfit(reason: impl Into<String>) -> ImageError {
+impl From<rusqlite::Error> for ImageError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::TooBig) => Self::TooLarge,
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+/// The error for rows that do not fit.
+pub(super) fn unfit(reason: impl Into<String>) -> ImageError {
     ImageError::Unfit(reason.into())
 }
 
@@ -90,9 +103,15 @@ fn selection(table: &Table) -> String {
     columns.join(", ")
 }
 
-fn image(table: &Table, row: &Row<'_>) -> rusqlite::Result<(Value, Vec<Value>)> {
+/// The key and the stored values of a row, which is not copied where it takes more than there is room for.
+fn image(table: &Table, row: &Row<'_>, room: &mut u64) -> Result<(Value, Vec<Value>), ImageError> {
     let skipped = usize::from(matches!(table.key, Key::Rowid(_)));
     let stored = table.columns.iter().filter(|column| !column.generated).count();
+    let mut bytes = 16;
+    for at in skipped..skipped + stored {
+        bytes += row.get_ref(at)?.as_bytes_or_null().ok().flatten().map_or(12, |bytes| bytes.len() as u64 + 16);
+    }
+    *room = room.checked_sub(bytes).ok_or(ImageError::TooLarge)?;
     let values: Vec<Value> =
         (skipped..skipped + stored).map(|at| row.get_ref(at).map(value::exact)).collect::<Result<_, _>>()?;
     let key = match &table.key {
@@ -103,10 +122,11 @@ fn image(table: &Table, row: &Row<'_>) -> rusqlite::Result<(Value, Vec<Value>)> 
     Ok((key, values))
 }
 
-/// What finds the row of a key: a condition and what to bind in it.
-fn condition(table: &Table, key: &Value) -> Result<(String, Vec<Bound>), ImageError> {
+/// What finds the row of a key: a condition and what to bind in it. In a table without rowids it goes by collation and
+/// affinity, as the primary key does: whether the row it finds is the one is for the caller to compare.
+pub(super) fn condition(table: &Table, key: &Value) -> Result<(String, Vec<Bound>), ImageError> {
     let (names, values): (Vec<String>, Vec<&Value>) = match (&table.key, key) {
-        (Key::Rowid(name), key) => {
+        (Key::Rowid(name), key) if key.is_i64() => {
             let name = if table.rowid_column().is_some() { quote(name) } else { name.clone() };
             (vec![name], vec![key])
         }
@@ -126,14 +146,20 @@ fn condition(table: &Table, key: &Value) -> Result<(String, Vec<Bound>), ImageEr
     Ok((parts.join(" AND "), bound))
 }
 
-/// The row under a key, read now.
-pub(super) fn read(conn: &Connection, table: &Table, key: &Value) -> Result<Option<Vec<Value>>, ImageError> {
+/// The row under a key, read now, if there is room for it.
+pub(super) fn read(
+    conn: &Connection,
+    table: &Table,
+    key: &Value,
+    room: &mut u64,
+) -> Result<Option<Vec<Value>>, ImageError> {
+    budget::reading(conn, table.columns.len())?;
     let (condition, bound) = condition(table, key)?;
     let sql = format!("SELECT {} FROM {} WHERE {condition}", selection(table), quote(&table.name));
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(bound))?;
     while let Some(row) = rows.next()? {
-        let (found, values) = image(table, row)?;
+        let (found, values) = image(table, row, room)?;
         // A collation may find another spelling of the key: that is another key to us.
         if found == *key {
             return Ok(Some(values));
@@ -147,46 +173,37 @@ pub(super) fn read_all(
     conn: &Connection,
     table: &Table,
     rows: u64,
-    bytes: u64,
-) -> rusqlite::Result<Option<BTreeMap<String, RowImage>>> {
+    mut bytes: u64,
+) -> Result<Option<BTreeMap<String, RowImage>>, ImageError> {
+    budget::reading(conn, table.columns.len())?;
     let sql = format!("SELECT {} FROM {}", selection(table), quote(&table.name));
     let mut statement = conn.prepare(&sql)?;
     let mut found = statement.query([])?;
-    let (mut all, mut weight) = (BTreeMap::new(), 0);
-    while let Some(row) = found.next()? {
-        let (key, values) = image(table, row)?;
-        let image = RowImage { key, row: Some(values) };
-        weight += image.weight();
-        if all.len() as u64 >= rows || weight > bytes {
-            return Ok(None);
-        }
-        all.insert(image.key.to_string(), image);
+    let mut all = BTreeMap::new();
+    loop {
+        let read = match found.next() {
+            Ok(Some(row)) if (all.len() as u64) < rows => image(table, row, &mut bytes),
+            Ok(None) => return Ok(Some(all)),
+            Ok(Some(_)) => return Ok(None),
+            Err(error) => Err(error.into()),
+        };
+        match read {
+            Ok((key, values)) => all.insert(key.to_string(), RowImage { key, row: Some(values) }),
+            Err(ImageError::TooLarge) => return Ok(None),
+            Err(error) => return Err(error),
+        };
     }
-    Ok(Some(all))
 }
 
-/// Visits rows in the order of their keys, until `visit` says stop.
-pub(super) fn scan(
-    conn: &Connection,
-    table: &Table,
-    mut visit: impl FnMut(&Value, &[Value]) -> bool,
-) -> rusqlite::Result<()> {
+/// Every row of a table, in the order of their keys, with the rowid first where there is one.
+pub(super) fn in_order(table: &Table) -> String {
     let order = match &table.key {
         Key::Rowid(name) if table.rowid_column().is_none() => format!("ORDER BY {name}"),
         Key::Rowid(name) => format!("ORDER BY {}", quote(name)),
         // Without rowids the table itself is in the order of its primary key.
         Key::Columns(_) | Key::Hidden => String::new(),
     };
-    let sql = format!("SELECT {} FROM {} {order}", selection(table), quote(&table.name));
-    let mut statement = conn.prepare(&sql)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let (key, values) = image(table, row)?;
-        if !visit(&key, &values) {
-            break;
-        }
-    }
-    Ok(())
+    format!("SELECT {} FROM {} {order}", selection(table), quote(&table.name))
 }
 
 /// What AUTOINCREMENT remembers of a table now.
@@ -202,7 +219,8 @@ pub(super) fn sequence(conn: &Connection, table: &str) -> rusqlite::Result<Seque
     Ok(SequenceImage { table: table.to_owned(), rows })
 }
 
-fn has_sequences(conn: &Connection) -> rusqlite::Result<bool> {
+/// Whether any table has ever counted.
+pub(super) fn has_sequences(conn: &Connection) -> rusqlite::Result<bool> {
     conn.query_row("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_sequence'", [], |row| row.get(0))
 }
 
@@ -219,14 +237,14 @@ pub(super) fn fitting(conn: &Connection, image: &TableImage) -> Result<Table, Im
     Ok(table)
 }
 
-/// The same rows and sequences as `of` names, as they are now.
-pub(super) fn current(conn: &Connection, of: &Images) -> Result<Images, ImageError> {
+/// The same rows and sequences as `of` names, as they are now, if there is room for them.
+pub(super) fn current(conn: &Connection, of: &Images, mut room: u64) -> Result<Images, ImageError> {
     let mut now = Images::default();
     for image in &of.tables {
         let table = fitting(conn, image)?;
         let mut rows = Vec::with_capacity(image.rows.len());
         for RowImage { key, .. } in &image.rows {
-            rows.push(RowImage { key: key.clone(), row: read(conn, &table, key)? });
+            rows.push(RowImage { key: key.clone(), row: read(conn, &table, key, &mut room)? });
         }
         now.tables.push(TableImage { table: table.name.clone(), columns: image.columns.clone(), rows });
     }
@@ -234,71 +252,4 @@ pub(super) fn current(conn: &Connection, of: &Images) -> Result<Images, ImageErr
         now.sequences.push(sequence(conn, &image.table)?);
     }
     Ok(now)
-}
-
-/// Makes the rows what the images say. The caller has turned triggers and foreign keys off and holds a transaction.
-pub(super) fn put_back(conn: &Connection, images: &Images) -> Result<(), ImageError> {
-    let mut tables = Vec::new();
-    for image in &images.tables {
-        let table = fitting(conn, image)?;
-        // All of them go first: rows that swapped a unique value could not be put back one by one.
-        for row in &image.rows {
-            let (condition, bound) = condition(&table, &row.key)?;
-            let sql = format!("DELETE FROM {} WHERE {condition}", quote(&table.name));
-            conn.prepare_cached(&sql)?.execute(params_from_iter(bound))?;
-        }
-        tables.push(table);
-    }
-    // SQLite counts a row that is put back as a new one, but AUTOINCREMENT is to move only where the images say so.
-    let autoincrement = tables.iter().filter(|table| table.autoincrement);
-    let counted = autoincrement.map(|table| sequence(conn, &table.name)).collect::<Result<Vec<_>, _>>()?;
-    for (table, image) in tables.iter().zip(&images.tables) {
-        for RowImage { key, row } in &image.rows {
-            if let Some(row) = row {
-                insert(conn, table, key, row)?;
-            }
-        }
-    }
-    for sequence in counted.iter().chain(&images.sequences) {
-        set_sequence(conn, sequence)?;
-    }
-    // What was written must read as what was kept: an affinity or a default may have had another opinion.
-    let now = current(conn, images)?;
-    if now == *images { Ok(()) } else { Err(unfit("a row does not read back as it was kept")) }
-}
-
-fn set_sequence(conn: &Connection, SequenceImage { table, rows }: &SequenceImage) -> Result<(), ImageError> {
-    if !has_sequences(conn)? {
-        return Err(unfit("`sqlite_sequence` is no longer there"));
-    }
-    conn.execute("DELETE FROM sqlite_sequence WHERE name = ?1", [table])?;
-    for (rowid, seq) in rows {
-        let (place, seq) = value::bind(seq).ok_or_else(|| unfit("a sequence of no known type"))?;
-        let sql = format!("INSERT INTO sqlite_sequence (rowid, name, seq) VALUES (?, ?, {place})");
-        conn.execute(&sql, (rowid, table, seq))?;
-    }
-    Ok(())
-}
-
-fn insert(conn: &Connection, table: &Table, key: &Value, row: &[Value]) -> Result<(), ImageError> {
-    let mut columns: Vec<String> = table.stored().iter().map(|column| quote(column)).collect();
-    let mut values: Vec<&Value> = row.iter().collect();
-    if values.len() != columns.len() {
-        return Err(unfit(format!("a row of `{}` has another number of columns", table.name)));
-    }
-    if let (Key::Rowid(name), None) = (&table.key, table.rowid_column()) {
-        columns.insert(0, name.clone());
-        values.insert(0, key);
-    }
-    let mut places = Vec::with_capacity(values.len());
-    let mut bound = Vec::with_capacity(values.len());
-    for value in values {
-        let (place, value) = value::bind(value).ok_or_else(|| unfit("a value of no known type"))?;
-        places.push(place);
-        bound.push(value);
-    }
-    let (columns, places) = (columns.join(", "), places.join(", "));
-    let sql = format!("INSERT INTO {} ({columns}) VALUES ({places})", quote(&table.name));
-    conn.prepare_cached(&sql)?.execute(params_from_iter(bound))?;
-    Ok(())
 }

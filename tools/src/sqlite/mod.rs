@@ -2,21 +2,27 @@
 //!
 //! A file is never created, and a schema is never changed except by moving a table into the quarantine and out of it.
 
+mod bounded;
+mod budget;
 mod check;
 mod client;
+mod contents;
 mod describe;
 mod drop_table;
 mod effects;
 mod idle;
 mod images;
+mod pattern;
 mod probe;
 mod purge_table;
+mod put_back;
 mod quarantine;
 mod query;
 mod recorder;
 mod restore_rows;
 mod restore_table;
 mod schema;
+mod stop;
 mod text;
 mod trial;
 mod value;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::client::{Site, work};
+use super::contents::contents;
 use super::drop_table;
 use super::probe::{find_out, gone};
 use super::quarantine::{self, Kept};
@@ -35,8 +36,10 @@ pub(super) struct Args {
 pub(super) struct Output {
     /// The table that is no more.
     purged: String,
-    /// How many rows went with it, or at least so many.
+    /// How many rows went with it.
     rows: u64,
+    /// More rows than `rows` went with it: they were not all counted.
+    rows_truncated: bool,
 }
 
 #[async_trait]
@@ -66,9 +69,14 @@ impl TypedTool for SqlitePurgeTable {
         work(lease, move |site| {
             let conn = site.open_to_read()?;
             let (table, kept) = purgeable(&conn, site, &name)?;
-            let contents = quarantine::contents(&conn, site, &table)?;
+            let contents = contents(&conn, site, &table)?;
             let mut preflight = drop_table::preflight(site, &conn, &table, &contents, ["destroy for good", ""])?;
             preflight.reversibility = Reversibility::Irreversible;
+            preflight.fingerprint = contents.binding(&conn, site, &table)?;
+            if !contents.whole {
+                let what = "it is too large to be compared row by row: any change of the file voids an approval";
+                preflight.evidence.push(Evidence::seen(About::State, what, "the table"));
+            }
             match kept {
                 Some(kept) => {
                     preflight.destroys_recovery = true;
@@ -98,8 +106,8 @@ impl TypedTool for SqlitePurgeTable {
             // Foreign keys are off: SQLite would otherwise delete row by row and cascade into other tables.
             let mut conn = quarantine::open(site)?;
             let (table, kept) = purgeable(&conn, site, &name)?;
-            let contents = quarantine::contents(&conn, site, &table)?;
-            if contents.fingerprint != expected {
+            let contents = contents(&conn, site, &table)?;
+            if contents.binding(&conn, site, &table)? != expected {
                 return Err(ToolError::changed(format!("`{}` is no longer as it was looked at", shown(&table.name))));
             }
             let purge = || {
@@ -108,7 +116,8 @@ impl TypedTool for SqlitePurgeTable {
             };
             purge().map_err(|error| site.explain(&error))?;
             site.commit(&mut conn)?;
-            Ok(Done::read(Output { purged: table.name, rows: contents.rows }))
+            let (rows, rows_truncated) = (contents.rows, contents.truncated);
+            Ok(Done::read(Output { purged: table.name, rows, rows_truncated }))
         })
         .await
     }

@@ -11,18 +11,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::client::Site;
-use super::images;
-use super::schema::{self, Key, TRASH, Table};
+use super::schema::{self, TRASH, Table};
 use super::text::{self, quote};
-use crate::contract::{Digest, ToolError, now};
+use crate::contract::{ToolError, now};
 
 /// One row of `sqlite_master` as it was, and the name it goes by in the quarantine (a trigger has none: it is taken out).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Entry {
-    kind: String,
-    name: String,
+    pub kind: String,
+    pub name: String,
     table: String,
-    sql: Option<String>,
+    pub sql: Option<String>,
     rowid: i64,
     trash: Option<String>,
 }
@@ -41,11 +40,13 @@ pub(super) struct Kept {
     entries: Vec<Entry>,
 }
 
-/// A transaction on a connection that may edit the schema, with foreign keys off: moving a table must not cascade.
+/// A transaction on a connection that may edit the schema, with triggers and foreign keys off: moving a table must change
+/// nothing else.
 pub(super) fn open(site: &Site) -> Result<Connection, ToolError> {
     let conn = site.open_to_write()?;
     let ready = || {
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false)?;
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
         conn.execute_batch("PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE")
     };
     ready().map_err(|error| site.explain(&error))?;
@@ -69,7 +70,7 @@ pub(super) fn kept(conn: &Connection) -> rusqlite::Result<Vec<Kept>> {
 }
 
 /// What belongs to a table in `sqlite_master`: itself, its indexes, its triggers.
-fn entries(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Entry>> {
+pub(super) fn entries(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Entry>> {
     let sql =
         "SELECT type, name, tbl_name, sql, rowid FROM sqlite_master WHERE tbl_name = ?1 COLLATE NOCASE ORDER BY rowid";
     let mut statement = conn.prepare(sql)?;
@@ -78,6 +79,21 @@ fn entries(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Entry>> {
         Ok(Entry { kind, name, table, sql: row.get(3)?, rowid: row.get(4)?, trash: None })
     })?;
     rows.collect()
+}
+
+/// The statement that makes the quarantine's list.
+fn list() -> String {
+    format!(
+        "CREATE TABLE {TRASH} (id TEXT PRIMARY KEY, name TEXT NOT NULL, trash TEXT NOT NULL, \
+         at TEXT NOT NULL, entries TEXT NOT NULL)"
+    )
+}
+
+/// Whether the list is as the gateway makes it. With other constraints, one entry could push out another.
+fn is_ours(conn: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?1";
+    let there: Option<String> = conn.query_row(sql, [TRASH], |row| row.get(0)).optional()?;
+    Ok(there == Some(list()))
 }
 
 /// Moves a table into the quarantine. The caller holds the transaction of [`open`].
@@ -93,14 +109,15 @@ pub(super) fn put_away(conn: &Connection, site: &Site, table: &Table) -> Result<
                 Err(reason) => return Ok(Err(reason)),
             }
         }
-        let create = format!(
-            "CREATE TABLE IF NOT EXISTS {TRASH} (id TEXT PRIMARY KEY, name TEXT NOT NULL, trash TEXT NOT NULL, \
-             at TEXT NOT NULL, entries TEXT NOT NULL)"
-        );
-        conn.execute_batch(&create)?;
+        if schema::find(conn, TRASH)?.is_none() {
+            conn.execute_batch(&list())?;
+        }
+        if !is_ours(conn)? {
+            return Ok(Err(format!("`{TRASH}` is not the list the gateway made")));
+        }
         let kept =
             Kept { id: id.clone(), name: table.name.clone(), trash: trash.clone(), at: now().to_string(), entries };
-        let sql = format!("INSERT INTO {TRASH} (id, name, trash, at, entries) VALUES (?1, ?2, ?3, ?4, ?5)");
+        let sql = format!("INSERT OR ABORT INTO {TRASH} (id, name, trash, at, entries) VALUES (?1, ?2, ?3, ?4, ?5)");
         conn.execute(&sql, (&kept.id, &kept.name, &kept.trash, &kept.at, json!(kept.entries).to_string()))?;
         conn.execute_batch("PRAGMA writable_schema = ON")?;
         for (entry, text) in kept.entries.iter().zip(&texts) {
@@ -143,7 +160,7 @@ pub(super) fn bring_back(conn: &Connection, site: &Site, kept: &Kept) -> Result<
                     let taken: bool = conn.query_row(taken, [rowid], |row| row.get(0))?;
                     let rowid = (!taken).then_some(rowid);
                     conn.execute(
-                        "INSERT INTO sqlite_master (rowid, type, name, tbl_name, rootpage, sql) VALUES (?1, ?2, ?3, ?4, 0, ?5)",
+                        "INSERT OR ABORT INTO sqlite_master (rowid, type, name, tbl_name, rootpage, sql) VALUES (?1, ?2, ?3, ?4, 0, ?5)",
                         (rowid, kind, name, table, sql),
                     )?
                 }
@@ -162,7 +179,12 @@ pub(super) fn bring_back(conn: &Connection, site: &Site, kept: &Kept) -> Result<
 
 /// Takes a table off the list, and the list away with the last one.
 pub(super) fn forget(conn: &Connection, kept: &Kept) -> rusqlite::Result<()> {
-    conn.execute(&format!("DELETE FROM {TRASH} WHERE id = ?1"), [&kept.id])?;
+    // Exactly this entry: an equal one under a collation or an affinity is another.
+    let sql = format!("DELETE FROM {TRASH} WHERE typeof(id) = 'text' AND id = ?1 COLLATE BINARY");
+    let forgotten = conn.execute(&sql, [&kept.id])?;
+    if forgotten != 1 {
+        return Err(rusqlite::Error::StatementChangedRows(forgotten));
+    }
     if schema::counted(conn, &format!("SELECT count(*) FROM {TRASH}"), [])? == 0 {
         conn.execute_batch(&format!("DROP TABLE {TRASH}"))?;
     }
@@ -261,52 +283,4 @@ fn whole(conn: &Connection, name: &str, kept: &Kept, in_trash: bool) -> Result<(
         Ok(false) => Err(unusual(format!("`{name}` is not whole after moving it"))),
         Err(error) => Err(unusual(error)),
     }
-}
-
-/// What a table holds, looked at up to a bound.
-#[derive(Debug)]
-pub(super) struct Contents {
-    pub rows: u64,
-    pub bytes: u64,
-    /// There is more than was looked at.
-    pub truncated: bool,
-    /// The highest rowid, where there are rowids.
-    pub last: Option<i64>,
-    /// Moves when the schema of the table or its rows change. Beyond the bound (`Limits::count` rows or 64 MiB) only new
-    /// rows at the end are noticed, by the highest rowid.
-    pub fingerprint: Digest,
-}
-
-/// How many bytes of rows are read for a fingerprint.
-const SCANNED: u64 = 64 << 20;
-
-/// Looks at what a table holds.
-pub(super) fn contents(conn: &Connection, site: &Site, table: &Table) -> Result<Contents, ToolError> {
-    let look = || -> rusqlite::Result<Contents> {
-        let (mut rows, mut bytes, mut truncated) = (0, 0, false);
-        let mut digest = Digest::of(&site.uid);
-        let most = site.limits.count;
-        images::scan(conn, table, |key, row| {
-            if rows >= most || bytes >= SCANNED {
-                truncated = true;
-                return false;
-            }
-            rows += 1;
-            bytes += row.iter().map(super::value::weight).sum::<u64>();
-            digest = Digest::of(&json!([digest, key, row]));
-            true
-        })?;
-        let last = match &table.key {
-            Key::Rowid(name) => {
-                let name = if table.rowid_column().is_some() { quote(name) } else { name.clone() };
-                conn.query_row(&format!("SELECT max({name}) FROM {}", quote(&table.name)), [], |row| row.get(0))?
-            }
-            Key::Columns(_) | Key::Hidden => None,
-        };
-        let schema: Vec<_> = entries(conn, &table.name)?.into_iter().map(|e| json!([e.kind, e.name, e.sql])).collect();
-        let sequence = images::sequence(conn, &table.name)?.rows;
-        let fingerprint = Digest::of(&json!({ "rows": digest, "last": last, "schema": schema, "sequence": sequence }));
-        Ok(Contents { rows, bytes, truncated, last, fingerprint })
-    };
-    look().map_err(|error| site.explain(&error))
 }

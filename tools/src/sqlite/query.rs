@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use rusqlite::{Connection, Statement};
+use rusqlite::{Connection, ErrorCode, Statement};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::bounded;
+use super::budget::{self, Weight};
 use super::client::{Site, work};
 use super::schema;
 use super::value;
@@ -168,29 +170,46 @@ fn classified_as_read(sql: &str) -> Result<(), ToolError> {
 }
 
 pub(super) fn answer(site: &Site, sql: &str, most: u64) -> Result<Output, ToolError> {
+    match attempt(site, sql, most, false)? {
+        Some(output) => Ok(output),
+        None => attempt(site, sql, most, true)?.ok_or_else(|| ToolError::failed(budget::TOO_LONG)),
+    }
+}
+
+/// One run of a read; `None` where it is to be run again with `LIKE` and `GLOB` of our own.
+fn attempt(site: &Site, sql: &str, most: u64, own_patterns: bool) -> Result<Option<Output>, ToolError> {
     let (mut conn, files) = site.reader()?;
+    if own_patterns {
+        bounded::install_patterns(&conn).map_err(|error| site.explain(&error))?;
+    }
+    let weight = Weight::default();
+    let weighing = weight.clone();
     let denied = Arc::new(Mutex::new(None));
     let noting = Arc::clone(&denied);
     let statement = sql.to_owned();
     let authorizer = move |context: AuthContext<'_>| match judge(&context, &statement) {
-        Ok(()) => Authorization::Allow,
+        Ok(()) => {
+            weighing.hear(&context.action);
+            Authorization::Allow
+        }
         Err(what) => {
             *noting.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
             Authorization::Deny
         }
     };
     conn.authorizer(Some(authorizer)).map_err(|error| site.explain(&error))?;
-    let result = rows(site, &conn, sql, most);
+    let result = rows(site, &conn, sql, most, (&weight, own_patterns));
     let none: Option<fn(AuthContext<'_>) -> Authorization> = None;
     conn.authorizer(none).map_err(|error| site.explain(&error))?;
     let said = denied.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (result, said) {
         (Ok(output), _) => {
-            site.keep(conn, files);
-            Ok(output)
+            site.keep(conn, files.filter(|_| !own_patterns));
+            Ok(Some(output))
         }
         (Err(_), Some(what)) => Err(ToolError::refused(format!("not a read: {what}"))),
         (Err(Failed::Refused(reason)), None) => Err(ToolError::refused(reason)),
+        (Err(Failed::Sqlite(error)), None) if !own_patterns && weight.wants_own_patterns(&error) => Ok(None),
         (Err(Failed::Sqlite(error)), None) => Err(advise(site, &conn, &error)),
     }
 }
@@ -200,6 +219,8 @@ fn judge(context: &AuthContext<'_>, statement: &str) -> Result<(), String> {
     const DESCRIBING: &[&str] =
         &["table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"];
     match context.action {
+        // It would read a whole table without looking at the clock.
+        AuthAction::Read { table_name: "dbstat", column_name: "aggregate" } => Err("it aggregates `dbstat`".into()),
         AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => Ok(()),
         AuthAction::Function { function_name } => {
             // A view's own functions were put there by whoever owns the schema; SQLite lets only harmless ones through.
@@ -227,29 +248,53 @@ impl From<rusqlite::Error> for Failed {
     }
 }
 
-fn rows(site: &Site, conn: &Connection, sql: &str, most: u64) -> Result<Output, Failed> {
+fn rows(
+    site: &Site,
+    conn: &Connection,
+    sql: &str,
+    most: u64,
+    (weight, own_patterns): (&Weight, bool),
+) -> Result<Output, Failed> {
+    budget::compiling(conn, sql)?;
     let mut statement = conn.prepare(sql)?;
+    weight.apply(conn, sql, own_patterns)?;
     if !statement.readonly() {
         return Err(Failed::Refused("not a read: SQLite says the statement may write".into()));
     }
     if statement.parameter_count() > 0 {
         return Err(Failed::Refused("the statement has parameters, and there is nothing to fill them with".into()));
     }
-    Ok(collect(site, &mut statement, most)?)
+    Ok(collect(site, &mut statement, most, own_patterns || !weight.has_patterns())?)
 }
 
-/// Runs a statement and keeps its rows, at most so many and so many bytes of them.
-pub(super) fn collect(site: &Site, statement: &mut Statement<'_>, most: u64) -> rusqlite::Result<Output> {
+/// Runs a statement and keeps its rows, at most so many and so many bytes of them. With `cut_long`, a read ends before a
+/// later row that holds too long a value.
+pub(super) fn collect(
+    site: &Site,
+    statement: &mut Statement<'_>,
+    most: u64,
+    cut_long: bool,
+) -> rusqlite::Result<Output> {
     let columns: Vec<ColumnOut> = statement
         .columns()
         .map(|column| ColumnOut { name: column.name().to_owned(), declared: column.decl_type().map(str::to_owned) })
         .collect();
     let width = columns.len();
     let mut output = Output { columns, rows: Vec::new(), row_count: 0, truncated: false };
-    let mut bytes = 0;
+    let mut bytes = output.columns.iter().map(|column| column.name.len() as u64).sum::<u64>();
     let statement_reads = statement.readonly();
     let mut found = statement.query([])?;
-    while let Some(row) = found.next()? {
+    loop {
+        let row = match found.next() {
+            Ok(Some(row)) => row,
+            Ok(None) => break,
+            // A row that may not be held ends a read as one that may not be shown does.
+            Err(error) if too_big(&error) && statement_reads && cut_long && output.row_count > 0 => {
+                output.truncated = true;
+                break;
+            }
+            Err(error) => return Err(error),
+        };
         if output.row_count >= most {
             output.truncated = true;
             break;
@@ -274,6 +319,10 @@ pub(super) fn collect(site: &Site, statement: &mut Statement<'_>, most: u64) -> 
     // A change with RETURNING must come to its end even when not all of its rows are shown.
     while output.truncated && !statement_reads && found.next()?.is_some() {}
     Ok(output)
+}
+
+fn too_big(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::TooBig)
 }
 
 /// SQLite's refusal with what would help.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::hooks::{Action, AuthAction, AuthContext, Authorization};
 use sha2::{Digest as _, Sha256};
 
+use super::budget::Weight;
 use super::schema::{is_internal, is_trash};
 use crate::sql::{self, Dialect};
 
@@ -46,12 +47,14 @@ pub(super) struct Recorder {
     record: Arc<Mutex<Record>>,
     statement: Arc<str>,
     most: u64,
+    /// What the statement holds at once.
+    pub weight: Weight,
 }
 
 impl Recorder {
     /// Keeps which rows are touched, at most so many.
     pub(super) fn new(statement: &str, most: u64) -> Self {
-        Self { record: Arc::default(), statement: statement.into(), most }
+        Self { record: Arc::default(), statement: statement.into(), most, weight: Weight::default() }
     }
 
     pub(super) fn record(&self) -> MutexGuard<'_, Record> {
@@ -99,6 +102,7 @@ impl Recorder {
                 (false, Authorization::Deny)
             }
         };
+        self.weight.hear(&context.action);
         if allowed { answer } else { Authorization::Deny }
     }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::client::{Site, work};
 use super::effects::explain;
 use super::images::{self, Images, RowImage, SequenceImage};
+use super::put_back::put_back;
 use super::schema;
 use crate::contract::{
     About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
@@ -72,7 +73,7 @@ impl TypedTool for SqliteRestoreRows {
         let args = args.clone();
         work(lease, move |site| {
             let conn = site.open_to_read()?;
-            let now = images::current(&conn, &args.rows).map_err(|error| explain(site, &error))?;
+            let now = images::current(&conn, &args.rows, room(site)).map_err(|error| explain(site, &error))?;
             Ok(preflight(site, &args, &now))
         })
         .await
@@ -82,14 +83,14 @@ impl TypedTool for SqliteRestoreRows {
         let (args, expected) = (args.clone(), seen.fingerprint);
         work(lease, move |site| {
             let mut conn = open(site)?;
-            let now = images::current(&conn, &args.rows).map_err(|error| explain(site, &error))?;
+            let now = images::current(&conn, &args.rows, room(site)).map_err(|error| explain(site, &error))?;
             if fingerprint(site, &now) != expected {
                 return Err(ToolError::changed("the rows are no longer as they were left"));
             }
             let tables = involved(&conn, &args.rows).map_err(|error| site.explain(&error))?;
             let orphans = orphans(&conn, &tables, None).map_err(|error| site.explain(&error))?;
             let (back_to, then) = unmoved(now, &args);
-            images::put_back(&conn, &then).map_err(|error| explain(site, &error))?;
+            put_back(&mut conn, &back_to, &then).map_err(|error| explain(site, &error))?;
             let left = self::orphans(&conn, &tables, None).map_err(|error| site.explain(&error))?;
             points_somewhere(&left, &orphans, &args.orphans)?;
             let undo = plan_from(site, &args.target, &back_to, &then, orphans)?;
@@ -112,7 +113,7 @@ pub(super) async fn probe(seen: &Preflight, lease: &Lease) -> Probe {
     let Some(kept) = kept else { return Probe::Unknown };
     let now = work(lease, move |site| {
         let conn = site.open_to_read()?;
-        let now = images::current(&conn, &kept.before).map_err(|error| explain(site, &error))?;
+        let now = images::current(&conn, &kept.before, room(site)).map_err(|error| explain(site, &error))?;
         Ok(match now.tables {
             now if now == kept.before.tables => Probe::Unchanged,
             now if now == kept.after.tables => Probe::Changed,
@@ -141,6 +142,11 @@ fn open(site: &Site) -> Result<Connection, ToolError> {
     };
     quiet().map_err(|error| site.explain(&error))?;
     Ok(conn)
+}
+
+/// What the rows there are now may take: those kept took less.
+fn room(site: &Site) -> u64 {
+    site.limits.undo_bytes.saturating_mul(8).max(64 << 20)
 }
 
 fn preflight(site: &Site, args: &Args, now: &Images) -> Preflight {
@@ -195,7 +201,7 @@ pub(super) fn plan(site: &Site, conn: &Connection, target: &str, was: &Images) -
     let tables = involved(&before, was).map_err(|error| site.explain(&error))?;
     let orphans = orphans(&before, &tables, Some(CHECKED)).map_err(|error| site.explain(&error))?;
     drop(before);
-    let now = images::current(conn, was).map_err(|error| explain(site, &error))?;
+    let now = images::current(conn, was, room(site)).map_err(|error| explain(site, &error))?;
     plan_from(site, target, was, &now, orphans)
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::client::{Site, work};
+use super::contents::contents;
 use super::probe::find_out;
 use super::quarantine::{self, Kept};
 use super::schema;
@@ -14,7 +15,7 @@ use crate::contract::{
     About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
     ToolError, TypedTool, UndoPlan,
 };
-use crate::text::{count, shown};
+use crate::text::shown;
 
 pub(super) struct SqliteRestoreTable;
 
@@ -63,14 +64,13 @@ impl TypedTool for SqliteRestoreTable {
             let conn = site.open_to_read()?;
             let kept = restorable(&conn, site, &id)?;
             let table = schema::plain_table(&conn, site, &kept.trash)?;
-            let contents = quarantine::contents(&conn, site, &table)?;
+            let contents = contents(&conn, site, &table)?;
             let mut blast_radius = BlastRadius::one(Scope::Resource);
             blast_radius.rows = Some(contents.rows);
             blast_radius.bytes = Some(contents.bytes);
             blast_radius.truncated = contents.truncated;
-            let (name, rows) = (shown(&kept.name), count(contents.rows, "row"));
-            let at_least = if contents.truncated { "at least " } else { "" };
-            let what = format!("`{name}` was dropped at {} and holds {at_least}{rows}", shown(&kept.at));
+            let (name, rows) = (shown(&kept.name), contents.counted());
+            let what = format!("`{name}` was dropped at {} and holds {rows}", shown(&kept.at));
             Ok(Preflight {
                 targets: vec![site.table(&kept.name)],
                 blast_radius,
@@ -99,7 +99,7 @@ impl TypedTool for SqliteRestoreTable {
             let undo = UndoPlan {
                 tool: "sqlite_drop_table".into(),
                 args: json!({ "target": target, "table": table.name }),
-                expects: quarantine::contents(&conn, site, &table)?.fingerprint,
+                expects: contents(&conn, site, &table)?.fingerprint,
                 until: None,
                 lossy: Vec::new(),
             };
@@ -125,7 +125,7 @@ impl TypedTool for SqliteRestoreTable {
 /// Moves when what lies in the quarantine under this id does.
 pub(super) fn fingerprint(conn: &Connection, site: &Site, kept: &Kept) -> Result<Digest, ToolError> {
     let table = schema::plain_table(conn, site, &kept.trash)?;
-    let contents = quarantine::contents(conn, site, &table)?;
+    let contents = contents(conn, site, &table)?;
     Ok(Digest::of(&json!({ "id": kept.id, "name": kept.name, "at": kept.at, "holds": contents.fingerprint })))
 }
 

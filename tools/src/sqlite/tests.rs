@@ -2,6 +2,9 @@
 
 mod accidents;
 mod bounds;
+mod functions;
 mod laws;
+mod replies;
+mod strangers;
 mod world;
 mod writes;

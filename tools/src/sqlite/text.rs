@@ -83,6 +83,17 @@ fn quoted(sql: &str, start: usize, quote: u8) -> (String, usize) {
     (sql[start + 1..].to_owned(), bytes.len())
 }
 
+/// How often this sign is written outside of quotes; in a comment it counts.
+pub(super) fn written(sql: &str, sign: &str) -> usize {
+    let all = sql.matches(sign).count();
+    if all == 0 {
+        return 0;
+    }
+    let quoted = names(sql).into_iter().filter(|name| name.quote.is_some());
+    let inside: usize = quoted.map(|name| sql[name.at].matches(sign).count()).sum();
+    all.saturating_sub(inside)
+}
+
 /// Whether a text mentions this name, in any case and any quotes.
 pub(super) fn mentions(sql: &str, name: &str) -> bool {
     names(sql).iter().any(|found| found.text.eq_ignore_ascii_case(name))
@@ -131,6 +142,7 @@ mod tests {
         assert_eq!(found, ["CREATE", "TABLE", "a \"b", "d", "f g", "h'i", "é", "DEFAULT", "random"]);
         assert!(volatile(sql) && !volatile("CREATE TABLE t (date DATE, random)"));
         assert!(mentions(sql, "F G") && !mentions(sql, "c"));
+        assert_eq!((written(sql, ","), written("a || '||' || \"||\" -- ||", "||")), (2, 3));
         let name = &names(sql)[2];
         assert!(renamed(sql, &name.at, "x").starts_with("CREATE TABLE \"x\" -- c"));
     }

@@ -4,8 +4,8 @@
 //! [`DIRTY`] bytes of them: a try does not write the database file, and does not keep its writers waiting for long. SQLite
 //! itself says when that bound is reached, by beginning to make room: with a rollback journal it asks for the exclusive
 //! lock, which the reader beside it denies (new readers wait for the moment it takes to roll back); with a write-ahead log
-//! it appends there what nobody reads before a commit. One row more may come on top of the bound, of `LONGEST_VALUE` bytes
-//! in the table and in each of its indexes. Running what was approved has the same bound on memory, for it fitted when it
+//! it appends there what nobody reads before a commit. One row more may come on top of the bound, as long as
+//! [`super::budget`] lets it be, in the table and in each of its indexes. Running what was approved has the same bound on memory, for it fitted when it
 //! was looked at, but all of the call's time.
 
 use std::path::{Path, PathBuf};
@@ -17,10 +17,12 @@ use rusqlite::hooks::{Action, AuthContext, Authorization};
 use rusqlite::{Connection, ErrorCode};
 use serde_json::json;
 
+use super::budget::{self, Weight};
 use super::client::Site;
-use super::query;
+use super::contents::contents;
+use super::effects::Effects;
 use super::recorder::Recorder;
-use super::schema;
+use super::{bounded, query, schema, stop};
 use crate::contract::{Digest, ToolError};
 
 /// How long a look holds the lock, counted from getting it.
@@ -94,6 +96,31 @@ impl Trial {
         Ok(conn)
     }
 
+    /// The same, with every row of the tables whose changed rows are not in the fingerprint one by one in it. What is too
+    /// much to be read has the whole file in it, as it stood. A look has let go of the lock by then.
+    pub(super) fn cover(
+        mut self,
+        site: &Site,
+        purpose: Purpose,
+        stands: Digest,
+        effects: &mut Effects,
+    ) -> Result<Connection, ToolError> {
+        if effects.uncovered.is_empty() {
+            return self.end(site);
+        }
+        if purpose == Purpose::Look && !self.after.is_autocommit() {
+            begin(site, &self.after, "ROLLBACK")?;
+        }
+        site.as_usual(&mut self.before)?;
+        let mut seen = Vec::new();
+        for table in &effects.uncovered {
+            let contents = contents(&self.before, site, table)?;
+            seen.push(json!([table.name, contents.fingerprint, (!contents.whole).then_some(stands)]));
+        }
+        effects.fingerprint = effects.fingerprint.map(|rows| Digest::of(&json!({ "rows": rows, "tables": seen })));
+        self.end(site)
+    }
+
     /// Gives up, and says how the database stands. Being stopped lets go of the lock, so somebody may have
     /// come in between: then nothing holds of what was seen.
     pub(super) fn abandon(mut self, site: &Site, statement: &str) -> Result<(Connection, Digest), ToolError> {
@@ -123,6 +150,7 @@ fn watch(
     until: Option<Instant>,
     full: Arc<AtomicBool>,
 ) -> Result<(), ToolError> {
+    stop::until(until);
     let also = move || {
         let now = Instant::now();
         if log.as_mut().is_some_and(|log| log.written(now)) {
@@ -201,12 +229,17 @@ pub(super) fn perform(
     conn: &mut Connection,
     statement: &str,
     recorder: &Recorder,
+    own_patterns: bool,
 ) -> rusqlite::Result<Ran> {
+    if own_patterns {
+        bounded::install_patterns(conn)?;
+    }
     let (authorizing, touching) = (recorder.clone(), recorder.clone());
     conn.authorizer(Some(move |context: AuthContext<'_>| authorizing.authorize(&context)))?;
     conn.update_hook(Some(move |action, _: &str, table: &str, rowid| touching.touch(action, table, rowid)))?;
     let counted = conn.total_changes();
-    let result = returning(site, conn, statement);
+    let result = returning(site, conn, statement, (&recorder.weight, own_patterns));
+    budget::usual(conn)?;
     let never: Option<fn(AuthContext<'_>) -> Authorization> = None;
     conn.authorizer(never)?;
     let silent: Option<fn(Action, &str, &str, i64)> = None;
@@ -214,10 +247,17 @@ pub(super) fn perform(
     result.map(|returned| Ran { changed: conn.total_changes() - counted, returned })
 }
 
-fn returning(site: &Site, conn: &Connection, statement: &str) -> rusqlite::Result<Option<query::Output>> {
-    let mut statement = conn.prepare(statement)?;
+fn returning(
+    site: &Site,
+    conn: &Connection,
+    text: &str,
+    (weight, own_patterns): (&Weight, bool),
+) -> rusqlite::Result<Option<query::Output>> {
+    budget::compiling(conn, text)?;
+    let mut statement = conn.prepare(text)?;
+    weight.apply(conn, text, own_patterns)?;
     if statement.column_count() > 0 {
-        return query::collect(site, &mut statement, site.limits.output_rows).map(Some);
+        return query::collect(site, &mut statement, site.limits.output_rows, false).map(Some);
     }
     statement.execute([])?;
     Ok(None)

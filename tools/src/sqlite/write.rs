@@ -1,11 +1,11 @@
 //! `sqlite_write`: one INSERT, UPDATE or DELETE, shown row by row before it runs and taken back row by row after.
 //!
 //! The fingerprint covers the changed rows as they were and as they would be; rows the statement does not touch do not
-//! move it. Beyond `Limits::count` rows it covers which rows change and how many, but not what is in them. A statement that
+//! move it. Beyond `Limits::count` rows it covers the changed tables with all their rows. A statement that
 //! cannot be tried out to its end within the bounds of a look has the fingerprint of the whole database as it stands: any
 //! change by anybody voids what was approved.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -15,7 +15,6 @@ use serde_json::json;
 use super::client::{Site, work};
 use super::effects::{self, Effects};
 use super::query;
-use super::recorder::Counts;
 use super::restore_rows;
 use super::schema;
 use super::trial::Purpose;
@@ -23,8 +22,8 @@ use crate::contract::{
     About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
     Target, ToolError, TypedTool,
 };
-use crate::sql::{Class, Dialect, Verb, Write, classify};
-use crate::text::{count, grouped, shown};
+use crate::sql::{Class, Dialect, Write, classify};
+use crate::text::{count, shown};
 
 /// The condition that makes a write reversible.
 const FITS: &str = "prior_state_fits_journal";
@@ -105,15 +104,16 @@ impl TypedTool for SqliteWrite {
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         let (write, sql, target) = (only_a_write(&args.sql)?, args.sql.clone(), args.target.clone());
-        let expected = seen.fingerprint;
+        let (expected, reversible) = (seen.fingerprint, seen.reversibility == Reversibility::Reversible);
         work(lease, move |site| {
             let (mut conn, effects) = effects::run(site, &sql, &write, Purpose::Change(expected))?;
             if effects.fingerprint != Some(expected) {
                 return Err(ToolError::changed("the rows this would change are no longer those that were looked at"));
             }
+            // Without a look that found the rows can be put back, nothing is offered.
             let undo = match &effects.images {
-                Some((was, _)) => Some(restore_rows::plan(site, &conn, &target, was)?),
-                None => None,
+                Some((was, _)) if reversible => Some(restore_rows::plan(site, &conn, &target, was)?),
+                _ => None,
             };
             site.commit(&mut conn)?;
             Ok(Done { output: output(effects), undo })
@@ -167,14 +167,18 @@ fn preflight(
     effects: &Effects,
 ) -> Result<Preflight, ToolError> {
     let named = named_table(site, conn, write)?;
-    let mut touched: BTreeSet<&str> = effects.counts.keys().map(String::as_str).collect();
-    touched.extend(effects.writable.iter().map(String::as_str));
-    // The named table first: its name is the one a person types, not that of a table rows cascade into.
-    let named_first = (touched.is_empty() || touched.remove(named.as_str())).then_some(named.as_str());
-    let targets: Vec<Target> = named_first.into_iter().chain(touched).map(|table| site.table(table)).collect();
+    let parts = parts(write, &named, effects);
+    // The name a person types is the first one's: that of the table which loses the most.
+    let mut touched: Vec<&str> = Vec::new();
+    for table in parts.iter().map(|part| part.table).chain(effects.writable.iter().map(String::as_str)) {
+        if !touched.contains(&table) {
+            touched.push(table);
+        }
+    }
+    let targets: Vec<Target> = touched.into_iter().map(|table| site.table(table)).collect();
     let mut blast_radius = BlastRadius::one(Scope::Resource);
     blast_radius.resources = targets.len() as u64;
-    blast_radius.rows = Some(effects.changed.max(effects.counts.values().map(|counts| counts.all()).sum()));
+    blast_radius.rows = Some(effects.all());
     blast_radius.bytes = effects.images.is_some().then_some(effects.bytes);
     blast_radius.parts = effects.counts.iter().map(|(table, counts)| (table.clone(), counts.all())).collect();
     blast_radius.truncated = effects.truncated;
@@ -213,7 +217,7 @@ fn preflight(
         evidence,
         alternative: None,
         fingerprint,
-        summary: summary(write, &named, effects),
+        summary: summary(&parts, effects.truncated),
         pre_image,
     })
 }
@@ -225,31 +229,39 @@ fn named_table(site: &Site, conn: &rusqlite::Connection, write: &Write) -> Resul
     table.map(|table| table.name).ok_or_else(|| schema::missing(conn, site, named))
 }
 
-/// `delete 3 rows of bookings (and 5 of payments by cascade or trigger)`.
-fn summary(write: &Write, named: &str, effects: &Effects) -> String {
-    let of = effects.counts.get(named).copied().unwrap_or_default();
-    let direct = match write.verb {
-        Verb::Delete => of.deleted,
-        Verb::Update => of.updated.max(of.inserted),
-        Verb::Insert | Verb::Merge => of.inserted,
-    };
-    let at_least = if effects.truncated { "at least " } else { "" };
-    let mut text = format!("{} {at_least}{} of {}", write.verb.as_str(), count(direct, "row"), shown(named));
-    let mut also: Vec<String> = Vec::new();
-    for (rows, verb) in [(of.inserted, "insert"), (of.updated, "update"), (of.deleted, "delete")] {
-        if rows > 0 && verb != write.verb.as_str() && rows != direct {
-            also.push(format!("{verb} {} of {}", grouped(rows), shown(named)));
+/// What is done to one table, by one verb.
+struct Part<'a> {
+    verb: &'static str,
+    rows: u64,
+    table: &'a str,
+}
+
+/// What is done to each table, the worst first: rows that go, rows that change, rows that come; then the most rows.
+fn parts<'a>(write: &Write, named: &'a str, effects: &'a Effects) -> Vec<Part<'a>> {
+    let mut parts = Vec::new();
+    for (table, counts) in &effects.counts {
+        for (verb, rows) in [("delete", counts.deleted), ("update", counts.updated), ("insert", counts.inserted)] {
+            if rows > 0 {
+                parts.push(Part { verb, rows, table });
+            }
         }
     }
-    let others = effects.counts.iter().filter(|(table, counts)| *table != named && counts.all() > 0);
-    let by_others = |(table, counts): (&String, &Counts)| {
-        format!("{} of {} by cascade or trigger", grouped(counts.all()), shown(table))
-    };
-    also.extend(others.map(by_others));
-    if !also.is_empty() {
-        text.push_str(&format!(" (and {})", also.join(", ")));
+    // Of a table without rowids that is too large to be compared, SQLite only says how many rows changed.
+    let known: u64 = parts.iter().map(|part| part.rows).sum();
+    if parts.is_empty() || (effects.changed > known && !effects.counts.contains_key(named)) {
+        parts.push(Part { verb: write.verb.as_str(), rows: effects.changed.saturating_sub(known), table: named });
     }
-    text
+    let rank = |verb| ["delete", "update", "insert"].iter().position(|known| *known == verb);
+    parts.sort_by_key(|part| (rank(part.verb), Reverse(part.rows), part.table));
+    parts
+}
+
+/// `delete 3 rows of bookings; update 1 row of staff`.
+fn summary(parts: &[Part<'_>], truncated: bool) -> String {
+    let at_least = if truncated { "at least " } else { "" };
+    let said =
+        |part: &Part<'_>| format!("{} {at_least}{} of {}", part.verb, count(part.rows, "row"), shown(part.table));
+    parts.iter().map(said).collect::<Vec<_>>().join("; ")
 }
 
 fn output(effects: Effects) -> Output {
@@ -259,5 +271,6 @@ fn output(effects: Effects) -> Output {
         updated: counts.updated,
         deleted: counts.deleted,
     });
-    Output { rows_changed: effects.changed, tables: tables.collect(), returned: effects.returned }
+    let rows_changed = if effects.changed > 0 { effects.changed } else { effects.all() };
+    Output { rows_changed, tables: tables.collect(), returned: effects.returned }
 }

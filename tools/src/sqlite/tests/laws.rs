@@ -14,7 +14,7 @@ use crate::sqlite::Sqlite;
 
 const CASES: u32 = 48;
 
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
@@ -168,8 +168,8 @@ fn statement() -> impl Strategy<Value = String> {
     })
 }
 
-fn run<S: Strategy>(strategy: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
+pub(super) fn run<S: Strategy>(strategy: &S, cases: u32, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
     TestRunner::new(config).run(strategy, test).unwrap_or_else(|error| panic!("{error}"));
 }
 
@@ -181,7 +181,7 @@ fn every_tool_declares_well() {
 #[test]
 fn writes_obey() {
     let tally = RefCell::new(BTreeMap::<&str, u32>::new());
-    run(&(shape(), proptest::collection::vec(statement(), 4)), |(shape, statements)| {
+    run(&(shape(), proptest::collection::vec(statement(), 4)), CASES, |(shape, statements)| {
         let world = Database::new(&shape.sql());
         for sql in statements {
             let args = json!({ "target": "fleet", "sql": sql });
@@ -207,7 +207,7 @@ fn writes_refuse_when_moved_and_without_a_write_lease() {
     let applied = RefCell::new(0);
     // What only adds rows does not depend on those that are disturbed.
     let changing = statement().prop_filter("adds", |sql| sql.starts_with("DELETE") || sql.starts_with("UPDATE"));
-    run(&(shape(), changing), |(shape, sql)| {
+    run(&(shape(), changing), CASES, |(shape, sql)| {
         let args = json!({ "target": "fleet", "sql": sql });
         let world = Database::new(&shape.sql());
         wait(needs_a_write_lease(&world, &Sqlite::new(), "sqlite_write", &args)).map_err(TestCaseError::fail)?;
@@ -226,7 +226,7 @@ fn writes_refuse_when_moved_and_without_a_write_lease() {
 
 #[test]
 fn a_write_too_large_for_the_journal_is_irreversible_and_says_so() {
-    run(&(shape(), statement(), 0_u64..600, 0_u64..6), |(shape, sql, bytes, count)| {
+    run(&(shape(), statement(), 0_u64..600, 0_u64..6), CASES, |(shape, sql, bytes, count)| {
         let mut world = Database::new(&shape.sql());
         world.limits.undo_bytes = bytes;
         world.limits.count = count;
@@ -242,7 +242,7 @@ const TABLES: [&str; 8] = ["cust", "pay ment", "kv", "odd \"name", "uq", "tree",
 #[test]
 fn drops_and_purges_obey() {
     let dropped = RefCell::new(0);
-    run(&(shape(), 0..TABLES.len()), |(shape, table)| {
+    run(&(shape(), 0..TABLES.len()), CASES, |(shape, table)| {
         let world = Database::new(&shape.sql());
         let args = json!({ "target": "fleet", "table": TABLES[table] });
         for tool in ["sqlite_drop_table", "sqlite_purge_table"] {
@@ -261,7 +261,7 @@ fn drops_and_purges_obey() {
 #[test]
 fn bringing_back_obeys() {
     let tally = RefCell::new((0, 0));
-    run(&(shape(), 0..TABLES.len(), statement()), |(shape, table, sql)| {
+    run(&(shape(), 0..TABLES.len(), statement()), CASES, |(shape, table, sql)| {
         let toolset = Sqlite::new();
         let calls = [
             ("sqlite_drop_table", json!({ "target": "fleet", "table": TABLES[table] })),
