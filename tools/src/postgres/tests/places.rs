@@ -19,7 +19,7 @@ use super::world::{Ground, find};
 use crate::contract::{Access, Preflight, Reversibility, ToolError};
 
 /// The lists of places.
-const LISTS: [&str; 5] = ["tables", "triggers", "statements", "types", "changes"];
+const LISTS: [&str; 6] = ["tables", "triggers", "bodies", "statements", "types", "changes"];
 
 /// What the places with a table `t` are looked at with besides their own calls, a third of it each.
 const COMMON: &[&str] = &[
@@ -471,6 +471,11 @@ async fn what_runs_because_something_changes() {
 }
 
 #[tokio::test]
+async fn what_a_body_can_hold() {
+    leaves_no_trace("bodies").await;
+}
+
+#[tokio::test]
 async fn what_a_statement_calls_without_naming_it() {
     leaves_no_trace("statements").await;
 }
@@ -496,15 +501,15 @@ async fn any_effect_in_any_disguise_in_any_place_of_a_superuser() {
 }
 
 #[tokio::test]
-async fn what_is_harmless_in_a_table_goes_on_working() {
-    for list in &LISTS[..2] {
+async fn what_is_harmless_in_a_table_or_body_goes_on_working() {
+    for list in &LISTS[..3] {
         goes_on_working(list).await;
     }
 }
 
 #[tokio::test]
 async fn what_is_harmless_in_a_statement_goes_on_working() {
-    for list in &LISTS[2..] {
+    for list in &LISTS[3..] {
         goes_on_working(list).await;
     }
 }
