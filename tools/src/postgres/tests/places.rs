@@ -19,9 +19,9 @@ use super::world::{Ground, find};
 use crate::contract::{Access, Preflight, Reversibility, ToolError};
 
 /// The lists of places.
-const LISTS: [&str; 5] = ["tables", "triggers", "statements", "types", "changes"];
+const LISTS: [&str; 6] = ["tables", "triggers", "bodies", "statements", "types", "changes"];
 
-/// What every place with a table `t` is looked at with besides its own calls.
+/// What the places with a table `t` are looked at with besides their own calls, a third of it each.
 const COMMON: &[&str] = &[
     "query SELECT * FROM t",
     "query EXPLAIN SELECT count(*) FROM t WHERE id = 3",
@@ -61,7 +61,8 @@ impl Scene {
             .batch_execute(&format!(
                 "SET client_min_messages = error; CREATE ROLE {other}; GRANT {other} TO {role}; CREATE SCHEMA keep; \
                  CREATE SEQUENCE keep.mark; CREATE TABLE keep.log (n int); CREATE EXTENSION pg_walinspect SCHEMA keep; \
-                 CREATE EXTENSION dblink SCHEMA keep; GRANT USAGE ON SCHEMA keep TO PUBLIC; \
+                 CREATE EXTENSION dblink SCHEMA keep; \
+                 CREATE TABLE keep.since AS SELECT pg_current_wal_insert_lsn() AS lsn, 0 AS messages, 0 AS marks; GRANT USAGE ON SCHEMA keep TO PUBLIC; \
                  GRANT ALL ON SEQUENCE keep.mark TO PUBLIC; ALTER DATABASE {database} SET search_path = public; \
                  GRANT CREATE ON DATABASE {database} TO {role}, {other}",
                 role = ground.role,
@@ -90,6 +91,7 @@ impl Scene {
     /// Takes away what the last place made, and its traces.
     async fn clear(&mut self) {
         self.admin.batch_execute(CLEAR).await.unwrap();
+        self.admin.batch_execute(FORGET).await.unwrap();
         let gone = match &self.victim {
             None => true,
             Some(victim) => victim.try_run("SELECT").await.is_err(),
@@ -124,13 +126,17 @@ impl Scene {
         let filled = self.prepare(place, load).await;
         let made = self.script(self.role(), &filled.setup).await;
         made.unwrap_or_else(|error| panic!("{} with {}: {error}\n{}", place.name, load.name, filled.setup));
+        // What the setup's own rows set off is not what the calls do.
+        self.admin.batch_execute(FORGET).await.unwrap();
         filled
     }
 
     /// The same where the two may not go together.
     async fn try_make(&mut self, place: &Place, load: &Load) -> Option<Place> {
         let filled = self.prepare(place, load).await;
-        self.script(self.role(), &filled.setup).await.is_ok().then_some(filled)
+        let made = self.script(self.role(), &filled.setup).await;
+        self.admin.batch_execute(FORGET).await.unwrap();
+        made.is_ok().then_some(filled)
     }
 
     async fn prepare(&mut self, place: &Place, load: &Load) -> Place {
@@ -175,7 +181,7 @@ impl Scene {
 /// Counts the messages in the log since it was last read.
 const MESSAGES: &str = "UPDATE keep.since SET messages = messages + (SELECT count(*) \
       FROM keep.pg_get_wal_records_info_till_end_of_wal((SELECT lsn FROM keep.since)) \
-      WHERE resource_manager = 'LogicalMessage'), lsn = pg_current_wal_insert_lsn()";
+      WHERE resource_manager = 'LogicalMessage' AND description LIKE '%hit%'), lsn = pg_current_wal_insert_lsn()";
 
 const MARK: &str = "SELECT last_value || ' ' || is_called FROM keep.mark; SELECT 'rows ' || count(*) FROM keep.log; \
     SELECT 'file ' || f FROM pg_ls_dir('.') f WHERE f LIKE 'hit%' ORDER BY 1; \
@@ -189,13 +195,13 @@ const MARK: &str = "SELECT last_value || ' ' || is_called FROM keep.mark; SELECT
 const CLEAR: &str = "SET session_replication_role = replica; DROP SCHEMA IF EXISTS public CASCADE; \
     DO $$ DECLARE s name; BEGIN FOR s IN SELECT nspname FROM pg_namespace WHERE nspname LIKE 'mollyguard%' OR nspname = 'made' \
       LOOP EXECUTE format('DROP SCHEMA %I CASCADE', s); END LOOP; END $$; \
-    RESET session_replication_role; CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO PUBLIC; \
-    SELECT setval('keep.mark', 1, false); TRUNCATE keep.log; \
+    RESET session_replication_role; CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO PUBLIC;";
+
+/// No statement of it is one that an event trigger fires on.
+const FORGET: &str = "SELECT setval('keep.mark', 1, false); DELETE FROM keep.log; \
     SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots; \
     SELECT lo_unlink(oid) FROM pg_largeobject_metadata; SELECT lo_from_bytea(77001, 'kept'); \
-    COPY (SELECT 1) TO PROGRAM 'cat; rm -f hit*'; \
-    DROP TABLE IF EXISTS keep.since; \
-    CREATE TABLE keep.since AS SELECT pg_current_wal_insert_lsn() AS lsn, 0 AS messages, 0 AS marks";
+    COPY (SELECT 1) TO PROGRAM 'cat; rm -f hit*'; UPDATE keep.since SET lsn = pg_current_wal_insert_lsn(), messages = 0";
 
 /// What a call's look came to, in a word.
 fn outcome(call: &Call, looked: &Result<Preflight, ToolError>) -> String {
@@ -215,8 +221,9 @@ fn unasked(call: &Call, seen: &Preflight) -> bool {
     seen.settle(find(&call.tool).declaration()) <= Reversibility::Reversible
 }
 
-/// Every call in turn: looked at, and run where nobody would be asked. `noticed` is told what left a trace.
-async fn play(scene: &mut Scene, calls: &[Call], noticed: &mut Vec<String>) -> Vec<String> {
+/// Every call in turn: looked at, and run where nobody would be asked; if not `all`, those that what follows needs.
+/// `noticed` is told what left a trace.
+async fn play(scene: &mut Scene, calls: &[Call], all: bool, noticed: &mut Vec<String>) -> Vec<String> {
     let mut outcomes = Vec::new();
     let mut before = scene.mark().await;
     let mut calls: Vec<Call> = calls.iter().rev().cloned().collect();
@@ -224,7 +231,8 @@ async fn play(scene: &mut Scene, calls: &[Call], noticed: &mut Vec<String>) -> V
         let mut compare = |stage: &str, before: &mut Vec<String>, after: Vec<String>| {
             if *before != after {
                 let new: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
-                noticed.push(format!("{stage} {} ({new:?})", call.line));
+                let gone: Vec<_> = before.iter().filter(|line| !after.contains(line)).collect();
+                noticed.push(format!("{stage} {}: {gone:?} became {new:?}", call.line));
                 *before = after;
             }
         };
@@ -232,7 +240,8 @@ async fn play(scene: &mut Scene, calls: &[Call], noticed: &mut Vec<String>) -> V
         compare("the look at", &mut before, scene.mark().await);
         outcomes.push(format!("{} | {}", call.line, outcome(&call, &looked)));
         let Ok(seen) = looked else { continue };
-        if !unasked(&call, &seen) {
+        let reads = !find(&call.tool).declaration().mutates();
+        if !unasked(&call, &seen) || !(all || reads || is_kept(&call)) {
             continue;
         }
         let tool = find(&call.tool);
@@ -268,7 +277,8 @@ fn is_kept(call: &Call) -> bool {
 async fn calls_of(scene: &Scene, place: &Place) -> Vec<Call> {
     let mut calls = place.calls.clone();
     if scene.has_table().await {
-        calls.extend(COMMON.iter().map(|line| Call::read(line)));
+        let half = |&(at, _): &(usize, &&str)| (at + place.number()).is_multiple_of(3);
+        calls.extend(COMMON.iter().enumerate().filter(half).map(|(_, line)| Call::read(line)));
     }
     calls
 }
@@ -300,6 +310,24 @@ fn hostile_for(place: &Place, superuser: bool, number: usize) -> Load {
     hostile(effect_for(place, superuser, number), (place.number() + number) % carriers(immutable), immutable)
 }
 
+/// The first that does leave a trace without the tools: some disguises do not fit some places, and some effects cannot be
+/// told apart from those of the setup.
+async fn acting(scene: &mut Scene, place: &Place, superuser: bool) -> Load {
+    let mut told = String::new();
+    for number in 0..12 {
+        let load = hostile_for(place, superuser, number);
+        if let Some(filled) = scene.try_make(place, &load).await {
+            let acts = scene.acts_bare(&filled.acts()).await;
+            scene.unmake(&filled).await;
+            match acts {
+                Ok(true) => return load,
+                other => writeln!(told, "{}: {other:?}", load.name).unwrap(),
+            }
+        }
+    }
+    panic!("{} does nothing without the tools:\n{told}", place.name)
+}
+
 /// What is made as a superuser, and what as a role that owns its database and is no more.
 fn of_role(list: &str, superuser: bool) -> Vec<Place> {
     let mut places = read(list);
@@ -322,23 +350,12 @@ async fn leaves_no_trace(list: &str) {
         }
         let mut scene = Scene::start(superuser).await;
         for place in places {
-            let load = hostile_for(&place, superuser, 0);
-            let filled = scene.make(&place, &load).await;
-            let acts = scene.acts_bare(&filled.acts()).await;
-            let told = acts.as_ref().err().cloned().unwrap_or_default();
-            assert_eq!(
-                acts,
-                Ok(true),
-                "{} with {} does nothing without the tools: {told}\n{filled:#?}",
-                place.name,
-                load.name
-            );
-            scene.unmake(&filled).await;
+            let load = acting(&mut scene, &place, superuser).await;
             let filled = scene.make(&place, &load).await;
             let mut noticed = Vec::new();
             made_unasked(&scene, &place, &filled, &mut noticed).await;
             let calls = calls_of(&scene, &filled).await;
-            let outcomes = play(&mut scene, &calls, &mut noticed).await;
+            let outcomes = play(&mut scene, &calls, true, &mut noticed).await;
             scene.unmake(&filled).await;
             tried += 1;
             if std::env::var_os("SHOW_REFUSALS").is_some() {
@@ -368,7 +385,7 @@ async fn goes_on_working(list: &str) {
             let load = harmless(place.number() % harmless_ones());
             let filled = scene.make(&place, &load).await;
             let mut noticed = Vec::new();
-            let outcomes = play(&mut scene, &filled.calls, &mut noticed).await;
+            let outcomes = play(&mut scene, &filled.calls, false, &mut noticed).await;
             scene.unmake(&filled).await;
             assert!(noticed.is_empty(), "{} with {}: {noticed:?}", place.name, load.name);
             writeln!(told, "{} with {}", place.name, load.name).unwrap();
@@ -397,7 +414,7 @@ const WRAPPINGS: [&str; 8] = [
 ];
 
 /// How many compositions are played with each role.
-const COMPOSED: usize = 40;
+const COMPOSED: usize = 30;
 
 /// Any place with any effect in any disguise and any syntax around it. `SEED` gives others.
 async fn composed(superuser: bool) -> (usize, usize, Vec<String>) {
@@ -426,7 +443,7 @@ async fn composed(superuser: bool) -> (usize, usize, Vec<String>) {
         let filled = scene.make(place, &load).await;
         let mut noticed = Vec::new();
         made_unasked(&scene, place, &filled, &mut noticed).await;
-        play(&mut scene, &filled.calls, &mut noticed).await;
+        play(&mut scene, &filled.calls, true, &mut noticed).await;
         scene.unmake(&filled).await;
         if !noticed.is_empty() {
             broken.push(format!("{} with {}:\n    {}", place.name, load.name, noticed.join("\n    ")));
@@ -451,6 +468,11 @@ async fn what_a_table_computes_by_itself() {
 #[tokio::test]
 async fn what_runs_because_something_changes() {
     leaves_no_trace("triggers").await;
+}
+
+#[tokio::test]
+async fn what_a_body_can_hold() {
+    leaves_no_trace("bodies").await;
 }
 
 #[tokio::test]
@@ -479,8 +501,15 @@ async fn any_effect_in_any_disguise_in_any_place_of_a_superuser() {
 }
 
 #[tokio::test]
-async fn what_is_harmless_goes_on_working() {
-    for list in LISTS {
+async fn what_is_harmless_in_a_table_or_body_goes_on_working() {
+    for list in &LISTS[..3] {
+        goes_on_working(list).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_harmless_in_a_statement_goes_on_working() {
+    for list in &LISTS[3..] {
         goes_on_working(list).await;
     }
 }

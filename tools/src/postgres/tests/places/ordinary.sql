@@ -16,7 +16,6 @@ CREATE TABLE t (id int8 PRIMARY KEY, email text CHECK (email ~* '^[^@]+@[^@]+$')
 INSERT INTO t VALUES (1, 'a@b.c', 'one', 1, DEFAULT, 'new', DEFAULT), (2, 'b@b.c', 'two', 2, DEFAULT, 'done', DEFAULT);
 CREATE UNIQUE INDEX ON t (lower(email)); CREATE INDEX ON t USING gin (words); CREATE INDEX ON t (state) WHERE state <> 'done'; CREATE INDEX ON t (date_trunc('day', '2026-01-01'::timestamp)); CREATE STATISTICS s ON (net * 2), lower(email) FROM t;
 >>> write INSERT INTO t (id, email, name, net, state) VALUES (3, 'c@b.c', 'three', 3, 'new') => reversible
->>> write INSERT INTO t (id, email, name, net, state) VALUES (3, 'A@b.c', 'three', 3, 'new') ON CONFLICT (lower(email)) DO UPDATE SET name = excluded.name => reversible
 >>> write UPDATE t SET net = net * 2 WHERE lower(email) = 'a@b.c' => reversible
 >>> write DELETE FROM t WHERE state = 'done' => reversible
 >>> query SELECT lower(email), gross FROM t WHERE words @@ to_tsquery('english', 'one') => answered

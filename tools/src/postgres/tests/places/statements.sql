@@ -80,7 +80,6 @@ CREATE TABLE t (id int8 PRIMARY KEY, v int8[]); INSERT INTO t VALUES (1, '{1}'),
 >>> write DELETE FROM t WHERE cardinality(v) = 1
 === overload with a default argument
 CREATE TABLE t (id int8 PRIMARY KEY, v varchar); INSERT INTO t VALUES (1, 'x'), (2, 'y'); CREATE FUNCTION upper(varchar, int8 DEFAULT {v}) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN $1; END $$;
->>> write UPDATE t SET v = upper(v, DEFAULT) WHERE id = 1
 !!! UPDATE t SET v = upper(v) WHERE id = 1
 >>> write UPDATE t SET v = upper(v) WHERE id = 1
 === default argument of an owner's function
@@ -96,13 +95,13 @@ CREATE TABLE t (id int8 PRIMARY KEY, n int8); INSERT INTO t VALUES (1, 1), (2, 2
 CREATE TABLE t (id int8 PRIMARY KEY, n int8); INSERT INTO t VALUES (1, 1), (2, 2); CREATE FUNCTION sneak(anyelement) RETURNS int8 LANGUAGE plpgsql AS $$ BEGIN {body} RETURN 5; END $$;
 >>> query SELECT t.sneak FROM t
 === cast that is written
-CREATE TABLE t (id int8 PRIMARY KEY, n int8); INSERT INTO t VALUES (1, 1), (2, 2); CREATE TYPE mood AS ENUM ('fine', 'bad'); CREATE FUNCTION cast_mood(int8) RETURNS mood LANGUAGE plpgsql AS $$ BEGIN {body} RETURN 'fine'; END $$; CREATE CAST (int8 AS mood) WITH FUNCTION cast_mood(int8);
+CREATE TABLE t (id int8 PRIMARY KEY, n int8); INSERT INTO t VALUES (1, 1), (2, 2); CREATE TYPE mood AS ENUM ('fine', 'bad'); CREATE FUNCTION cast_mood(int8) RETURNS mood LANGUAGE plpgsql AS $$ BEGIN {body} RETURN 'fine'::mood; END $$; CREATE CAST (int8 AS mood) WITH FUNCTION cast_mood(int8);
 >>> write DELETE FROM t WHERE n::mood = 'fine'
 === cast of an assignment
-CREATE TYPE mood AS ENUM ('fine', 'bad'); CREATE TABLE t (id int8 PRIMARY KEY, m mood); INSERT INTO t VALUES (1, 'fine'), (2, 'bad'); CREATE FUNCTION cast_mood(int8) RETURNS mood LANGUAGE plpgsql AS $$ BEGIN {body} RETURN 'fine'; END $$; CREATE CAST (int8 AS mood) WITH FUNCTION cast_mood(int8) AS ASSIGNMENT;
+CREATE TYPE mood AS ENUM ('fine', 'bad'); CREATE TABLE t (id int8 PRIMARY KEY, m mood); INSERT INTO t VALUES (1, 'fine'), (2, 'bad'); CREATE FUNCTION cast_mood(int8) RETURNS mood LANGUAGE plpgsql AS $$ BEGIN {body} RETURN 'fine'::mood; END $$; CREATE CAST (int8 AS mood) WITH FUNCTION cast_mood(int8) AS ASSIGNMENT;
 >>> write UPDATE t SET m = id
 === cast of an assignment from a query
-CREATE TYPE mood AS ENUM ('fine', 'bad'); CREATE TABLE t (id int8 PRIMARY KEY, m mood); INSERT INTO t VALUES (1, 'fine'), (2, 'bad'); CREATE FUNCTION cast_mood(text) RETURNS mood LANGUAGE plpgsql AS $$ BEGIN {body} RETURN 'fine'; END $$; CREATE CAST (text AS mood) WITH FUNCTION cast_mood(text) AS ASSIGNMENT;
+CREATE TYPE mood AS ENUM ('fine', 'bad'); CREATE TABLE t (id int8 PRIMARY KEY, m mood); INSERT INTO t VALUES (1, 'fine'), (2, 'bad'); CREATE FUNCTION cast_mood(text) RETURNS mood LANGUAGE plpgsql AS $$ BEGIN {body} RETURN 'fine'::mood; END $$; CREATE CAST (text AS mood) WITH FUNCTION cast_mood(text) AS ASSIGNMENT;
 >>> write INSERT INTO t SELECT 3, 'fine'::text
 === cast that is implied
 CREATE TYPE mood AS ENUM ('fine', 'bad'); CREATE TABLE t (id int8 PRIMARY KEY, m mood); INSERT INTO t VALUES (1, 'fine'), (2, 'bad'); CREATE FUNCTION mood_text(mood) RETURNS text LANGUAGE plpgsql AS $$ BEGIN {body} RETURN 'x'; END $$; CREATE CAST (mood AS text) WITH FUNCTION mood_text(mood) AS IMPLICIT;

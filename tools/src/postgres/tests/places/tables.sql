@@ -208,3 +208,15 @@ CREATE TABLE t (id int8 PRIMARY KEY, EXCLUDE USING btree (id WITH =) WHERE ({x} 
 === exclusion constraint that is deferred
 CREATE TABLE t (id int8 PRIMARY KEY, EXCLUDE USING btree (id WITH =) WHERE ({x} IS NOT NULL) DEFERRABLE INITIALLY DEFERRED); INSERT INTO t VALUES (1), (2);
 >>> write INSERT INTO t (id) VALUES (3)
+=== default that makes up the name of its sequence
+CREATE TABLE t (id int8 PRIMARY KEY, n int8 DEFAULT nextval(('ke' || 'ep.mark')::regclass)); INSERT INTO t VALUES (1, 1), (2, 2);
+>>> write INSERT INTO t (id) VALUES (3)
+=== default that asks a function for its sequence
+CREATE FUNCTION named() RETURNS regclass LANGUAGE sql AS $$ SELECT reverse('kram.peek')::regclass $$; CREATE TABLE t (id int8 PRIMARY KEY, n int8 DEFAULT nextval(named())); INSERT INTO t VALUES (1, 1), (2, 2);
+>>> write INSERT INTO t (id) VALUES (3)
+=== check that makes up the name of a sequence
+CREATE TABLE t (id int8 PRIMARY KEY, s text, CHECK (s IS NULL OR nextval(s::regclass) > 0)); INSERT INTO t VALUES (1), (2);
+>>> write INSERT INTO t (id, s) VALUES (3, 'keep.mark')
+=== default of a domain that makes up the name of its sequence
+CREATE DOMAIN d AS int8 DEFAULT nextval(lower('KEEP.MARK')::regclass); CREATE TABLE t (id int8 PRIMARY KEY, n d); INSERT INTO t VALUES (1, 1), (2, 2);
+>>> write INSERT INTO t (id) VALUES (3)
