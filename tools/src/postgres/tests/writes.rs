@@ -90,11 +90,11 @@ async fn what_reaches_beyond_rows_is_not_tried() {
         body("TRUNCATE other", "truncating"),
         body("EXECUTE 'TRUNCATE ot' || 'her'", "covering"),
         body("CREATE TABLE made (id int)", "making"),
-        body("PERFORM dblink('x', 'y')", "linking")
+        body("PERFORM lo_export(1, '/x')", "exporting")
     );
     let ground = Ground::roles(&script);
     for (table, word) in
-        [("truncating", "TRUNCATE"), ("covering", "EXECUTE"), ("making", "CREATE"), ("linking", "dblink")]
+        [("truncating", "TRUNCATE"), ("covering", "EXECUTE"), ("making", "CREATE"), ("exporting", "lo_export")]
     {
         let seen = look(&ground, &format!("INSERT INTO {table} VALUES (1)")).await;
         assert_eq!(seen.reversibility, Reversibility::Irreversible, "{table}");
