@@ -281,7 +281,7 @@ fn tokens_at_most(sql: &str, dialect: Dialect) -> usize {
         // A character that is not ASCII is one of its own: it may be a space, a letter or a quote.
         let (word, inside) = (byte.is_ascii_alphanumeric() || byte == b'_', (0x80..0xc0).contains(&byte));
         // A number may end where a letter begins.
-        let goes_on = word && in_word && !(in_number && !byte.is_ascii_digit());
+        let goes_on = word && in_word && (byte.is_ascii_digit() || !in_number);
         found += usize::from(!byte.is_ascii_whitespace() && !inside && !goes_on);
         (in_word, in_number) = (word, byte.is_ascii_digit());
     }

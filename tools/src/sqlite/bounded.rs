@@ -165,16 +165,14 @@ fn trim(call: &Context<'_>, wide: bool, left: bool, right: bool) -> Result<Optio
         }
         Ok(0)
     };
-    while left {
-        match cut(|rest, character| rest.starts_with(character), rest)? {
-            0 => break,
-            length => rest = &rest[length..],
+    if left {
+        while let length @ 1.. = cut(<[u8]>::starts_with, rest)? {
+            rest = &rest[length..];
         }
     }
-    while right {
-        match cut(|rest, character| rest.ends_with(character), rest)? {
-            0 => break,
-            length => rest = &rest[..rest.len() - length],
+    if right {
+        while let length @ 1.. = cut(<[u8]>::ends_with, rest)? {
+            rest = &rest[..rest.len() - length];
         }
     }
     Ok(Some(Text(rest.to_vec())))

@@ -158,9 +158,12 @@ fn set_sequence(conn: &Connection, SequenceImage { table, rows }: &SequenceImage
     Ok(())
 }
 
+/// How often each row came or went: its table, whether it came, its rowid.
+type Changes = BTreeMap<(String, bool, i64), u64>;
+
 /// What SQLite says it does to rows of tables that have rowids; of the others it says only how many.
 #[derive(Clone, Default)]
-struct Witness(Arc<Mutex<BTreeMap<(String, bool, i64), u64>>>);
+struct Witness(Arc<Mutex<Changes>>);
 
 impl Witness {
     fn hear(&self, action: Action, table: &str, rowid: i64) {
