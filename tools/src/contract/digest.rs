@@ -317,7 +317,20 @@ mod tests {
 
     #[test]
     fn an_integer_and_a_double_of_the_same_amount_differ() {
-        let texts = ["1000", "1000.0", "1000.5", "\"1000\"", "\"1000.0\"", "-1000", "-1000.0", "0", "0.0", "-0.0", "1e21", "1e20"];
+        let texts = [
+            "1000",
+            "1000.0",
+            "1000.5",
+            "\"1000\"",
+            "\"1000.0\"",
+            "-1000",
+            "-1000.0",
+            "0",
+            "0.0",
+            "-0.0",
+            "1e21",
+            "1e20",
+        ];
         let digests = texts.map(|text| Digest::of_value(&serde_json::from_str(text).unwrap()));
         for (i, left) in digests.iter().enumerate() {
             assert!(digests[i + 1..].iter().all(|right| left != right), "{}", texts[i]);
