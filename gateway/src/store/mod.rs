@@ -31,6 +31,9 @@ pub use sqlite::enrolled;
 pub(crate) use sqlite::tests;
 pub use sqlite::{Changes, Configured, Health, OpenStore, SqliteStore};
 
+/// The name under which the gateway itself ends a question.
+pub(crate) const GATEWAY: &str = "mollyguard";
+
 /// Why the store said no. Nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -310,7 +313,8 @@ pub trait Store: Send + Sync {
     fn record_here(&self, record: (Subject, AuditEvent)) -> Result<(), NotHere>;
 
     /// Writes down a question and its `Asked` record, in one transaction; or, with a `Denied` record, that it was one too
-    /// many. The same question is not written down twice while it can still be answered or used.
+    /// many. The same question is not written down twice while it can still be answered or used, and neither is one about
+    /// the same effect in other words; but one whose answer could not be enough any more is closed, and asked anew.
     async fn ask(
         &self,
         subject: Subject,
@@ -346,10 +350,12 @@ pub trait Store: Send + Sync {
         state: mollyguard_tools::contract::Digest,
     ) -> Result<Option<(Confirmation, Standing)>, StoreError>;
 
-    /// The newest 32 confirmations about this request, newest first, whatever was found then and whatever became of them.
+    /// The newest 32 confirmations about this request or this effect, newest first, whatever was found then and whatever
+    /// became of them.
     async fn asked_before(
         &self,
         request: mollyguard_tools::contract::Digest,
+        effect: mollyguard_tools::contract::Digest,
     ) -> Result<Vec<(Confirmation, Standing)>, StoreError>;
 
     /// Puts a user in quarantine: nobody is asked for them any more, and what was approved for them for a while ends. One
@@ -406,8 +412,8 @@ pub trait Store: Send + Sync {
     async fn operators(&self) -> Result<Vec<Operator>, StoreError>;
 
     /// Writes down an invitation. One by nobody is `NotEnrolled` once somebody is enrolled, and replaces the one before;
-    /// one by an operator is, when they are not enrolled. For a new person a name that is taken is refused, for another
-    /// passkey one that is not that operator's.
+    /// one by an operator is, when they are not enrolled. For a new person a name or a user that is taken, or can be taken
+    /// for somebody else's, is refused, for another passkey a name that is not that operator's.
     async fn invite(&self, invitation: Invitation) -> Result<(), StoreError>;
 
     /// The invitation whose code has this digest, if it has not expired.
@@ -415,6 +421,10 @@ pub trait Store: Send + Sync {
 
     /// Enrols somebody, or another passkey of theirs, and uses up the invitation, in one transaction.
     async fn enroll(&self, enrolment: Enrolment) -> Result<(), StoreError>;
+
+    /// Links an operator who is linked to nobody to the user whose calls are made for them. One who is linked already, or a
+    /// user another is linked to, or can be taken for, is `NotEnrolled`.
+    async fn link(&self, operator: Uuid, user: String) -> Result<(), StoreError>;
 
     /// Takes an operator off the list, with their passkeys, code, sessions and what they approved for a while. `by` is who
     /// does it; `None` for the owner of the gateway. The last one stays: that is `NotEnrolled`.

@@ -323,8 +323,8 @@ impl Store for SqliteStore {
         self.read(move |connection, seals| reads::pending(connection, request, state, seals)).await
     }
 
-    async fn asked_before(&self, request: Digest) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
-        self.read(move |connection, seals| reads::asked_before(connection, request, seals)).await
+    async fn asked_before(&self, request: Digest, effect: Digest) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
+        self.read(move |connection, seals| reads::asked_before(connection, request, effect, seals)).await
     }
 
     async fn quarantine(&self, principal: Principal, why: String) -> Result<Quarantine, StoreError> {
@@ -411,6 +411,10 @@ impl Store for SqliteStore {
 
     async fn enroll(&self, enrolment: Enrolment) -> Result<(), StoreError> {
         self.write(true, move |writing| operators::enroll(writing, enrolment)).await
+    }
+
+    async fn link(&self, operator: Uuid, user: String) -> Result<(), StoreError> {
+        self.write(true, move |writing| operators::link(writing, operator, user)).await
     }
 
     async fn remove(&self, operator: Uuid, by: Option<Uuid>) -> Result<(), StoreError> {

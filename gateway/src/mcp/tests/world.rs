@@ -143,6 +143,7 @@ impl World {
             confirmation: question.id,
             approver: operator.name.clone(),
             operator: Some(operator.id),
+            user: None,
             assurance,
             channel,
             at: now(),
@@ -175,12 +176,20 @@ async fn enroll<const N: usize>(store: &dyn Store, names: [&str; N]) -> Vec<Oper
         let by = people.first().map(|first| first.id);
         let invitation = Uuid::now_v7();
         let expires_at = later(Duration::from_secs(60));
-        let invited =
-            Invitation { id: invitation, name: name.into(), by, adds_to: None, code: code("invitation"), expires_at };
+        let invited = Invitation {
+            id: invitation,
+            name: name.into(),
+            user: Some(name.into()),
+            by,
+            adds_to: None,
+            code: code("invitation"),
+            expires_at,
+        };
         store.invite(invited).await.unwrap();
         let operator = Operator {
             id: Uuid::now_v7(),
             name: name.into(),
+            user: Some(name.into()),
             enrolled_at: now(),
             passkeys: Vec::new(),
             has_code: true,

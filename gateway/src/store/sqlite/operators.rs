@@ -11,7 +11,7 @@ use super::schema::{self, failed};
 use super::writes::Writing;
 use crate::audit::{ArgsKey, AuditEvent, Subject};
 use crate::confirm::Ended;
-use crate::operators::{Enrolment, Entry, Invitation, MOST_PASSKEYS, Means, Operator, Passkey, Session};
+use crate::operators::{Enrolment, Entry, Invitation, MOST_PASSKEYS, Means, Operator, Passkey, Session, alike};
 use crate::store::{Given, StoreError};
 
 /// A row of `operators`.
@@ -21,11 +21,12 @@ struct OperatorRow {
     enrolled_at: i64,
     code: Option<String>,
     removed_at: Option<i64>,
+    user: Option<String>,
     seal: String,
 }
 
 impl OperatorRow {
-    const COLUMNS: &str = "id, name, enrolled_at, code, removed_at, seal";
+    const COLUMNS: &str = "id, name, enrolled_at, code, removed_at, user, seal";
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
@@ -34,13 +35,18 @@ impl OperatorRow {
             enrolled_at: row.get(2)?,
             code: row.get(3)?,
             removed_at: row.get(4)?,
-            seal: row.get(5)?,
+            user: row.get(5)?,
+            seal: row.get(6)?,
         })
     }
 
+    /// Who is linked to nobody has the seal that all had before there were links.
     fn sealed(&self, seals: &ArgsKey) -> String {
         let columns = json!([self.id, self.name, self.enrolled_at, self.code, self.removed_at]);
-        seals.seal("operator", &columns).to_string()
+        match &self.user {
+            None => seals.seal("operator", &columns).to_string(),
+            Some(user) => seals.seal("linked operator", &json!([columns, user])).to_string(),
+        }
     }
 
     fn put(&mut self, writing: &Writing<'_>) -> Result<(), StoreError> {
@@ -54,11 +60,13 @@ impl OperatorRow {
         writing
             .connection
             .prepare_cached(
-                "INSERT INTO operators (id, name, enrolled_at, code, removed_at, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (id) DO UPDATE SET code = ?4, removed_at = ?5, seal = ?6",
+                "INSERT INTO operators (id, name, enrolled_at, code, removed_at, user, seal)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (id) DO UPDATE SET code = ?4, removed_at = ?5, user = ?6, seal = ?7",
             )
             .and_then(|mut put| {
-                put.execute(params![self.id, self.name, self.enrolled_at, self.code, self.removed_at, self.seal])
+                let (id, name, user) = (&self.id, &self.name, &self.user);
+                put.execute(params![id, name, self.enrolled_at, self.code, self.removed_at, user, self.seal])
             })
             .map(drop)
             .map_err(taken)
@@ -74,6 +82,7 @@ impl OperatorRow {
             id: read_id(&what, &self.id)?,
             passkeys: passkeys(connection, &self.id, seals)?,
             name: self.name,
+            user: self.user,
             enrolled_at: read_time(&what, self.enrolled_at)?,
             has_code: self.code.is_some(),
         })
@@ -213,9 +222,9 @@ pub(super) fn invite(writing: &mut Writing<'_>, invitation: Invitation) -> Resul
     }
     let named = enrolled.iter().find(|operator| operator.name == invitation.name);
     match (invitation.adds_to, named) {
-        (None, None) => {}
-        (None, Some(_)) => {
-            return Err(StoreError::NotEnrolled(format!("somebody is enrolled as `{}` already", invitation.name)));
+        (None, _) => check_apart(&enrolled, None, &invitation.name, invitation.user.as_deref())?,
+        (Some(_), _) if invitation.user.is_some() => {
+            return Err(StoreError::NotEnrolled("a passkey is added to somebody, and links them to no user".into()));
         }
         (Some(id), Some(operator)) if operator.id == id => has_room(operator)?,
         (Some(_), _) => {
@@ -224,7 +233,7 @@ pub(super) fn invite(writing: &mut Writing<'_>, invitation: Invitation) -> Resul
     }
     forget(writing, "DELETE FROM invitations WHERE expires_at <= ?1", params![now().as_millisecond()])?;
     let words = text(&invitation)?;
-    let Invitation { id, name, by, adds_to, code, expires_at } = invitation;
+    let Invitation { id, name, user, by, adds_to, code, expires_at } = invitation;
     let seal = writing.seals.seal("invitation", &json!(words)).to_string();
     writing
         .connection
@@ -233,7 +242,41 @@ pub(super) fn invite(writing: &mut Writing<'_>, invitation: Invitation) -> Resul
             put.execute(params![id.to_string(), code.to_string(), expires_at.as_millisecond(), words, seal])
         })
         .map_err(failed)?;
-    writing.append(about_nobody(), AuditEvent::Invited { invitation: id, name, by, adds_to })
+    writing.append(about_nobody(), AuditEvent::Invited { invitation: id, name, by, adds_to, user })
+}
+
+/// Nobody has a name that can be taken for another's, or for the user another one is linked to; and no two are linked to
+/// users that can be taken for one another.
+fn check_apart(enrolled: &[Operator], who: Option<Uuid>, name: &str, user: Option<&str>) -> Result<(), StoreError> {
+    let others = || enrolled.iter().filter(|operator| Some(operator.id) != who);
+    let refuse = |why: String| Err(StoreError::NotEnrolled(why));
+    if let Some(other) = others().find(|other| alike(&other.name, name)) {
+        let other = &other.name;
+        return refuse(if other == name {
+            format!("somebody is enrolled as `{name}` already")
+        } else {
+            format!("`{name}` can be taken for `{other}`, who is enrolled already: choose a name nobody mistakes")
+        });
+    }
+    for other in others() {
+        let Some(theirs) = &other.user else { continue };
+        if alike(theirs, name) {
+            return refuse(format!("`{name}` can be taken for the user `{theirs}`, to whom {} is linked", other.name));
+        }
+        if user.is_some_and(|user| alike(theirs, user)) {
+            return refuse(format!(
+                "{} is linked to the user `{theirs}` already, and a user is one person",
+                other.name
+            ));
+        }
+    }
+    let named = |user: &str| others().find(|other| alike(&other.name, user));
+    match user.and_then(|user| named(user).map(|other| (user, other))) {
+        Some((user, other)) => {
+            refuse(format!("the user `{user}` can be taken for the operator {}, who is somebody else", other.name))
+        }
+        None => Ok(()),
+    }
 }
 
 fn has_room(operator: &Operator) -> Result<(), StoreError> {
@@ -310,9 +353,11 @@ pub(super) fn enroll(writing: &mut Writing<'_>, enrolment: Enrolment) -> Result<
         }
         Enrolment::New { invitation, operator, code } => {
             let invited = usable(writing, invitation)?;
-            if invited.adds_to.is_some() || invited.name != operator.name {
+            if invited.adds_to.is_some() || invited.name != operator.name || invited.user != operator.user {
                 return Err(for_another());
             }
+            // Somebody else may have been enrolled since they were invited.
+            check_apart(&all(writing.connection, writing.seals)?, None, &operator.name, operator.user.as_deref())?;
             if operator.passkeys.is_empty() && code.is_none() {
                 return Err(StoreError::NotEnrolled("an operator needs a passkey or a code".into()));
             }
@@ -322,6 +367,7 @@ pub(super) fn enroll(writing: &mut Writing<'_>, enrolment: Enrolment) -> Result<
                 enrolled_at: operator.enrolled_at.as_millisecond(),
                 code: code.map(|code| code.to_string()),
                 removed_at: None,
+                user: operator.user.clone(),
                 seal: String::new(),
             };
             row.put(writing)?;
@@ -341,8 +387,29 @@ fn enrolled(
     passkey: Option<Passkey>,
 ) -> Result<(), StoreError> {
     forget(writing, "DELETE FROM invitations WHERE id = ?1", params![invitation.to_string()])?;
-    let (name, passkey) = (operator.name.clone(), passkey.map(Box::new));
-    writing.append(about_nobody(), AuditEvent::Enrolled { operator: operator.id, name, invitation, passkey })
+    let (name, user, passkey) = (operator.name.clone(), operator.user.clone(), passkey.map(Box::new));
+    writing.append(about_nobody(), AuditEvent::Enrolled { operator: operator.id, name, invitation, passkey, user })
+}
+
+/// See [`crate::store::Store::link`].
+pub(super) fn link(writing: &mut Writing<'_>, id: Uuid, user: String) -> Result<(), StoreError> {
+    let operator = still_enrolled(writing, id)?;
+    if let Some(already) = &operator.user {
+        return Err(StoreError::NotEnrolled(format!(
+            "{} is linked to the user `{already}`, and that stays: remove them and enrol them anew to change it",
+            operator.name
+        )));
+    }
+    check_apart(&all(writing.connection, writing.seals)?, Some(id), &operator.name, Some(&user))?;
+    let columns = OperatorRow::COLUMNS;
+    let mut row = writing
+        .connection
+        .prepare_cached(&format!("SELECT {columns} FROM operators WHERE id = ?1"))
+        .and_then(|mut find| find.query_row([id.to_string()], OperatorRow::read))
+        .map_err(failed)?;
+    row.user = Some(user.clone());
+    row.put(writing)?;
+    writing.append(about_nobody(), AuditEvent::Linked { operator: id, user })
 }
 
 /// See [`crate::store::Store::not_let_in`].
@@ -375,6 +442,7 @@ pub(super) fn remove(writing: &mut Writing<'_>, id: Uuid, by: Option<Uuid>) -> R
         enrolled_at: operator.enrolled_at.as_millisecond(),
         code: None,
         removed_at: Some(now().as_millisecond()),
+        user: operator.user,
         seal: String::new(),
     };
     row.put(writing)?;
