@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
 use crate::audit::{AuditEvent, Subject};
 use crate::gateway::Gateway;
 use crate::identity::Principal;
 use crate::reply::{Refusal, Request};
-use uuid::Uuid;
 
 /// How many of one user are written down at once, and how long one more takes to be due.
 const AT_ONCE: u32 = 60;

@@ -1,17 +1,18 @@
 //! The people who may answer, as rows.
 
-use mollyguard_tools::contract::{Digest, Timestamp, now};
+use mollyguard_tools::contract::{Digest, now};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::apart::check_apart;
 use super::grants;
 use super::rows::{read, read_id, read_time, text};
 use super::schema::{self, failed};
 use super::writes::Writing;
 use crate::audit::{ArgsKey, AuditEvent, Subject};
 use crate::confirm::Ended;
-use crate::operators::{Enrolment, Entry, Invitation, MOST_PASSKEYS, Means, Operator, Passkey, Session, alike};
+use crate::operators::{Enrolment, Entry, Invitation, MOST_PASSKEYS, Operator, Passkey};
 use crate::store::{Given, StoreError};
 
 /// A row of `operators`.
@@ -89,7 +90,7 @@ impl OperatorRow {
     }
 }
 
-fn edited(what: &str) -> StoreError {
+pub(super) fn edited(what: &str) -> StoreError {
     StoreError::Corrupt(format!("{what} was edited in the database"))
 }
 
@@ -179,7 +180,7 @@ pub(super) fn still_enrolled(writing: &Writing<'_>, id: Uuid) -> Result<Operator
 }
 
 /// Moves a passkey's counter along. One that went back shows a copy of the key, or an assertion shown a second time.
-fn count(writing: &Writing<'_>, operator: &Operator, id: &str, count: u32) -> Result<(), StoreError> {
+pub(super) fn count(writing: &Writing<'_>, operator: &Operator, id: &str, count: u32) -> Result<(), StoreError> {
     let Some(passkey) = operator.passkeys.iter().find(|passkey| passkey.id() == id) else {
         return Err(StoreError::NotEnrolled("the passkey is not enrolled any more".into()));
     };
@@ -202,7 +203,7 @@ pub(super) fn check_answering(writing: &Writing<'_>, given: &Given) -> Result<()
     }
 }
 
-const fn about_nobody() -> Subject {
+pub(super) const fn about_nobody() -> Subject {
     Subject { call: None, principal: None, tool: None, targets: Vec::new(), arguments: None }
 }
 
@@ -245,40 +246,6 @@ pub(super) fn invite(writing: &mut Writing<'_>, invitation: Invitation) -> Resul
     writing.append(about_nobody(), AuditEvent::Invited { invitation: id, name, by, adds_to, user })
 }
 
-/// Nobody has a name that can be taken for another's, or for the user another one is linked to; and no two are linked to
-/// users that can be taken for one another.
-fn check_apart(enrolled: &[Operator], who: Option<Uuid>, name: &str, user: Option<&str>) -> Result<(), StoreError> {
-    let others = || enrolled.iter().filter(|operator| Some(operator.id) != who);
-    let refuse = |why: String| Err(StoreError::NotEnrolled(why));
-    if let Some(other) = others().find(|other| alike(&other.name, name)) {
-        let other = &other.name;
-        return refuse(if other == name {
-            format!("somebody is enrolled as `{name}` already")
-        } else {
-            format!("`{name}` can be taken for `{other}`, who is enrolled already: choose a name nobody mistakes")
-        });
-    }
-    for other in others() {
-        let Some(theirs) = &other.user else { continue };
-        if alike(theirs, name) {
-            return refuse(format!("`{name}` can be taken for the user `{theirs}`, to whom {} is linked", other.name));
-        }
-        if user.is_some_and(|user| alike(theirs, user)) {
-            return refuse(format!(
-                "{} is linked to the user `{theirs}` already, and a user is one person",
-                other.name
-            ));
-        }
-    }
-    let named = |user: &str| others().find(|other| alike(&other.name, user));
-    match user.and_then(|user| named(user).map(|other| (user, other))) {
-        Some((user, other)) => {
-            refuse(format!("the user `{user}` can be taken for the operator {}, who is somebody else", other.name))
-        }
-        None => Ok(()),
-    }
-}
-
 fn has_room(operator: &Operator) -> Result<(), StoreError> {
     if operator.passkeys.len() < MOST_PASSKEYS {
         return Ok(());
@@ -291,7 +258,7 @@ fn is_fresh(writing: &Writing<'_>) -> Result<bool, StoreError> {
     schema::has_rows(writing.connection, "operators").map(|has| !has)
 }
 
-fn forget(writing: &Writing<'_>, sql: &str, given: impl rusqlite::Params) -> Result<(), StoreError> {
+pub(super) fn forget(writing: &Writing<'_>, sql: &str, given: impl rusqlite::Params) -> Result<(), StoreError> {
     writing.connection.prepare_cached(sql).and_then(|mut delete| delete.execute(given)).map(drop).map_err(failed)
 }
 
@@ -451,57 +418,4 @@ pub(super) fn remove(writing: &mut Writing<'_>, id: Uuid, by: Option<Uuid>) -> R
     }
     grants::end_those(writing, Ended::Removed, by, |grant| grant.operator == id)?;
     writing.append(about_nobody(), AuditEvent::Removed { operator: id, by })
-}
-
-/// See [`crate::store::Store::sign_in`].
-pub(super) fn sign_in(writing: &mut Writing<'_>, session: Session, new: Option<u32>) -> Result<(), StoreError> {
-    let operator = still_enrolled(writing, session.operator)?;
-    if let (Means::Passkey { id }, Some(new)) = (&session.means, new) {
-        count(writing, &operator, id, new)?;
-    }
-    forget(writing, "DELETE FROM sessions WHERE expires_at <= ?1", params![now().as_millisecond()])?;
-    let words = text(&session)?;
-    let seal = writing.seals.seal("session", &json!(words)).to_string();
-    let (token, operator, expires_at) = (session.token, session.operator, session.expires_at);
-    writing
-        .connection
-        .prepare_cached("INSERT INTO sessions (token, operator, expires_at, session, seal) VALUES (?1, ?2, ?3, ?4, ?5)")
-        .and_then(|mut put| {
-            put.execute(params![token.to_string(), operator.to_string(), expires_at.as_millisecond(), words, seal])
-        })
-        .map_err(failed)?;
-    writing.append(about_nobody(), AuditEvent::SignedIn { operator, means: session.means })
-}
-
-/// See [`crate::store::Store::session`].
-pub(super) fn session(
-    connection: &Connection,
-    token: Digest,
-    seals: &ArgsKey,
-) -> Result<Option<(Session, Operator)>, StoreError> {
-    let row = connection
-        .prepare_cached("SELECT session, seal FROM sessions WHERE token = ?1")
-        .and_then(|mut find| {
-            find.query_row([token.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
-                .optional()
-        })
-        .map_err(failed)?;
-    let Some((words, seal)) = row else { return Ok(None) };
-    if seal != seals.seal("session", &json!(words)).to_string() {
-        return Err(edited("a session"));
-    }
-    let session: Session = read("a session", &words)?;
-    let is_open = |at: Timestamp| session.opened_at <= at && at < session.expires_at;
-    if session.token != token || !is_open(now()) {
-        return Ok(None);
-    }
-    let operator = find(connection, session.operator, seals)?;
-    Ok(operator.map(|operator| (session, operator)))
-}
-
-/// See [`crate::store::Store::sign_out`].
-pub(super) fn sign_out(writing: &mut Writing<'_>, token: Digest) -> Result<(), StoreError> {
-    let Some((session, _)) = session(writing.connection, token, writing.seals)? else { return Ok(()) };
-    forget(writing, "DELETE FROM sessions WHERE token = ?1", params![token.to_string()])?;
-    writing.append(about_nobody(), AuditEvent::SignedOut { operator: session.operator })
 }

@@ -72,6 +72,15 @@ impl Writing<'_> {
     }
 }
 
+/// Whether a record that belongs to no other work must be on disk before it is answered.
+pub(super) fn by_itself(event: &AuditEvent) -> Result<bool, StoreError> {
+    match event {
+        AuditEvent::Read { .. } => Ok(false),
+        AuditEvent::Denied { .. } => Ok(true),
+        _ => Err(StoreError::Failed("only reads and refusals are recorded by themselves".into())),
+    }
+}
+
 /// See [`crate::store::Store::begin`].
 pub(super) fn begin(writing: &mut Writing<'_>, start: Start) -> Result<Uuid, StoreError> {
     let at = now();
