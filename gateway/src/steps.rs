@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::audit::{AuditEvent, Subject};
 use crate::confirm::{CallFacts, effect_of};
+use crate::doctor::LINK;
 use crate::gateway::Gateway;
 use crate::identity::Principal;
 use crate::journal::Errand;
@@ -205,6 +206,9 @@ impl Gateway {
         let alternative = seen.and_then(|seen| seen.alternative.as_ref());
         let next = match alternative {
             Some(way) => format!("Use `{}` instead: {}.", way.tool, way.summary),
+            None if because.iter().any(|because| because.reason.contains(LINK)) => {
+                format!("Have whoever runs the gateway {LINK}. Then call again.")
+            }
             None => {
                 "No approval that can be given here would change this. Ask the people who keep the policies, or do it another way.".to_owned()
             }

@@ -56,7 +56,7 @@ pub(super) fn finding(config: Option<&Config>) -> (People, Finding) {
 }
 
 /// What helps those who count as nobody else.
-const LINK: &str =
+pub(crate) const LINK: &str =
     "link each operator to the user whose calls are made for them (`mollyguard operator link NAME --for USER`)";
 
 /// What an approval's worth depends on.

@@ -135,6 +135,21 @@ async fn a_stale_question_in_other_words_stands_in_nobodys_way() {
     assert_eq!(world.question().await.id, second);
 }
 
+/// Two who are linked to nobody are not two people, and nobody is asked in vain: what would help is said.
+#[tokio::test]
+async fn what_needs_two_people_is_refused_until_they_are_linked() {
+    let world = World::of(|_| {}, false).await;
+    let refusal = refused(make(&world, "sqlite_write", visit("crown")).await);
+    assert_eq!(refusal.reason_code, ReasonCode::Denied, "{}", refusal.message);
+    assert!(refusal.next.contains("mollyguard operator link NAME --for USER"), "{}", refusal.next);
+    assert_eq!(questions(&world), "0");
+    for operator in &world.people {
+        world.page.link(operator.id, operator.name.clone()).await.unwrap();
+    }
+    asked(make(&world, "sqlite_write", visit("crown")).await);
+    assert_eq!(world.visits("crown"), 0);
+}
+
 /// The answer cannot be used any more, since who gave it was removed: the call is told so once, and then asks anew.
 #[tokio::test]
 async fn a_yes_of_somebody_who_was_removed_does_not_leave_the_question_stuck() {
