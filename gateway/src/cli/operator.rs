@@ -18,7 +18,7 @@ pub(crate) enum Operators {
     Enroll {
         /// Their name.
         name: String,
-        /// The user whose calls are made for them, as `gateway.user` or `[http.users]` names it. Without one, their yes
+        /// The user whose calls are made for them, as `gateway.user`, `[[http.tokens]]` or the socket name it. Without one, their yes
         /// never counts as somebody else's.
         #[arg(long = "for", value_name = "USER")]
         user: Option<String>,
