@@ -9,13 +9,15 @@ use std::sync::Arc;
 use mollyguard_tools::contract::{Preflight, now};
 use uuid::Uuid;
 
+use crate::audit::Subject;
 use crate::confirm::{
     Answer, Approval, Assurance, CallFacts, Channel, Confirmation, Matches, Need, Standing, matches, strength,
 };
 use crate::gateway::Gateway;
+use crate::operators::{Operator, is_somebody_else, not_linked};
 use crate::policy::Because;
 use crate::reply::{self, About, Answered, ReasonCode, Refusal, Request, Under};
-use crate::store::{Given, StoreError};
+use crate::store::{GATEWAY, Given, StoreError};
 
 pub(crate) use ask::{Question, ask, settled};
 pub(crate) use earlier::given_meanwhile;
@@ -23,9 +25,6 @@ pub(crate) use grants::{covering, covering_question};
 
 /// The most characters of what was typed that are written down.
 const TYPED_CHARS: usize = 120;
-
-/// The name under which the gateway itself ends a question.
-const GATEWAY: &str = "mollyguard";
 
 /// The approval for this very call that its repetition brings along; none where the question it was asked is open still.
 pub(crate) async fn brought(
@@ -76,12 +75,25 @@ async fn refused(
     refusal.because = because;
     refusal.alternative = seen.alternative.as_ref().map(reply::way_of);
     let subject = gateway.subject(id, &request.principal, facts.tool, facts.args, seen);
-    let event =
-        crate::audit::AuditEvent::Denied { reason_code: code.as_str().to_owned(), because: refusal.because.clone() };
+    let event = crate::audit::AuditEvent::Denied {
+        reason_code: code.as_str().to_owned(),
+        because: refusal.because.clone(),
+        left_out: 0,
+    };
     if let Err(error) = gateway.store.record(subject, event).await {
         return Box::new(Refusal::of_store(&error, refusal.about));
     }
-    Box::new(refusal)
+    Box::new(refusal.recorded())
+}
+
+/// Closes a question whose approval the store did not take, so that the next call like it asks anew. One that was used, or
+/// answered otherwise meanwhile, stays as it is.
+pub(crate) async fn void(gateway: &Gateway, subject: Subject, confirmation: Uuid) {
+    let given = Given::by(GATEWAY.to_owned(), confirmation, Answer::Failed, Channel::InputRequired, None);
+    match gateway.store.answer(subject, given).await {
+        Ok(()) | Err(StoreError::NotApproved(..) | StoreError::NotFound(..)) => {}
+        Err(error) => tracing::error!(%confirmation, %error, "a question that no answer helps could not be closed"),
+    }
 }
 
 /// The policies that asked the question an answer came along for; only its own principal is told.
@@ -200,9 +212,10 @@ fn still_good(confirmation: &Confirmation, standing: &Standing) -> Result<(), Un
         Standing::Refused { how, .. } if how == "timeout" => {
             no(ReasonCode::ConfirmationExpired, format!("the question expired at {}", confirmation.expires_at))
         }
-        Standing::Refused { how, by, .. } if how == "failed" && by == GATEWAY => {
-            no(ReasonCode::TargetChanged, "the target has changed since the question was asked")
-        }
+        Standing::Refused { how, by, .. } if how == "failed" && by == GATEWAY => no(
+            ReasonCode::TargetChanged,
+            "the target, or what a person must prove, has changed since the question was asked",
+        ),
         Standing::Refused { how, by, .. } => {
             no(ReasonCode::ConfirmationDeclined, format!("the question was answered already: {how}, by `{by}`"))
         }
@@ -245,6 +258,8 @@ pub(crate) struct Approver {
     pub(crate) name: String,
     /// The enrolled person that is, where the channel knows one.
     pub(crate) operator: Option<Uuid>,
+    /// The user they are linked to.
+    pub(crate) user: Option<String>,
     /// What a yes of theirs proves at most.
     pub(crate) proves: Assurance,
     /// By which way they answer.
@@ -254,7 +269,13 @@ pub(crate) struct Approver {
 impl Approver {
     /// Somebody of this name, by a way that proves no more than that a name was typed.
     pub(crate) const fn unproven(name: String, channel: Channel) -> Self {
-        Self { name, operator: None, proves: Assurance::Typed, channel }
+        Self { name, operator: None, user: None, proves: Assurance::Typed, channel }
+    }
+
+    /// An enrolled person, by a way that proves so much.
+    pub(crate) fn enrolled(operator: &Operator, proves: Assurance, channel: Channel) -> Self {
+        let (name, user) = (operator.name.clone(), operator.user.clone());
+        Self { name, operator: Some(operator.id), user, proves, channel }
     }
 
     /// Whether a yes of theirs can count towards what is needed.
@@ -267,11 +288,24 @@ impl Approver {
             let (needed, proven) = (need.assurance.as_str(), self.proves.as_str());
             return Err(format!("it needs {needed}, and this proves {proven} at most"));
         }
-        if need.others >= need.approvers && self.name == confirmation.principal.user {
-            return Err("the call is made for the same person, and somebody else is needed".to_owned());
+        match not_counted(&need, &self.name, self.user.as_deref(), &confirmation.principal.user) {
+            Some(why) => Err(why),
+            None => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// Why the yes of an operator of this name, linked to this user, does not count towards what needs somebody else than who
+/// a call is made for.
+pub(crate) fn not_counted(need: &Need, name: &str, user: Option<&str>, made_for: &str) -> Option<String> {
+    if need.others == 0 {
+        return None;
+    }
+    if user.is_none() {
+        return Some(not_linked(name));
+    }
+    let is_own = need.others >= need.approvers && !is_somebody_else(name, user, made_for);
+    is_own.then(|| "the call is made for the same person, and somebody else is needed".to_owned())
 }
 
 /// What an answer amounts to: the yes that was asked for, or which kind of no.
@@ -291,6 +325,7 @@ pub(crate) fn verdict(
                 confirmation: confirmation.id,
                 approver: by.name.clone(),
                 operator: by.operator,
+                user: by.user.clone(),
                 assurance: match by.operator {
                     Some(_) => by.proves,
                     // What was not asked for was not proven either.

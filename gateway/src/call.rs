@@ -38,7 +38,13 @@ pub async fn call(gateway: &Arc<Gateway>, request: Request) -> Result<Reply, Unk
         let name = gateway.broker.redactor().text(&tool.name).into_owned();
         UnknownTool { name, ..tool }
     };
-    let entry = gateway.registry.find(&request.tool).map_err(unknown)?;
+    let entry = match gateway.registry.find(&request.tool) {
+        Ok(entry) => entry,
+        Err(tool) => {
+            gateway.unknown(&request).await;
+            return Err(unknown(tool));
+        }
+    };
     // The names of OpenTelemetry's semantic conventions for MCP and generative AI.
     let span = tracing::info_span!(
         "tools/call",
@@ -51,6 +57,7 @@ pub async fn call(gateway: &Arc<Gateway>, request: Request) -> Result<Reply, Unk
         Ok(reply) => reply,
         Err(refusal) => {
             span.record("error.type", refusal.reason_code.as_str());
+            gateway.conclude(&request, &refusal).await;
             Reply::Refused(refusal)
         }
     };
@@ -133,7 +140,7 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
     // From here on the call is detached from its client: hanging up cannot stop a change half way.
     match run.gateway.running.clone().spawn(run.finished()).await {
         Ok(reply) => reply,
-        Err(panic) => Err(Box::new(Refusal::lost(&panic.to_string(), About::unseen(id, reversibility)))),
+        Err(panic) => Err(Box::new(Refusal::lost(&panic.to_string(), About::unseen(id, reversibility)).recorded())),
     }
 }
 
@@ -213,7 +220,12 @@ impl Run {
         failpoint::reach("beginning");
         let intent = match self.gateway.store.begin(start).await {
             Ok(intent) => intent,
-            Err(error) => return Err(Box::new(Refusal::of_store(&error, self.about))),
+            Err(error) => {
+                if let (StoreError::NotApproved(..), Some(confirmation)) = (&error, self.confirmation) {
+                    approval::void(&self.gateway, self.subject(), confirmation).await;
+                }
+                return Err(Box::new(Refusal::of_store(&error, self.about)));
+            }
         };
         failpoint::reach("begun");
         let _stage = self.request.stage.send(Stage::Executing);
@@ -229,7 +241,7 @@ impl Run {
         // Before the answer: from here on nothing else begins a change of the target.
         self.gateway.store.hold_open(&intent).await;
         let error = ToolError::uncertain(format!("{reason}; {}", recovery::MAY_STILL));
-        let refusal = Refusal::of_tool(&error, self.about.clone());
+        let refusal = Refusal::of_tool(&error, self.about.clone()).recorded();
         self.gateway.running.clone().spawn(self.end_later(intent, ran));
         Err(Box::new(refusal))
     }
@@ -305,8 +317,9 @@ impl Run {
         let about = self.about.clone();
         let reply = match (result, &written) {
             (Ok(outcome), Ok(())) => Ok(Reply::Done(Box::new(Receipt { output: outcome.output, about }))),
-            (Ok(_), Err(unfinished)) => Err(Box::new(Refusal::unrecorded(&unfinished.error, about))),
-            (Err(error), _) => Err(Box::new(Refusal::of_tool(&error, about))),
+            // Its start is on record, and its end is or will be.
+            (Ok(_), Err(unfinished)) => Err(Box::new(Refusal::unrecorded(&unfinished.error, about).recorded())),
+            (Err(error), _) => Err(Box::new(Refusal::of_tool(&error, about).recorded())),
         };
         if let Err(unfinished) = written {
             self.keep_trying(unfinished);

@@ -1,12 +1,10 @@
 //! The parts of a gateway, put together once and shared by every call, and the steps of a call that use several of them.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use mollyguard_tools::contract::{Declaration, Reversibility, Toolset};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use mollyguard_tools::contract::{Declaration, Toolset};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -20,8 +18,10 @@ use crate::operators::{Code, Operator, People, Separation, Tries};
 use crate::overlap::{self, Overlap};
 use crate::page::where_it_is;
 use crate::policy::{LoadError, Policies, Sources};
+use crate::recovery::Settling;
+use crate::refusals::Refusals;
 use crate::registry::{Registry, RegistryError};
-use crate::reply::{About, ReasonCode, Refusal, Request};
+use crate::slots::Slots;
 use crate::store::keys::KeyError;
 use crate::store::{Configured, OpenStore, SqliteStore, Store, StoreError};
 use crate::twins::Twins;
@@ -57,36 +57,16 @@ pub struct Gateway {
     pub(crate) twins: Twins,
     /// Calls that have been written down and run on, whether or not their client still listens.
     pub(crate) running: TaskTracker,
-    /// Held by whoever settles unfinished calls: one at a time.
-    pub(crate) settling: tokio::sync::Mutex<()>,
+    /// What is being settled: one at a time on each target.
+    pub(crate) settling: Settling,
+    /// How many refusals were written down of late.
+    pub(crate) refusals: Refusals,
     /// Set when the gateway closes: what could not be written down is tried once more, and no longer.
     pub(crate) closing: CancellationToken,
 }
 
 /// How many wrong codes may be tried a minute, by everybody together. A code has 100 bits: this only keeps the noise down.
 const TRIES: u32 = 20;
-
-/// One permit a running call, and a bounded number that wait for one.
-pub(crate) struct Slots {
-    free: Semaphore,
-    waiting: AtomicUsize,
-    most_waiting: usize,
-}
-
-impl Slots {
-    pub(crate) const fn new(concurrent: usize, most_waiting: usize) -> Self {
-        Self { free: Semaphore::const_new(concurrent), waiting: AtomicUsize::new(0), most_waiting }
-    }
-}
-
-/// Counts a waiting call for as long as it lives.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// Why a gateway cannot be put together. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -165,7 +145,8 @@ impl Gateway {
             slots: Slots::new(config.concurrent_calls, config.waiting_calls),
             twins: Twins::default(),
             running: TaskTracker::new(),
-            settling: tokio::sync::Mutex::default(),
+            settling: Settling::default(),
+            refusals: Refusals::default(),
             closing: CancellationToken::new(),
             store: Arc::new(store),
             config: Arc::new(config),
@@ -222,31 +203,7 @@ impl Gateway {
     /// # Errors
     /// The store failed.
     pub async fn close(&self) -> Result<(), StoreError> {
+        self.account_for_refusals().await;
         self.store.close().await
-    }
-
-    /// A turn to run, in order of arrival; refused at once when too many wait.
-    pub(crate) async fn slot(&self, request: &Request) -> Result<SemaphorePermit<'_>, Box<Refusal>> {
-        if let Ok(permit) = self.slots.free.try_acquire() {
-            return Ok(permit);
-        }
-        let about = || About::unseen(Uuid::now_v7(), Reversibility::Irreversible);
-        let busy = |message: &str| {
-            Box::new(Refusal::new(
-                ReasonCode::Unavailable,
-                message,
-                "Wait for your other calls, then try again.",
-                about(),
-            ))
-        };
-        if self.slots.waiting.fetch_add(1, Ordering::Relaxed) >= self.slots.most_waiting {
-            self.slots.waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(busy("too many calls are waiting for their turn"));
-        }
-        let _waiting = Waiting(&self.slots.waiting);
-        tokio::select! {
-            permit = self.slots.free.acquire() => permit.map_err(|_| busy("the gateway is closing")),
-            () = request.cancel.cancelled() => Err(Box::new(Refusal::cancelled(about()))),
-        }
     }
 }

@@ -108,6 +108,6 @@ pub(crate) async fn answer(
     failpoint::reach("recorded");
     match result {
         Ok(outcome) => Ok(Reply::Done(Box::new(Receipt { output: outcome.output, about }))),
-        Err(error) => Err(Box::new(Refusal::of_tool(&error, about))),
+        Err(error) => Err(Box::new(Refusal::of_tool(&error, about).recorded())),
     }
 }

@@ -2,58 +2,106 @@
 //! marked uncertain with what the look found, and never repeated. Until then nothing else changes their targets: one that
 //! may still take effect has no end yet, and is looked at again.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use mollyguard_tools::contract::{Preflight, Probe};
 use mollyguard_tools::failpoint;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::audit::End;
 use crate::gateway::Gateway;
 use crate::registry::Registered;
-use crate::store::{Ending, NoEnd, StoreError};
+use crate::store::{Ending, NoEnd, StoreError, StoredCall};
 
 /// How often a running gateway looks for calls that another process left unfinished.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Settles every unfinished call whose process is gone. Returns those it settled.
+/// How many targets are settled at a time, and how many calls of one target are looked at.
+const AT_ONCE: usize = 8;
+
+/// The targets on which unfinished calls are being settled.
+#[derive(Default)]
+pub(crate) struct Settling(std::sync::Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Settling {
+    /// The turn of a target: whoever waited for it finds settled what the other one settled.
+    fn of(&self, target: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(turns.entry(target.to_owned()).or_default())
+    }
+}
+
+/// Settles every unfinished call whose process is gone: target by target, side by side, so that one that does not answer
+/// holds up no other. Returns those it settled.
 ///
 /// # Errors
 /// The store failed, for one call at least; the others are settled.
-pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
-    // One at a time: whoever waited finds settled what the other one settled.
-    let _turn = gateway.settling.lock().await;
-    let (mut settled, mut failed) = (Vec::new(), None);
+pub async fn settle(gateway: &Gateway) -> Result<Vec<Uuid>, StoreError> {
+    let mut targets: BTreeMap<String, Vec<StoredCall>> = BTreeMap::new();
     for call in gateway.store.unfinished().await? {
-        failpoint::reach("settling");
-        let tool = gateway.registry.native(&call.tool);
-        let probe = match tool {
-            Some(tool) => probe(gateway, tool, &call.target, call.args, call.preflight).await,
-            None => Some(Probe::Unknown),
-        };
-        let Some(probe) = probe else {
-            tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{MAY_STILL}");
-            continue;
-        };
-        let note = noted("the gateway stopped while it ran", probe);
-        let ending = Ending { end: End::Uncertain, undo: None, note: Some(note.clone()), probe: Some(probe) };
-        match gateway.store.settle(call.id, ending).await {
-            Ok(true) => {
-                tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{note}");
-                settled.push(call.id);
-            }
-            // Another process was quicker.
-            Ok(false) => {}
-            // One that cannot be settled does not keep the others from it.
-            Err(error) => {
-                tracing::error!(call = %call.id, %error, "an unfinished call could not be settled");
-                failed = Some(error);
-            }
+        targets.entry(call.target.clone()).or_default().push(call);
+    }
+    let each = stream::iter(targets).map(|(target, calls)| async move { settle_on(gateway, &target, calls).await });
+    let done: Vec<_> = each.buffer_unordered(AT_ONCE).collect().await;
+    all_of(done)
+}
+
+/// The same for the calls of one target.
+async fn settle_on(gateway: &Gateway, target: &str, calls: Vec<StoredCall>) -> Result<Vec<Uuid>, StoreError> {
+    let turn = gateway.settling.of(target);
+    let _turn = turn.lock().await;
+    let each = stream::iter(calls).map(|call| async move { settle_call(gateway, call).await });
+    let done: Vec<_> = each.buffer_unordered(AT_ONCE).collect().await;
+    all_of(done)
+}
+
+/// One that cannot be settled does not keep the others from it.
+fn all_of(done: Vec<Result<Vec<Uuid>, StoreError>>) -> Result<Vec<Uuid>, StoreError> {
+    let (mut settled, mut failed) = (Vec::new(), None);
+    for result in done {
+        match result {
+            Ok(calls) => settled.extend(calls),
+            Err(error) => failed = Some(error),
         }
     }
     failed.map_or(Ok(settled), Err)
+}
+
+async fn settle_call(gateway: &Gateway, call: StoredCall) -> Result<Vec<Uuid>, StoreError> {
+    // Settled while this one waited for its turn.
+    if gateway.store.call(call.id).await?.is_none_or(|call| call.end.is_some()) {
+        return Ok(Vec::new());
+    }
+    failpoint::reach("settling");
+    let tool = gateway.registry.native(&call.tool);
+    let probe = match tool {
+        Some(tool) => probe(gateway, tool, &call.target, call.args, call.preflight).await,
+        None => Some(Probe::Unknown),
+    };
+    let Some(probe) = probe else {
+        tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{MAY_STILL}");
+        return Ok(Vec::new());
+    };
+    let note = noted("the gateway stopped while it ran", probe);
+    let ending = Ending { end: End::Uncertain, undo: None, note: Some(note.clone()), probe: Some(probe) };
+    match gateway.store.settle(call.id, ending).await {
+        Ok(true) => {
+            tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{note}");
+            Ok(vec![call.id])
+        }
+        // Another process was quicker.
+        Ok(false) => Ok(Vec::new()),
+        Err(error) => {
+            tracing::error!(call = %call.id, %error, "an unfinished call could not be settled");
+            Err(error)
+        }
+    }
 }
 
 /// Sees to it, before a change of a target is even looked at, that what changed it before has its end on record: a call
@@ -64,7 +112,9 @@ pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
 pub(crate) async fn catch_up(gateway: &Gateway, target: &str) -> Result<(), StoreError> {
     let mut found = gateway.store.unsettled(target).await?;
     if matches!(found, Some((_, NoEnd::CutOff))) {
-        if let Err(error) = settle(gateway).await {
+        let mut calls = gateway.store.unfinished().await?;
+        calls.retain(|call| call.target == target);
+        if let Err(error) = settle_on(gateway, target, calls).await {
             tracing::error!(%error, target, "unfinished calls could not be settled before a change");
         }
         found = gateway.store.unsettled(target).await?;
@@ -131,6 +181,7 @@ pub async fn keep_settling(gateway: Arc<Gateway>, stop: CancellationToken) {
         if let Err(error) = settle(&gateway).await {
             tracing::error!(%error, "unfinished calls could not be settled");
         }
+        gateway.account_for_refusals().await;
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             () = stop.cancelled() => return,

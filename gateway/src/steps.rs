@@ -3,12 +3,13 @@
 use std::future::Future;
 use std::time::Duration;
 
-use mollyguard_tools::contract::{Lease, MayRead, Outcome, Preflight, Read, Reversibility, Target, ToolError};
+use mollyguard_tools::contract::{Digest, Lease, MayRead, Outcome, Preflight, Read, Reversibility, Target, ToolError};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::audit::{AuditEvent, Subject};
-use crate::confirm::CallFacts;
+use crate::confirm::{CallFacts, effect_of};
+use crate::doctor::LINK;
 use crate::gateway::Gateway;
 use crate::identity::Principal;
 use crate::journal::Errand;
@@ -105,11 +106,12 @@ impl Gateway {
         let event = AuditEvent::Denied {
             reason_code: refusal.reason_code.as_str().to_owned(),
             because: refusal.because.clone(),
+            left_out: 0,
         };
         if let Err(error) = self.store.record(subject, event).await {
             tracing::error!(call = %refusal.about.id, %error, "a refusal could not be recorded");
         }
-        Box::new(refusal)
+        Box::new(refusal.recorded())
     }
 
     async fn try_look(&self, request: &Request, errand: &Errand) -> Result<Preflight, ToolError> {
@@ -204,6 +206,9 @@ impl Gateway {
         let alternative = seen.and_then(|seen| seen.alternative.as_ref());
         let next = match alternative {
             Some(way) => format!("Use `{}` instead: {}.", way.tool, way.summary),
+            None if because.iter().any(|because| because.reason.contains(LINK)) => {
+                format!("Have whoever runs the gateway {LINK}. Then call again.")
+            }
             None => {
                 "No approval that can be given here would change this. Ask the people who keep the policies, or do it another way.".to_owned()
             }
@@ -240,9 +245,17 @@ impl Gateway {
             principal,
             targets: &seen.targets,
             fingerprint: seen.fingerprint,
+            effect: self.effect(principal, errand, seen),
             undoes: errand.undoes.map(|(call, _)| call),
             policies: self.policies.digest(),
         }
+    }
+
+    fn effect(&self, principal: &Principal, errand: &Errand, seen: &Preflight) -> Digest {
+        let declaration = &errand.tool.declaration;
+        let effect = errand.tool.tool.effect(&errand.args, seen);
+        let (undoes, reversibility) = (errand.undoes.map(|(call, _)| call), seen.settle(declaration));
+        effect_of(&declaration.name, &errand.target, principal, undoes, reversibility, &effect)
     }
 
     /// What a call acts on, without held secrets.
@@ -268,7 +281,7 @@ impl Gateway {
         seen
     }
 
-    fn subject_unseen(&self, id: Uuid, principal: &Principal, tool: &str, args: &Value) -> Subject {
+    pub(crate) fn subject_unseen(&self, id: Uuid, principal: &Principal, tool: &str, args: &Value) -> Subject {
         Subject {
             call: Some(id),
             principal: Some(self.redacted_principal(principal)),

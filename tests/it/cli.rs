@@ -33,6 +33,7 @@ const COMMANDS: &[&str] = &[
     "approvals lift",
     "operator",
     "operator enroll",
+    "operator link",
     "operator list",
     "operator remove",
     "calls",

@@ -2,12 +2,12 @@
 
 use crate::{Result, World, within};
 
-/// `mollyguard operator enroll` on a terminal of its own.
+/// `mollyguard operator enroll` on a terminal of its own, for the user of the same name.
 ///
 /// # Errors
 /// It shows none.
 pub async fn first_code(world: &World, name: &str) -> Result<String> {
-    let enroll = world.command(&["operator", "enroll", name])?;
+    let enroll = world.command(&["operator", "enroll", name, "--for", name])?;
     let enroll = enroll.as_std();
     let words = std::iter::once(enroll.get_program()).chain(enroll.get_args());
     let line: Vec<_> = words.map(|word| format!("'{}'", word.to_string_lossy())).collect();

@@ -13,7 +13,7 @@ use crate::confirm::{
 use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::policy::Because;
-use crate::reply::{self, About, Put, ReasonCode, Refusal, Reply, Request};
+use crate::reply::{self, About, Pending, Put, ReasonCode, Refusal, Reply, Request};
 use crate::store::{Asking, Bounds, Quarantine};
 
 /// A busy store is not read again for every change somebody waits through.
@@ -52,10 +52,13 @@ pub(crate) async fn ask(
             (made, true)
         }
         Asking::Already(confirmation, _) => (*confirmation, false),
-        Asking::TooMany { open } => return Err(Box::new(too_many(open, about))),
+        // The store has written these down.
+        Asking::InOtherWords(other) => return Err(Box::new(in_other_words(gateway, &other, about).recorded())),
+        Asking::TooMany { open } => return Err(Box::new(too_many(open, about).recorded())),
         Asking::Quarantined(quarantine) => {
             let next = "Tell the person: an operator ends it on the page, under People, or with `mollyguard approvals lift USER`.";
-            return Err(Box::new(Refusal::new(ReasonCode::Denied, in_quarantine(&quarantine), next, about)));
+            let refusal = Refusal::new(ReasonCode::Denied, in_quarantine(&quarantine), next, about);
+            return Err(Box::new(refusal.recorded()));
         }
     };
     Ok(Reply::Ask(Box::new(reply::Question {
@@ -94,6 +97,22 @@ fn too_many(open: u32, about: About) -> Refusal {
     )
 }
 
+/// Nobody is asked twice about what comes to the same.
+fn in_other_words(gateway: &Gateway, other: &Confirmation, about: About) -> Refusal {
+    let message = format!("the same was asked for in other words already, and confirmation {} is about that", other.id);
+    let next = "Repeat that call exactly as it was made: it uses the answer. `confirmation_status` shows whether there is one.";
+    let mut refusal = Refusal::new(ReasonCode::ConfirmationRequired, message, next, about);
+    refusal.because.clone_from(&other.because);
+    refusal.confirmation = Some(Pending {
+        id: other.id,
+        question: other.text.clone(),
+        need: other.need,
+        expires_at: other.expires_at,
+        page: gateway.page_of(other.id),
+    });
+    refusal
+}
+
 pub(super) fn in_quarantine(Quarantine { user, since, why }: &Quarantine) -> String {
     format!("nobody is asked for `{user}` any more, since {since}: {why}")
 }
@@ -125,6 +144,8 @@ fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question:
         tool: errand.tool.declaration.name.to_string(),
         request: question.facts.request(),
         state: question.facts.state(),
+        effect: Some(question.facts.effect),
+        arguments: Some(gateway.args_key.digest(question.facts.args)),
         call: digest_of_call(question.facts, id, expires_at),
         need: question.need,
         typed_name: typed,

@@ -1,4 +1,4 @@
-//! What earlier questions about the same request say: a yes given meanwhile is used, a no stays a no for a while, and what
+//! What earlier questions about the same request, or about the same effect in other words, say: a yes given meanwhile is used, a no stays a no for a while, and what
 //! is stale is closed.
 
 use jiff::SignedDuration;
@@ -6,12 +6,12 @@ use mollyguard_tools::contract::{Preflight, now};
 use uuid::Uuid;
 
 use super::ask::in_quarantine;
-use super::{Approved, GATEWAY, Unusable, no, refused};
+use super::{Approved, Unusable, no, refused};
 use crate::audit::Subject;
 use crate::confirm::{Answer, CallFacts, Channel, Confirmation, Matches, Standing, matches};
 use crate::gateway::Gateway;
 use crate::reply::{ReasonCode, Refusal, Request};
-use crate::store::{Given, StoreError};
+use crate::store::{GATEWAY, Given, StoreError};
 
 /// The approval for this very call that was given elsewhere meanwhile, such as on the page.
 ///
@@ -28,7 +28,7 @@ pub(crate) async fn given_meanwhile(
     let mut because = Vec::new();
     let found = async {
         not_quarantined(gateway, request).await?;
-        let asked = gateway.store.asked_before(facts.request()).await?;
+        let asked = gateway.store.asked_before(facts.request(), facts.effect).await?;
         if let Some(approved) = asked.iter().find_map(|(confirmation, standing)| usable(confirmation, standing, facts))
         {
             return Ok(Some(approved));
@@ -87,8 +87,10 @@ async fn close_stale(
     let (Standing::Open { approvals } | Standing::Approved { approvals }) = standing else { return Ok(None) };
     let in_time = confirmation.is_in_time(now());
     let (answer, why) = match matches(confirmation, facts) {
-        Matches::Exactly | Matches::OtherCall if in_time => return Ok(None),
-        Matches::TargetChanged if in_time => (
+        Matches::Exactly if in_time => return Ok(None),
+        // Whoever asked in other words can use the answer still.
+        Matches::OtherCall if in_time && confirmation.is_usable_in_other_words(facts) => return Ok(None),
+        Matches::TargetChanged | Matches::OtherCall if in_time => (
             Answer::Failed,
             (ReasonCode::TargetChanged, "the target has changed since the question was asked".to_owned()),
         ),
@@ -104,7 +106,8 @@ async fn close_stale(
         Ok(()) | Err(StoreError::NotApproved(..)) => {}
         Err(error) => return Err(Unusable::Store(error)),
     }
-    Ok((!approvals.is_empty()).then_some(Unusable::No(why.0, why.1)))
+    let is_this_call = confirmation.request == facts.request();
+    Ok((is_this_call && !approvals.is_empty()).then_some(Unusable::No(why.0, why.1)))
 }
 
 /// Refuses those nobody is asked for any more, whatever was approved for them before.

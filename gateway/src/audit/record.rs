@@ -46,6 +46,11 @@ impl From<&Confirmation> for Subject {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape serde asks for")]
+const fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -63,6 +68,9 @@ pub enum AuditEvent {
         reason_code: String,
         /// Who says so.
         because: Vec<Because>,
+        /// How many refusals of this principal before it were too many to be written down one by one.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        left_out: u64,
     },
     /// A person was asked.
     Asked {
@@ -154,6 +162,9 @@ pub enum AuditEvent {
         /// The operator it adds a passkey to; `None` for a new person.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         adds_to: Option<Uuid>,
+        /// The user they will be linked to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
     },
     /// Somebody who may answer was enrolled, or has another passkey.
     Enrolled {
@@ -165,6 +176,16 @@ pub enum AuditEvent {
         invitation: Uuid,
         /// The passkey; `None` for somebody who answers with a code.
         passkey: Option<Box<Passkey>>,
+        /// The user they are linked to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
+    },
+    /// An operator was linked to the user whose calls are made for them.
+    Linked {
+        /// Who.
+        operator: Uuid,
+        /// To whom.
+        user: String,
     },
     /// Somebody may not answer any more.
     Removed {

@@ -66,7 +66,7 @@ async fn fill(store: &SqliteStore) {
     store.answer(about, Given::by("ada".into(), taken_back, Answer::Decline, Channel::Terminal, None)).await.unwrap();
     let read = AuditEvent::Read { policies: vec!["reads-are-free — é".into()], failed: None };
     store.record(subject(Uuid::now_v7()), read).await.unwrap();
-    let denied = AuditEvent::Denied { reason_code: "denied".into(), because: Vec::new() };
+    let denied = AuditEvent::Denied { reason_code: "denied".into(), because: Vec::new(), left_out: 0 };
     store.record(subject(Uuid::now_v7()), denied).await.unwrap();
     ran(store, start(), End::Untouched).await;
 }

@@ -36,6 +36,10 @@ struct Told {
     next: Mutex<(Next, Option<Probe>)>,
     /// Where the store is held when the tool is at it, so that the end cannot be written.
     held: Mutex<Option<crate::store::tests::Held>>,
+    /// The targets that never answer a probe.
+    silent: Mutex<Vec<String>>,
+    /// How many probes have begun.
+    probes: tokio::sync::watch::Sender<usize>,
     hold: Mutex<Option<std::path::PathBuf>>,
     /// Nothing of it can take effect any more.
     over: AtomicBool,
@@ -85,6 +89,11 @@ impl Tool for Told {
     }
 
     async fn probe(&self, _: &Value, _: &Preflight, lease: &Lease) -> Probe {
+        self.probes.send_modify(|begun| *begun += 1);
+        let is_silent = self.silent.lock().unwrap().contains(&lease.target().name);
+        if is_silent {
+            std::future::pending::<()>().await;
+        }
         lease.require_write().expect_err("a look is lent access for looking only");
         let found = self.next.lock().unwrap().1;
         found.expect("told to break when looked at")
@@ -130,6 +139,9 @@ impl Toolset for Tools {
     }
 }
 
+mod recorded;
+mod recovering;
+
 struct Place {
     folder: Arc<tempfile::TempDir>,
     gateway: Arc<Gateway>,
@@ -142,6 +154,14 @@ impl Place {
     }
 
     fn on(folder: Arc<tempfile::TempDir>) -> Self {
+        Self::of(folder, "limits = { call_timeout_ms = 50 }")
+    }
+
+    fn with(keys: &str) -> Self {
+        Self::of(Arc::new(tempfile::tempdir().unwrap()), keys)
+    }
+
+    fn of(folder: Arc<tempfile::TempDir>, keys: &str) -> Self {
         let input = json!({"type": "object", "properties": {"target": {"type": "string"}}, "required": ["target"]});
         let declaration = Declaration {
             name: Cow::Borrowed("told_do"),
@@ -160,12 +180,16 @@ impl Place {
         };
         let next = Mutex::new((Next::Succeeds, None));
         let (over, comes_back) = (AtomicBool::new(true), Notify::new());
-        let told =
-            Arc::new(Told { declaration, next, held: Mutex::default(), hold: Mutex::default(), over, comes_back });
+        let probes = tokio::sync::watch::Sender::default();
+        let (held, hold, silent) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let told = Arc::new(Told { declaration, next, held, silent, probes, hold, over, comes_back });
         let toolsets: Vec<Arc<dyn Toolset>> = vec![Arc::new(Tools(Arc::clone(&told)))];
         let file = folder.path().join("mollyguard.toml");
-        let text = "gateway = { state = 'state', user = 'ada' }\nlimits = { call_timeout_ms = 50 }\n\
-                    environments.dev = { tier = 'development' }\ntargets.it = { kind = 'told', environment = 'dev' }\n";
+        let text = format!(
+            "gateway = {{ state = 'state', user = 'ada' }}\n{keys}\nenvironments.dev = {{ tier = 'development' }}\n\
+             targets.it = {{ kind = 'told', environment = 'dev' }}\n\
+             targets.other = {{ kind = 'told', environment = 'dev' }}\n"
+        );
         std::fs::write(&file, text).unwrap();
         let mut gateway = Gateway::open(Config::load(&file, &toolsets).unwrap(), toolsets).unwrap();
         // One that does not wait long for another program's transaction.
@@ -188,7 +212,7 @@ impl Place {
         drop(self.told.held.lock().unwrap().take().expect("held by the tool"));
     }
 
-    fn ask(&self, tool: &str, args: Value) -> impl Future<Output = Reply> {
+    fn ask(&self, tool: &str, args: Value) -> impl Future<Output = Reply> + use<> {
         let principal = Principal { user: "ada".into(), client: None, roles: Vec::new() };
         let (gateway, request) = (Arc::clone(&self.gateway), Request::new(tool, args, principal));
         async move { call(&gateway, request).await.unwrap() }

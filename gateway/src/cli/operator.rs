@@ -6,9 +6,9 @@ use std::path::Path;
 use clap::Subcommand;
 
 use super::paint::Paint;
-use super::{Done, Failure, open_without_secrets, print, print_json};
+use super::{Done, Failure, open_without_secrets, print, print_json, terminal};
 use crate::gateway::Gateway;
-use crate::operators::{Operator, check_name};
+use crate::operators::{Operator, check_name, check_user};
 use crate::page::{invitation, where_it_is};
 
 /// What to do with the people.
@@ -16,8 +16,20 @@ use crate::page::{invitation, where_it_is};
 pub(crate) enum Operators {
     /// Enrol the first person: shows a one-time code that they type into the page. Whoever is enrolled invites others there.
     Enroll {
-        /// Their name. Calls made for a user of this name are made for them.
+        /// Their name.
         name: String,
+        /// The user whose calls are made for them, as `gateway.user`, `[[http.tokens]]` or the socket name it. Without one, their yes
+        /// never counts as somebody else's.
+        #[arg(long = "for", value_name = "USER")]
+        user: Option<String>,
+    },
+    /// Link somebody who is enrolled to the user whose calls are made for them. That stays until they are removed.
+    Link {
+        /// Their name.
+        name: String,
+        /// The user.
+        #[arg(long = "for", value_name = "USER")]
+        user: String,
     },
     /// List who may answer.
     List {
@@ -36,7 +48,8 @@ impl Operators {
     pub(crate) async fn run(self, config: Option<&Path>) -> Done {
         let gateway = open_without_secrets(config)?;
         let done = match self {
-            Self::Enroll { name } => enroll(&gateway, &name).await,
+            Self::Enroll { name, user } => enroll(&gateway, &name, user.as_deref()).await,
+            Self::Link { name, user } => link(&gateway, &name, &user).await,
             Self::List { json } => {
                 let operators = gateway.store.operators().await.map_err(Failure::usage)?;
                 if json { print_json(&operators) } else { print(&list(&operators)) }
@@ -48,13 +61,14 @@ impl Operators {
     }
 }
 
-async fn enroll(gateway: &Gateway, name: &str) -> Done {
+async fn enroll(gateway: &Gateway, name: &str, user: Option<&str>) -> Done {
     let name = check_name(name).map_err(Failure::usage)?;
+    let user = user.map(check_user).transpose().map_err(Failure::usage)?;
     // A code in a file or a pipe is a code that others read.
     if !std::io::stdout().is_terminal() {
         return Err(Failure::usage("the code is shown on a terminal only"));
     }
-    let (invitation, code) = invitation(name, None, None, &gateway.args_key).map_err(Failure::usage)?;
+    let (invitation, code) = invitation(name, user, None, None, &gateway.args_key).map_err(Failure::usage)?;
     let expires_at = invitation.expires_at;
     gateway.store.invite(invitation).await.map_err(Failure::found)?;
     let page = where_it_is(&gateway.config.state);
@@ -62,11 +76,31 @@ async fn enroll(gateway: &Gateway, name: &str) -> Done {
         || "the page's /enroll, once a gateway serves it (`mollyguard serve`)".to_owned(),
         |page| format!("{page}/enroll"),
     );
+    let whose = match user {
+        Some(user) => format!("Calls of the user {user} will be theirs."),
+        None => {
+            "They will be linked to no user, and their yes will not count as somebody else's: `--for USER` links them."
+                .to_owned()
+        }
+    };
     print(&format!(
-        "{}\n\nThis code enrols {name}, once, until {}.\nOpen {at} and type it there.\n",
+        "{}\n\nThis code enrols {name}, once, until {}.\nOpen {at} and type it there.\n{whose}\n",
         Paint::stdout().bold(&code.shown()),
         expires_at.strftime("%H:%M:%S UTC"),
     ))
+}
+
+async fn link(gateway: &Gateway, name: &str, user: &str) -> Done {
+    let user = check_user(user).map_err(Failure::usage)?;
+    if terminal::channel().is_none() {
+        return Err(Failure::usage("this must be done by a person at a terminal"));
+    }
+    let operators = gateway.store.operators().await.map_err(Failure::usage)?;
+    let Some(operator) = operators.iter().find(|operator| operator.name == name) else {
+        return Err(Failure::found(format!("nobody is enrolled as `{name}`")));
+    };
+    gateway.store.link(operator.id, user.to_owned()).await.map_err(Failure::found)?;
+    print(&format!("Linked {name} to the user {user}: they count as somebody else than every other user.\n"))
 }
 
 async fn remove(gateway: &Gateway, name: &str) -> Done {
@@ -80,7 +114,8 @@ async fn remove(gateway: &Gateway, name: &str) -> Done {
 
 fn list(operators: &[Operator]) -> String {
     if operators.is_empty() {
-        return "Nobody is enrolled. `mollyguard operator enroll NAME` enrols the first person.\n".to_owned();
+        return "Nobody is enrolled. `mollyguard operator enroll NAME --for USER` enrols the first person.\n"
+            .to_owned();
     }
     let paint = Paint::stdout();
     let mut text = String::new();
@@ -91,8 +126,9 @@ fn list(operators: &[Operator]) -> String {
             .map(|passkey| format!("a passkey ({})", passkey.credential.kept()))
             .chain(operator.has_code.then(|| "a code".to_owned()))
             .collect();
+        let user = operator.user.as_ref().map_or_else(|| "linked to no user".to_owned(), |user| format!("user {user}"));
         text.push_str(&format!(
-            "{} · since {} · {}\n",
+            "{} · since {} · {} · {user}\n",
             paint.bold(&operator.name),
             operator.enrolled_at.strftime("%Y-%m-%d"),
             means.join(", "),

@@ -148,7 +148,7 @@ pub struct Config {
     pub policy_directories: Vec<PathBuf>,
     /// How much one call may take.
     pub limits: Limits,
-    /// Calls that may run at once.
+    /// Calls that may run at once; beside them a quarter as many of users who have none running.
     pub concurrent_calls: usize,
     /// Calls that may wait for their turn.
     pub waiting_calls: usize,

@@ -4,6 +4,7 @@ mod grant;
 mod question;
 mod wording;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use mollyguard_tools::contract::{Digest, Timestamp};
@@ -11,11 +12,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::identity::Principal;
+use crate::operators::{alike, is_somebody_else, skeleton};
 use crate::policy::Because;
 
 pub use crate::platform::SinceBoot;
 pub use grant::{Coverage, Ended, Grant, GrantEnd, LONGEST, Moment, challenge};
-pub use question::{CallFacts, Matches, digest_of_call, matches};
+pub use question::{CallFacts, Matches, digest_of_call, effect_of, matches};
 pub use wording::{Asked, clean, quoted, render, typed_name};
 
 /// How strongly an approval proves a person, weakest first.
@@ -111,7 +113,7 @@ impl fmt::Display for Need {
     }
 }
 
-/// The question about one exact call, as the store keeps it. The arguments executed later are these, not a retry's.
+/// The question about one exact call, as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Confirmation {
     /// Its id, uuid v7.
@@ -124,6 +126,12 @@ pub struct Confirmation {
     pub request: Digest,
     /// Digest of what was found: targets and fingerprint. See [`CallFacts`].
     pub state: Digest,
+    /// Digest of what would come of it, however its arguments are spelled. See [`effect_of`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Digest>,
+    /// Keyed digest of the arguments: those that run under a yes must be the same ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<Digest>,
     /// Digest of the whole call, with this id and this expiry: what a yes is bound to.
     pub call: Digest,
     /// What policy asks for.
@@ -203,6 +211,9 @@ pub struct Approval {
     /// The enrolled person that is, where the channel knows one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<Uuid>,
+    /// The user whose calls are made for them, where they are linked to one: the store says so, whoever answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// How strongly it proves a person.
     pub assurance: Assurance,
     /// By which way it came.
@@ -216,22 +227,30 @@ impl Approval {
     #[must_use]
     pub fn is_same_person(&self, other: &Self) -> bool {
         match (self.operator, other.operator) {
-            (Some(one), Some(two)) => one == two,
+            (Some(one), Some(two)) => {
+                let linked = self.user.as_deref().zip(other.user.as_deref());
+                one == two || linked.is_some_and(|(one, two)| alike(one, two))
+            }
             _ => self.approver == other.approver,
         }
     }
 }
 
 /// What these yeses prove together to a call made for this person, as policies weigh it: as strong as the weakest of them.
+///
+/// Only those who are linked to users can be told from one another: whoever is linked to none may be anybody, and counts
+/// for one person where nobody else does.
 #[must_use]
 pub fn strength(approvals: &[Approval], principal: &Principal) -> Option<Need> {
     let assurance = approvals.iter().map(|approval| approval.assurance).min()?;
-    let different =
-        |(n, approval): &(usize, &Approval)| !approvals.iter().take(*n).any(|earlier| earlier.is_same_person(approval));
-    let people: Vec<_> = approvals.iter().enumerate().filter(different).map(|(_, approval)| approval).collect();
-    let others = people.iter().filter(|approval| approval.approver != principal.user).count();
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Some(Need { assurance, approvers: count(people.len()), others: count(others) })
+    let users = |counts: &dyn Fn(&Approval) -> bool| {
+        let linked =
+            approvals.iter().filter(|approval| counts(approval)).filter_map(|approval| approval.user.as_deref());
+        u32::try_from(linked.map(skeleton).collect::<BTreeSet<_>>().len()).unwrap_or(u32::MAX)
+    };
+    let is_other =
+        |approval: &Approval| is_somebody_else(&approval.approver, approval.user.as_deref(), &principal.user);
+    Some(Need { assurance, approvers: users(&|_| true).max(1), others: users(&is_other) })
 }
 
 /// What became of a confirmation.

@@ -1,6 +1,6 @@
 //! What an approval is bound to.
 
-use mollyguard_tools::contract::{Digest, Target, Timestamp};
+use mollyguard_tools::contract::{Digest, Reversibility, Target, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -22,6 +22,8 @@ pub struct CallFacts<'a> {
     pub targets: &'a [Target],
     /// Digest of the observed state.
     pub fingerprint: Digest,
+    /// Digest of what would come of it: see [`effect_of`].
+    pub effect: Digest,
     /// The call it takes back, for an undo.
     pub undoes: Option<Uuid>,
     /// Digest of the policies in force.
@@ -49,6 +51,27 @@ impl CallFacts<'_> {
     }
 }
 
+/// Digest of what would come of a call, however its arguments are spelled, and whatever the policies say: what a no holds
+/// for, and what nobody is asked about twice at a time. `effect` is what the tool makes of the look.
+#[must_use]
+pub fn effect_of(
+    tool: &str,
+    target: &str,
+    principal: &Principal,
+    undoes: Option<Uuid>,
+    reversibility: Reversibility,
+    effect: &Value,
+) -> Digest {
+    Digest::of(&json!({
+        "tool": tool,
+        "target": target,
+        "principal": {"user": principal.user, "roles": principal.roles},
+        "undoes": undoes,
+        "reversibility": reversibility,
+        "effect": effect,
+    }))
+}
+
 /// The digest of a call: SHA-256 over the canonical JSON of tool, declaration, arguments, principal, targets with uids,
 /// fingerprint, policies, confirmation id and expiry.
 #[must_use]
@@ -70,6 +93,18 @@ pub enum Matches {
     OtherCall,
     /// It was asked about this call, but the target has changed since.
     TargetChanged,
+}
+
+impl Confirmation {
+    /// Whether a call with this effect, made in the words of this question, could use the answer to it: nothing that both
+    /// are bound to has changed.
+    #[must_use]
+    pub fn is_usable_in_other_words(&self, facts: &CallFacts<'_>) -> bool {
+        let (declaration, policies) = (facts.declaration, facts.policies);
+        let is_as_it_was =
+            self.covers.as_ref().is_some_and(|it| it.declaration == declaration && it.policies == policies);
+        self.state == facts.state() && is_as_it_was
+    }
 }
 
 /// Compares a confirmation with a call as it stands now.
@@ -125,11 +160,17 @@ mod tests {
             principal: &ada,
             targets: &targets,
             fingerprint: a,
+            effect: a,
             undoes: Some(Uuid::from_u128(1)),
             policies: a,
         };
         let confirmation = asked(&facts);
         assert_eq!(matches(&confirmation, &facts), Matches::Exactly);
+        let numbers = [json!({"target": "fleet", "params": [1000]}), json!({"target": "fleet", "params": [1000.0]})];
+        let one = CallFacts { args: &numbers[0], ..facts };
+        assert_eq!(matches(&asked(&one), &one), Matches::Exactly);
+        let other = matches(&asked(&one), &CallFacts { args: &numbers[1], ..facts });
+        assert_eq!(other, Matches::OtherCall, "a database tells an integer from a double");
         // What a client calls itself is unverified, and part of nothing.
         let renamed = Principal { client: None, ..ada.clone() };
         assert_eq!(matches(&confirmation, &CallFacts { principal: &renamed, ..facts }), Matches::Exactly);
@@ -176,6 +217,7 @@ mod tests {
             principal: &ada,
             targets: &targets,
             fingerprint: a,
+            effect: a,
             undoes: None,
             policies: a,
         };

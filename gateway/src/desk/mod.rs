@@ -129,7 +129,7 @@ async fn approver(gateway: &Gateway, code: Option<TypedCode>, at: &AtDesk) -> Re
     let operator = gateway.with_code(code.as_str()).await?.ok_or(DeskError::Code)?;
     let most = if at.is_agent { Assurance::Typed } else { Assurance::Passkey };
     let proves = assurance_of(&Means::Code, gateway.separation).min(most);
-    Ok(Approver { name: operator.name, operator: Some(operator.id), proves, channel: at.channel })
+    Ok(Approver::enrolled(&operator, proves, at.channel))
 }
 
 /// Has people asked for a user again who was in quarantine: an operator does that, and where nobody is enrolled, whoever is

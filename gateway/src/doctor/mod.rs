@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::operators::Separation;
 use crate::policy::Ceiling;
 
+pub(crate) use ceiling::LINK;
 pub use ceiling::{Facts, ceiling, people};
 pub use place::{is_apart, is_served_apart};
 pub use process::is_dumpable;

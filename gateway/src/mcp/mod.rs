@@ -31,7 +31,8 @@ use uuid::Uuid;
 use crate::approval;
 use crate::call;
 use crate::gateway::Gateway;
-use crate::reply::{Reply, Request, UnknownTool};
+use crate::identity::Principal;
+use crate::reply::{Refusal, Reply, Request, UnknownTool};
 
 pub use agent::{Agent, AgentError, Called, Person};
 pub use auth::{Token, TokenError, Tokens};
@@ -59,6 +60,9 @@ pub trait Calls: Send + Sync + 'static {
     /// The declaration of a listed tool.
     fn declaration(&self, name: &str) -> Option<&Declaration>;
 
+    /// Writes down that a call of this principal was refused before it came to the gateway.
+    async fn turned_away(&self, _principal: &Principal, _refusal: &Refusal, _tool: &str) {}
+
     /// Returns once a question is not open any more, however it was answered, or its time is over.
     async fn settled(&self, confirmation: Uuid);
 }
@@ -75,6 +79,10 @@ impl Calls for Arc<Gateway> {
 
     fn declaration(&self, name: &str) -> Option<&Declaration> {
         self.registry.declaration(name)
+    }
+
+    async fn turned_away(&self, principal: &Principal, refusal: &Refusal, tool: &str) {
+        Gateway::turned_away(self, principal, refusal, tool).await;
     }
 
     async fn settled(&self, confirmation: Uuid) {

@@ -250,7 +250,7 @@ impl ServerHandler for Server {
         let _running = self.0.running.token();
         let principal = self.principal(&ctx)?;
         let Some(_place) = self.0.room.take(&principal.user) else {
-            return self.too_many(&params.name);
+            return self.too_many(&principal, &params.name).await;
         };
         let incoming = Incoming {
             tool: params.name.clone().into_owned(),
@@ -278,7 +278,7 @@ impl ServerHandler for Server {
 
 impl Server {
     /// The refusal of a call there is no room for.
-    fn too_many(&self, name: &str) -> Result<CallToolResponse, ErrorData> {
+    async fn too_many(&self, principal: &Principal, name: &str) -> Result<CallToolResponse, ErrorData> {
         let Some(declaration) = self.0.wire.calls.declaration(name) else {
             return Err(error::unknown_tool(&UnknownTool { name: name.to_owned(), nearest: None }));
         };
@@ -288,6 +288,7 @@ impl Server {
             "Wait until some of them are over, then call again.",
             About::unseen(Uuid::now_v7(), declaration.reversibility),
         );
+        self.0.wire.calls.turned_away(principal, &refusal, name).await;
         Ok(refused(&refusal).into())
     }
 }

@@ -31,6 +31,10 @@ pub struct People {
     pub with_passkey: u32,
     /// With only a code.
     pub with_code: u32,
+    /// Those of the first who are linked to a user, and so count as somebody else than others.
+    pub linked_with_passkey: u32,
+    /// Those of the second who are.
+    pub linked_with_code: u32,
 }
 
 impl People {
@@ -39,8 +43,24 @@ impl People {
     pub fn of(operators: &[Operator]) -> Self {
         let count =
             |has: fn(&&Operator) -> bool| u32::try_from(operators.iter().filter(has).count()).unwrap_or(u32::MAX);
-        let with_passkey = count(|operator| !operator.passkeys.is_empty());
-        Self { with_passkey, with_code: count(|operator| operator.passkeys.is_empty()) }
+        Self {
+            with_passkey: count(|operator| !operator.passkeys.is_empty()),
+            with_code: count(|operator| operator.passkeys.is_empty()),
+            linked_with_passkey: count(|operator| !operator.passkeys.is_empty() && operator.user.is_some()),
+            linked_with_code: count(|operator| operator.passkeys.is_empty() && operator.user.is_some()),
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub const fn all(&self) -> u32 {
+        self.with_passkey.saturating_add(self.with_code)
+    }
+
+    /// All who are linked to a user.
+    #[must_use]
+    pub const fn linked(&self) -> u32 {
+        self.linked_with_passkey.saturating_add(self.linked_with_code)
     }
 }
 

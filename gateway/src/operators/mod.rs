@@ -3,6 +3,7 @@
 
 mod assurance;
 mod code;
+mod names;
 mod tries;
 pub mod webauthn;
 
@@ -13,6 +14,8 @@ use uuid::Uuid;
 
 pub use assurance::{People, Separation, assurance_of};
 pub use code::Code;
+use names::is_tellable;
+pub(crate) use names::{alike, is_somebody_else, skeleton};
 pub(crate) use tries::Tries;
 use webauthn::Enrolled;
 
@@ -21,8 +24,11 @@ use webauthn::Enrolled;
 pub struct Operator {
     /// Their id, uuid v7.
     pub id: Uuid,
-    /// Their name, and the user of a principal they are: calls made for this user are made for them.
+    /// Their name.
     pub name: String,
+    /// The user whose calls are made for them. Who is linked to no user counts as nobody else than anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// When they were enrolled.
     pub enrolled_at: Timestamp,
     /// Their passkeys.
@@ -48,14 +54,45 @@ impl Passkey {
     }
 }
 
-/// Checks the name of somebody to be enrolled: it is a user's, and stands in records and on pages.
+/// Checks the name of somebody to be enrolled, which stands in records and on pages.
 ///
 /// # Errors
 /// What a name may be.
 pub fn check_name(name: &str) -> Result<&str, String> {
     let name = name.trim();
     let fits = (1..=64).contains(&name.len()) && !name.chars().any(|c| c.is_control() || is_unseen(c));
-    if fits { Ok(name) } else { Err("A name is 1 to 64 printable characters.".to_owned()) }
+    if !fits {
+        return Err("A name is 1 to 64 printable characters.".to_owned());
+    }
+    if !is_tellable(name) {
+        return Err(
+            "A name has a letter or a digit, and its letters are of one alphabet: it is not to be taken for another."
+                .to_owned(),
+        );
+    }
+    Ok(name)
+}
+
+/// Checks the name of the user somebody is to be linked to: exactly as the configuration has it.
+///
+/// # Errors
+/// What it may be.
+pub fn check_user(user: &str) -> Result<&str, String> {
+    let fits = (1..=256).contains(&user.len()) && !user.chars().any(|c| c.is_control() || is_unseen(c));
+    if fits && !skeleton(user).is_empty() {
+        Ok(user)
+    } else {
+        Err("A user is 1 to 256 printable characters.".to_owned())
+    }
+}
+
+/// What tells an operator that their yes does not count as somebody else's, and what would help.
+#[must_use]
+pub fn not_linked(name: &str) -> String {
+    format!(
+        "nobody knows whether {name} is somebody else: they are linked to no user. Whoever runs the gateway links them with \
+         `mollyguard operator link {name} --for USER`"
+    )
 }
 
 /// The most passkeys of one operator.
@@ -91,6 +128,9 @@ pub struct Invitation {
     pub id: Uuid,
     /// The name of the person.
     pub name: String,
+    /// The user whose calls are made for them: they are linked to this one once they are enrolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Who invites them; `None` for the first.
     pub by: Option<Uuid>,
     /// The operator it adds a passkey to; `None` where it enrols a new person.

@@ -13,6 +13,8 @@ use crate::store::laws::{ask, question, subject};
 use crate::store::tests::{open, run};
 use crate::store::{Given, SqliteStore, Store, StoreError};
 
+mod somebody_else;
+
 /// A store with nobody enrolled.
 struct House {
     place: TempDir,
@@ -32,7 +34,9 @@ impl House {
     async fn invite_for(&self, name: &str, by: Option<Uuid>, life: Duration) -> Result<Uuid, StoreError> {
         let (id, name) = (Uuid::now_v7(), name.to_owned());
         let code = Digest::of_bytes(id.as_bytes());
-        self.store.invite(Invitation { id, name, by, adds_to: None, code, expires_at: now() + life }).await.map(|()| id)
+        let user = Some(name.clone());
+        let invitation = Invitation { id, name, user, by, adds_to: None, code, expires_at: now() + life };
+        self.store.invite(invitation).await.map(|()| id)
     }
 
     async fn enroll(&self, invitation: Uuid, name: &str, key: Option<&SoftKey>) -> Result<Operator, StoreError> {
@@ -41,6 +45,7 @@ impl House {
         let operator = Operator {
             id: Uuid::now_v7(),
             name: name.to_owned(),
+            user: Some(name.to_owned()),
             enrolled_at: now(),
             passkeys: passkeys.into_iter().collect(),
             has_code: code.is_some(),
@@ -92,6 +97,7 @@ fn signed_yes(question: &Confirmation, operator: &Operator, key: &mut SoftKey, c
         confirmation: question.id,
         approver: operator.name.clone(),
         operator: Some(operator.id),
+        user: None,
         assurance: Assurance::Passkey,
         channel: Channel::Page,
         at: now(),
@@ -188,7 +194,7 @@ async fn another_passkey_is_added_by_an_invitation_of_its_own() {
         let (id, name) = (Uuid::now_v7(), name.to_owned());
         let (adds_to, code) = (Some(adds_to.id), Digest::of_bytes(id.as_bytes()));
         let expires_at = now() + Duration::from_secs(60);
-        let invitation = Invitation { id, name, by: Some(by.id), adds_to, code, expires_at };
+        let invitation = Invitation { id, name, user: None, by: Some(by.id), adds_to, code, expires_at };
         house.store.invite(invitation).await.map(|()| id)
     };
     assert!(is_not_enrolled(&invite("bob", &ada, &bob).await), "it names whom it is for");

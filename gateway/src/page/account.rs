@@ -21,7 +21,9 @@ use super::session::{Here, NO_CHALLENGE, Typed, open};
 use super::shell::{Id, Trouble, document, moment, needs_script, until};
 use crate::confirm::clean;
 use crate::operators::webauthn::{ALGORITHMS, ATTESTATION_OBJECT_BYTES, Base64Url, CLIENT_DATA_BYTES, register};
-use crate::operators::{Code, Enrolment, Entry, Invitation, Means, Operator, Passkey, Separation, check_name};
+use crate::operators::{
+    Code, Enrolment, Entry, Invitation, Means, Operator, Passkey, Separation, check_name, check_user,
+};
 use crate::store::StoreError;
 
 /// How long an invitation may be used.
@@ -113,8 +115,8 @@ pub(super) async fn with_passkey(State(page): State<Page>, Json(created): Json<C
     let (id, enrolment) = match adds_to {
         Some(operator) => (operator, Enrolment::Another { invitation: invited, operator, passkey }),
         None => {
-            let (id, name) = (Uuid::now_v7(), invitation.name);
-            let operator = Operator { id, name, enrolled_at: now(), passkeys: vec![passkey], has_code: false };
+            let (id, name, user) = (Uuid::now_v7(), invitation.name, invitation.user);
+            let operator = Operator { id, name, user, enrolled_at: now(), passkeys: vec![passkey], has_code: false };
             (id, Enrolment::New { invitation: invited, operator, code: None })
         }
     };
@@ -144,7 +146,8 @@ pub(super) async fn with_code(State(page): State<Page>, Form(typed): Form<Typed>
     }
     let code = Code::new().map_err(Trouble::broken)?;
     let id = Uuid::now_v7();
-    let operator = Operator { id, name: invitation.name, enrolled_at: now(), passkeys: Vec::new(), has_code: true };
+    let (name, user) = (invitation.name, invitation.user);
+    let operator = Operator { id, name, user, enrolled_at: now(), passkeys: Vec::new(), has_code: true };
     let digest = Some(code.digest(&page.0.gateway.args_key));
     let enrolment = Enrolment::New { invitation: invitation.id, operator: operator.clone(), code: digest };
     page.0.gateway.store.enroll(enrolment).await?;
@@ -193,6 +196,10 @@ pub(super) async fn people(State(page): State<Page>, here: Here) -> Result<Respo
                 li.person {
                     strong { (operator.name) @if operator.id == here.operator.id { " (you)" } }
                     span.meta { "since " (moment(operator.enrolled_at)) }
+                    span.meta {
+                        @if let Some(user) = &operator.user { "calls of the user " (clean(user)) " are theirs" }
+                        @else { "linked to no user: their yes does not count as somebody else's" }
+                    }
                     @for passkey in &operator.passkeys {
                         span.meta { "passkey: " (passkey.credential.kept()) @if passkey.credential.backup_eligible { "; may be synced" } }
                     }
@@ -212,8 +219,11 @@ pub(super) async fn people(State(page): State<Page>, here: Here) -> Result<Respo
         }
         @if may_change {
             form.card method="post" action="/people/invite" data-prove="invite" {
-                label for="name" { "Invite somebody, by the name their calls are made for" }
+                label for="name" { "Invite somebody, by their name" }
                 input #name name="name" autocomplete="off" required maxlength="64";
+                label for="user" { "The user whose calls are made for them" }
+                input #user name="user" autocomplete="off" maxlength="256" aria-describedby="user-hint";
+                p.hint #user-hint { "Without one, their yes never counts as somebody else's." }
                 p.hint { "The name of somebody above makes a code that adds a passkey to them." }
                 (proof::fields(&page, &here.operator, "invite"))
                 button type="submit" { "Make a one-time code" }
@@ -237,14 +247,15 @@ fn too_weak() -> Trouble {
 /// A new invitation and its code.
 pub(crate) fn invitation(
     name: &str,
+    user: Option<&str>,
     by: Option<Uuid>,
     adds_to: Option<Uuid>,
     key: &crate::audit::ArgsKey,
 ) -> Result<(Invitation, Code), getrandom::Error> {
     let code = Code::new()?;
     let expires_at: Timestamp = now().saturating_add(INVITED_FOR).unwrap_or_else(|_| now());
-    let (id, name) = (Uuid::now_v7(), name.to_owned());
-    Ok((Invitation { id, name, by, adds_to, code: code.digest(key), expires_at }, code))
+    let (id, name, user) = (Uuid::now_v7(), name.to_owned(), user.map(ToOwned::to_owned));
+    Ok((Invitation { id, name, user, by, adds_to, code: code.digest(key), expires_at }, code))
 }
 
 /// `POST /people/invite`
@@ -258,7 +269,11 @@ pub(super) async fn invite(
     if !here.may_change_people(&page) {
         return Err(too_weak());
     }
-    let means = proof::of(&page, &here.operator, "invite", name, &sent).await?;
+    let user = Some(sent.user.trim()).filter(|user| !user.is_empty());
+    let user = user.map(check_user).transpose().map_err(Trouble::conflict)?;
+    // Who they are is signed for with whom it is about.
+    let whom = user.map_or_else(|| name.to_owned(), |user| format!("{name}\n{user}"));
+    let means = proof::of(&page, &here.operator, "invite", &whom, &sent).await?;
     let operators = gateway.store.operators().await?;
     let adds_to = operators.iter().find(|operator| operator.name == name).map(|operator| operator.id);
     if adds_to == Some(here.operator.id) && means == Means::Code {
@@ -267,12 +282,13 @@ pub(super) async fn invite(
              Sign in with a passkey you have, or ask another operator to invite you.",
         ));
     }
-    let invitation = invitation(name, Some(here.operator.id), adds_to, &gateway.args_key);
+    let invitation = invitation(name, user, Some(here.operator.id), adds_to, &gateway.args_key);
     let (invitation, code) = invitation.map_err(Trouble::broken)?;
     let expires_at = invitation.expires_at;
     gateway.store.invite(invitation).await?;
     let main = html! {
         h1 { "A one-time code for " (name) }
+        @if let Some(user) = user { p { "Calls of the user " (user) " will be theirs." } }
         @if adds_to.is_some() { p { "It adds a passkey to " (name) ", who is enrolled already: whoever uses it answers as " (name) "." } }
         pre.code { code { (code.shown().as_str()) } }
         p { "Tell it to them, and to nobody else. They open " code { (page.0.origin) "/enroll" } " before " (until(expires_at)) "." }

@@ -101,7 +101,7 @@ async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, 
         Err(why) => return Err(reject(page, operator, confirmation, why).await),
     };
     let proves = assurance_of(&means, page.0.separation);
-    let by = Approver { name: operator.name.clone(), operator: Some(operator.id), proves, channel: Channel::Page };
+    let by = Approver::enrolled(operator, proves, Channel::Page);
     if let Err(why) = by.suits(confirmation) {
         return Err(reject(page, operator, confirmation, why).await);
     }
@@ -113,6 +113,7 @@ async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, 
         confirmation: confirmation.id,
         approver: by.name,
         operator: by.operator,
+        user: by.user,
         assurance: proves,
         channel: Channel::Page,
         at: now(),

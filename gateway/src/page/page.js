@@ -95,7 +95,8 @@ document.querySelectorAll("form[data-prove]").forEach((form) =>
     if (!form.elements.assertion) return;
     event.preventDefault();
     attempt(form, async () => {
-      const whom = form.dataset.whom ?? form.elements.name.value.trim();
+      const typed = ["name", "user"].map((field) => form.elements[field]?.value.trim()).filter(Boolean);
+      const whom = form.dataset.whom ?? typed.join("\n");
       const { ticket, challenge, rpId, credentials } = await post("/proof", { act: form.dataset.prove, whom });
       form.elements.assertion.value = JSON.stringify(await sign(challenge, rpId, credentials));
       form.elements.ticket.value = ticket;

@@ -28,6 +28,9 @@ pub(super) struct Sent {
     /// Whom it is about, where the address does not say.
     #[serde(default)]
     pub(super) name: String,
+    /// The user they are to be linked to, where they are.
+    #[serde(default)]
+    pub(super) user: String,
     #[serde(default)]
     code: Option<TypedCode>,
     #[serde(default)]

@@ -12,9 +12,10 @@ use uuid::Uuid;
 use super::Page;
 use super::session::Here;
 use super::shell::{self, Id, Trouble, document, moment, until};
+use crate::approval::not_counted;
 use crate::audit::End;
-use crate::confirm::{Approval, Assurance, Confirmation, Standing};
-use crate::operators::{Means, Operator, Separation, assurance_of};
+use crate::confirm::{Approval, Assurance, Confirmation, Standing, clean};
+use crate::operators::{Means, Operator, Separation, assurance_of, not_linked};
 
 /// A question's text, taken apart into its lines without changing a word.
 pub(super) struct LaidOut<'a> {
@@ -101,15 +102,18 @@ fn answer_form(page: &Page, operator: &Operator, confirmation: &Confirmation, st
     let need = confirmation.need;
     let said = |approval: &Approval| approval.operator == Some(operator.id);
     let has_said = matches!(standing, Standing::Open { approvals } if approvals.iter().any(said));
-    let is_own = need.others >= need.approvers && operator.name == confirmation.principal.user;
-    let may_approve = !has_said && !is_own && proves >= need.assurance;
+    let made_for = &confirmation.principal.user;
+    let not_counted = not_counted(&need, &operator.name, operator.user.as_deref(), made_for);
+    let may_approve = !has_said && not_counted.is_none() && proves >= need.assurance;
     let action = format!("/questions/{}/answer", confirmation.id);
     let challenge = URL_SAFE_NO_PAD.encode(confirmation.call.as_bytes());
     html! {
         section.answer aria-label="Your answer" {
             @if has_said {
                 p { "You have said yes. Others must, too." }
-            } @else if is_own {
+            } @else if not_counted.is_some() && operator.user.is_none() {
+                p { "This needs somebody else than " (clean(made_for)) ", and " (not_linked(&operator.name)) "." }
+            } @else if not_counted.is_some() {
                 p { "The call is made for you, so somebody else must say yes." }
             } @else if proves < need.assurance {
                 p {

@@ -116,7 +116,7 @@ pub(super) async fn sign_in(State(page): State<Page>, headers: HeaderMap) -> Res
         h1 { "Sign in" }
         @if nobody {
             p { "Nobody may answer here yet. Whoever runs the gateway enrols the first person from their terminal:" }
-            pre { code { "mollyguard operator enroll NAME" } }
+            pre { code { "mollyguard operator enroll NAME --for USER" } }
             p { a.button href="/enroll" { "I have a one-time code" } }
         } @else {
             section.card data-needs-passkeys {

@@ -105,6 +105,9 @@ pub struct Refusal {
     /// About the call, for `_meta`.
     #[serde(skip)]
     pub about: About,
+    /// What happened is on record already, or cannot be.
+    #[serde(skip)]
+    pub(crate) is_recorded: bool,
 }
 
 /// A question that waits for a person.
@@ -136,7 +139,14 @@ impl Refusal {
             confirmation: None,
             alternative: None,
             about,
+            is_recorded: false,
         }
+    }
+
+    /// The same, once what happened is on record.
+    #[must_use]
+    pub(crate) fn recorded(self) -> Self {
+        Self { is_recorded: true, ..self }
     }
 
     /// The refusal a tool's own error amounts to.
@@ -257,7 +267,9 @@ impl Refusal {
                 format!("nothing runs that cannot be written down, and {error}"),
                 "Have a person look at the gateway's state directory, then try again.",
                 about,
-            ),
+            )
+            // Nothing can be written down.
+            .recorded(),
         }
     }
 

@@ -22,6 +22,8 @@ pub enum Asking {
     Asked,
     /// The very same is open, or approved and not used yet: nobody is asked twice.
     Already(Box<Confirmation>, Standing),
+    /// One that comes to the same is open, or approved and not used yet, asked for by a call in other words.
+    InOtherWords(Box<Confirmation>),
     /// That many of the user's are open already.
     TooMany {
         /// The bound.

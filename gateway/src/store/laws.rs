@@ -88,6 +88,8 @@ pub(crate) fn question(lives: Duration) -> Confirmation {
         tool: "sqlite_delete_rows".into(),
         request: Digest::of_bytes(id.as_bytes()),
         state: Digest::of_bytes(b"state"),
+        effect: Some(Digest::of_bytes(id.as_bytes())),
+        arguments: subject(id).arguments,
         call: Digest::of_bytes(id.as_bytes()),
         need: Need::IN_CLIENT,
         typed_name: "bookings".into(),
@@ -102,7 +104,7 @@ pub(crate) fn question(lives: Duration) -> Confirmation {
 
 fn yes(confirmation: Uuid) -> Approval {
     let (assurance, channel) = (Assurance::Typed, Channel::Elicitation);
-    Approval { confirmation, approver: "ada".into(), operator: None, assurance, channel, at: now() }
+    Approval { confirmation, approver: "ada".into(), operator: None, user: None, assurance, channel, at: now() }
 }
 
 fn accept() -> Answer {
@@ -165,6 +167,8 @@ pub(crate) async fn all(mut place: impl FnMut() -> Box<dyn Fn() -> Arc<dyn Store
     a_yes_is_taken_back_until_it_is_used(&*place()).await;
     the_newest_usable_question_is_pending(&*place()).await;
     the_same_question_is_not_put_twice(&*place()).await;
+    the_same_effect_is_not_asked_about_twice(&*place()).await;
+    a_need_that_grew_is_asked_about_anew(&*place()).await;
     what_was_asked_before_is_found(&*place()).await;
     one_user_has_so_many_questions_open(&*place()).await;
     a_flood_of_questions_ends_them(&*place()).await;
@@ -267,6 +271,11 @@ async fn an_approval_is_used_only_as_given(open: Open<'_>) {
     let mut other = start();
     other.subject.principal.as_mut().unwrap().user = "eve".into();
     assert_eq!(refused(id, other).await, "it was asked for somebody else");
+    for arguments in [None, Some(Digest::of(&json!({"table": "bookings", "limit": 1})))] {
+        let mut other = start();
+        other.subject.arguments = arguments;
+        assert_eq!(refused(id, other).await, "it was asked about other arguments");
+    }
     let (_, standing) = store.confirmation(id).await.unwrap().unwrap();
     assert!(matches!(standing, Standing::Approved { approvals } if approvals.len() == 1), "a refusal spends nothing");
     assert!(store.calls(CallFilter::default()).await.unwrap().is_empty());
@@ -375,10 +384,56 @@ async fn the_same_question_is_not_put_twice(open: Open<'_>) {
     ask(&*stores[1], &again).await;
 }
 
+async fn the_same_effect_is_not_asked_about_twice(open: Open<'_>) {
+    let (store, other) = (open(), open());
+    let first = question(Duration::from_secs(600));
+    ask(&*store, &first).await;
+    let in_other_words = || Confirmation { effect: first.effect, ..question(Duration::from_secs(600)) };
+    for _ in 0..3 {
+        match put(&*other, &in_other_words(), ROOM).await {
+            Asking::InOtherWords(asked) => assert_eq!(asked.id, first.id),
+            asking => panic!("{asking:?}"),
+        }
+    }
+    assert_eq!(other.open_confirmations().await.unwrap().len(), 1);
+    let denied = all_records(&*store).await;
+    let denied = denied.iter().filter(|record| matches!(record.event, AuditEvent::Denied { .. })).count();
+    assert_eq!(denied, 3, "each is on record");
+    approve(&*store, first.id).await.unwrap();
+    assert!(matches!(put(&*other, &in_other_words(), ROOM).await, Asking::InOtherWords(_)), "until it is used");
+    // What was found is something else, or the rules are: then the old answer could not be used.
+    let moved = Confirmation { state: Digest::of_bytes(b"another state"), ..in_other_words() };
+    assert!(matches!(put(&*other, &moved, ROOM).await, Asking::Asked));
+    ran(&*store, Start { confirmation: Some(first.id), ..start() }, End::Succeeded).await;
+    assert!(matches!(put(&*other, &in_other_words(), ROOM).await, Asking::Asked), "what was used is over");
+}
+
+/// Nobody waits for an answer that would not be enough.
+async fn a_need_that_grew_is_asked_about_anew(open: Open<'_>) {
+    for answered in [false, true] {
+        let store = open();
+        let first = question(Duration::from_secs(600));
+        ask(&*store, &first).await;
+        if answered {
+            approve(&*store, first.id).await.unwrap();
+        }
+        let again = |need| Confirmation { request: first.request, need, ..question(Duration::from_secs(600)) };
+        let less = put(&*store, &again(Need::of(Assurance::Acknowledged, 1)), ROOM).await;
+        assert!(matches!(less, Asking::Already(asked, _) if asked.id == first.id), "it asks for no less");
+        let more = again(Need::of(Assurance::OutOfBand, 2));
+        assert!(matches!(put(&*store, &more, ROOM).await, Asking::Asked));
+        assert_eq!(refusal_of(&*store, first.id).await.as_deref(), Some("failed by mollyguard"));
+        assert!(matches!(approve(&*store, first.id).await, Err(StoreError::NotApproved(..))));
+        let pending = store.pending(more.request, more.state).await.unwrap().map(|(found, _)| found.id);
+        assert_eq!(pending, Some(more.id));
+        assert!(matches!(put(&*store, &again(more.need), ROOM).await, Asking::Already(..)), "once");
+    }
+}
+
 async fn what_was_asked_before_is_found(open: Open<'_>) {
     let store = open();
     let about = question(Duration::from_secs(600));
-    let found = async || store.asked_before(about.request).await.unwrap();
+    let found = async || store.asked_before(about.request, about.request).await.unwrap();
     assert!(found().await.is_empty());
     ask(&*store, &question(Duration::from_secs(600))).await;
     ask(&*store, &about).await;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mollyguard_tools::contract::{Preflight, Probe, Reversibility, Timestamp, UndoPlan, now};
+use mollyguard_tools::contract::{Digest, Preflight, Probe, Reversibility, Timestamp, UndoPlan, now};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -30,6 +30,9 @@ pub use sqlite::enrolled;
 #[cfg(test)]
 pub(crate) use sqlite::tests;
 pub use sqlite::{Changes, Configured, Health, OpenStore, SqliteStore};
+
+/// The name under which the gateway itself ends a question.
+pub(crate) const GATEWAY: &str = "mollyguard";
 
 /// Why the store said no. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -310,7 +313,8 @@ pub trait Store: Send + Sync {
     fn record_here(&self, record: (Subject, AuditEvent)) -> Result<(), NotHere>;
 
     /// Writes down a question and its `Asked` record, in one transaction; or, with a `Denied` record, that it was one too
-    /// many. The same question is not written down twice while it can still be answered or used.
+    /// many. The same question is not written down twice while it can still be answered or used, and neither is one about
+    /// the same effect in other words; but one whose answer could not be enough any more is closed, and asked anew.
     async fn ask(
         &self,
         subject: Subject,
@@ -340,17 +344,11 @@ pub trait Store: Send + Sync {
 
     /// The newest unexpired confirmation about exactly this call (by its `request` and `state` digests) that is open or
     /// approved, and not spent.
-    async fn pending(
-        &self,
-        request: mollyguard_tools::contract::Digest,
-        state: mollyguard_tools::contract::Digest,
-    ) -> Result<Option<(Confirmation, Standing)>, StoreError>;
+    async fn pending(&self, request: Digest, state: Digest) -> Result<Option<(Confirmation, Standing)>, StoreError>;
 
-    /// The newest 32 confirmations about this request, newest first, whatever was found then and whatever became of them.
-    async fn asked_before(
-        &self,
-        request: mollyguard_tools::contract::Digest,
-    ) -> Result<Vec<(Confirmation, Standing)>, StoreError>;
+    /// The newest 32 confirmations about this request or this effect, newest first, whatever was found then and whatever
+    /// became of them.
+    async fn asked_before(&self, request: Digest, effect: Digest) -> Result<Vec<(Confirmation, Standing)>, StoreError>;
 
     /// Puts a user in quarantine: nobody is asked for them any more, and what was approved for them for a while ends. One
     /// who is there already stays as they are.
@@ -362,7 +360,7 @@ pub trait Store: Send + Sync {
 
     /// The approvals for a while about exactly this (see [`Grant::about`]) that are in force, newest first. One whose time
     /// is over is written down as ended.
-    async fn granted(&self, about: mollyguard_tools::contract::Digest) -> Result<Vec<Grant>, StoreError>;
+    async fn granted(&self, about: Digest) -> Result<Vec<Grant>, StoreError>;
 
     /// All approvals for a while that are in force, newest first.
     async fn grants(&self) -> Result<Vec<Granted>, StoreError>;
@@ -406,15 +404,19 @@ pub trait Store: Send + Sync {
     async fn operators(&self) -> Result<Vec<Operator>, StoreError>;
 
     /// Writes down an invitation. One by nobody is `NotEnrolled` once somebody is enrolled, and replaces the one before;
-    /// one by an operator is, when they are not enrolled. For a new person a name that is taken is refused, for another
-    /// passkey one that is not that operator's.
+    /// one by an operator is, when they are not enrolled. For a new person a name or a user that is taken, or can be taken
+    /// for somebody else's, is refused, for another passkey a name that is not that operator's.
     async fn invite(&self, invitation: Invitation) -> Result<(), StoreError>;
 
     /// The invitation whose code has this digest, if it has not expired.
-    async fn invitation(&self, code: mollyguard_tools::contract::Digest) -> Result<Option<Invitation>, StoreError>;
+    async fn invitation(&self, code: Digest) -> Result<Option<Invitation>, StoreError>;
 
     /// Enrols somebody, or another passkey of theirs, and uses up the invitation, in one transaction.
     async fn enroll(&self, enrolment: Enrolment) -> Result<(), StoreError>;
+
+    /// Links an operator who is linked to nobody to the user whose calls are made for them. One who is linked already, or a
+    /// user another is linked to, or can be taken for, is `NotEnrolled`.
+    async fn link(&self, operator: Uuid, user: String) -> Result<(), StoreError>;
 
     /// Takes an operator off the list, with their passkeys, code, sessions and what they approved for a while. `by` is who
     /// does it; `None` for the owner of the gateway. The last one stays: that is `NotEnrolled`.
@@ -424,19 +426,16 @@ pub trait Store: Send + Sync {
     async fn not_let_in(&self, operator: Option<Uuid>, entry: Entry, why: String) -> Result<(), StoreError>;
 
     /// The operator whose code has this digest.
-    async fn with_code(&self, code: mollyguard_tools::contract::Digest) -> Result<Option<Operator>, StoreError>;
+    async fn with_code(&self, code: Digest) -> Result<Option<Operator>, StoreError>;
 
     /// Opens a session of the page, and forgets those that have expired. A passkey's counter is moved along.
     async fn sign_in(&self, session: Session, count: Option<u32>) -> Result<(), StoreError>;
 
     /// A session that has not expired, and whose it is.
-    async fn session(
-        &self,
-        token: mollyguard_tools::contract::Digest,
-    ) -> Result<Option<(Session, Operator)>, StoreError>;
+    async fn session(&self, token: Digest) -> Result<Option<(Session, Operator)>, StoreError>;
 
     /// Ends a session.
-    async fn sign_out(&self, token: mollyguard_tools::contract::Digest) -> Result<(), StoreError>;
+    async fn sign_out(&self, token: Digest) -> Result<(), StoreError>;
 
     /// Tells of changes to what is stored, by this process or another.
     fn changes(&self) -> Changes;

@@ -3,6 +3,7 @@
 //! Opening touches nothing but the file: the process's own stream of records begins with its first record. One thread at a
 //! time writes (see `writer`); reads use a connection of their own.
 
+mod apart;
 mod askings;
 mod bell;
 mod grants;
@@ -15,6 +16,7 @@ mod pulse;
 mod reads;
 mod rows;
 mod schema;
+mod sessions;
 mod shipper;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -210,15 +212,6 @@ impl SqliteStore {
     }
 }
 
-/// Whether a record that belongs to no other work must be on disk before it is answered.
-fn by_itself(event: &AuditEvent) -> Result<bool, StoreError> {
-    match event {
-        AuditEvent::Read { .. } => Ok(false),
-        AuditEvent::Denied { .. } => Ok(true),
-        _ => Err(StoreError::Failed("only reads and refusals are recorded by themselves".into())),
-    }
-}
-
 fn closed() -> StoreError {
     StoreError::Failed("the store is closed".into())
 }
@@ -274,13 +267,13 @@ impl Store for SqliteStore {
     }
 
     async fn record(&self, subject: Subject, event: AuditEvent) -> Result<(), StoreError> {
-        let durable = by_itself(&event)?;
+        let durable = writes::by_itself(&event)?;
         self.write(durable, move |writing| writing.append(subject, event)).await
     }
 
     fn record_here(&self, record: (Subject, AuditEvent)) -> Result<(), NotHere> {
         let Some(queue) = &self.queue else { return Err(NotHere::Failed(closed())) };
-        let durable = by_itself(&record.1).map_err(NotHere::Failed)?;
+        let durable = writes::by_itself(&record.1).map_err(NotHere::Failed)?;
         // Where others wait, one transaction for all is quicker.
         if queue.capacity() < queue.max_capacity() {
             return Err(NotHere::Busy(Box::new(record)));
@@ -323,8 +316,8 @@ impl Store for SqliteStore {
         self.read(move |connection, seals| reads::pending(connection, request, state, seals)).await
     }
 
-    async fn asked_before(&self, request: Digest) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
-        self.read(move |connection, seals| reads::asked_before(connection, request, seals)).await
+    async fn asked_before(&self, request: Digest, effect: Digest) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
+        self.read(move |connection, seals| reads::asked_before(connection, request, effect, seals)).await
     }
 
     async fn quarantine(&self, principal: Principal, why: String) -> Result<Quarantine, StoreError> {
@@ -413,6 +406,10 @@ impl Store for SqliteStore {
         self.write(true, move |writing| operators::enroll(writing, enrolment)).await
     }
 
+    async fn link(&self, operator: Uuid, user: String) -> Result<(), StoreError> {
+        self.write(true, move |writing| operators::link(writing, operator, user)).await
+    }
+
     async fn remove(&self, operator: Uuid, by: Option<Uuid>) -> Result<(), StoreError> {
         self.write(true, move |writing| operators::remove(writing, operator, by)).await
     }
@@ -426,15 +423,15 @@ impl Store for SqliteStore {
     }
 
     async fn sign_in(&self, session: Session, count: Option<u32>) -> Result<(), StoreError> {
-        self.write(true, move |writing| operators::sign_in(writing, session, count)).await
+        self.write(true, move |writing| sessions::sign_in(writing, session, count)).await
     }
 
     async fn session(&self, token: Digest) -> Result<Option<(Session, Operator)>, StoreError> {
-        self.read(move |connection, seals| operators::session(connection, token, seals)).await
+        self.read(move |connection, seals| sessions::session(connection, token, seals)).await
     }
 
     async fn sign_out(&self, token: Digest) -> Result<(), StoreError> {
-        self.write(true, move |writing| operators::sign_out(writing, token)).await
+        self.write(true, move |writing| sessions::sign_out(writing, token)).await
     }
 
     fn changes(&self) -> Changes {

@@ -32,12 +32,14 @@ impl Operators {
             let (id, by) = (Uuid::now_v7(), people.first().map(|first| first.id));
             let expires_at = now() + std::time::Duration::from_secs(60);
             let name = name.to_owned();
-            store
-                .invite(Invitation { id, name: name.clone(), by, adds_to: None, code: code("invitation"), expires_at })
-                .await?;
+            let user = Some(name.clone());
+            let invited = code("invitation");
+            let invitation =
+                Invitation { id, name: name.clone(), user: user.clone(), by, adds_to: None, code: invited, expires_at };
+            store.invite(invitation).await?;
             let code = Some(code("code"));
             let operator =
-                Operator { id: Uuid::now_v7(), name, enrolled_at: now(), passkeys: Vec::new(), has_code: true };
+                Operator { id: Uuid::now_v7(), name, user, enrolled_at: now(), passkeys: Vec::new(), has_code: true };
             store.enroll(Enrolment::New { invitation: id, operator: operator.clone(), code }).await?;
             people.push(operator);
         }
@@ -81,6 +83,7 @@ impl Operators {
             confirmation: question.id,
             approver: operator.name.clone(),
             operator: Some(operator.id),
+            user: None,
             assurance: Assurance::OutOfBand,
             channel,
             at: now(),

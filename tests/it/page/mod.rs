@@ -184,7 +184,14 @@ async fn somebody(site: &Site, name: &str, setup: &Setup) -> Result<(Browser, Ta
 /// Somebody who invites another on the page; the one-time code.
 async fn invited(tab: &Tab, name: &str) -> Result<String> {
     tab.go("/people").await?;
+    let people = tab.text().await?;
+    let is_enrolled =
+        people.lines().any(|line| [name.to_owned(), format!("{name} (you)")].contains(&line.trim().to_owned()));
     tab.fill("Invite somebody", name).await?;
+    // Who is enrolled already is linked already.
+    if !is_enrolled {
+        tab.fill("The user whose calls are made for them", name).await?;
+    }
     tab.press("Make a one-time code").await?;
     tab.sees("Tell it to them").await?;
     Ok(codes(&tab.text().await?).next().ok_or("a code is shown")?)
@@ -255,7 +262,13 @@ impl Visitor {
 
     /// Invites somebody, signed for.
     pub(crate) async fn invite(&self, passkey: &mut authenticator::Authenticator, name: &str) -> Result<RawResponse> {
-        self.acts(passkey, ("invite", name), "/people/invite", &format!("name={name}")).await
+        self.acts(
+            passkey,
+            ("invite", &format!("{name}\n{name}")),
+            "/people/invite",
+            &format!("name={name}&user={name}"),
+        )
+        .await
     }
 
     /// Does what a form does that is signed for.

@@ -14,7 +14,7 @@ const EXACT: u64 = (1 << 53) - 1;
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of a value's canonical JSON (RFC 8785).
+    /// The digest of a value's canonical JSON: see [`canonical_json`].
     ///
     /// A value that cannot be written as JSON has the digest of the error's text; no type here is one of those.
     #[must_use]
@@ -25,7 +25,7 @@ impl Digest {
         }
     }
 
-    /// The digest of JSON's canonical form (RFC 8785).
+    /// The digest of JSON's canonical form: see [`canonical_json`].
     #[must_use]
     pub fn of_value(value: &Value) -> Self {
         Self::of_bytes(canonical_json(value).as_bytes())
@@ -83,11 +83,13 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// The canonical JSON of a value: RFC 8785, kept injective for integers a double cannot hold.
+/// The canonical JSON of a value: RFC 8785, kept injective for numbers. Two values have the same text only where they are
+/// the same value, each number of the same kind.
 ///
-/// RFC 8785 writes numbers as doubles, so `9007199254740992` and `…993` would be one text and an approval for one id
-/// would fit the other. Such integers are written as strings, and the places where that was done follow on a second line;
-/// canonical JSON itself has no line breaks, so no other value has the same text.
+/// RFC 8785 writes numbers as doubles, so `9007199254740992` and `…993` would be one text, and `1000` and `1000.0` too,
+/// which a database tells apart: an approval for one would fit the other. Integers a double cannot hold are written as
+/// strings, and the places where that was done follow on a second line; canonical JSON itself has no line breaks, so no
+/// other value has the same text. A double that RFC 8785 writes like an integer ends in `.0`, and keeps its sign at zero.
 #[must_use]
 pub fn canonical_json(value: &Value) -> String {
     let mut canonical = Canonical { text: String::with_capacity(512), place: String::new(), big: Vec::new() };
@@ -171,7 +173,14 @@ impl Canonical {
         } else if number.is_f64() {
             // A number of a `Value` is finite, and always has a text.
             let text = serde_json_canonicalizer::to_string(number);
-            self.text.push_str(&text.unwrap_or_else(|error| format!("not json: {error}")));
+            let text = text.unwrap_or_else(|error| format!("not json: {error}"));
+            if number.as_f64().is_some_and(|n| n == 0.0 && n.is_sign_negative()) {
+                self.text.push('-');
+            }
+            self.text.push_str(&text);
+            if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+                self.text.push_str(".0");
+            }
         } else {
             self.big.push(self.place.clone());
             self.string(&number.to_string());
@@ -236,10 +245,59 @@ mod tests {
         })
     }
 
+    /// A number that others are spelled like, or nearly: the same amount as an integer and as a double, and neighbours.
+    fn any_number() -> impl Strategy<Value = Value> {
+        let near = prop_oneof![
+            -3_i64..=3,
+            any::<i64>(),
+            (0_u32..63, -2_i64..=2).prop_map(|(bits, by)| (1_i64 << bits).wrapping_add(by)),
+            (0_u32..19, -2_i64..=2).prop_map(|(tens, by)| 10_i64.pow(tens).wrapping_add(by)),
+        ];
+        #[expect(clippy::cast_precision_loss, reason = "the double next to the integer is wanted")]
+        let spelled = |n: i64, way: u8| match way {
+            0 => json!(n),
+            1 => json!(n as f64),
+            2 => json!(-(n as f64)),
+            3 => json!(n.unsigned_abs()),
+            4 => json!((n as f64) / 10.0),
+            5 => json!(n.to_string()),
+            _ => json!(format!("{n}.0")),
+        };
+        prop_oneof![(near, 0_u8..7).prop_map(move |(n, way)| spelled(n, way)), any::<f64>().prop_map(Value::from)]
+    }
+
+    /// The same value, with each number of the same kind. `serde_json` takes `-0.0` for `0.0`.
+    fn is_same(one: &Value, other: &Value) -> bool {
+        one == other && one.to_string() == other.to_string()
+    }
+
+    /// As the canonicalizer would write it, but for doubles that look like integers.
+    fn has_a_whole_double(value: &Value) -> bool {
+        match value {
+            Value::Number(number) => number.is_f64() && number.as_f64().is_some_and(|n| n.fract() == 0.0),
+            Value::Array(items) => items.iter().any(has_a_whole_double),
+            Value::Object(fields) => fields.values().any(has_a_whole_double),
+            _ => false,
+        }
+    }
+
     proptest! {
         #[test]
-        fn it_is_what_the_canonicalizer_writes(value in any_json()) {
+        fn it_is_what_the_canonicalizer_writes_but_for_whole_doubles(value in any_json()) {
+            prop_assume!(!has_a_whole_double(&value));
             prop_assert_eq!(canonical_json(&value), serde_json_canonicalizer::to_string(&value).unwrap());
+        }
+
+        #[test]
+        fn numbers_of_one_text_are_one_number(one in any_number(), other in any_number()) {
+            let (left, right) = (json!({"params": [one]}), json!({"params": [other]}));
+            prop_assert_eq!(canonical_json(&left) == canonical_json(&right), is_same(&left, &right), "{} {}", left, right);
+        }
+
+        #[test]
+        fn whatever_is_read_back_from_the_text_is_the_same_value(value in any_json()) {
+            let read: Value = serde_json::from_str(&canonical_json(&value)).unwrap();
+            prop_assert_eq!(canonical_json(&read), canonical_json(&value));
         }
     }
 
@@ -251,10 +309,35 @@ mod tests {
     }
 
     #[test]
-    fn key_order_and_spelling_of_numbers_do_not_matter() {
-        let one: Value = serde_json::from_str(r#"{"b":1.0,"a":[1e2,"é"]}"#).unwrap();
-        let two: Value = serde_json::from_str(r#"{"a":[100,"\u00e9"],"b":1}"#).unwrap();
+    fn key_order_and_escapes_do_not_matter() {
+        let one: Value = serde_json::from_str(r#"{"b":1.5,"a":[1e2,"é"]}"#).unwrap();
+        let two: Value = serde_json::from_str(r#"{"a":[100.0,"\u00e9"],"b":1.5}"#).unwrap();
         assert_eq!(Digest::of(&one), Digest::of(&two));
+    }
+
+    #[test]
+    fn an_integer_and_a_double_of_the_same_amount_differ() {
+        let texts = [
+            "1000",
+            "1000.0",
+            "1000.5",
+            "\"1000\"",
+            "\"1000.0\"",
+            "-1000",
+            "-1000.0",
+            "0",
+            "0.0",
+            "-0.0",
+            "1e21",
+            "1e20",
+        ];
+        let digests = texts.map(|text| Digest::of_value(&serde_json::from_str(text).unwrap()));
+        for (i, left) in digests.iter().enumerate() {
+            assert!(digests[i + 1..].iter().all(|right| left != right), "{}", texts[i]);
+        }
+        // One double, however it was written: what a tool is given is the same.
+        let same = ["1000.0", "1e3", "1.0e+3"].map(|text| Digest::of_value(&serde_json::from_str(text).unwrap()));
+        assert!(same.iter().all(|digest| *digest == digests[1]));
     }
 
     #[test]

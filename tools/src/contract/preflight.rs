@@ -119,6 +119,14 @@ pub struct Preflight {
 }
 
 impl Preflight {
+    /// The things it acts on, each by the provider's own id, or by its path where it has none: what is left of how they
+    /// were spelled. For [`super::Tool::effect`].
+    #[must_use]
+    pub fn whole(&self) -> Value {
+        let ids = self.targets.iter().map(|target| target.uid.clone().unwrap_or_else(|| target.path.to_lowercase()));
+        ids.collect()
+    }
+
     /// The reversibility the gateway goes by: what the look found, unless that is milder than declared without evidence
     /// that proves a condition the declaration names; then the declared worst.
     #[must_use]

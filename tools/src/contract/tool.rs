@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Declaration, Lease, Outcome, Preflight, Probe, Settings, ToolError};
 
@@ -50,6 +50,15 @@ pub trait Tool: Send + Sync {
         Ok(Read { seen, outcome })
     }
 
+    /// What would come of the call, however its arguments are spelled: two calls of one tool on one configured target are
+    /// the same to the person who is asked where this is the same. `seen` is what the look found.
+    ///
+    /// The default goes by the things it acts on and by the observed state. A tool that acts on whole things goes by those
+    /// alone: a no to the end of one holds whatever becomes of it meanwhile.
+    fn effect(&self, _args: &Value, seen: &Preflight) -> Value {
+        effect_on(seen)
+    }
+
     /// Finds out whether a call that was started took effect. Changes nothing. Asked only once [`Toolset::is_over`] has
     /// said that it can no longer take effect: before that, a state that is still the same proves nothing.
     ///
@@ -60,6 +69,11 @@ pub trait Tool: Send + Sync {
             Ok(_) | Err(_) => Probe::Unknown,
         }
     }
+}
+
+/// What [`Tool::effect`] says of a tool that is not about whole things.
+pub(super) fn effect_on(seen: &Preflight) -> Value {
+    json!({ "on": seen.targets, "state": seen.fingerprint })
 }
 
 /// Why a target's settings cannot be used.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     Audience, Condition, Declaration, Lease, MayRead, Outcome, Preflight, Probe, Read, Reversibility, Scope, Tool,
-    ToolError, UndoPlan,
+    ToolError, UndoPlan, tool::effect_on,
 };
 
 /// A declaration without its schemas, which come from the types.
@@ -83,6 +83,10 @@ pub trait TypedTool: Send + Sync + 'static {
         };
         Ok(Read { seen, outcome })
     }
+    /// See [`Tool::effect`].
+    fn effect(&self, _args: &Self::Args, seen: &Preflight) -> Value {
+        effect_on(seen)
+    }
     /// See [`Tool::probe`].
     async fn probe(&self, args: &Self::Args, seen: &Preflight, lease: &Lease) -> Probe {
         match self.look(args, lease).await {
@@ -151,6 +155,13 @@ impl<T: TypedTool> Tool for Typed<T> {
         }
         let Read { seen, outcome: done } = self.tool.read(&self.args(args)?, lease, may_read).await?;
         Ok(Read { seen, outcome: done.map(|done| done.and_then(outcome)) })
+    }
+
+    fn effect(&self, args: &Value, seen: &Preflight) -> Value {
+        match self.args(args) {
+            Ok(args) => self.tool.effect(&args, seen),
+            Err(_) => effect_on(seen),
+        }
     }
 
     async fn probe(&self, args: &Value, seen: &Preflight, lease: &Lease) -> Probe {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::KIND;
 use super::client::{Place, Root, beyond_mount, work};
@@ -91,6 +91,10 @@ impl TypedTool for Delete {
             })
         })
         .await
+    }
+
+    fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
+        seen.whole()
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use cap_std::fs::Dir;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::KIND;
 use super::client::{Place, Root, io_error, settle, work};
@@ -125,6 +125,10 @@ impl TypedTool for Move {
             })
         })
         .await
+    }
+
+    fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
+        seen.whole()
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {

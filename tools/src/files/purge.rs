@@ -5,7 +5,7 @@ use std::io;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::KIND;
 use super::client::{Place, Root, beyond_mount, work};
@@ -74,6 +74,10 @@ impl TypedTool for Purge {
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
         let args = args.clone();
         work(lease, move |root| Ok(Doomed::of(root, &args)?.preflight(root, &args))).await
+    }
+
+    fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
+        seen.whole()
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {

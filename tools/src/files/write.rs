@@ -10,7 +10,7 @@ use cap_fs_ext::DirExt as _;
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt as _, Permissions, PermissionsExt as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::KIND;
 use super::client::{Kind, Place, Root, Stat, beyond_mount, io_error, work};
@@ -100,6 +100,11 @@ impl TypedTool for Write {
             Ok(plan.preflight(root, &args))
         })
         .await
+    }
+
+    fn effect(&self, args: &Args, seen: &Preflight) -> Value {
+        let content = content_of(args).map(|content| Digest::of_bytes(&content));
+        json!([seen.whole(), content.ok()])
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {

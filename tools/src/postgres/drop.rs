@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
 use super::CREDENTIAL;
@@ -95,6 +95,10 @@ impl TypedTool for PostgresDrop {
         code::of_events(&tx).await?.weigh(&mut preflight);
         tx.rollback().await?;
         Ok(preflight)
+    }
+
+    fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
+        seen.whole()
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {

@@ -98,6 +98,10 @@ impl TypedTool for PostgresPurge {
         Ok(preflight)
     }
 
+    fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
+        seen.whole()
+    }
+
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         let mut session = Session::open(lease).await?;
         let tx = session.begin_change(seen).await?;

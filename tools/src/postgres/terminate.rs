@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
 use super::CREDENTIAL;
@@ -116,6 +116,10 @@ impl TypedTool for PostgresTerminate {
         tx.rollback().await?;
         preflight.evidence.insert(0, whereabouts);
         Ok(preflight)
+    }
+
+    fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
+        seen.whole()
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {

@@ -22,6 +22,7 @@ mod schema_laws;
 mod schema_shape;
 mod schema_since;
 mod schema_world;
+mod spelling;
 mod terminate;
 mod tls;
 mod trial_budget;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
 use super::CREDENTIAL;
@@ -96,6 +96,10 @@ impl TypedTool for PostgresTruncate {
         preflight.evidence.insert(0, whereabouts);
         tx.rollback().await?;
         Ok(preflight)
+    }
+
+    fn effect(&self, args: &Args, seen: &Preflight) -> Value {
+        json!([seen.whole(), args.restart_identity])
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::{Site, work};
 use super::contents::contents;
@@ -98,6 +98,11 @@ impl TypedTool for SqlitePurgeTable {
             Ok(preflight)
         })
         .await
+    }
+
+    fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
+        // By name: its id is the file's, and every table of it has the same.
+        seen.targets.iter().map(|table| table.path.clone()).collect()
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {

@@ -123,9 +123,10 @@ impl Company {
     /// Enrols the person at this terminal, and tells the code they show on the page who they are with.
     pub(super) async fn enroll(&self, gateway: &Gateway) -> Result<Code, String> {
         let name = gateway.config.user.clone();
-        let (invitation, _) = invitation(&name, None, None, &gateway.args_key).map_err(told)?;
+        let (invitation, _) = invitation(&name, Some(&name), None, None, &gateway.args_key).map_err(told)?;
         let (id, code) = (Uuid::now_v7(), Code::new().map_err(told)?);
-        let operator = Operator { id, name, enrolled_at: now(), passkeys: Vec::new(), has_code: true };
+        let user = Some(name.clone());
+        let operator = Operator { id, name, user, enrolled_at: now(), passkeys: Vec::new(), has_code: true };
         let digest = Some(code.digest(&gateway.args_key));
         let enrolment = Enrolment::New { invitation: invitation.id, operator, code: digest };
         gateway.store.invite(invitation).await.map_err(told)?;

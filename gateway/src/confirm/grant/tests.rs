@@ -20,6 +20,7 @@ fn facts<'a>(targets: &'a [Target], principal: &'a Principal, args: &'a serde_js
         principal,
         targets,
         fingerprint: Digest::of_bytes(b"state"),
+        effect: Digest::of_bytes(b"effect"),
         undoes: None,
         policies: Digest::of_bytes(b"policies"),
     }

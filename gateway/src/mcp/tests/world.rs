@@ -65,6 +65,11 @@ impl World {
     }
 
     pub(super) async fn with(configure: impl FnOnce(&mut Config)) -> Self {
+        Self::of(configure, true).await
+    }
+
+    /// One whose operators are linked to users, or to none.
+    pub(super) async fn of(configure: impl FnOnce(&mut Config), are_linked: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let mut file = "policies = { directories = ['policies'] }\ngateway = { state = 'state', user = 'alice' }\n\
@@ -86,7 +91,7 @@ impl World {
         (gateway.separation, gateway.dumpable) = (Separation::OwnUser, false);
         gateway.page.set(format!("{PAGE}/")).unwrap();
         let page = open(&at("state"));
-        let people = enroll(&page, ["olga", "piet"]).await;
+        let people = enroll(&page, ["olga", "piet"], are_linked).await;
         Self { folder, gateway: Arc::new(gateway), page, people }
     }
 
@@ -143,6 +148,7 @@ impl World {
             confirmation: question.id,
             approver: operator.name.clone(),
             operator: Some(operator.id),
+            user: None,
             assurance,
             channel,
             at: now(),
@@ -168,19 +174,28 @@ fn about(question: &Confirmation) -> Subject {
     Subject { call: None, principal, tool, targets: Vec::new(), arguments: None }
 }
 
-async fn enroll<const N: usize>(store: &dyn Store, names: [&str; N]) -> Vec<Operator> {
+async fn enroll<const N: usize>(store: &dyn Store, names: [&str; N], are_linked: bool) -> Vec<Operator> {
     let mut people: Vec<Operator> = Vec::new();
     for name in names {
         let code = |what: &str| mollyguard_tools::contract::Digest::of_bytes(format!("{name}'s {what}").as_bytes());
         let by = people.first().map(|first| first.id);
+        let user = are_linked.then(|| name.to_owned());
         let invitation = Uuid::now_v7();
         let expires_at = later(Duration::from_secs(60));
-        let invited =
-            Invitation { id: invitation, name: name.into(), by, adds_to: None, code: code("invitation"), expires_at };
+        let invited = Invitation {
+            id: invitation,
+            name: name.into(),
+            user: user.clone(),
+            by,
+            adds_to: None,
+            code: code("invitation"),
+            expires_at,
+        };
         store.invite(invited).await.unwrap();
         let operator = Operator {
             id: Uuid::now_v7(),
             name: name.into(),
+            user,
             enrolled_at: now(),
             passkeys: Vec::new(),
             has_code: true,

@@ -13,6 +13,7 @@ pub(crate) async fn operator(store: &dyn Store, name: &str) -> Operator {
     let invited = Invitation {
         id: invitation,
         name: name.clone(),
+        user: Some(name.clone()),
         by: first,
         adds_to: None,
         code: code("invitation"),
@@ -20,7 +21,9 @@ pub(crate) async fn operator(store: &dyn Store, name: &str) -> Operator {
     };
     store.invite(invited).await.unwrap();
     let passkeys = Vec::new();
-    let operator = Operator { id: Uuid::now_v7(), name: name.clone(), enrolled_at: now(), passkeys, has_code: true };
+    let user = Some(name.clone());
+    let operator =
+        Operator { id: Uuid::now_v7(), name: name.clone(), user, enrolled_at: now(), passkeys, has_code: true };
     let code = Some(code("code"));
     store.enroll(Enrolment::New { invitation, operator: operator.clone(), code }).await.unwrap();
     operator

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::rows::{ConfirmationRow, read, text};
 use super::schema::failed;
-use super::writes::Writing;
+use super::writes::{self, Writing};
 use super::{grants, reads};
 use crate::audit::{ArgsKey, AuditEvent, Subject};
 use crate::confirm::{Channel, Confirmation, Ended, Standing};
@@ -33,8 +33,15 @@ pub(super) fn ask(
         return Ok(Asking::Quarantined(quarantine));
     }
     let same = reads::pending(connection, confirmation.request, confirmation.state, writing.seals)?;
-    if let Some((confirmation, standing)) = same {
-        return Ok(Asking::Already(Box::new(confirmation), standing));
+    if let Some((same, standing)) = same {
+        if can_be_enough(writing, &same, &standing, confirmation)? {
+            return Ok(Asking::Already(Box::new(same), standing));
+        }
+        // Whoever answered it, or does yet, is not enough any more: nobody waits for that.
+        writes::close(writing, &same)?;
+    } else if let Some(other) = reads::pending_effect(connection, confirmation, writing.seals)? {
+        denied(writing, subject, "confirmation_required")?;
+        return Ok(Asking::InOtherWords(Box::new(other)));
     }
     let at = now();
     let of_late = of_late(connection, user, at)?;
@@ -57,6 +64,21 @@ pub(super) fn ask(
     }
     put(writing, subject, confirmation, channel)?;
     Ok(Asking::Asked)
+}
+
+/// Whether a question that is pending can still come to what is needed now: it asks for no less, and of an approved one
+/// the yeses are enough still.
+fn can_be_enough(
+    writing: &Writing<'_>,
+    pending: &Confirmation,
+    standing: &Standing,
+    needed: &Confirmation,
+) -> Result<bool, StoreError> {
+    let is_enough = match standing {
+        Standing::Approved { approvals } => writes::is_enough(writing, pending, approvals.clone())?.is_ok(),
+        _ => true,
+    };
+    Ok(is_enough && pending.need.covers(&needed.need))
 }
 
 fn count(bound: u32) -> usize {
@@ -86,7 +108,8 @@ fn put(
 }
 
 fn denied(writing: &mut Writing<'_>, subject: Subject, reason_code: &str) -> Result<(), StoreError> {
-    writing.append(subject, AuditEvent::Denied { reason_code: reason_code.to_owned(), because: Vec::new() })
+    writing
+        .append(subject, AuditEvent::Denied { reason_code: reason_code.to_owned(), because: Vec::new(), left_out: 0 })
 }
 
 /// The user's questions of late, oldest first; those that were one too many without an id.

@@ -1,17 +1,18 @@
 //! The people who may answer, as rows.
 
-use mollyguard_tools::contract::{Digest, Timestamp, now};
+use mollyguard_tools::contract::{Digest, now};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::apart::check_apart;
 use super::grants;
 use super::rows::{read, read_id, read_time, text};
 use super::schema::{self, failed};
 use super::writes::Writing;
 use crate::audit::{ArgsKey, AuditEvent, Subject};
 use crate::confirm::Ended;
-use crate::operators::{Enrolment, Entry, Invitation, MOST_PASSKEYS, Means, Operator, Passkey, Session};
+use crate::operators::{Enrolment, Entry, Invitation, MOST_PASSKEYS, Operator, Passkey};
 use crate::store::{Given, StoreError};
 
 /// A row of `operators`.
@@ -21,11 +22,12 @@ struct OperatorRow {
     enrolled_at: i64,
     code: Option<String>,
     removed_at: Option<i64>,
+    user: Option<String>,
     seal: String,
 }
 
 impl OperatorRow {
-    const COLUMNS: &str = "id, name, enrolled_at, code, removed_at, seal";
+    const COLUMNS: &str = "id, name, enrolled_at, code, removed_at, user, seal";
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
@@ -34,13 +36,18 @@ impl OperatorRow {
             enrolled_at: row.get(2)?,
             code: row.get(3)?,
             removed_at: row.get(4)?,
-            seal: row.get(5)?,
+            user: row.get(5)?,
+            seal: row.get(6)?,
         })
     }
 
+    /// Who is linked to nobody has the seal that all had before there were links.
     fn sealed(&self, seals: &ArgsKey) -> String {
         let columns = json!([self.id, self.name, self.enrolled_at, self.code, self.removed_at]);
-        seals.seal("operator", &columns).to_string()
+        match &self.user {
+            None => seals.seal("operator", &columns).to_string(),
+            Some(user) => seals.seal("linked operator", &json!([columns, user])).to_string(),
+        }
     }
 
     fn put(&mut self, writing: &Writing<'_>) -> Result<(), StoreError> {
@@ -54,11 +61,13 @@ impl OperatorRow {
         writing
             .connection
             .prepare_cached(
-                "INSERT INTO operators (id, name, enrolled_at, code, removed_at, seal) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (id) DO UPDATE SET code = ?4, removed_at = ?5, seal = ?6",
+                "INSERT INTO operators (id, name, enrolled_at, code, removed_at, user, seal)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 ON CONFLICT (id) DO UPDATE SET code = ?4, removed_at = ?5, user = ?6, seal = ?7",
             )
             .and_then(|mut put| {
-                put.execute(params![self.id, self.name, self.enrolled_at, self.code, self.removed_at, self.seal])
+                let (id, name, user) = (&self.id, &self.name, &self.user);
+                put.execute(params![id, name, self.enrolled_at, self.code, self.removed_at, user, self.seal])
             })
             .map(drop)
             .map_err(taken)
@@ -74,13 +83,14 @@ impl OperatorRow {
             id: read_id(&what, &self.id)?,
             passkeys: passkeys(connection, &self.id, seals)?,
             name: self.name,
+            user: self.user,
             enrolled_at: read_time(&what, self.enrolled_at)?,
             has_code: self.code.is_some(),
         })
     }
 }
 
-fn edited(what: &str) -> StoreError {
+pub(super) fn edited(what: &str) -> StoreError {
     StoreError::Corrupt(format!("{what} was edited in the database"))
 }
 
@@ -170,7 +180,7 @@ pub(super) fn still_enrolled(writing: &Writing<'_>, id: Uuid) -> Result<Operator
 }
 
 /// Moves a passkey's counter along. One that went back shows a copy of the key, or an assertion shown a second time.
-fn count(writing: &Writing<'_>, operator: &Operator, id: &str, count: u32) -> Result<(), StoreError> {
+pub(super) fn count(writing: &Writing<'_>, operator: &Operator, id: &str, count: u32) -> Result<(), StoreError> {
     let Some(passkey) = operator.passkeys.iter().find(|passkey| passkey.id() == id) else {
         return Err(StoreError::NotEnrolled("the passkey is not enrolled any more".into()));
     };
@@ -193,7 +203,7 @@ pub(super) fn check_answering(writing: &Writing<'_>, given: &Given) -> Result<()
     }
 }
 
-const fn about_nobody() -> Subject {
+pub(super) const fn about_nobody() -> Subject {
     Subject { call: None, principal: None, tool: None, targets: Vec::new(), arguments: None }
 }
 
@@ -213,9 +223,9 @@ pub(super) fn invite(writing: &mut Writing<'_>, invitation: Invitation) -> Resul
     }
     let named = enrolled.iter().find(|operator| operator.name == invitation.name);
     match (invitation.adds_to, named) {
-        (None, None) => {}
-        (None, Some(_)) => {
-            return Err(StoreError::NotEnrolled(format!("somebody is enrolled as `{}` already", invitation.name)));
+        (None, _) => check_apart(&enrolled, None, &invitation.name, invitation.user.as_deref())?,
+        (Some(_), _) if invitation.user.is_some() => {
+            return Err(StoreError::NotEnrolled("a passkey is added to somebody, and links them to no user".into()));
         }
         (Some(id), Some(operator)) if operator.id == id => has_room(operator)?,
         (Some(_), _) => {
@@ -224,7 +234,7 @@ pub(super) fn invite(writing: &mut Writing<'_>, invitation: Invitation) -> Resul
     }
     forget(writing, "DELETE FROM invitations WHERE expires_at <= ?1", params![now().as_millisecond()])?;
     let words = text(&invitation)?;
-    let Invitation { id, name, by, adds_to, code, expires_at } = invitation;
+    let Invitation { id, name, user, by, adds_to, code, expires_at } = invitation;
     let seal = writing.seals.seal("invitation", &json!(words)).to_string();
     writing
         .connection
@@ -233,7 +243,7 @@ pub(super) fn invite(writing: &mut Writing<'_>, invitation: Invitation) -> Resul
             put.execute(params![id.to_string(), code.to_string(), expires_at.as_millisecond(), words, seal])
         })
         .map_err(failed)?;
-    writing.append(about_nobody(), AuditEvent::Invited { invitation: id, name, by, adds_to })
+    writing.append(about_nobody(), AuditEvent::Invited { invitation: id, name, by, adds_to, user })
 }
 
 fn has_room(operator: &Operator) -> Result<(), StoreError> {
@@ -248,7 +258,7 @@ fn is_fresh(writing: &Writing<'_>) -> Result<bool, StoreError> {
     schema::has_rows(writing.connection, "operators").map(|has| !has)
 }
 
-fn forget(writing: &Writing<'_>, sql: &str, given: impl rusqlite::Params) -> Result<(), StoreError> {
+pub(super) fn forget(writing: &Writing<'_>, sql: &str, given: impl rusqlite::Params) -> Result<(), StoreError> {
     writing.connection.prepare_cached(sql).and_then(|mut delete| delete.execute(given)).map(drop).map_err(failed)
 }
 
@@ -310,9 +320,11 @@ pub(super) fn enroll(writing: &mut Writing<'_>, enrolment: Enrolment) -> Result<
         }
         Enrolment::New { invitation, operator, code } => {
             let invited = usable(writing, invitation)?;
-            if invited.adds_to.is_some() || invited.name != operator.name {
+            if invited.adds_to.is_some() || invited.name != operator.name || invited.user != operator.user {
                 return Err(for_another());
             }
+            // Somebody else may have been enrolled since they were invited.
+            check_apart(&all(writing.connection, writing.seals)?, None, &operator.name, operator.user.as_deref())?;
             if operator.passkeys.is_empty() && code.is_none() {
                 return Err(StoreError::NotEnrolled("an operator needs a passkey or a code".into()));
             }
@@ -322,6 +334,7 @@ pub(super) fn enroll(writing: &mut Writing<'_>, enrolment: Enrolment) -> Result<
                 enrolled_at: operator.enrolled_at.as_millisecond(),
                 code: code.map(|code| code.to_string()),
                 removed_at: None,
+                user: operator.user.clone(),
                 seal: String::new(),
             };
             row.put(writing)?;
@@ -341,8 +354,29 @@ fn enrolled(
     passkey: Option<Passkey>,
 ) -> Result<(), StoreError> {
     forget(writing, "DELETE FROM invitations WHERE id = ?1", params![invitation.to_string()])?;
-    let (name, passkey) = (operator.name.clone(), passkey.map(Box::new));
-    writing.append(about_nobody(), AuditEvent::Enrolled { operator: operator.id, name, invitation, passkey })
+    let (name, user, passkey) = (operator.name.clone(), operator.user.clone(), passkey.map(Box::new));
+    writing.append(about_nobody(), AuditEvent::Enrolled { operator: operator.id, name, invitation, passkey, user })
+}
+
+/// See [`crate::store::Store::link`].
+pub(super) fn link(writing: &mut Writing<'_>, id: Uuid, user: String) -> Result<(), StoreError> {
+    let operator = still_enrolled(writing, id)?;
+    if let Some(already) = &operator.user {
+        return Err(StoreError::NotEnrolled(format!(
+            "{} is linked to the user `{already}`, and that stays: remove them and enrol them anew to change it",
+            operator.name
+        )));
+    }
+    check_apart(&all(writing.connection, writing.seals)?, Some(id), &operator.name, Some(&user))?;
+    let columns = OperatorRow::COLUMNS;
+    let mut row = writing
+        .connection
+        .prepare_cached(&format!("SELECT {columns} FROM operators WHERE id = ?1"))
+        .and_then(|mut find| find.query_row([id.to_string()], OperatorRow::read))
+        .map_err(failed)?;
+    row.user = Some(user.clone());
+    row.put(writing)?;
+    writing.append(about_nobody(), AuditEvent::Linked { operator: id, user })
 }
 
 /// See [`crate::store::Store::not_let_in`].
@@ -375,6 +409,7 @@ pub(super) fn remove(writing: &mut Writing<'_>, id: Uuid, by: Option<Uuid>) -> R
         enrolled_at: operator.enrolled_at.as_millisecond(),
         code: None,
         removed_at: Some(now().as_millisecond()),
+        user: operator.user,
         seal: String::new(),
     };
     row.put(writing)?;
@@ -383,57 +418,4 @@ pub(super) fn remove(writing: &mut Writing<'_>, id: Uuid, by: Option<Uuid>) -> R
     }
     grants::end_those(writing, Ended::Removed, by, |grant| grant.operator == id)?;
     writing.append(about_nobody(), AuditEvent::Removed { operator: id, by })
-}
-
-/// See [`crate::store::Store::sign_in`].
-pub(super) fn sign_in(writing: &mut Writing<'_>, session: Session, new: Option<u32>) -> Result<(), StoreError> {
-    let operator = still_enrolled(writing, session.operator)?;
-    if let (Means::Passkey { id }, Some(new)) = (&session.means, new) {
-        count(writing, &operator, id, new)?;
-    }
-    forget(writing, "DELETE FROM sessions WHERE expires_at <= ?1", params![now().as_millisecond()])?;
-    let words = text(&session)?;
-    let seal = writing.seals.seal("session", &json!(words)).to_string();
-    let (token, operator, expires_at) = (session.token, session.operator, session.expires_at);
-    writing
-        .connection
-        .prepare_cached("INSERT INTO sessions (token, operator, expires_at, session, seal) VALUES (?1, ?2, ?3, ?4, ?5)")
-        .and_then(|mut put| {
-            put.execute(params![token.to_string(), operator.to_string(), expires_at.as_millisecond(), words, seal])
-        })
-        .map_err(failed)?;
-    writing.append(about_nobody(), AuditEvent::SignedIn { operator, means: session.means })
-}
-
-/// See [`crate::store::Store::session`].
-pub(super) fn session(
-    connection: &Connection,
-    token: Digest,
-    seals: &ArgsKey,
-) -> Result<Option<(Session, Operator)>, StoreError> {
-    let row = connection
-        .prepare_cached("SELECT session, seal FROM sessions WHERE token = ?1")
-        .and_then(|mut find| {
-            find.query_row([token.to_string()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
-                .optional()
-        })
-        .map_err(failed)?;
-    let Some((words, seal)) = row else { return Ok(None) };
-    if seal != seals.seal("session", &json!(words)).to_string() {
-        return Err(edited("a session"));
-    }
-    let session: Session = read("a session", &words)?;
-    let is_open = |at: Timestamp| session.opened_at <= at && at < session.expires_at;
-    if session.token != token || !is_open(now()) {
-        return Ok(None);
-    }
-    let operator = find(connection, session.operator, seals)?;
-    Ok(operator.map(|operator| (session, operator)))
-}
-
-/// See [`crate::store::Store::sign_out`].
-pub(super) fn sign_out(writing: &mut Writing<'_>, token: Digest) -> Result<(), StoreError> {
-    let Some((session, _)) = session(writing.connection, token, writing.seals)? else { return Ok(()) };
-    forget(writing, "DELETE FROM sessions WHERE token = ?1", params![token.to_string()])?;
-    writing.append(about_nobody(), AuditEvent::SignedOut { operator: session.operator })
 }

@@ -15,8 +15,11 @@ use crate::audit::{ArgsKey, AuditRecord};
 use crate::confirm::{Confirmation, Standing};
 use crate::store::{CallFilter, StoreError, StoredCall};
 
-/// How many earlier questions about one request are looked at.
+/// How many earlier questions about one request or effect are looked at.
 const ASKED_BEFORE: u32 = 32;
+
+/// What a question would come to, as the index has it.
+const EFFECT: &str = "CASE WHEN json_valid(confirmation) THEN json_extract(confirmation, '$.effect') END";
 
 /// See [`crate::store::Store::pending`].
 pub(super) fn pending(
@@ -45,18 +48,38 @@ pub(super) fn pending(
     Ok(None)
 }
 
+/// The newest question about the same effect and the same state, in whatever words, that can be answered or used still.
+pub(super) fn pending_effect(
+    connection: &Connection,
+    asked: &Confirmation,
+    seals: &ArgsKey,
+) -> Result<Option<Confirmation>, StoreError> {
+    let Some(effect) = asked.effect else { return Ok(None) };
+    let now = now();
+    let found = asked_before(connection, asked.request, effect, seals)?;
+    let rules = |of: &Confirmation| of.covers.as_ref().map(|covers| (covers.declaration, covers.policies));
+    let is_pending = |(other, standing): &(Confirmation, Standing)| {
+        matches!(standing, Standing::Open { .. } | Standing::Approved { .. })
+            && other.is_in_time(now)
+            && other.effect == asked.effect
+            && (other.state, rules(other)) == (asked.state, rules(asked))
+    };
+    Ok(found.into_iter().find(is_pending).map(|(other, _)| other))
+}
+
 /// See [`crate::store::Store::asked_before`].
 pub(super) fn asked_before(
     connection: &Connection,
     request: Digest,
+    effect: Digest,
     seals: &ArgsKey,
 ) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
     let sql = format!(
-        "SELECT {} FROM confirmations WHERE request = ?1 ORDER BY n DESC LIMIT {ASKED_BEFORE}",
+        "SELECT {} FROM confirmations WHERE request = ?1 OR {EFFECT} = ?2 ORDER BY n DESC LIMIT {ASKED_BEFORE}",
         ConfirmationRow::COLUMNS
     );
     let mut find = connection.prepare_cached(&sql).map_err(failed)?;
-    let mut rows = find.query([request.to_string()]).map_err(failed)?;
+    let mut rows = find.query([request.to_string(), effect.to_string()]).map_err(failed)?;
     let mut asked = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
         let found = ConfirmationRow::read(row).map_err(failed).and_then(|row| row.confirmation(seals));

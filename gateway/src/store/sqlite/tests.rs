@@ -46,6 +46,17 @@ pub(crate) fn plain(directory: &Path) -> Connection {
     Connection::open(schema::path(directory)).unwrap()
 }
 
+impl SqliteStore {
+    /// Has a question stand like this, sealed, whatever the rules say.
+    pub(crate) fn stands_as(&self, id: Uuid, standing: &Standing) -> Result<(), StoreError> {
+        let connection = plain(&self.directory);
+        let found = ConfirmationRow::find(&connection, id, &self.keys)?.expect("it was asked");
+        let row = ConfirmationRow::of(&found.0, standing, &self.keys)?;
+        let update = "UPDATE confirmations SET standing = ?2, seal = ?3 WHERE id = ?1";
+        connection.execute(update, [row.id, row.standing, row.seal]).map(drop).map_err(schema::failed)
+    }
+}
+
 fn error_of(result: Result<SqliteStore, StoreError>) -> String {
     result.err().expect("an error").to_string()
 }
@@ -153,8 +164,8 @@ fn refuses_what_others_can_change() {
 fn refuses_a_newer_a_foreign_and_a_damaged_database() {
     let place = tempfile::tempdir().unwrap();
     drop(open(place.path()));
-    plain(place.path()).pragma_update(None, "user_version", 5).unwrap();
-    assert!(error_of(SqliteStore::open(options(place.path()))).contains("newer mollyguard (schema 5"));
+    plain(place.path()).pragma_update(None, "user_version", 6).unwrap();
+    assert!(error_of(SqliteStore::open(options(place.path()))).contains("newer mollyguard (schema 6"));
     verify_store(place.path(), None).unwrap_err();
     plain(place.path()).pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0)).unwrap();
 

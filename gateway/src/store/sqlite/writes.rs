@@ -18,7 +18,7 @@ use super::unsettled::{self, Looker, Unwritten};
 use super::writer::{Task, Work};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject, chain};
 use crate::confirm::{Answer, Approval, Channel, Confirmation, Ended, Standing, strength};
-use crate::store::{Ending, Given, Start, StoreError};
+use crate::store::{Ending, GATEWAY, Given, Start, StoreError};
 
 /// Where a stream ends: the place of its next record, and the digest that one will follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,15 @@ impl Writing<'_> {
             .map_err(failed)?;
         self.tail = Tail { next: next + 1, last: digest };
         Ok(())
+    }
+}
+
+/// Whether a record that belongs to no other work must be on disk before it is answered.
+pub(super) fn by_itself(event: &AuditEvent) -> Result<bool, StoreError> {
+    match event {
+        AuditEvent::Read { .. } => Ok(false),
+        AuditEvent::Denied { .. } => Ok(true),
+        _ => Err(StoreError::Failed("only reads and refusals are recorded by themselves".into())),
     }
 }
 
@@ -142,10 +151,8 @@ fn spend(writing: &Writing<'_>, id: Uuid, call: Uuid, subject: &Subject, at: Tim
         Standing::Refused { how, .. } => return refuse(format!("it was refused ({how})")),
         Standing::Spent { call } => return refuse(format!("it was used already, by call `{call}`")),
     };
-    let (counting, gone) = those_who_may(writing, approvals)?;
-    let is_enough = strength(&counting, &confirmation.principal).is_some_and(|given| given.covers(&confirmation.need));
-    if let (false, Some(gone)) = (is_enough, gone.first()) {
-        return refuse(format!("`{}`, who approved it, may not answer any more", gone.approver));
+    if let Err(why) = is_enough(writing, &confirmation, approvals)? {
+        return refuse(why);
     }
     if askings::find(writing.connection, &confirmation.principal.user, writing.seals)?.is_some() {
         return refuse("nobody is asked any more for whom the call is made".into());
@@ -156,23 +163,63 @@ fn spend(writing: &Writing<'_>, id: Uuid, call: Uuid, subject: &Subject, at: Tim
     if subject.tool.as_ref() != Some(&confirmation.tool) {
         return refuse("it was asked about another tool".into());
     }
+    if confirmation.arguments.is_none() || subject.arguments != confirmation.arguments {
+        return refuse("it was asked about other arguments".into());
+    }
     if !subject.principal.as_ref().is_some_and(|principal| confirmation.principal.is_same_person(principal)) {
         return refuse("it was asked for somebody else".into());
     }
     stand(writing, &confirmation, &Standing::Spent { call })
 }
 
-/// The yeses that count still, and those of people who were enrolled when they said so and are not any more.
+/// Whether these yeses are what a question needs, as of now; else why not.
+pub(super) fn is_enough(
+    writing: &Writing<'_>,
+    confirmation: &Confirmation,
+    approvals: Vec<Approval>,
+) -> Result<Result<(), String>, StoreError> {
+    let (counting, gone) = those_who_may(writing, approvals)?;
+    if strength(&counting, &confirmation.principal).is_some_and(|given| given.covers(&confirmation.need)) {
+        return Ok(Ok(()));
+    }
+    Ok(Err(match gone.first() {
+        Some(gone) => format!("`{}`, who approved it, may not answer any more", gone.approver),
+        None => format!("it needs {}, and the yeses it has are less", confirmation.need),
+    }))
+}
+
+/// Closes a question that no answer helps any more, in the name of the gateway.
+pub(super) fn close(writing: &mut Writing<'_>, confirmation: &Confirmation) -> Result<(), StoreError> {
+    let (answer, by) = (Answer::Failed, GATEWAY.to_owned());
+    let standing = Standing::Refused { how: refusal(&answer).into(), by: by.clone(), at: now() };
+    stand(writing, confirmation, &standing)?;
+    let event = AuditEvent::Answered {
+        confirmation: confirmation.id,
+        answer,
+        sufficient: false,
+        channel: Channel::InputRequired,
+        by,
+        operator: None,
+        assertion: None,
+        lasts_s: None,
+    };
+    writing.append(Subject::from(confirmation), event)
+}
+
+/// The yeses that count still, each with the user who gave it as the store has them now, and those of people who were
+/// enrolled when they said so and are not any more.
 fn those_who_may(
     writing: &Writing<'_>,
     approvals: Vec<Approval>,
 ) -> Result<(Vec<Approval>, Vec<Approval>), StoreError> {
     let (mut counting, mut gone) = (Vec::with_capacity(approvals.len()), Vec::new());
-    for approval in approvals {
-        let may = match approval.operator {
-            Some(operator) => operators::find(writing.connection, operator, writing.seals)?.is_some(),
-            None => true,
+    for mut approval in approvals {
+        let operator = match approval.operator {
+            Some(operator) => operators::find(writing.connection, operator, writing.seals)?,
+            None => None,
         };
+        let may = approval.operator.is_none() || operator.is_some();
+        approval.user = operator.and_then(|operator| operator.user);
         if may { counting.push(approval) } else { gone.push(approval) }
     }
     Ok((counting, gone))
@@ -282,7 +329,7 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
     let Some((confirmation, standing)) = ConfirmationRow::find(writing.connection, id, writing.seals)? else {
         return Err(StoreError::NotFound("confirmation", id));
     };
-    let mut approvals = match standing {
+    let approvals = match standing {
         Standing::Open { approvals } => approvals,
         // A yes that is not used yet can be taken back, but not given twice.
         Standing::Approved { .. } if given.approval.is_none() => Vec::new(),
@@ -291,7 +338,11 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
     };
     operators::check_answering(writing, &given)?;
     let sufficient = given.approval.is_some();
-    let standing = match given.approval.clone() {
+    // The yes of somebody who was removed meanwhile is kept, and counts no more.
+    let (mut counting, gone) = those_who_may(writing, approvals)?;
+    let (given_now, _) = those_who_may(writing, given.approval.iter().cloned().collect())?;
+    let standing = match given_now.into_iter().next() {
+        None if sufficient => return refuse("who gives it may not answer any more"),
         // A no may come late; a yes may not.
         Some(_) if !confirmation.is_in_time(now()) => return refuse("it has expired"),
         Some(approval) if approval.confirmation != id => return refuse("the approval is of another confirmation"),
@@ -299,17 +350,15 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
         Some(approval) if approval.assurance < confirmation.need.assurance => {
             return refuse("the approval proves less than what is asked for");
         }
-        Some(approval) if approvals.iter().any(|earlier| earlier.is_same_person(&approval)) => {
+        Some(approval) if counting.iter().any(|earlier| earlier.is_same_person(&approval)) => {
             return refuse("this person has said yes already");
         }
         Some(approval) => {
-            approvals.push(approval);
-            // The yes of somebody who was removed meanwhile is kept, and counts no more.
-            let (counting, _) = those_who_may(writing, approvals.clone())?;
-            match strength(&counting, &confirmation.principal) {
-                Some(proven) if proven.covers(&confirmation.need) => Standing::Approved { approvals },
-                _ => Standing::Open { approvals },
-            }
+            counting.push(approval);
+            let is_enough =
+                strength(&counting, &confirmation.principal).is_some_and(|it| it.covers(&confirmation.need));
+            let approvals = [counting, gone].concat();
+            if is_enough { Standing::Approved { approvals } } else { Standing::Open { approvals } }
         }
         None => Standing::Refused { how: refusal(&given.answer).into(), by: given.by.clone(), at: now() },
     };
