@@ -7,10 +7,11 @@ mod source;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mollyguard_tools::contract::{Access, Configured, Declaration, Lease, Limits, Secret};
+use mollyguard_tools::contract::{Access, Configured, Declaration, Lease, Limits, Secret, Toolset};
 use uuid::Uuid;
 
-use crate::config::{Config, Url, Webhook};
+use crate::config::{Config, Trusted, Url, Webhook};
+use crate::overlap::{Overlap, Reaches};
 use crate::policy::Permit;
 
 pub use redact::Redactor;
@@ -30,6 +31,9 @@ pub enum LendError {
     /// The permit is for another call.
     #[error("the permit is for call `{0}` of `{1}`, and not for this one")]
     WrongPermit(Uuid, String),
+    /// What the target reaches is not what it reached when the gateway started.
+    #[error(transparent)]
+    Overlap(#[from] Overlap),
 }
 
 struct Held {
@@ -48,12 +52,13 @@ pub(crate) struct HeldWebhook {
 }
 
 impl HeldWebhook {
-    fn fetch(webhook: &Webhook) -> Result<Self, SecretError> {
+    fn fetch(webhook: &Webhook, reaches: &Reaches) -> Result<Self, SecretError> {
+        let key = "notify.webhooks";
         let url = match &webhook.url {
             Url::Plain(address) => Secret::new(address.reveal()),
-            Url::Secret(source) => source.fetch()?,
+            Url::Secret(source) => source.fetch(key, reaches)?,
         };
-        let secret = webhook.secret.as_ref().map(SecretSource::fetch).transpose()?;
+        let secret = webhook.secret.as_ref().map(|source| source.fetch(key, reaches)).transpose()?;
         Ok(Self { url: Arc::new(url), secret: secret.map(Arc::new) })
     }
 }
@@ -64,21 +69,25 @@ pub struct Broker {
     webhooks: Vec<HeldWebhook>,
     limits: Limits,
     redactor: Redactor,
+    reaches: Arc<Reaches>,
 }
 
 impl Broker {
-    /// Fetches every secret the configuration refers to.
+    /// Fetches every secret the configuration refers to, and adds the files a secret names to what no target may reach.
     ///
     /// # Errors
     /// The reference that cannot be resolved; never the secret.
-    pub fn open(config: &Config) -> Result<Self, SecretError> {
+    pub fn open(config: &Config, toolsets: &[Arc<dyn Toolset>], reaches: &Arc<Reaches>) -> Result<Self, SecretError> {
         let mut secrets = Vec::new();
         let mut targets = BTreeMap::new();
         for (name, target) in &config.targets {
-            let fetch = |source: &Option<SecretSource>| {
-                source.as_ref().map(SecretSource::fetch).transpose().map(|secret| secret.map(Arc::new))
+            let fetch = |key: &str, source: &Option<SecretSource>| {
+                let key = format!("targets.{name}.{key}");
+                let secret = source.as_ref().map(|source| source.fetch(&key, reaches)).transpose()?.map(Arc::new);
+                reaches.trust(named_by(&key, secret.as_ref(), &target.configured, toolsets, config.limits))?;
+                Ok::<_, SecretError>(secret)
             };
-            let (secret, read_secret) = (fetch(&target.secret)?, fetch(&target.read_secret)?);
+            let (secret, read_secret) = (fetch("secret", &target.secret)?, fetch("read_secret", &target.read_secret)?);
             for held in secret.iter().chain(&read_secret) {
                 secrets.extend(passwords(held.reveal()).map(|password| Arc::new(Secret::new(password))));
                 secrets.push(Arc::clone(held));
@@ -87,13 +96,18 @@ impl Broker {
             let held = Held { configured, secret, read_secret, identity };
             targets.insert(name.clone(), held);
         }
-        let webhooks: Vec<_> = config.notify.webhooks.iter().map(HeldWebhook::fetch).collect::<Result<_, _>>()?;
+        let webhooks: Vec<_> = config
+            .notify
+            .webhooks
+            .iter()
+            .map(|webhook| HeldWebhook::fetch(webhook, reaches))
+            .collect::<Result<_, _>>()?;
         secrets.extend(webhooks.iter().flat_map(|held| [&held.url].into_iter().chain(&held.secret)).cloned());
         for source in &config.redact {
-            secrets.push(Arc::new(source.fetch()?));
+            secrets.push(Arc::new(source.fetch("redact.secrets", reaches)?));
         }
         let redactor = Redactor::new(&secrets)?;
-        Ok(Self { targets, webhooks, limits: config.limits, redactor })
+        Ok(Self { targets, webhooks, limits: config.limits, redactor, reaches: Arc::clone(reaches) })
     }
 
     fn held(&self, name: &str) -> Result<&Held, LendError> {
@@ -105,6 +119,7 @@ impl Broker {
 
     fn lend(&self, name: &str, access: Access) -> Result<Lease, LendError> {
         let held = self.held(name)?;
+        self.reaches.still(&held.configured)?;
         let secret = match (access, &held.read_secret) {
             (Access::Read, Some(secret)) => Some(secret),
             _ => held.secret.as_ref(),
@@ -183,6 +198,21 @@ impl Broker {
     pub const fn redactor(&self) -> &Redactor {
         &self.redactor
     }
+}
+
+/// The files that a target's secret names.
+fn named_by(
+    key: &str,
+    secret: Option<&Arc<Secret>>,
+    target: &Arc<Configured>,
+    toolsets: &[Arc<dyn Toolset>],
+    limits: Limits,
+) -> Vec<Trusted> {
+    let (Some(secret), Some(toolset)) = (secret, toolsets.iter().find(|toolset| toolset.name() == target.kind)) else {
+        return Vec::new();
+    };
+    let lease = Lease::new(Access::Read, Arc::clone(target), Some(Arc::clone(secret)), limits);
+    toolset.trusts(&lease).into_iter().map(|(what, path)| Trusted::path(what, key, path)).collect()
 }
 
 /// The password inside a connection URL, as it is written there and as it is meant: a server may repeat it without the rest.

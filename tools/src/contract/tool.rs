@@ -101,9 +101,16 @@ pub trait Toolset: Send + Sync {
     /// The key at fault and why.
     fn settings(&self, table: toml::Table, base: &Path) -> Result<Settings, SettingsError>;
 
-    /// The local paths a target of these settings can reach, everything below them included. The gateway keeps its own
-    /// files, and targets of different environments, out of each other's reach.
+    /// The local paths a target of these settings can reach, everything below them included; the target's own path first,
+    /// which leads to the others. The gateway keeps what it trusts, and targets of different environments, out of each
+    /// other's reach.
     fn reach(&self, _settings: &Settings) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// The local files that the lease's secret names and that its target is reached by, such as certificates and sockets,
+    /// each with what it is. No target may reach them.
+    fn trusts(&self, _lease: &Lease) -> Vec<(&'static str, PathBuf)> {
         Vec::new()
     }
 

@@ -47,7 +47,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -118,6 +118,11 @@ impl Toolset for Postgres {
             Ok(connections @ 1..=100) => Ok(Arc::new(session::Settings { connections, pools: pool::Pools::default() })),
             _ => wrong("connections", "`connections` is between 1 and 100"),
         }
+    }
+
+    fn trusts(&self, lease: &Lease) -> Vec<(&'static str, PathBuf)> {
+        let address = lease.secret().and_then(|secret| address::Address::parse(secret.reveal()).ok());
+        address.map(|address| address.files()).unwrap_or_default()
     }
 
     async fn identity(&self, lease: &Lease) -> Result<String, ToolError> {

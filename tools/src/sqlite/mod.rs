@@ -80,7 +80,15 @@ impl Toolset for Sqlite {
     }
 
     fn reach(&self, settings: &Settings) -> Vec<PathBuf> {
-        settings.downcast_ref::<client::Settings>().map(|settings| settings.path.clone()).into_iter().collect()
+        let Some(client::Settings { path }) = settings.downcast_ref::<client::Settings>() else { return Vec::new() };
+        // SQLite keeps these beside the real file.
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let beside = |suffix: &str| {
+            let mut name = real.clone().into_os_string();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        std::iter::once(path.clone()).chain(["-wal", "-shm", "-journal"].map(beside)).collect()
     }
 
     async fn identity(&self, lease: &Lease) -> Result<String, ToolError> {
