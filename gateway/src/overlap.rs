@@ -7,6 +7,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -61,6 +62,8 @@ pub enum Overlap {
 /// What one target reaches.
 struct Reach {
     target: Arc<Configured>,
+    /// As the settings name it.
+    named: PathBuf,
     path: Walked,
 }
 
@@ -69,8 +72,8 @@ struct Reach {
 pub struct Reaches {
     targets: Vec<(Arc<Configured>, Arc<dyn Toolset>)>,
     trusted: RwLock<Vec<Trusted>>,
-    /// Where each target's own path led when all of it was last looked at.
-    led: RwLock<Vec<(String, PathBuf)>>,
+    /// Each target's own path, and where it led when all of it was last looked at.
+    led: RwLock<BTreeMap<String, (PathBuf, PathBuf)>>,
 }
 
 /// A program out of every target's reach.
@@ -135,13 +138,12 @@ impl Reaches {
     /// # Errors
     /// It leads to something the gateway trusts, or to what a target of another environment reaches.
     pub(crate) fn still(&self, target: &Configured) -> Result<(), Overlap> {
-        let Some((configured, toolset)) = self.targets.iter().find(|(known, _)| known.name == target.name) else {
-            return Ok(());
+        let stays = {
+            let led = self.led.read().unwrap_or_else(PoisonError::into_inner);
+            // What is not there any more is looked at as well.
+            led.get(&target.name).is_none_or(|(named, led)| named.canonicalize().is_ok_and(|leads| leads == *led))
         };
-        let leads = toolset.reach(&configured.settings).first().and_then(|path| path.canonicalize().ok());
-        let Some(leads) = leads else { return Ok(()) };
-        let is_known = |(name, led): &(String, PathBuf)| *name == target.name && *led == leads;
-        if self.led.read().unwrap_or_else(PoisonError::into_inner).iter().any(is_known) { Ok(()) } else { self.look() }
+        if stays { Ok(()) } else { self.look() }
     }
 
     fn look(&self) -> Result<(), Overlap> {
@@ -149,15 +151,19 @@ impl Reaches {
         let trusted = self.trusted.read().unwrap_or_else(PoisonError::into_inner).clone();
         trusted.iter().try_for_each(|trusted| out_of_reach(trusted, &reaches))?;
         apart(&reaches)?;
-        let led = reaches.iter().map(|reach| (reach.target.name.clone(), reach.path.real.clone()));
-        *self.led.write().unwrap_or_else(PoisonError::into_inner) = led.collect();
+        let mut led = BTreeMap::new();
+        for reach in reaches {
+            led.entry(reach.target.name.clone()).or_insert((reach.named, reach.path.real));
+        }
+        *self.led.write().unwrap_or_else(PoisonError::into_inner) = led;
         Ok(())
     }
 
     fn reaches(&self) -> Vec<Reach> {
         let paths = |(target, toolset): &(Arc<Configured>, Arc<dyn Toolset>)| {
             let paths = toolset.reach(&target.settings).into_iter();
-            paths.map(|path| Reach { target: Arc::clone(target), path: Walked::of(&path) }).collect::<Vec<_>>()
+            let reach = |named: PathBuf| Reach { target: Arc::clone(target), path: Walked::of(&named), named };
+            paths.map(reach).collect::<Vec<_>>()
         };
         self.targets.iter().flat_map(paths).collect()
     }

@@ -315,6 +315,7 @@ fn programs_are_not_looked_for_where_a_target_could_put_them() {
     let folder = ground();
     let reach = |root: &str| Reach {
         target: Arc::clone(&config_with(folder.path(), root).targets["a"].configured),
+        named: PathBuf::from(root),
         path: Walked::of(&folder.path().join("etc").join(root)),
     };
     let (shells, _) = search_path().into_iter().partition::<Vec<_>, _>(|path| path.join("sh").exists());
