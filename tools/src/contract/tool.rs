@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Declaration, Lease, Outcome, Preflight, Probe, Settings, ToolError};
+use super::{Declaration, HeldSecrets, Lease, Outcome, Preflight, Probe, Search, Settings, ToolError};
 
 /// Asked between the look and the read of one call whether what was found may be read. With a yes comes whom to tell.
 pub type MayRead = Box<dyn FnOnce(&Preflight) -> Option<WasRead> + Send>;
@@ -120,6 +120,11 @@ pub trait Toolset: Send + Sync {
 
     /// Looks at a target as a whole.
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError>;
+
+    /// Looks for held secrets in what calls could read of a target; bounded, and told where it stopped.
+    async fn search(&self, _lease: &Lease, _held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
+        Ok(Search::default())
+    }
 }
 
 /// Runs blocking work off the runtime's threads.

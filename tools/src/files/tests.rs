@@ -5,6 +5,7 @@ mod behaviour;
 mod laws;
 #[cfg(target_os = "linux")]
 mod mounts;
+mod pages;
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;

@@ -15,6 +15,7 @@ mod ddl;
 mod dependents;
 mod describe;
 mod drop;
+mod exposed;
 mod guard;
 mod inverse;
 mod involved;
@@ -52,7 +53,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::contract::{Lease, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed};
+use crate::contract::{
+    HeldSecrets, Lease, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed,
+};
 
 /// How many connections one credential has open at once, unless configured otherwise.
 const CONNECTIONS: i64 = 8;
@@ -131,5 +134,9 @@ impl Toolset for Postgres {
 
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
         check::check(lease).await
+    }
+
+    async fn search(&self, lease: &Lease, held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
+        exposed::search(lease, held.as_ref()).await
     }
 }

@@ -7,6 +7,7 @@ mod client;
 mod describe;
 mod drop_table;
 mod effects;
+mod exposed;
 mod idle;
 mod images;
 mod probe;
@@ -30,7 +31,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::contract::{Lease, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed};
+use crate::contract::{
+    HeldSecrets, Lease, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed,
+};
 
 /// The `sqlite` toolset.
 #[derive(Debug, Default)]
@@ -97,5 +100,10 @@ impl Toolset for Sqlite {
 
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
         client::work(lease, check::check).await
+    }
+
+    async fn search(&self, lease: &Lease, held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
+        let held = Arc::clone(held);
+        client::work(lease, move |site| exposed::search(site, held.as_ref())).await
     }
 }
