@@ -22,6 +22,7 @@ use crate::page::where_it_is;
 use crate::policy::{LoadError, Policies, Sources};
 use crate::registry::{Registry, RegistryError};
 use crate::reply::{About, ReasonCode, Refusal, Request};
+use crate::store::directory;
 use crate::store::keys::KeyError;
 use crate::store::{Configured, OpenStore, SqliteStore, Store, StoreError};
 use crate::twins::Twins;
@@ -151,6 +152,10 @@ impl Gateway {
             configuration: config.digest,
             policies: policies.digest(),
         };
+        if let Some(own) = &config.own_state {
+            directory::claim(&own.path, &own.owner)
+                .map_err(|why| OpenError::Store(own.path.clone(), StoreError::Failed(why)))?;
+        }
         let checkpoint = config.checkpoint.clone();
         let store = SqliteStore::open(OpenStore { checkpoint, ..OpenStore::new(config.state.clone(), configured) })
             .map_err(|error| OpenError::Store(config.state.clone(), error))?;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::audit::End;
 use crate::gateway::Gateway;
 use crate::registry::Registered;
-use crate::store::{Ending, NoEnd, StoreError};
+use crate::store::{Ending, NoEnd, StoreError, StoredCall};
 
 /// How often a running gateway looks for calls that another process left unfinished.
 const EVERY: Duration = Duration::from_secs(60);
@@ -28,11 +28,15 @@ pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
     for call in gateway.store.unfinished().await? {
         failpoint::reach("settling");
         let tool = gateway.registry.native(&call.tool);
+        let stranger = another(gateway, &call).await;
         let probe = match tool {
-            Some(tool) => probe(gateway, tool, &call.target, call.args, call.preflight).await,
-            None => Probe::Unknown,
+            Some(tool) if stranger.is_none() => probe(gateway, tool, &call.target, call.args, call.preflight).await,
+            _ => Probe::Unknown,
         };
-        let note = noted("the gateway stopped while it ran", probe);
+        let mut note = noted("the gateway stopped while it ran", probe);
+        if let Some(why) = stranger {
+            note = gateway.broker.redactor().text(&format!("{note}: {why}")).into_owned();
+        }
         let ending = Ending { end: End::Uncertain, undo: None, note: Some(note.clone()), probe: Some(probe) };
         match gateway.store.settle(call.id, ending).await {
             Ok(true) => {
@@ -49,6 +53,24 @@ pub async fn settle(gateway: &Gateway) -> Result<Vec<uuid::Uuid>, StoreError> {
         }
     }
     failed.map_or(Ok(settled), Err)
+}
+
+/// What a target says it is; `None` where it does not say so in time.
+pub(crate) async fn identity(gateway: &Gateway, target: &str) -> Option<String> {
+    let lease = gateway.broker.lend_trial(target).ok()?;
+    let toolset = gateway.toolsets.iter().find(|toolset| toolset.name() == lease.target().kind)?;
+    tokio::time::timeout(lease.limits().deadline, toolset.identity(&lease)).await.ok()?.ok()
+}
+
+/// Why the target of that name is not known to be the one the call acted on: what is found there would say nothing of it.
+async fn another(gateway: &Gateway, call: &StoredCall) -> Option<String> {
+    let target = &call.target;
+    let Some(then) = &call.identity else { return Some(format!("it is not on record what `{target}` was then")) };
+    match identity(gateway, target).await {
+        Some(now) if now == *then => None,
+        Some(now) => Some(format!("it acted on `{then}`, and `{target}` is `{now}` here")),
+        None => Some(format!("it acted on `{then}`, and `{target}` does not say what it is")),
+    }
 }
 
 /// Sees to it, before a change of a target is even looked at, that what changed it before has its end on record: a call

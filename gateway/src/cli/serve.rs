@@ -55,7 +55,13 @@ impl Serve {
         let page = match self.own_page(&gateway.config) {
             Some(port) => {
                 let begun = self.begun(&gateway, port).await?;
-                Some(tokio::spawn(keep_serving(Arc::clone(&gateway), port, begun, leave.clone())))
+                Some(tokio::spawn(keep_serving(
+                    Arc::clone(&gateway),
+                    port,
+                    begun,
+                    self.socket.is_none(),
+                    leave.clone(),
+                )))
             }
             None => None,
         };

@@ -9,10 +9,10 @@ use mollyguard_tools::contract::{Configured, Digest, Environment, Limits, Tier, 
 use serde::{Deserialize, Serialize};
 
 use super::confirm::ConfirmTable;
-use super::find::resolve;
+use super::find::{OwnState, own_state, resolve};
 use super::notify::NotifyTable;
 use super::trusted::{List, Trusted};
-use super::{Config, ConfigError, Http, Socket, Target, Token, user_state_dir};
+use super::{Config, ConfigError, Http, Socket, Target, Token};
 use crate::credentials::SecretSource;
 
 /// The file.
@@ -169,8 +169,7 @@ pub struct Defaults {
 /// The defaults as TOML. Keys without a default of their own stand as comments.
 #[must_use]
 pub fn defaults_toml() -> String {
-    const STATE: &str =
-        "[gateway]\n# state = \"~/.local/state/mollyguard\", or below $XDG_STATE_HOME\n# user = $USER\n";
+    const STATE: &str = "[gateway]\n# state = a folder of this file's own in \"~/.local/state/mollyguard\", or below $XDG_STATE_HOME\n# user = $USER\n";
     const CHECKPOINT: &str = "[audit]\n# checkpoint = \"FILE\" for signed heads; none unless set\n";
     const PAGE: &str = "\n\n[notify]\n";
     const NOTIFY: &str = "
@@ -274,11 +273,13 @@ impl Config {
         }
         let redact = file.redact.secrets.iter().map(|text| reading.secret("redact.secrets", text));
         let limits = limits(&reading, &file.limits)?;
+        let (state, own_state) = state(&reading, file.gateway.state.as_deref())?;
         let (directories, checkpoint) = (file.policies.directories.iter(), file.audit.checkpoint.as_deref());
         Ok(Self {
             path: path.to_path_buf(),
             digest: Digest::of_bytes(text.as_bytes()),
-            state: state(&reading, file.gateway.state.as_deref())?,
+            state,
+            own_state,
             user: user(&reading, file.gateway.user)?,
             roles: file.gateway.roles,
             default_policies: file.policies.defaults,
@@ -323,18 +324,19 @@ fn without_value(reason: &str) -> String {
     reason.to_owned()
 }
 
-fn state(reading: &Reading<'_>, configured: Option<&str>) -> Result<PathBuf, ConfigError> {
+/// Where the state is, and whose that is where the file does not say where.
+fn state(reading: &Reading<'_>, configured: Option<&str>) -> Result<(PathBuf, Option<OwnState>), ConfigError> {
     const KEY: &str = "gateway.state";
     const STATE: &str = "state directory";
-    match configured {
-        Some(path) => Ok(reading.path(STATE, KEY, path)),
-        None => {
-            let path =
-                user_state_dir().ok_or_else(|| reading.wrong(KEY, "there is no home directory, so it must be set"))?;
-            reading.trusted.add([Trusted::path(STATE, KEY, &path)]);
-            Ok(path)
-        }
+    if let Some(path) = configured {
+        return Ok((reading.path(STATE, KEY, path), None));
     }
+    let own = own_state(reading.path);
+    let own = own.ok_or_else(|| reading.wrong(KEY, "there is no home directory, so it must be set"))?;
+    reading
+        .trusted
+        .add([Trusted::path(STATE, KEY, &own.path), Trusted::path("state directory of others", KEY, &own.all)]);
+    Ok((own.path.clone(), Some(own)))
 }
 
 fn user(reading: &Reading<'_>, configured: Option<String>) -> Result<String, ConfigError> {

@@ -19,7 +19,7 @@ use crate::page::PageAt;
 pub(crate) use file::TARGET_KEYS;
 pub use file::{Defaults, defaults_toml};
 pub(crate) use find::resolve;
-pub use find::{find, user_state_dir};
+pub use find::{OwnState, find};
 pub use notify::{Notify, Url, Webhook};
 pub use trusted::{Place, Trusted};
 
@@ -142,6 +142,8 @@ pub struct Config {
     pub digest: Digest,
     /// Where calls, questions, undo entries and the audit chain are kept.
     pub state: PathBuf,
+    /// The same with whose it is, where the file does not say where.
+    pub own_state: Option<OwnState>,
     /// The principal on stdio, and on HTTP without tokens.
     pub user: String,
     /// That user's roles.
