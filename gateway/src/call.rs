@@ -216,7 +216,7 @@ struct Run {
 impl Run {
     /// Steps 7 to 10: write down, execute, write down, reply.
     async fn finished(mut self) -> Result<Reply, Box<Refusal>> {
-        let start = self.start();
+        let start = self.start(recovery::identity(&self.gateway, &self.errand.target).await);
         failpoint::reach("beginning");
         let intent = match self.gateway.store.begin(start).await {
             Ok(intent) => intent,
@@ -246,12 +246,13 @@ impl Run {
         Err(Box::new(refusal))
     }
 
-    fn start(&self) -> Start {
+    fn start(&self, identity: Option<String>) -> Start {
         let declaration = &self.errand.tool.declaration;
         Start {
             subject: self.subject(),
             args: self.gateway.redacted_value(self.errand.args.clone()),
             target: self.errand.target.clone(),
+            identity,
             preflight: self.gateway.for_the_store(&self.seen),
             reversibility: self.seen.settle(declaration),
             policies: self.permit.policies().to_vec(),

@@ -15,13 +15,14 @@ use crate::credentials::{Broker, SecretError};
 use crate::doctor::{self, Facts, is_dumpable};
 use crate::notify::{Notices, NotifyError};
 use crate::operators::{Code, Operator, People, Separation, Tries};
-use crate::overlap::{self, Overlap};
+use crate::overlap::{Overlap, Reaches};
 use crate::page::where_it_is;
 use crate::policy::{LoadError, Policies, Sources};
 use crate::recovery::Settling;
 use crate::refusals::Refusals;
 use crate::registry::{Registry, RegistryError};
 use crate::slots::Slots;
+use crate::store::directory;
 use crate::store::keys::KeyError;
 use crate::store::{Configured, OpenStore, SqliteStore, Store, StoreError};
 use crate::twins::Twins;
@@ -40,6 +41,8 @@ pub struct Gateway {
     pub store: Arc<dyn Store>,
     /// Digests arguments for the record.
     pub args_key: ArgsKey,
+    /// What the targets reach, and what they must not.
+    pub reaches: Arc<Reaches>,
     /// The toolsets the configuration was read with.
     pub toolsets: Vec<Arc<dyn Toolset>>,
     /// Where the confirmation page is, such as `http://localhost:7420`, where that is not wherever one of the gateways on
@@ -116,9 +119,9 @@ impl Gateway {
     /// # Errors
     /// As [`Gateway::open`].
     pub fn open_for(config: Config, toolsets: Vec<Arc<dyn Toolset>>, apart: bool) -> Result<Self, OpenError> {
-        overlap::check(&config, &toolsets)?;
-        let broker = Broker::open(&config)?;
-        let notices = Notices::open(&config, &broker)?;
+        let reaches = Arc::new(Reaches::check(&config, &toolsets)?);
+        let broker = Broker::open(&config, &toolsets, &reaches)?;
+        let notices = Notices::open(&config, &broker, &reaches)?;
         let registry = Registry::new(&toolsets, broker.targets())?;
         let sources = Sources { defaults: config.default_policies, directories: config.policy_directories.clone() };
         let separation = Separation::of(apart);
@@ -129,6 +132,10 @@ impl Gateway {
             configuration: config.digest,
             policies: policies.digest(),
         };
+        if let Some(own) = &config.own_state {
+            directory::claim(&own.path, &own.owner)
+                .map_err(|why| OpenError::Store(own.path.clone(), StoreError::Failed(why)))?;
+        }
         let checkpoint = config.checkpoint.clone();
         let store = SqliteStore::open(OpenStore { checkpoint, ..OpenStore::new(config.state.clone(), configured) })
             .map_err(|error| OpenError::Store(config.state.clone(), error))?;
@@ -153,6 +160,7 @@ impl Gateway {
             registry,
             policies,
             broker,
+            reaches,
             toolsets,
         })
     }

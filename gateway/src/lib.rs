@@ -10,6 +10,7 @@ pub mod confirm;
 pub mod credentials;
 pub mod desk;
 pub mod doctor;
+mod exposed;
 pub mod gateway;
 pub mod identity;
 pub mod journal;

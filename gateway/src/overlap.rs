@@ -1,21 +1,29 @@
-//! Keeps the gateway's own files, and targets of different environments, out of each other's reach: a call on a staging
-//! target must not change production, and no call at all may touch the record, the keys or the policies.
+//! Keeps what the gateway trusts, and targets of different environments, out of each other's reach: a call on a staging
+//! target must not change production, and no call at all may touch the record, the keys, the policies, or a program or
+//! file the gateway goes by. Looked at when the gateway starts, and again before a program is run or a target lent.
 
-use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use mollyguard_tools::contract::{Configured, Toolset};
 
-use crate::config::Config;
-use crate::credentials::SecretSource;
+use crate::config::{Config, Place, Trusted};
+use walk::{Walked, files_of, find_program, search_path};
 
 /// Two things of which one lies within the other's reach.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Overlap {
-    /// A target reaches something of the gateway's own, or lies in it.
+    /// A target reaches something the gateway trusts, or lies in it.
     #[error(
-        "target `{target}` reaches `{}`, and so does the gateway's own {what}, `{}`: calls on it could change what guards \
-         them; keep them in different folders",
+        "target `{target}` reaches `{}`, and so does the gateway's own {what}, `{}` (`{key}`): calls on it could change \
+         what guards them; keep them in different folders",
         reach.display(),
         own.display()
     )]
@@ -26,7 +34,9 @@ pub enum Overlap {
         reach: PathBuf,
         /// What of the gateway's own.
         what: &'static str,
-        /// Where that is.
+        /// The key that names it.
+        key: String,
+        /// Where that is, or the link on the way to it.
         own: PathBuf,
     },
     /// Two targets of different environments reach the same thing.
@@ -44,42 +54,145 @@ pub enum Overlap {
         other: String,
         /// Its environment.
         other_environment: String,
-        /// What both reach.
+        /// What both reach, or a link on the way there.
         path: PathBuf,
     },
 }
 
-/// Checks a configuration, as the paths lie now.
-///
-/// # Errors
-/// The first overlap.
-pub fn check(config: &Config, toolsets: &[Arc<dyn Toolset>]) -> Result<(), Overlap> {
-    let reaches: Vec<(&Configured, PathBuf)> = config
-        .targets
-        .values()
-        .flat_map(|target| {
-            let toolset = toolsets.iter().find(|toolset| toolset.name() == target.configured.kind);
-            let paths = toolset.map(|toolset| toolset.reach(&target.configured.settings)).unwrap_or_default();
-            paths.into_iter().map(|path| (&*target.configured, real(&path)))
-        })
-        .collect();
-    for (target, reach) in &reaches {
-        for (what, own) in own(config) {
-            if within(&own, reach) || within(reach, &own) {
-                return Err(Overlap::Own { target: target.name.clone(), reach: reach.clone(), what, own });
-            }
-        }
+/// What one target reaches.
+struct Reach {
+    target: Arc<Configured>,
+    /// As the settings name it.
+    named: PathBuf,
+    path: Walked,
+}
+
+/// What every target reaches, and what none may.
+#[derive(Default)]
+pub struct Reaches {
+    targets: Vec<(Arc<Configured>, Arc<dyn Toolset>)>,
+    trusted: RwLock<Vec<Trusted>>,
+    /// Each target's own path, and where it led when all of it was last looked at.
+    led: RwLock<BTreeMap<String, (PathBuf, PathBuf)>>,
+}
+
+/// A program out of every target's reach.
+#[derive(Debug)]
+pub(crate) struct Program {
+    /// Where it is.
+    pub(crate) path: PathBuf,
+    /// Where it may look for others: `PATH` without what a target reaches.
+    pub(crate) search: OsString,
+}
+
+impl Reaches {
+    /// Checks a configuration, as the paths lie now.
+    ///
+    /// # Errors
+    /// The first overlap.
+    pub fn check(config: &Config, toolsets: &[Arc<dyn Toolset>]) -> Result<Self, Overlap> {
+        let with_toolset = |target: &Arc<Configured>| {
+            let toolset = toolsets.iter().find(|toolset| toolset.name() == target.kind)?;
+            Some((Arc::clone(target), Arc::clone(toolset)))
+        };
+        let targets = config.targets.values().filter_map(|target| with_toolset(&target.configured)).collect();
+        let reaches = Self { targets, trusted: RwLock::new(config.trusted.clone()), led: RwLock::default() };
+        reaches.look()?;
+        Ok(reaches)
     }
-    for (index, (one, path)) in reaches.iter().enumerate() {
-        for (other, other_path) in &reaches[index + 1..] {
-            let meet = within(path, other_path) || within(other_path, path);
-            if meet && one.environment != other.environment {
-                return Err(Overlap::Targets {
-                    one: one.name.clone(),
-                    one_environment: one.environment.name.clone(),
-                    other: other.name.clone(),
-                    other_environment: other.environment.name.clone(),
-                    path: if within(path, other_path) { path.clone() } else { other_path.clone() },
+
+    /// Adds what is known to be trusted only now.
+    ///
+    /// # Errors
+    /// A target reaches it.
+    pub(crate) fn trust(&self, more: Vec<Trusted>) -> Result<(), Overlap> {
+        let reaches = self.reaches();
+        more.iter().try_for_each(|trusted| out_of_reach(trusted, &reaches))?;
+        self.trusted.write().unwrap_or_else(PoisonError::into_inner).extend(more);
+        Ok(())
+    }
+
+    /// Looks again whether something trusted is out of reach: links may have changed.
+    ///
+    /// # Errors
+    /// A target reaches it.
+    pub(crate) fn recheck(&self, trusted: &Trusted) -> Result<(), Overlap> {
+        out_of_reach(trusted, &self.reaches())
+    }
+
+    /// The program to run for these words, looked at again; `None` where there is none.
+    ///
+    /// # Errors
+    /// A target reaches it, or a file that its arguments name.
+    pub(crate) fn program(&self, key: &str, words: &[String]) -> Result<Option<Program>, Overlap> {
+        let reaches = self.reaches();
+        out_of_reach(&Trusted::program(key, words), &reaches)?;
+        let folders = safe_search_path(&reaches);
+        let path = words.first().and_then(|name| locate(name, &folders));
+        let search = std::env::join_paths(&folders).unwrap_or_default();
+        Ok(path.map(|path| Program { path, search }))
+    }
+
+    /// Looks again where a target's own path leads. Where that is not where it led, all of it is looked at anew.
+    ///
+    /// # Errors
+    /// It leads to something the gateway trusts, or to what a target of another environment reaches.
+    pub(crate) fn still(&self, target: &Configured) -> Result<(), Overlap> {
+        let stays = {
+            let led = self.led.read().unwrap_or_else(PoisonError::into_inner);
+            // What is not there any more is looked at as well.
+            led.get(&target.name).is_none_or(|(named, led)| named.canonicalize().is_ok_and(|leads| leads == *led))
+        };
+        if stays { Ok(()) } else { self.look() }
+    }
+
+    fn look(&self) -> Result<(), Overlap> {
+        let reaches = self.reaches();
+        let trusted = self.trusted.read().unwrap_or_else(PoisonError::into_inner).clone();
+        trusted.iter().try_for_each(|trusted| out_of_reach(trusted, &reaches))?;
+        apart(&reaches)?;
+        let mut led = BTreeMap::new();
+        for reach in reaches {
+            led.entry(reach.target.name.clone()).or_insert((reach.named, reach.path.real));
+        }
+        *self.led.write().unwrap_or_else(PoisonError::into_inner) = led;
+        Ok(())
+    }
+
+    fn reaches(&self) -> Vec<Reach> {
+        let paths = |(target, toolset): &(Arc<Configured>, Arc<dyn Toolset>)| {
+            let paths = toolset.reach(&target.settings).into_iter();
+            let reach = |named: PathBuf| Reach { target: Arc::clone(target), path: Walked::of(&named), named };
+            paths.map(reach).collect::<Vec<_>>()
+        };
+        self.targets.iter().flat_map(paths).collect()
+    }
+}
+
+/// No target reaches it, and no target lies in it.
+fn out_of_reach(trusted: &Trusted, reaches: &[Reach]) -> Result<(), Overlap> {
+    if reaches.is_empty() {
+        return Ok(());
+    }
+    let (paths, has_more_in_it) = match &trusted.place {
+        Place::Path(path) => (vec![path.clone()], true),
+        Place::Program(words) => {
+            let Some((name, arguments)) = words.split_first() else { return Ok(()) };
+            // What can be found in a target's reach alone is named in the refusal.
+            let program = locate(name, &safe_search_path(reaches)).or_else(|| locate(name, &search_path()));
+            (program.into_iter().chain(files_of(arguments)).collect(), false)
+        }
+    };
+    for own in paths.iter().map(|path| Walked::of(path)) {
+        for Reach { target, path, .. } in reaches {
+            let inside = (has_more_in_it && path.is_in(&own).is_some()).then_some(own.real.as_path());
+            if let Some(at) = own.is_in(path).or(inside) {
+                return Err(Overlap::Own {
+                    target: target.name.clone(),
+                    reach: path.real.clone(),
+                    what: trusted.what,
+                    key: trusted.key.clone(),
+                    own: at.to_path_buf(),
                 });
             }
         }
@@ -87,96 +200,38 @@ pub fn check(config: &Config, toolsets: &[Arc<dyn Toolset>]) -> Result<(), Overl
     Ok(())
 }
 
-/// What of the gateway's own lies in the file system.
-fn own(config: &Config) -> Vec<(&'static str, PathBuf)> {
-    let mut own = vec![("state directory", config.state.clone()), ("configuration", config.path.clone())];
-    own.extend(config.policy_directories.iter().map(|path| ("policies", path.clone())));
-    own.extend(config.checkpoint.iter().map(|path| ("checkpoint file", path.clone())));
-    let secrets = config.targets.values().filter_map(|target| target.secret.as_ref()).chain(&config.redact);
-    own.extend(secrets.filter_map(|secret| match secret {
-        SecretSource::File(path) => Some(("secret", path.clone())),
-        SecretSource::Env(_) | SecretSource::Command(_) => None,
-    }));
-    own.into_iter().map(|(what, path)| (what, real(&path))).collect()
-}
-
-fn within(path: &Path, folder: &Path) -> bool {
-    path.starts_with(folder)
-}
-
-/// The path without links, as far as it exists.
-fn real(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let mut missing = Vec::new();
-    let mut existing = path.as_path();
-    let mut ups = 0_usize;
-    loop {
-        if let Ok(mut real) = existing.canonicalize() {
-            (0..ups).for_each(|_| {
-                real.pop();
-            });
-            return missing.iter().rev().fold(real, |path, name| path.join(name));
-        }
-        // What is missing cannot be a link, so `..` after it can be taken at its word.
-        let name = existing.components().next_back();
-        existing = existing.parent().unwrap_or(Path::new("/"));
-        match name {
-            Some(Component::Normal(name)) if ups == 0 => missing.push(name.to_owned()),
-            Some(Component::Normal(_)) => ups -= 1,
-            Some(Component::ParentDir) => ups += 1,
-            _ => return path,
+/// Targets of different environments do not reach the same.
+fn apart(reaches: &[Reach]) -> Result<(), Overlap> {
+    for (index, one) in reaches.iter().enumerate() {
+        for other in &reaches[index + 1..] {
+            let (here, there) = (&one.target.environment, &other.target.environment);
+            if here == there {
+                continue;
+            }
+            if let Some(path) = one.path.is_in(&other.path).or_else(|| other.path.is_in(&one.path)) {
+                return Err(Overlap::Targets {
+                    one: one.target.name.clone(),
+                    one_environment: here.name.clone(),
+                    other: other.target.name.clone(),
+                    other_environment: there.name.clone(),
+                    path: path.to_path_buf(),
+                });
+            }
         }
     }
+    Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Where a program is: a name is looked for in these folders, a path is taken from the current one.
+fn locate(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+    if name.contains('/') { Some(Path::new(name).to_path_buf()) } else { find_program(name, folders) }
+}
 
-    fn checked(folder: &Path, targets: &str) -> Result<(), Overlap> {
-        let toolsets = mollyguard_tools::toolsets();
-        let text = format!(
-            "[gateway]\nstate = \"state\"\nuser = \"anna\"\n[audit]\ncheckpoint = \"heads/heads.txt\"\n\
-             [environments.production]\ntier = \"production\"\n[environments.staging]\ntier = \"staging\"\n{targets}"
-        );
-        let config = Config::parse(&text, &folder.join("etc/mollyguard.toml"), &toolsets).unwrap();
-        check(&config, &toolsets)
-    }
-
-    fn files(name: &str, environment: &str, root: &str) -> String {
-        format!("[targets.{name}]\nkind = \"files\"\nenvironment = \"{environment}\"\nroot = \"{root}\"\n")
-    }
-
-    #[test]
-    fn the_gateways_own_files_are_out_of_reach() {
-        let folder = tempfile::tempdir().unwrap();
-        for root in [".", "..", "state", "state/streams", "heads", "/"] {
-            let found = checked(folder.path(), &files("a", "staging", root));
-            assert!(matches!(found, Err(Overlap::Own { .. })), "{root}: {found:?}");
-        }
-        assert_eq!(checked(folder.path(), &files("a", "staging", "uploads")), Ok(()));
-    }
-
-    #[test]
-    fn a_link_does_not_hide_what_lies_behind_it() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(folder.path().join("etc/state")).unwrap();
-        std::os::unix::fs::symlink(folder.path().join("etc/state"), folder.path().join("etc/innocent")).unwrap();
-        let found = checked(folder.path(), &files("a", "staging", "innocent"));
-        assert!(matches!(found, Err(Overlap::Own { what: "state directory", .. })), "{found:?}");
-    }
-
-    #[test]
-    fn environments_are_out_of_each_others_reach() {
-        let folder = tempfile::tempdir().unwrap();
-        let nested = files("a", "staging", "data") + &files("b", "production", "data/live");
-        assert!(matches!(checked(folder.path(), &nested), Err(Overlap::Targets { .. })));
-        let same = files("a", "staging", "data") + &files("b", "staging", "data/live");
-        assert_eq!(checked(folder.path(), &same), Ok(()));
-        let database = "[targets.b]\nkind = \"sqlite\"\nenvironment = \"production\"\npath = \"data/live.db\"\n";
-        assert!(matches!(
-            checked(folder.path(), &(files("a", "staging", "data") + database)),
-            Err(Overlap::Targets { .. })
-        ));
-    }
+/// Where programs are looked for, without what a target reaches.
+fn safe_search_path(reaches: &[Reach]) -> Vec<PathBuf> {
+    let is_safe = |folder: &PathBuf| {
+        let folder = Walked::of(folder);
+        reaches.iter().all(|reach| folder.is_in(&reach.path).is_none())
+    };
+    search_path().into_iter().filter(is_safe).collect()
 }

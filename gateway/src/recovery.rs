@@ -80,15 +80,19 @@ async fn settle_call(gateway: &Gateway, call: StoredCall) -> Result<Vec<Uuid>, S
     }
     failpoint::reach("settling");
     let tool = gateway.registry.native(&call.tool);
+    let stranger = another(gateway, &call).await;
     let probe = match tool {
-        Some(tool) => probe(gateway, tool, &call.target, call.args, call.preflight).await,
-        None => Some(Probe::Unknown),
+        Some(tool) if stranger.is_none() => probe(gateway, tool, &call.target, call.args, call.preflight).await,
+        _ => Some(Probe::Unknown),
     };
     let Some(probe) = probe else {
         tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{MAY_STILL}");
         return Ok(Vec::new());
     };
-    let note = noted("the gateway stopped while it ran", probe);
+    let mut note = noted("the gateway stopped while it ran", probe);
+    if let Some(why) = stranger {
+        note = gateway.broker.redactor().text(&format!("{note}: {why}")).into_owned();
+    }
     let ending = Ending { end: End::Uncertain, undo: None, note: Some(note.clone()), probe: Some(probe) };
     match gateway.store.settle(call.id, ending).await {
         Ok(true) => {
@@ -101,6 +105,24 @@ async fn settle_call(gateway: &Gateway, call: StoredCall) -> Result<Vec<Uuid>, S
             tracing::error!(call = %call.id, %error, "an unfinished call could not be settled");
             Err(error)
         }
+    }
+}
+
+/// What a target says it is; `None` where it does not say so in time.
+pub(crate) async fn identity(gateway: &Gateway, target: &str) -> Option<String> {
+    let lease = gateway.broker.lend_trial(target).ok()?;
+    let toolset = gateway.toolsets.iter().find(|toolset| toolset.name() == lease.target().kind)?;
+    tokio::time::timeout(lease.limits().deadline, toolset.identity(&lease)).await.ok()?.ok()
+}
+
+/// Why the target of that name is not known to be the one the call acted on: what is found there would say nothing of it.
+async fn another(gateway: &Gateway, call: &StoredCall) -> Option<String> {
+    let target = &call.target;
+    let Some(then) = &call.identity else { return Some(format!("it is not on record what `{target}` was then")) };
+    match identity(gateway, target).await {
+        Some(now) if now == *then => None,
+        Some(now) => Some(format!("it acted on `{then}`, and `{target}` is `{now}` here")),
+        None => Some(format!("it acted on `{then}`, and `{target}` does not say what it is")),
     }
 }
 

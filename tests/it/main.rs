@@ -17,6 +17,7 @@ mod notify;
 mod page;
 mod policies;
 mod postgres;
+mod reach;
 mod record;
 mod sdk;
 mod secrets;

@@ -186,6 +186,13 @@ fn open_without_secrets(asked: Option<&Path>) -> Result<Arc<Gateway>, Failure> {
 fn open_for(config: Config, apart: bool) -> Result<Arc<Gateway>, Failure> {
     let gateway = Gateway::open_for(config, mollyguard_tools::toolsets(), apart).map_err(Failure::usage)?;
     logging::start(gateway.broker.redactor().clone());
+    if let Some(earlier) = gateway.config.own_state.as_ref().and_then(|own| own.earlier.as_ref()) {
+        let (earlier, state) = (earlier.display(), gateway.config.state.display());
+        tracing::warn!(
+            "the state is in `{state}` from now on; what earlier versions wrote is in `{earlier}`, which belongs to another \
+             configuration by now: set `gateway.state` to go on with it"
+        );
+    }
     Ok(Arc::new(gateway))
 }
 

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Done, Failure, load, open_for};
-use crate::config::Config;
+use crate::config::{Config, Trusted};
 use crate::desk::{Desk, serve_desk};
 use crate::doctor::is_apart;
 use crate::gateway::Gateway;
@@ -55,7 +55,13 @@ impl Serve {
         let page = match self.own_page(&gateway.config) {
             Some(port) => {
                 let begun = self.begun(&gateway, port).await?;
-                Some(tokio::spawn(keep_serving(Arc::clone(&gateway), port, begun, leave.clone())))
+                Some(tokio::spawn(keep_serving(
+                    Arc::clone(&gateway),
+                    port,
+                    begun,
+                    self.socket.is_none(),
+                    leave.clone(),
+                )))
             }
             None => None,
         };
@@ -159,6 +165,9 @@ async fn socket(gateway: &Arc<Gateway>, path: &Path, operators: Option<PathBuf>,
             operators.display()
         )));
     }
+    let trusted = [("--socket", &path), ("--operators", &operators)];
+    let trusted = trusted.map(|(key, path)| Trusted::path("socket", key, path)).to_vec();
+    gateway.reaches.trust(trusted).map_err(Failure::usage)?;
     let agents = Local::bind(&path, Share::Group).map_err(Failure::usage)?;
     // Made first and looked at then: the folders may be this process's own, with one group for both.
     let desk = Local::bind(&operators, Share::Nobody).map_err(Failure::usage)?;

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use clap::Subcommand;
-use mollyguard_tools::contract::{TargetReport, Toolset};
+use mollyguard_tools::contract::{Exposed, Search, TargetReport, Toolset};
 use serde::Serialize;
 
 use super::paint::Paint;
 use super::{Done, Failure, open, print, print_json};
+use crate::exposed::Findings;
 use crate::gateway::Gateway;
 
 /// What to do with the targets.
@@ -48,6 +49,7 @@ impl Targets {
             }));
         }
         same_thing_twice(&gateway, &mut lines);
+        search(&gateway, &mut lines).await;
         let sound = lines.iter().all(|line| line.ok);
         if json {
             print_json(&lines)?;
@@ -123,6 +125,48 @@ async fn check_changes(
     let more = changes.warnings.into_iter().filter(|warning| !report.warnings.contains(warning));
     report.warnings.extend(more.collect::<Vec<_>>());
     None
+}
+
+/// Looks for held secrets in what calls could read of the targets that answered. What a query makes of one cannot be
+/// recognized in a reply, so none should be there.
+async fn search(gateway: &Gateway, lines: &mut [Line]) {
+    let mut findings = Findings::load(&gateway.config.state);
+    for line in lines {
+        let (Some(report), Ok(lease)) = (&mut line.report, gateway.broker.lend_read(&line.target)) else { continue };
+        let toolset = gateway.toolsets.iter().find(|toolset| toolset.name() == line.kind);
+        let (Some(toolset), Some(held)) = (toolset, lease.held()) else {
+            findings.note(&line.target, Search::default());
+            continue;
+        };
+        match toolset.search(&lease, held).await {
+            Ok(mut found) => {
+                // A command's words, or a table's name, may hold one as well.
+                for exposed in &mut found.found {
+                    gateway.broker.redactor().string(&mut exposed.secret);
+                    gateway.broker.redactor().string(&mut exposed.place);
+                }
+                report.warnings.extend(found.found.iter().map(exposed));
+                if found.partial {
+                    report.warnings.push("not all of it was searched for secrets the gateway holds".to_owned());
+                }
+                findings.note(&line.target, found);
+            }
+            Err(error) => {
+                let error = gateway.broker.redactor().text(&error.to_string()).into_owned();
+                report.warnings.push(format!("it cannot be searched for secrets the gateway holds: {error}"));
+            }
+        }
+    }
+    if let Err(error) = findings.save(&gateway.config.state) {
+        tracing::warn!(%error, "what was found cannot be kept for `doctor`");
+    }
+}
+
+fn exposed(found: &Exposed) -> String {
+    format!(
+        "{} holds the secret `{}`, which the gateway is to keep: take it out there, and replace the secret",
+        found.place, found.secret
+    )
 }
 
 /// One thing under two names in two environments: a call on the one would change the other.

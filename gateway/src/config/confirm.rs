@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file::Reading;
 use super::{ConfigError, Confirm, Page};
-use crate::page::PageAt;
+use crate::page::{PageAt, USUAL_PORT};
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -31,7 +31,7 @@ impl Default for ConfirmTable {
             open_questions: 8,
             flood: 30,
             page: true,
-            page_port: 7_420,
+            page_port: USUAL_PORT,
             page_url: None,
         }
     }

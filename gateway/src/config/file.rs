@@ -9,9 +9,10 @@ use mollyguard_tools::contract::{Configured, Digest, Environment, Limits, Tier, 
 use serde::{Deserialize, Serialize};
 
 use super::confirm::ConfirmTable;
-use super::find::resolve;
+use super::find::{OwnState, own_state, resolve};
 use super::notify::NotifyTable;
-use super::{Config, ConfigError, Http, Socket, Target, Token, user_state_dir};
+use super::trusted::{List, Trusted};
+use super::{Config, ConfigError, Http, Socket, Target, Token};
 use crate::credentials::SecretSource;
 
 /// The file.
@@ -168,8 +169,7 @@ pub struct Defaults {
 /// The defaults as TOML. Keys without a default of their own stand as comments.
 #[must_use]
 pub fn defaults_toml() -> String {
-    const STATE: &str =
-        "[gateway]\n# state = \"~/.local/state/mollyguard\", or below $XDG_STATE_HOME\n# user = $USER\n";
+    const STATE: &str = "[gateway]\n# state = a folder of this file's own in \"~/.local/state/mollyguard\", or below $XDG_STATE_HOME\n# user = $USER\n";
     const CHECKPOINT: &str = "[audit]\n# checkpoint = \"FILE\" for signed heads; none unless set\n";
     const PAGE: &str = "\n\n[notify]\n";
     const NOTIFY: &str = "
@@ -203,10 +203,14 @@ pub fn defaults_toml() -> String {
     format!("{defaults}{NAMED}")
 }
 
+/// The keys of every target, whatever its kind.
+pub(crate) const TARGET_KEYS: [&str; 5] = ["kind", "environment", "secret", "read_secret", "identity"];
+
 /// One file being read: for errors that name it.
 pub(super) struct Reading<'a> {
     path: &'a Path,
     base: PathBuf,
+    trusted: List,
 }
 
 impl Reading<'_> {
@@ -214,8 +218,23 @@ impl Reading<'_> {
         ConfigError::Value { path: self.path.to_path_buf(), key: key.into(), reason: reason.into() }
     }
 
+    /// A reference to a secret. What fetching it opens or runs is trusted.
     pub(super) fn secret(&self, key: &str, text: &str) -> Result<SecretSource, ConfigError> {
-        SecretSource::parse(text, &self.base).map_err(|reason| self.wrong(key, reason))
+        let source = SecretSource::parse(text, &self.base).map_err(|reason| self.wrong(key, reason))?;
+        self.trusted.add(Trusted::secret(key, &source));
+        Ok(source)
+    }
+
+    /// A trusted file or folder.
+    fn path(&self, what: &'static str, key: &str, path: &str) -> PathBuf {
+        let path = resolve(path, &self.base);
+        self.trusted.add([Trusted::path(what, key, &path)]);
+        path
+    }
+
+    /// A trusted program.
+    pub(super) fn program(&self, key: &str, words: &[String]) {
+        self.trusted.add([Trusted::program(key, words)]);
     }
 }
 
@@ -241,7 +260,7 @@ impl Config {
         })?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         let base = absolute.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
-        let reading = Reading { path, base };
+        let reading = Reading { path, base, trusted: List::default() };
         let environments: BTreeMap<_, _> = file
             .environments
             .iter()
@@ -254,26 +273,32 @@ impl Config {
         }
         let redact = file.redact.secrets.iter().map(|text| reading.secret("redact.secrets", text));
         let limits = limits(&reading, &file.limits)?;
+        let (state, own_state) = state(&reading, file.gateway.state.as_deref())?;
+        let (directories, checkpoint) = (file.policies.directories.iter(), file.audit.checkpoint.as_deref());
         Ok(Self {
             path: path.to_path_buf(),
             digest: Digest::of_bytes(text.as_bytes()),
-            state: state(&reading, file.gateway.state.as_deref())?,
+            state,
+            own_state,
             user: user(&reading, file.gateway.user)?,
             roles: file.gateway.roles,
             default_policies: file.policies.defaults,
-            policy_directories: file.policies.directories.iter().map(|dir| resolve(dir, &reading.base)).collect(),
+            policy_directories: directories
+                .map(|folder| reading.path("policies", "policies.directories", folder))
+                .collect(),
             limits,
             concurrent_calls: file.limits.concurrent_calls,
             waiting_calls: file.limits.waiting_calls,
             confirm: file.confirm.read(&reading)?,
             page: file.confirm.page(&reading)?,
             notify: file.notify.read(&reading)?,
-            checkpoint: file.audit.checkpoint.map(|path| resolve(&path, &reading.base)),
+            checkpoint: checkpoint.map(|path| reading.path("checkpoint file", "audit.checkpoint", path)),
             redact: redact.collect::<Result<_, _>>()?,
             http: http(&reading, file.http)?,
             socket: socket(&reading, file.socket)?,
             environments,
             targets,
+            trusted: reading.trusted.whole(path),
         })
     }
 }
@@ -299,12 +324,19 @@ fn without_value(reason: &str) -> String {
     reason.to_owned()
 }
 
-fn state(reading: &Reading<'_>, configured: Option<&str>) -> Result<PathBuf, ConfigError> {
-    match configured {
-        Some(path) => Ok(resolve(path, &reading.base)),
-        None => user_state_dir()
-            .ok_or_else(|| reading.wrong("gateway.state", "there is no home directory, so it must be set")),
+/// Where the state is, and whose that is where the file does not say where.
+fn state(reading: &Reading<'_>, configured: Option<&str>) -> Result<(PathBuf, Option<OwnState>), ConfigError> {
+    const KEY: &str = "gateway.state";
+    const STATE: &str = "state directory";
+    if let Some(path) = configured {
+        return Ok((reading.path(STATE, KEY, path), None));
     }
+    let own = own_state(reading.path);
+    let own = own.ok_or_else(|| reading.wrong(KEY, "there is no home directory, so it must be set"))?;
+    reading
+        .trusted
+        .add([Trusted::path(STATE, KEY, &own.path), Trusted::path("state directory of others", KEY, &own.all)]);
+    Ok((own.path.clone(), Some(own)))
 }
 
 fn user(reading: &Reading<'_>, configured: Option<String>) -> Result<String, ConfigError> {
@@ -380,13 +412,14 @@ fn target(
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return Err(reading.wrong(format!("targets.{name}"), "a target's name is letters, digits, `-` and `_`"));
     }
-    let mut text = |key: &str| match table.remove(key) {
+    let mut text = |key: &'static str| match table.remove(key) {
         None => Ok(None),
         Some(toml::Value::String(text)) => Ok(Some(text)),
         Some(other) => Err(reading.wrong(at(key), format!("must be a string, not {}", other.type_str()))),
     };
-    let (kind, environment) = (text("kind")?, text("environment")?);
-    let (secret, read_secret, identity) = (text("secret")?, text("read_secret")?, text("identity")?);
+    let [kind, environment, secret, read_secret, identity] = TARGET_KEYS.map(&mut text);
+    let (kind, environment) = (kind?, environment?);
+    let (secret, read_secret, identity) = (secret?, read_secret?, identity?);
     let known = || toolsets.iter().map(|set| format!("`{}`", set.name())).collect::<Vec<_>>().join(", ");
     let kind = kind.ok_or_else(|| reading.wrong(at("kind"), format!("is missing; the kinds are {}", known())))?;
     let toolset = toolsets

@@ -4,6 +4,7 @@ mod confirm;
 mod file;
 mod find;
 mod notify;
+mod trusted;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,10 +15,13 @@ use mollyguard_tools::contract::{Configured, Digest, Environment, Limits};
 use crate::credentials::SecretSource;
 use crate::page::PageAt;
 
+#[cfg(test)]
+pub(crate) use file::TARGET_KEYS;
 pub use file::{Defaults, defaults_toml};
 pub(crate) use find::resolve;
-pub use find::{find, user_state_dir};
+pub use find::{OwnState, find};
 pub use notify::{Notify, Url, Webhook};
+pub use trusted::{Place, Trusted};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -138,6 +142,8 @@ pub struct Config {
     pub digest: Digest,
     /// Where calls, questions, undo entries and the audit chain are kept.
     pub state: PathBuf,
+    /// The same with whose it is, where the file does not say where.
+    pub own_state: Option<OwnState>,
     /// The principal on stdio, and on HTTP without tokens.
     pub user: String,
     /// That user's roles.
@@ -170,4 +176,6 @@ pub struct Config {
     pub environments: BTreeMap<String, Environment>,
     /// The targets by name.
     pub targets: BTreeMap<String, Target>,
+    /// Everything of this that the gateway opens or runs: no target may reach it.
+    pub trusted: Vec<Trusted>,
 }

@@ -1,19 +1,21 @@
 //! The broker: it holds the secrets, lends access to one target for one call, and takes every held secret out of whatever
 //! leaves the gateway. It decides nothing: lending write access takes policy's permit.
 
+mod fragments;
 mod redact;
 mod source;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mollyguard_tools::contract::{Access, Configured, Declaration, Lease, Limits, Secret};
+use mollyguard_tools::contract::{Access, Configured, Declaration, HeldSecrets, Lease, Limits, Secret, Toolset};
 use uuid::Uuid;
 
-use crate::config::{Config, Url, Webhook};
+use crate::config::{Config, Trusted, Url, Webhook};
+use crate::overlap::{Overlap, Reaches};
 use crate::policy::Permit;
 
-pub use redact::Redactor;
+pub use redact::{Named, Redactor};
 pub use source::{SecretError, SecretSource};
 
 /// Why a credential cannot be lent.
@@ -30,6 +32,9 @@ pub enum LendError {
     /// The permit is for another call.
     #[error("the permit is for call `{0}` of `{1}`, and not for this one")]
     WrongPermit(Uuid, String),
+    /// What the target reaches is not what it reached when the gateway started.
+    #[error(transparent)]
+    Overlap(#[from] Overlap),
 }
 
 struct Held {
@@ -48,12 +53,13 @@ pub(crate) struct HeldWebhook {
 }
 
 impl HeldWebhook {
-    fn fetch(webhook: &Webhook) -> Result<Self, SecretError> {
+    fn fetch(webhook: &Webhook, reaches: &Reaches) -> Result<Self, SecretError> {
+        let key = "notify.webhooks";
         let url = match &webhook.url {
             Url::Plain(address) => Secret::new(address.reveal()),
-            Url::Secret(source) => source.fetch()?,
+            Url::Secret(source) => source.fetch(key, reaches)?,
         };
-        let secret = webhook.secret.as_ref().map(SecretSource::fetch).transpose()?;
+        let secret = webhook.secret.as_ref().map(|source| source.fetch(key, reaches)).transpose()?;
         Ok(Self { url: Arc::new(url), secret: secret.map(Arc::new) })
     }
 }
@@ -64,36 +70,47 @@ pub struct Broker {
     webhooks: Vec<HeldWebhook>,
     limits: Limits,
     redactor: Redactor,
+    /// The redactor again, for tools; none where nothing is held.
+    held: Option<Arc<dyn HeldSecrets>>,
+    reaches: Arc<Reaches>,
 }
 
 impl Broker {
-    /// Fetches every secret the configuration refers to.
+    /// Fetches every secret the configuration refers to, and adds the files a secret names to what no target may reach.
     ///
     /// # Errors
     /// The reference that cannot be resolved; never the secret.
-    pub fn open(config: &Config) -> Result<Self, SecretError> {
+    pub fn open(config: &Config, toolsets: &[Arc<dyn Toolset>], reaches: &Arc<Reaches>) -> Result<Self, SecretError> {
         let mut secrets = Vec::new();
         let mut targets = BTreeMap::new();
         for (name, target) in &config.targets {
-            let fetch = |source: &Option<SecretSource>| {
-                source.as_ref().map(SecretSource::fetch).transpose().map(|secret| secret.map(Arc::new))
+            let mut fetch = |key: &str, source: &Option<SecretSource>| {
+                let Some(source) = source else { return Ok(None) };
+                let key = format!("targets.{name}.{key}");
+                let secret = Arc::new(source.fetch(&key, reaches)?);
+                reaches.trust(named_by(&key, &secret, &target.configured, toolsets, config.limits))?;
+                secrets.extend(parts(&source.to_string(), &secret));
+                Ok::<_, SecretError>(Some(secret))
             };
-            let (secret, read_secret) = (fetch(&target.secret)?, fetch(&target.read_secret)?);
-            for held in secret.iter().chain(&read_secret) {
-                secrets.extend(passwords(held.reveal()).map(|password| Arc::new(Secret::new(password))));
-                secrets.push(Arc::clone(held));
-            }
+            let (secret, read_secret) = (fetch("secret", &target.secret)?, fetch("read_secret", &target.read_secret)?);
             let (configured, identity) = (Arc::clone(&target.configured), target.identity.clone());
             let held = Held { configured, secret, read_secret, identity };
             targets.insert(name.clone(), held);
         }
-        let webhooks: Vec<_> = config.notify.webhooks.iter().map(HeldWebhook::fetch).collect::<Result<_, _>>()?;
-        secrets.extend(webhooks.iter().flat_map(|held| [&held.url].into_iter().chain(&held.secret)).cloned());
+        let mut webhooks = Vec::with_capacity(config.notify.webhooks.len());
+        for webhook in &config.notify.webhooks {
+            let held = HeldWebhook::fetch(webhook, reaches)?;
+            secrets.extend(parts(&webhook.url.to_string(), &held.url));
+            let signing = webhook.secret.as_ref().zip(held.secret.as_ref());
+            secrets.extend(signing.into_iter().flat_map(|(source, secret)| parts(&source.to_string(), secret)));
+            webhooks.push(held);
+        }
         for source in &config.redact {
-            secrets.push(Arc::new(source.fetch()?));
+            secrets.extend(parts(&source.to_string(), &Arc::new(source.fetch("redact.secrets", reaches)?)));
         }
         let redactor = Redactor::new(&secrets)?;
-        Ok(Self { targets, webhooks, limits: config.limits, redactor })
+        let held = (!redactor.is_idle()).then(|| Arc::new(redactor.clone()) as Arc<dyn HeldSecrets>);
+        Ok(Self { targets, webhooks, limits: config.limits, redactor, held, reaches: Arc::clone(reaches) })
     }
 
     fn held(&self, name: &str) -> Result<&Held, LendError> {
@@ -105,11 +122,16 @@ impl Broker {
 
     fn lend(&self, name: &str, access: Access) -> Result<Lease, LendError> {
         let held = self.held(name)?;
+        self.reaches.still(&held.configured)?;
         let secret = match (access, &held.read_secret) {
             (Access::Read, Some(secret)) => Some(secret),
             _ => held.secret.as_ref(),
         };
-        Ok(Lease::new(access, Arc::clone(&held.configured), secret.cloned(), self.limits))
+        let lease = Lease::new(access, Arc::clone(&held.configured), secret.cloned(), self.limits);
+        Ok(match &self.held {
+            Some(secrets) => lease.holding(Arc::clone(secrets)),
+            None => lease,
+        })
     }
 
     /// Lends access for reading.
@@ -184,6 +206,33 @@ impl Broker {
         &self.redactor
     }
 }
+
+/// The files that a target's secret names.
+fn named_by(
+    key: &str,
+    secret: &Arc<Secret>,
+    target: &Arc<Configured>,
+    toolsets: &[Arc<dyn Toolset>],
+    limits: Limits,
+) -> Vec<Trusted> {
+    let Some(toolset) = toolsets.iter().find(|toolset| toolset.name() == target.kind) else { return Vec::new() };
+    let lease = Lease::new(Access::Read, Arc::clone(target), Some(Arc::clone(secret)), limits);
+    toolset.trusts(&lease).into_iter().map(|(what, path)| Trusted::path(what, key, path)).collect()
+}
+
+/// A secret with what is secret in it by itself: the password of a URL, the tokens in its path, a signing secret's key.
+fn parts(reference: &str, secret: &Arc<Secret>) -> Vec<Named> {
+    let text = secret.reveal();
+    let tokens = text.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
+    let tokens = tokens.split(['/', '?', '#', '&', '=']).skip(1).filter(|token| token.len() >= TOKEN);
+    let key = text.strip_prefix("whsec_").into_iter().filter(|key| key.len() >= redact::SHORTEST);
+    let more = tokens.chain(key).map(str::to_owned).chain(passwords(text)).map(|part| Arc::new(Secret::new(part)));
+    let named = |secret| Named { reference: reference.to_owned(), secret };
+    std::iter::once(Arc::clone(secret)).chain(more).map(named).collect()
+}
+
+/// A part of a URL's path that is as long as this is more likely a token than a word.
+const TOKEN: usize = 20;
 
 /// The password inside a connection URL, as it is written there and as it is meant: a server may repeat it without the rest.
 fn passwords(secret: &str) -> impl Iterator<Item = String> {

@@ -2,46 +2,73 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use mollyguard_tools::contract::{BlastRadius, Secret};
+use mollyguard_tools::contract::{BlastRadius, HeldSecrets, MARK, Secret};
 use serde_json::Value;
 
 use super::SecretError;
+use super::fragments::Fragments;
 
 /// Secrets shorter than this are refused: redacting them would mangle ordinary text.
 pub(super) const SHORTEST: usize = 6;
 
-/// What stands where a secret was.
-const MARK: &str = "[redacted]";
+/// A secret to be taken out, and what it is called.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// Its reference, such as `env:NAME`.
+    pub reference: String,
+    /// The secret.
+    pub secret: Arc<Secret>,
+}
 
 /// Takes held secrets out of text.
 #[derive(Clone, Debug, Default)]
 pub struct Redactor {
     search: Option<AhoCorasick>,
+    /// The reference each form belongs to.
+    references: Arc<[String]>,
+    fragments: Fragments,
+    longest: usize,
+    /// Some form can be written as a number.
+    has_digits: bool,
 }
 
 impl Redactor {
     /// A redactor for these secrets: as they are, JSON-escaped, URL-encoded, in hexadecimal, and in base64 at all three
-    /// alignments.
+    /// alignments; whatever the case of their letters.
     ///
     /// # Errors
     /// There are too many to search for.
-    pub fn new(secrets: &[Arc<Secret>]) -> Result<Self, SecretError> {
-        let mut forms: Vec<String> = secrets.iter().flat_map(|secret| forms(secret.reveal())).collect();
+    pub fn new(secrets: &[Named]) -> Result<Self, SecretError> {
+        let of_one = |named: &Named| {
+            let forms = forms(named.secret.reveal()).into_iter();
+            forms.map(|form| (form, named.reference.clone())).collect::<Vec<_>>()
+        };
+        let mut forms: Vec<(String, String)> = secrets.iter().flat_map(of_one).collect();
         forms.sort_unstable();
-        forms.dedup();
+        forms.dedup_by(|one, other| one.0 == other.0);
         if forms.is_empty() {
             return Ok(Self::default());
         }
+        let (forms, references): (Vec<String>, Vec<String>) = forms.into_iter().unzip();
+        let failed = |error: aho_corasick::BuildError| SecretError::Redactor(error.to_string());
         let search = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
+            .ascii_case_insensitive(true)
             .build(&forms)
-            .map_err(|error| SecretError::Redactor(error.to_string()))?;
-        Ok(Self { search: Some(search) })
+            .map_err(failed)?;
+        Ok(Self {
+            search: Some(search),
+            references: references.into(),
+            fragments: Fragments::new(secrets).map_err(failed)?,
+            longest: forms.iter().map(String::len).max().unwrap_or_default(),
+            has_digits: forms.iter().any(|form| form.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b))),
+        })
     }
 
     /// Whether anything is looked for at all.
@@ -55,14 +82,14 @@ impl Redactor {
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(search) = &self.search else { return Cow::Borrowed(text) };
         if !search.is_match(text) {
-            return Cow::Borrowed(text);
+            return self.fragments.taken_out(text);
         }
         let mut clean = String::with_capacity(text.len());
         search.replace_all_with(text, &mut clean, |_, _, clean| {
             clean.push_str(MARK);
             true
         });
-        Cow::Owned(clean)
+        Cow::Owned(self.fragments.taken_out(&clean).into_owned())
     }
 
     /// Takes secrets out of a string in place.
@@ -95,6 +122,11 @@ impl Redactor {
                 }
                 fields.values_mut().for_each(|item| self.value(item));
             }
+            Value::Number(number) if self.has_digits => {
+                if let Cow::Owned(clean) = self.text(&number.to_string()) {
+                    *value = Value::String(clean);
+                }
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
@@ -108,6 +140,28 @@ impl Redactor {
         } else {
             Cow::Borrowed(bytes)
         }
+    }
+}
+
+impl HeldSecrets for Redactor {
+    fn longest(&self) -> usize {
+        self.longest
+    }
+
+    fn spans(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        self.search.iter().flat_map(|search| search.find_iter(bytes)).map(|found| found.range()).collect()
+    }
+
+    fn references(&self, bytes: &[u8]) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        for one in self.search.iter().flat_map(|search| search.find_iter(bytes)) {
+            if let Some(reference) = self.references.get(one.pattern().as_usize())
+                && !found.contains(reference)
+            {
+                found.push(reference.clone());
+            }
+        }
+        found
     }
 }
 
@@ -159,7 +213,8 @@ mod tests {
     use super::*;
 
     fn redactor(secret: &str) -> Redactor {
-        Redactor::new(&[Arc::new(Secret::new(secret.to_owned()))]).unwrap()
+        let secret = Arc::new(Secret::new(secret.to_owned()));
+        Redactor::new(&[Named { reference: "env:X".into(), secret }]).unwrap()
     }
 
     proptest! {
@@ -174,12 +229,62 @@ mod tests {
                 serde_json::to_string(&around).unwrap(),
                 STANDARD_NO_PAD.encode(&around),
                 URL_SAFE_NO_PAD.encode(&around),
+                around.to_ascii_uppercase(),
+                around.to_ascii_lowercase(),
+                hex::encode_upper(&around),
             ];
             for echo in echoes {
                 prop_assert!(redactor.text(&echo).contains(MARK), "{echo} kept {secret}");
                 prop_assert!(redactor.bytes(echo.as_bytes()).windows(MARK.len()).any(|w| w == MARK.as_bytes()));
             }
         }
+    }
+
+    proptest! {
+        #[test]
+        fn no_number_holds_a_secret(secret in "[1-9][0-9]{5,11}", before in "[1-9][0-9]{0,3}", after in "[0-9]{0,3}") {
+            let redactor = redactor(&secret);
+            let digits = format!("{before}{secret}{after}");
+            let whole: u64 = digits.parse().unwrap();
+            let real = format!("{secret}.5").parse::<f64>().unwrap();
+            for number in [json!(whole), json!([{ "n": whole }]), json!(secret.parse::<i64>().unwrap()), json!(real)] {
+                let mut value = number;
+                redactor.value(&mut value);
+                prop_assert!(!value.to_string().contains(&secret), "{value} kept {secret}");
+            }
+        }
+
+        /// What was cut before it came here holds no long piece of a secret at its ends.
+        #[test]
+        fn no_piece_of_a_secret_is_left_where_text_was_cut(
+            secret in "[a-zA-Z0-9]{10,40}", before in "[ -.]{0,9}", after in "[ -.]{0,9}", at in 8_usize..40,
+        ) {
+            let at = at.min(secret.len() - 1);
+            let redactor = redactor(&secret);
+            let (head, tail) = (&secret[..at], &secret[secret.len() - at..]);
+            for (cut, piece) in [
+                (format!("{before}{head}"), head),
+                (format!("{before}{head}…{after}"), head),
+                (format!("{tail}{after}"), tail),
+                (format!("{before}…{tail}{after}"), tail),
+            ] {
+                prop_assert!(!redactor.text(&cut).contains(piece), "{cut}: {}", redactor.text(&cut));
+            }
+        }
+    }
+
+    #[test]
+    fn ordinary_text_stays_as_it_is() {
+        let redactor = redactor("postgresql://anna:correct-horse@db.example/postgres");
+        for text in
+            ["postgres 15, as anna", "a database of postgres", "it listens on postgresql://", "see db.example/postgres"]
+        {
+            assert_eq!(redactor.text(text), text);
+        }
+        let mut value = json!({"n": 4_711, "x": 1.5, "y": null, "z": [true]});
+        let before = value.clone();
+        redactor.value(&mut value);
+        assert_eq!(value, before);
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::time::Duration;
 use mollyguard_tools::contract::Secret;
 
 use super::redact::SHORTEST;
+use crate::config::Trusted;
+use crate::overlap::{Overlap, Reaches};
 
 /// The longest secret in bytes: a certificate with its chain fits.
 const LONGEST: u64 = 64 << 10;
@@ -39,6 +41,9 @@ pub enum SecretError {
     /// It is too short to be redacted without mangling other text.
     #[error("secret `{0}`: is shorter than {SHORTEST} bytes")]
     TooShort(String),
+    /// A target reaches where it comes from.
+    #[error(transparent)]
+    Overlap(#[from] Overlap),
     /// The redactor cannot be built.
     #[error("secrets cannot be redacted: {0}")]
     Redactor(String),
@@ -72,17 +77,20 @@ impl SecretSource {
         }
     }
 
-    /// Fetches the secret.
+    /// Fetches the secret that this key names, where no target reaches the file or the program.
     ///
     /// # Errors
-    /// It is not there, is exposed, or is unusable.
-    pub fn fetch(&self) -> Result<Secret, SecretError> {
+    /// It is not there, is exposed or within reach, or is unusable.
+    pub fn fetch(&self, key: &str, reaches: &Reaches) -> Result<Secret, SecretError> {
+        if let Some(trusted) = Trusted::secret(key, self) {
+            reaches.recheck(&trusted)?;
+        }
         let text = match self {
             Self::Env(name) => {
                 std::env::var(name).map_err(|_| self.unavailable("the environment variable is not set, or not text"))?
             }
             Self::File(path) => self.read(path)?,
-            Self::Command(argv) => self.run(argv)?,
+            Self::Command(argv) => self.run(argv, key, reaches)?,
         };
         let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
         if text.len() < SHORTEST {
@@ -107,12 +115,14 @@ impl SecretSource {
     }
 
     /// Runs the program with an empty standard input and without what the gateway's own environment may hold.
-    fn run(&self, argv: &[String]) -> Result<String, SecretError> {
-        let [program, arguments @ ..] = argv else { return Err(self.unavailable("names no program")) };
-        let kept = ["PATH", "HOME", "USER", "LANG", "XDG_RUNTIME_DIR", "GNUPGHOME"];
-        let mut child = Command::new(program)
+    fn run(&self, argv: &[String], key: &str, reaches: &Reaches) -> Result<String, SecretError> {
+        let [_, arguments @ ..] = argv else { return Err(self.unavailable("names no program")) };
+        let program = reaches.program(key, argv)?.ok_or_else(|| self.unavailable("there is no such program"))?;
+        let kept = ["HOME", "USER", "LANG", "XDG_RUNTIME_DIR", "GNUPGHOME"];
+        let mut child = Command::new(program.path)
             .args(arguments)
             .env_clear()
+            .env("PATH", program.search)
             .envs(kept.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -166,14 +176,17 @@ mod tests {
         std::fs::write(&path, "correct horse\n").unwrap();
         let source = parse(&format!("file:{}", path.display()));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(source.fetch(), Err(SecretError::Exposed(_, 0o640))));
+        assert!(matches!(source.fetch("key", &Reaches::default()), Err(SecretError::Exposed(_, 0o640))));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(source.fetch().unwrap().reveal(), "correct horse");
+        assert_eq!(source.fetch("key", &Reaches::default()).unwrap().reveal(), "correct horse");
     }
 
     #[test]
     fn a_program_is_run_without_a_shell() {
-        assert_eq!(parse("command:echo battery $HOME;staple").fetch().unwrap().reveal(), "battery $HOME;staple");
-        assert!(parse("command:false").fetch().is_err());
+        assert_eq!(
+            parse("command:echo battery $HOME;staple").fetch("key", &Reaches::default()).unwrap().reveal(),
+            "battery $HOME;staple"
+        );
+        assert!(parse("command:false").fetch("key", &Reaches::default()).is_err());
     }
 }

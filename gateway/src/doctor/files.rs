@@ -6,16 +6,30 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
+use mollyguard_tools::contract::Exposed;
+use mollyguard_tools::text::moment;
+
 use super::{Finding, Ground};
 use crate::config::{Config, Url, Webhook};
 use crate::credentials::SecretSource;
+use crate::exposed::{Findings, Looked};
 use crate::platform::user_name;
 use crate::store::directory;
+
+/// The most secrets that are told.
+const TOLD: usize = 8;
 
 pub(super) fn check(ground: &Ground, apart: bool) -> Vec<Finding> {
     let mut findings = match &ground.config {
         Some(config) => {
-            vec![state(config), written(config), policies(config), secrets(config, apart), checkpoint(config, apart)]
+            vec![
+                state(config),
+                written(config),
+                policies(config),
+                secrets(config, apart),
+                exposed(config),
+                checkpoint(config, apart),
+            ]
         }
         None if apart => {
             vec![Finding::ok("files", "this user cannot read the gateway's configuration, as it should be")]
@@ -29,7 +43,14 @@ pub(super) fn check(ground: &Ground, apart: bool) -> Vec<Finding> {
 fn state(config: &Config) -> Finding {
     let path = config.state.display();
     if !config.state.exists() {
-        return Finding::ok("state", format!("`{path}` is made on first use, for its owner alone"));
+        let what = format!("`{path}` is made on first use, for its owner alone");
+        return Finding::ok(
+            "state",
+            match config.own_state.as_ref().and_then(|own| own.earlier.as_ref()) {
+                Some(earlier) => format!("{what}; what earlier versions wrote is in `{}`", earlier.display()),
+                None => what,
+            },
+        );
     }
     match directory::check(&config.state) {
         Ok(()) => Finding::ok("state", format!("only its owner can change `{path}`")),
@@ -99,6 +120,48 @@ fn secrets(config: &Config, apart: bool) -> Finding {
             format!("{n} configured, and what the agent runs as this user can get them the way the gateway does"),
             "run it as a user of its own: examples/separate-user",
         ),
+    }
+}
+
+/// What `targets check` last found of held secrets in what targets hold.
+fn exposed(config: &Config) -> Finding {
+    let id = "exposed-secrets";
+    if config.targets.is_empty() {
+        return Finding::ok(id, "there are no targets that could hold one");
+    }
+    let findings = Findings::load(&config.state);
+    let (mut told, mut partly, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
+    for name in config.targets.keys() {
+        match findings.of(name) {
+            None => unseen.push(format!("`{name}`")),
+            Some(Looked { at, search }) => {
+                let place = |exposed: &Exposed| {
+                    format!("`{}` in {} of target `{name}` ({})", exposed.secret, exposed.place, moment(*at))
+                };
+                told.extend(search.found.iter().map(place));
+                if search.partial {
+                    partly.push(format!("`{name}`"));
+                }
+            }
+        }
+    }
+    if !told.is_empty() {
+        let more = told.len().saturating_sub(TOLD);
+        told.truncate(TOLD);
+        told.extend((more > 0).then(|| format!("{more} more")));
+        let what = format!("calls could read secrets the gateway holds: {}", told.join(", "));
+        return Finding::weak(id, what, "take them out there, replace them, and run `mollyguard targets check`");
+    }
+    match (unseen.is_empty(), partly.is_empty()) {
+        (false, _) => {
+            let what =
+                format!("nobody looked for held secrets in {} yet: `mollyguard targets check` does", unseen.join(", "));
+            Finding::unknown(id, what)
+        }
+        (true, false) => {
+            Finding::unknown(id, format!("none was found, but not all of {} was looked at", partly.join(", ")))
+        }
+        (true, true) => Finding::ok(id, "`mollyguard targets check` found none in what the targets hold"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A command that is told of questions: no shell, nearly no environment, a bounded time.
 
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -9,30 +10,31 @@ use tokio::sync::Semaphore;
 use super::line::Followed;
 use super::notice::{Event, Notice};
 use super::template::{Place, Template};
+use crate::overlap::Reaches;
 
 /// How many run at a time.
 const AT_ONCE: usize = 2;
 /// How long one may run.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What a desktop's notifications need. Everything else stays here, secrets among it.
-const ENVIRONMENT: [&str; 6] =
-    ["PATH", "HOME", "DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"];
+const ENVIRONMENT: [&str; 5] = ["HOME", "DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"];
 
 /// The command.
 pub(super) struct Hook {
     template: Template,
+    reaches: Arc<Reaches>,
     patience: Duration,
     room: Semaphore,
 }
 
 impl Hook {
-    pub(super) const fn new(template: Template) -> Self {
-        Self { template, patience: PATIENCE, room: Semaphore::const_new(AT_ONCE) }
+    pub(super) const fn new(template: Template, reaches: Arc<Reaches>) -> Self {
+        Self { template, reaches, patience: PATIENCE, room: Semaphore::const_new(AT_ONCE) }
     }
 
     #[cfg(test)]
-    pub(super) const fn patient_for(template: Template, patience: Duration) -> Self {
-        Self { template, patience, room: Semaphore::const_new(AT_ONCE) }
+    pub(super) fn patient_for(template: Template, patience: Duration) -> Self {
+        Self { patience, ..Self::new(template, Arc::default()) }
     }
 
     /// Runs the command about a question that still waits.
@@ -54,9 +56,13 @@ impl Hook {
             Place::Page => notice.page.clone().unwrap_or_else(|| notice.command()),
             Place::Confirmation => notice.confirmation.to_string(),
         });
-        let mut child = Command::new(self.template.program())
+        // Looked at anew each time: links, and files that the arguments name, come and go.
+        let program = self.reaches.program("notify.command", self.template.written());
+        let program = program.map_err(|error| error.to_string())?.ok_or("there is no such program")?;
+        let mut child = Command::new(program.path)
             .args(arguments)
             .env_clear()
+            .env("PATH", program.search)
             .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
             .stdin(Stdio::null())
             .stdout(Stdio::null())

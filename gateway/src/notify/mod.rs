@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::confirm::Confirmation;
 use crate::credentials::{Broker, Redactor};
 use crate::gateway::Gateway;
+use crate::overlap::Reaches;
 use crate::store::{Changes, Store, StoreError};
 use command::Hook;
 use line::{Followed, Line};
@@ -76,7 +77,7 @@ pub(crate) struct Notices {
 
 impl Notices {
     /// Whom the configuration names.
-    pub(crate) fn open(config: &Config, broker: &Broker) -> Result<Self, NotifyError> {
+    pub(crate) fn open(config: &Config, broker: &Broker, reaches: &Arc<Reaches>) -> Result<Self, NotifyError> {
         let client = Arc::new(Client::default());
         let mut ears = Vec::new();
         for (webhook, held) in config.notify.webhooks.iter().zip(broker.webhooks()) {
@@ -91,7 +92,8 @@ impl Notices {
             let webhook = Webhook::new(name, address, key, webhook.tiers.clone(), Arc::clone(&client));
             ears.push(Arc::new(Ear::Webhook(webhook)));
         }
-        ears.extend(config.notify.command.clone().map(|command| Arc::new(Ear::Command(Hook::new(command)))));
+        let hook = |command| Arc::new(Ear::Command(Hook::new(command, Arc::clone(reaches))));
+        ears.extend(config.notify.command.clone().map(hook));
         Ok(Self { asked: broadcast::Sender::new(QUEUE), redactor: broker.redactor().clone(), ears })
     }
 

@@ -69,10 +69,6 @@ impl Template {
         Ok(Self { written: words.to_vec(), program: program.clone(), arguments })
     }
 
-    pub(super) fn program(&self) -> &str {
-        &self.program
-    }
-
     /// The words as they were written.
     #[must_use]
     pub fn written(&self) -> &[String] {

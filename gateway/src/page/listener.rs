@@ -22,6 +22,8 @@ use super::{Page, PageAt, router};
 use crate::gateway::Gateway;
 
 const LOCK: &str = "page.lock";
+/// The port unless the configuration names another.
+pub(crate) const USUAL_PORT: u16 = 7_420;
 /// How often those who do not hold the page look whether they can: it is free within this after its holder is gone.
 const LOOK: Duration = Duration::from_millis(500);
 const _: () = assert!(LOOK.as_millis() < 1_000, "somebody who answers must not wait two seconds for another holder");
@@ -48,12 +50,26 @@ pub async fn begin(gateway: &Gateway, port: u16) -> std::io::Result<Option<Begun
 }
 
 /// Serves the page for as long as this process is the one to, until `leave`. Port 0 takes any free one.
-pub async fn keep_serving(gateway: Arc<Gateway>, port: u16, mut begun: Option<Begun>, leave: CancellationToken) {
+///
+/// Another configuration's gateway may have the usual port already: then any free one, where `elsewhere` says so. Where the
+/// page is, people are told with the question.
+pub async fn keep_serving(
+    gateway: Arc<Gateway>,
+    port: u16,
+    mut begun: Option<Begun>,
+    elsewhere: bool,
+    leave: CancellationToken,
+) {
     let mut told = None;
     loop {
         let found = match begun.take() {
             Some(begun) => Ok(Some(begun)),
-            None => begin(&gateway, port).await,
+            None => match begin(&gateway, port).await {
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && elsewhere && port == USUAL_PORT => {
+                    begin(&gateway, 0).await
+                }
+                found => found,
+            },
         };
         match found {
             Ok(Some(Begun { held, listeners })) => return serve(&gateway, held, listeners, &leave).await,

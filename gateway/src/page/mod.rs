@@ -37,6 +37,7 @@ use inbox::Inbox;
 use live::Live;
 
 pub(crate) use account::invitation;
+pub(crate) use listener::USUAL_PORT;
 pub(crate) use listener::on_http;
 pub use listener::{Begun, begin, keep_serving, where_it_is};
 pub use place::PageAt;

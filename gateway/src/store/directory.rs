@@ -1,7 +1,7 @@
 //! The state directory: made for its owner alone, and refused when others could change what is in it.
 
 use std::fs::{self, DirBuilder, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -54,6 +54,42 @@ fn refuse_writable(metadata: &Metadata, what: &str, should_be: &str) -> Result<(
         return Err(format!("{what} belongs to another user (uid {owner})"));
     }
     Ok(())
+}
+
+/// The file that says whose a state directory is.
+const OWNER: &str = "configuration";
+
+/// The configuration that a state directory belongs to, where it belongs to one.
+pub(crate) fn owner(directory: &Path) -> Option<String> {
+    let mut text = String::new();
+    fs::File::open(directory.join(OWNER)).ok()?.take(64 << 10).read_to_string(&mut text).ok()?;
+    Some(text.trim_end_matches('\n').to_owned())
+}
+
+/// Takes a directory for a configuration, and refuses one that is another's.
+pub(crate) fn claim(directory: &Path, configuration: &str) -> Result<(), String> {
+    prepare(directory)?;
+    let shown = directory.display();
+    if owner(directory).is_none() {
+        let failed = |error: io::Error| format!("`{shown}` cannot be taken for `{configuration}`: {error}");
+        // Written aside and linked, so that whoever is second finds all of it.
+        let aside = directory.join(format!("{OWNER}.{}", std::process::id()));
+        fs::write(&aside, format!("{configuration}\n")).map_err(failed)?;
+        let linked = fs::hard_link(&aside, directory.join(OWNER));
+        fs::remove_file(&aside).map_err(failed)?;
+        match linked {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+            _ => {}
+        }
+    }
+    match owner(directory) {
+        Some(owner) if owner == configuration => Ok(()),
+        owner => Err(format!(
+            "`{shown}` belongs to the configuration `{}`, and this is `{configuration}`: set `gateway.state` to a folder of \
+             its own",
+            owner.unwrap_or_default()
+        )),
+    }
 }
 
 /// Makes renamed and new names in a directory durable.

@@ -55,6 +55,7 @@ pub(crate) fn start() -> Start {
         subject: subject(Uuid::now_v7()),
         args: json!({"target": "fleet", "table": "bookings"}),
         target: "fleet".into(),
+        identity: Some("it".into()),
         preflight,
         reversibility: Reversibility::Reversible,
         policies: vec!["reversible-is-free".into()],

@@ -118,6 +118,8 @@ pub struct Start {
     pub args: Value,
     /// The configured target's name.
     pub target: String,
+    /// What the target said it is: another configuration may call something else by that name.
+    pub identity: Option<String>,
     /// What the look found, with its pre-image.
     pub preflight: Preflight,
     /// The settled reversibility.
@@ -223,6 +225,9 @@ pub struct StoredCall {
     pub tool: String,
     /// The configured target's name.
     pub target: String,
+    /// What the target said it is when the call started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
     /// The arguments, redacted.
     pub args: Value,
     /// What the look found. Its pre-image is only there for calls that are not finished.

@@ -268,7 +268,8 @@ mod tests {
 
     /// The same value, with each number of the same kind. `serde_json` takes `-0.0` for `0.0`.
     fn is_same(one: &Value, other: &Value) -> bool {
-        one == other && one.to_string() == other.to_string()
+        let (left, right) = (one.to_string(), other.to_string());
+        one == other && left == right
     }
 
     /// As the canonicalizer would write it, but for doubles that look like integers.

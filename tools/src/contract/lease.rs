@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Environment, ToolError};
+use super::{Environment, HeldSecrets, ToolError};
 
 /// What a lease allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -104,13 +104,26 @@ pub struct Lease {
     target: Arc<Configured>,
     secret: Option<Arc<Secret>>,
     limits: Limits,
+    held: Option<Arc<dyn HeldSecrets>>,
 }
 
 impl Lease {
     /// Lends access to `target`. Write access is lent by the gateway's broker against a policy's permit, and by tests.
     #[must_use]
     pub fn new(access: Access, target: Arc<Configured>, secret: Option<Arc<Secret>>, limits: Limits) -> Self {
-        Self { access, target, secret, limits }
+        Self { access, target, secret, limits, held: None }
+    }
+
+    /// The same for a tool that gives out parts of something: it looks for these around the part.
+    #[must_use]
+    pub fn holding(self, held: Arc<dyn HeldSecrets>) -> Self {
+        Self { held: Some(held), ..self }
+    }
+
+    /// What finds the secrets the gateway holds, where it holds any.
+    #[must_use]
+    pub const fn held(&self) -> Option<&Arc<dyn HeldSecrets>> {
+        self.held.as_ref()
     }
 
     /// The configured target.

@@ -2,6 +2,7 @@
 
 mod declaration;
 mod digest;
+mod held;
 mod lease;
 mod outcome;
 mod preflight;
@@ -11,6 +12,7 @@ mod typed;
 
 pub use declaration::{Audience, Condition, Declaration, Reversibility, Scope};
 pub use digest::{Digest, canonical_json};
+pub use held::{Exposed, HeldSecrets, MARK, Search};
 pub use lease::{Access, Configured, Lease, Limits, Secret, Settings};
 pub use outcome::{Cause, Outcome, Probe, ToolError, UndoPlan};
 pub use preflight::{About, Alternative, BlastRadius, Evidence, Preflight};

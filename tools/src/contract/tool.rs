@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Declaration, Lease, Outcome, Preflight, Probe, Settings, ToolError};
+use super::{Declaration, HeldSecrets, Lease, Outcome, Preflight, Probe, Search, Settings, ToolError};
 
 /// Asked between the look and the read of one call whether what was found may be read. With a yes comes whom to tell.
 pub type MayRead = Box<dyn FnOnce(&Preflight) -> Option<WasRead> + Send>;
@@ -116,9 +116,16 @@ pub trait Toolset: Send + Sync {
     /// The key at fault and why.
     fn settings(&self, table: toml::Table, base: &Path) -> Result<Settings, SettingsError>;
 
-    /// The local paths a target of these settings can reach, everything below them included. The gateway keeps its own
-    /// files, and targets of different environments, out of each other's reach.
+    /// The local paths a target of these settings can reach, everything below them included; the target's own path first,
+    /// which leads to the others. The gateway keeps what it trusts, and targets of different environments, out of each
+    /// other's reach.
     fn reach(&self, _settings: &Settings) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// The local files that the lease's secret names and that its target is reached by, such as certificates and sockets,
+    /// each with what it is. No target may reach them.
+    fn trusts(&self, _lease: &Lease) -> Vec<(&'static str, PathBuf)> {
         Vec::new()
     }
 
@@ -140,6 +147,11 @@ pub trait Toolset: Send + Sync {
 
     /// Looks at a target as a whole.
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError>;
+
+    /// Looks for held secrets in what calls could read of a target; bounded, and told where it stopped.
+    async fn search(&self, _lease: &Lease, _held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
+        Ok(Search::default())
+    }
 }
 
 /// Runs blocking work off the runtime's threads.

@@ -14,7 +14,9 @@ use cap_std::fs::{Dir, MetadataExt as _};
 use super::glob::Glob;
 use super::platform;
 use super::rel::Rel;
-use crate::contract::{About, Environment, Evidence, Lease, Limits, Target, Timestamp, ToolError, blocking};
+use crate::contract::{
+    About, Environment, Evidence, HeldSecrets, Lease, Limits, Target, Timestamp, ToolError, blocking,
+};
 use crate::text::shown_os;
 
 /// A target's own settings.
@@ -156,12 +158,13 @@ impl Drop for HangUp {
 }
 
 /// What a call needs of its lease, owned so that it can leave the runtime's threads.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Site {
     folder: Folder,
     name: String,
     environment: Environment,
     limits: Limits,
+    held: Option<Arc<dyn HeldSecrets>>,
 }
 
 impl Site {
@@ -172,6 +175,7 @@ impl Site {
             name: target.name.clone(),
             environment: target.environment.clone(),
             limits: *lease.limits(),
+            held: lease.held().cloned(),
         })
     }
 
@@ -203,6 +207,11 @@ pub(super) struct Root {
 impl Root {
     pub(super) const fn limits(&self) -> &Limits {
         &self.site.limits
+    }
+
+    /// What finds the secrets the gateway holds.
+    pub(super) fn held(&self) -> Option<&dyn HeldSecrets> {
+        self.site.held.as_deref()
     }
 
     /// Whether looking is to stop: it took too long, or nobody waits for it.

@@ -4,6 +4,7 @@
 mod check;
 mod client;
 mod delete;
+mod exposed;
 mod glob;
 mod list;
 mod r#move;
@@ -30,7 +31,9 @@ use serde::Deserialize;
 pub use client::{Folder, Kind};
 pub use glob::Glob;
 
-use crate::contract::{Lease, Preflight, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed};
+use crate::contract::{
+    HeldSecrets, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed,
+};
 use client::work;
 
 /// The target kind, and the prefix of the tools' names.
@@ -106,5 +109,10 @@ impl Toolset for Files {
 
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
         work(lease, check::report).await
+    }
+
+    async fn search(&self, lease: &Lease, held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
+        let held = Arc::clone(held);
+        work(lease, move |root| exposed::search(root, held.as_ref())).await
     }
 }

@@ -1,10 +1,12 @@
 //! `files_read`: a file's content, as text or base64.
 
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use cap_std::fs::File;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +15,8 @@ use super::client::{Kind, Place, Root, Stat, io_error, work};
 use super::rel::Rel;
 use super::walk::{digest_of, open_file};
 use crate::contract::{
-    Audience, BlastRadius, Digest, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
+    Audience, BlastRadius, Digest, Done, HeldSecrets, Lease, MARK, Preflight, Promise, Reversibility, Scope, ToolError,
+    TypedTool,
 };
 
 /// Reads a file.
@@ -146,14 +149,17 @@ fn read(root: &Root, args: &Args, place: &Place, stat: Stat) -> Result<Output, T
     let mut file = open_file(place, stat).map_err(failed)?;
     let sha256 = digest_of(root, &mut file, limits.undo_bytes).map_err(failed)?;
     let most = args.limit.unwrap_or(limits.output_bytes).clamp(1, limits.output_bytes.max(4));
-    let mut content = Vec::new();
-    file.seek(SeekFrom::Start(args.offset)).map_err(failed)?;
-    (&mut file).take(most).read_to_end(&mut content).map_err(failed)?;
+    let window = Window::read(&mut file, root.held(), args.offset, most).map_err(failed)?;
     let stat = Stat::of(&file.metadata().map_err(failed)?);
-    let end = |content: &[u8]| args.offset.saturating_add(content.len() as u64);
-    let cut = end(&content) < stat.bytes;
-    let (encoding, text) = encoded(&mut content, cut, limits.output_bytes);
-    let truncated = end(&content) < stat.bytes;
+    let end = |bytes: usize| args.offset.saturating_add(bytes as u64);
+    let cut = end(window.part().len()) < stat.bytes;
+    let (encoding, taken) = shape(window.part(), cut, limits.output_bytes);
+    let clean = window.without_secrets(taken);
+    let text = match encoding {
+        Encoding::Utf8 => String::from_utf8_lossy(&clean).into_owned(),
+        Encoding::Base64 => STANDARD.encode(&clean),
+    };
+    let truncated = end(taken) < stat.bytes;
     Ok(Output {
         path: place.rel.to_string(),
         bytes: stat.bytes,
@@ -164,23 +170,61 @@ fn read(root: &Root, args: &Args, place: &Place, stat: Stat) -> Result<Output, T
         encoding,
         content: text,
         truncated,
-        next_offset: truncated.then(|| end(&content)),
+        next_offset: truncated.then(|| end(taken)),
     })
 }
 
-/// Text where it is text. Shortens `content` to what is given back: to a whole character, or to what base64 leaves room for.
-fn encoded(content: &mut Vec<u8>, cut: bool, most: u64) -> (Encoding, String) {
-    let whole = match std::str::from_utf8(content) {
-        Ok(_) => content.len(),
+/// A part of a file with so much around it that no held secret is cut in two by the part's ends.
+struct Window {
+    bytes: Vec<u8>,
+    /// Where the part is in these bytes.
+    part: Range<usize>,
+    /// Where held secrets are.
+    secrets: Vec<Range<usize>>,
+}
+
+impl Window {
+    fn read(file: &mut File, held: Option<&dyn HeldSecrets>, offset: u64, most: u64) -> std::io::Result<Self> {
+        let around = held.map_or(0, |held| held.longest().saturating_sub(1)) as u64;
+        let before = around.min(offset);
+        file.seek(SeekFrom::Start(offset - before))?;
+        let mut bytes = Vec::new();
+        file.take(before.saturating_add(most).saturating_add(around)).read_to_end(&mut bytes)?;
+        let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(bytes.len());
+        let part = at(before)..at(before.saturating_add(most));
+        let secrets = held.map(|held| held.spans(&bytes)).unwrap_or_default();
+        Ok(Self { bytes, part, secrets })
+    }
+
+    fn part(&self) -> &[u8] {
+        self.bytes.get(self.part.clone()).unwrap_or_default()
+    }
+
+    /// The first bytes of the part, with a mark for each secret of which there is a piece.
+    fn without_secrets(&self, taken: usize) -> Vec<u8> {
+        let (mut at, end) = (self.part.start, (self.part.start + taken).min(self.part.end));
+        let mut clean = Vec::with_capacity(taken);
+        for secret in self.secrets.iter().filter(|secret| secret.end > self.part.start && secret.start < end) {
+            clean.extend_from_slice(self.bytes.get(at..secret.start).unwrap_or_default());
+            clean.extend_from_slice(MARK.as_bytes());
+            at = secret.end;
+        }
+        clean.extend_from_slice(self.bytes.get(at..end).unwrap_or_default());
+        clean
+    }
+}
+
+/// How a part is written, and how many of its bytes are given: to a whole character, or what base64 leaves room for.
+fn shape(part: &[u8], cut: bool, most: u64) -> (Encoding, usize) {
+    let whole = match std::str::from_utf8(part) {
+        Ok(_) => part.len(),
         // The last character was cut in two, rather than the file being something else than text.
         Err(error) if cut && error.error_len().is_none() && error.valid_up_to() > 0 => error.valid_up_to(),
         Err(_) => 0,
     };
-    if (whole > 0 || content.is_empty()) && !content[..whole].contains(&0) {
-        content.truncate(whole);
-        return (Encoding::Utf8, String::from_utf8_lossy(content).into_owned());
+    if (whole > 0 || part.is_empty()) && !part.get(..whole).unwrap_or_default().contains(&0) {
+        return (Encoding::Utf8, whole);
     }
     let room = usize::try_from(most / 4 * 3).unwrap_or(usize::MAX).max(3);
-    content.truncate(room);
-    (Encoding::Base64, STANDARD.encode(content))
+    (Encoding::Base64, part.len().min(room))
 }

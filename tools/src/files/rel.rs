@@ -66,6 +66,11 @@ impl Rel {
         self.first(self.0.len().saturating_sub(1))
     }
 
+    /// The path of a name in it.
+    pub(super) fn join(&self, name: &str) -> Self {
+        Self(self.0.iter().cloned().chain([name.to_owned()]).collect())
+    }
+
     /// Its first names.
     pub(super) fn first(&self, names: usize) -> Self {
         Self(self.0[..names].to_vec())

@@ -5,6 +5,7 @@ mod behaviour;
 mod laws;
 #[cfg(target_os = "linux")]
 mod mounts;
+mod pages;
 mod spelling;
 
 use std::collections::BTreeMap;

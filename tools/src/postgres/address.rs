@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 
 /// How far the server's certificate is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,11 +86,30 @@ impl Address {
         Ok(Self { config, verify })
     }
 
+    /// The local files that decide which server is spoken to: the authority it is verified by, and sockets.
+    pub(super) fn files(&self) -> Vec<(&'static str, PathBuf)> {
+        let authority = match &self.verify {
+            Verify::Authority(Roots::File(path)) | Verify::Full(Roots::File(path)) => {
+                Some(("sslrootcert", path.clone()))
+            }
+            Verify::Nothing | Verify::Authority(Roots::System) | Verify::Full(Roots::System) => None,
+        };
+        let ports = self.config.get_ports();
+        let sockets = self.config.get_hosts().iter().enumerate().filter_map(|(at, host)| match host {
+            Host::Unix(folder) => {
+                let port = ports.get(at).or(ports.first()).copied().unwrap_or(5432);
+                Some(("socket", folder.join(format!(".s.PGSQL.{port}"))))
+            }
+            Host::Tcp(_) => None,
+        });
+        authority.into_iter().chain(sockets).collect()
+    }
+
     /// Whether what is said to the server may be read or changed on the way.
     pub(super) fn is_in_the_open(&self) -> bool {
         let local = self.config.get_hosts().iter().all(|host| match host {
-            tokio_postgres::config::Host::Tcp(name) => is_loopback(name),
-            tokio_postgres::config::Host::Unix(_) => true,
+            Host::Tcp(name) => is_loopback(name),
+            Host::Unix(_) => true,
         });
         !local && self.verify == Verify::Nothing
     }

@@ -18,6 +18,7 @@ mod dependents;
 mod describe;
 mod drop;
 mod exact;
+mod exposed;
 mod footprint;
 mod inverse;
 mod involved;
@@ -53,14 +54,15 @@ mod write;
 mod tests;
 
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::contract::{
-    Access, Lease, Preflight, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed,
+    Access, HeldSecrets, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset,
+    Typed,
 };
 
 /// How many connections one credential has open at once, unless configured otherwise.
@@ -139,6 +141,11 @@ impl Toolset for Postgres {
         Ok(Arc::new(settings))
     }
 
+    fn trusts(&self, lease: &Lease) -> Vec<(&'static str, PathBuf)> {
+        let address = lease.secret().and_then(|secret| address::Address::parse(secret.reveal()).ok());
+        address.map(|address| address.files()).unwrap_or_default()
+    }
+
     async fn identity(&self, lease: &Lease) -> Result<String, ToolError> {
         let mut session = session::Session::open(lease).await?;
         // A database can be renamed under an open connection: whoever is about to change something is told afresh.
@@ -163,6 +170,10 @@ impl Toolset for Postgres {
 
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
         check::check(lease).await
+    }
+
+    async fn search(&self, lease: &Lease, held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
+        exposed::search(lease, held.as_ref()).await
     }
 }
 

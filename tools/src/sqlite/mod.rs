@@ -10,6 +10,7 @@ mod contents;
 mod describe;
 mod drop_table;
 mod effects;
+mod exposed;
 mod idle;
 mod images;
 mod pattern;
@@ -36,7 +37,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::contract::{Lease, Preflight, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed};
+use crate::contract::{
+    HeldSecrets, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed,
+};
 
 /// The `sqlite` toolset.
 #[derive(Debug, Default)]
@@ -86,7 +89,15 @@ impl Toolset for Sqlite {
     }
 
     fn reach(&self, settings: &Settings) -> Vec<PathBuf> {
-        settings.downcast_ref::<client::Settings>().map(|settings| settings.path.clone()).into_iter().collect()
+        let Some(client::Settings { path }) = settings.downcast_ref::<client::Settings>() else { return Vec::new() };
+        // SQLite keeps these beside the real file.
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let beside = |suffix: &str| {
+            let mut name = real.clone().into_os_string();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        std::iter::once(path.clone()).chain(["-wal", "-shm", "-journal"].map(beside)).collect()
     }
 
     async fn identity(&self, lease: &Lease) -> Result<String, ToolError> {
@@ -100,5 +111,10 @@ impl Toolset for Sqlite {
 
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
         client::work(lease, check::check).await
+    }
+
+    async fn search(&self, lease: &Lease, held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
+        let held = Arc::clone(held);
+        client::work(lease, move |site| exposed::search(site, held.as_ref())).await
     }
 }

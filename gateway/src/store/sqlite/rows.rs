@@ -2,8 +2,8 @@
 
 use mollyguard_tools::contract::{Digest, Preflight, Probe, Timestamp, UndoPlan};
 use rusqlite::{Connection, OptionalExtension as _, Row};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -74,6 +74,23 @@ pub(super) fn read_time(what: &str, milliseconds: i64) -> Result<Timestamp, Stor
     Timestamp::from_millisecond(milliseconds).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
 }
 
+/// What a target said it is, in the column of what the look found, which the seal covers.
+#[derive(Deserialize)]
+struct Whose {
+    #[serde(default)]
+    identity: Option<String>,
+}
+
+/// What the look found, and what the target said it is.
+fn looked(preflight: &Preflight, identity: Option<String>) -> Result<String, StoreError> {
+    let failed = |error| StoreError::Failed(format!("a value cannot be written: {error}"));
+    let mut looked = serde_json::to_value(preflight).map_err(failed)?;
+    if let (Some(fields), Some(identity)) = (looked.as_object_mut(), identity) {
+        fields.insert("identity".to_owned(), Value::from(identity));
+    }
+    text(&looked)
+}
+
 /// A row of `calls`.
 #[derive(Debug)]
 pub(super) struct CallRow {
@@ -127,7 +144,7 @@ impl CallRow {
             target: start.target,
             subject: text(&start.subject)?,
             args_digest: Digest::of_bytes(args.as_bytes()).to_string(),
-            preflight: text(&preflight)?,
+            preflight: looked(&preflight, start.identity)?,
             pre_image_digest: digest_of(pre_image.as_ref()),
             reversibility: word(&start.reversibility)?,
             started_at: at.as_millisecond(),
@@ -287,6 +304,7 @@ impl CallRow {
         let what = format!("call `{}`", self.id);
         let subject = self.subject()?;
         let mut preflight: Preflight = read(&what, &self.preflight)?;
+        let Whose { identity } = read(&what, &self.preflight)?;
         preflight.pre_image = self.pre_image.as_deref().map(|image| read(&what, image)).transpose()?;
         let mut undo: Option<UndoPlan> = self.undo.as_deref().map(|undo| read(&what, undo)).transpose()?;
         if let (Some(plan), Some(args)) = (&mut undo, &self.undo_args) {
@@ -299,6 +317,7 @@ impl CallRow {
             tool: self.tool,
             target: self.target,
             args: self.args.as_deref().map_or(Ok(Value::Null), |args| read(&what, args))?,
+            identity,
             preflight,
             reversibility: read_word(&what, &self.reversibility)?,
             started_at: read_time(&what, self.started_at)?,

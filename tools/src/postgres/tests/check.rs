@@ -1,7 +1,10 @@
 //! What an operator is told about a database and its roles.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use super::world::Ground;
-use crate::contract::{Access, TargetReport, Toolset as _};
+use crate::contract::{Access, HeldSecrets, TargetReport, Toolset as _};
 use crate::postgres::Postgres;
 
 async fn report(ground: &Ground, access: Access) -> TargetReport {
@@ -74,4 +77,55 @@ async fn what_lies_about_is_told() {
     let found = report(&ground, Access::Read).await;
     warns(&found, "older rows may point nowhere: 1 foreign key");
     warns(&found, "taking up 8.1 kB in the quarantine: 1 dropped relation");
+}
+
+/// Holds one secret, of digits, so that any type can hold it.
+struct Held;
+
+impl HeldSecrets for Held {
+    fn longest(&self) -> usize {
+        8
+    }
+
+    fn spans(&self, _: &[u8]) -> Vec<Range<usize>> {
+        Vec::new()
+    }
+
+    fn references(&self, bytes: &[u8]) -> Vec<String> {
+        let found = [&b"48151623"[..], b"3438313531363233"];
+        let holds = found.iter().any(|form| bytes.windows(form.len()).any(|window| window == *form));
+        holds.then(|| "env:PIN".to_owned()).into_iter().collect()
+    }
+}
+
+#[tokio::test]
+async fn a_held_secret_is_found_where_a_call_could_read_it() {
+    let ground = Ground::roles(
+        "CREATE TABLE texts (id int, s text); INSERT INTO texts VALUES (1, 'the pin is 48151623');
+         CREATE TABLE \"Odd name\" (a int, \"B c\" varchar(40)); INSERT INTO \"Odd name\" VALUES (2, 'x48151623');
+         CREATE TABLE numbers (n int); INSERT INTO numbers VALUES (48151623);
+         CREATE TABLE documents (j jsonb); INSERT INTO documents VALUES ('{\"a\": [48151623]}');
+         CREATE TABLE raw (b bytea); INSERT INTO raw VALUES ('48151623');
+         CREATE TABLE whole (s text) PARTITION BY LIST (s); CREATE TABLE part PARTITION OF whole DEFAULT;
+         INSERT INTO whole VALUES ('48151623');
+         CREATE TABLE nothing (s text); INSERT INTO nothing VALUES ('4815162');
+         CREATE SEQUENCE marks;
+         CREATE FUNCTION mark(text) RETURNS bool LANGUAGE sql AS 'SELECT nextval(''marks'') > 0';
+         CREATE DOMAIN marked AS text CHECK (mark(VALUE));
+         CREATE TABLE secured (s text); INSERT INTO secured VALUES ('x'); ALTER TABLE secured ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY p ON secured USING (mark(s));
+         CREATE VIEW seen AS SELECT mark(s) FROM nothing;
+         CREATE TABLE domains (s marked)",
+    );
+    let held: Arc<dyn HeldSecrets> = Arc::new(Held);
+    let found = Postgres::new().search(&ground.lend(Access::Read), &held).await.unwrap();
+    let places: Vec<_> = found.found.iter().map(|found| found.place.trim_start_matches("table ")).collect();
+    let expected = ["\"public.Odd name\"", "documents", "numbers", "part", "raw", "texts"].map(|name| match name {
+        odd if odd.starts_with('"') => odd.to_owned(),
+        plain => format!("public.{plain}"),
+    });
+    assert_eq!(places, expected);
+    assert!(found.partial, "a column of a domain is not read");
+    let marks = ground.sql("SELECT CASE WHEN is_called THEN 'ran' ELSE 'quiet' END FROM marks");
+    assert!(marks.contains("quiet"), "no code of the database's own runs: {marks}");
 }

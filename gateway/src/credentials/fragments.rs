@@ -1,0 +1,94 @@
+//! Pieces of held secrets at the ends of text that was cut before it came here: a long name, a statement the server shows
+//! the beginning of.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use aho_corasick::{AhoCorasick, BuildError};
+use mollyguard_tools::contract::{MARK, Secret};
+
+use super::redact::Named;
+
+/// Shorter pieces are left: they would be found in ordinary text.
+const SHORTEST: usize = 8;
+
+/// What stands where something was cut out of the middle.
+const CUT: &str = "…";
+
+/// Finds the beginnings of secrets at the ends of text, and their ends at its beginning.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fragments {
+    secrets: Arc<[Arc<Secret>]>,
+    /// The first and the last bytes of each.
+    ends: Option<(AhoCorasick, AhoCorasick)>,
+    longest: usize,
+}
+
+impl Fragments {
+    /// For these secrets, but for URLs: of those the password is a secret of its own, and the rest is no secret.
+    pub(super) fn new(secrets: &[Named]) -> Result<Self, BuildError> {
+        let is_cut = |secret: &&Arc<Secret>| secret.reveal().len() > SHORTEST && !secret.reveal().contains("://");
+        let secrets: Arc<[Arc<Secret>]> = secrets.iter().map(|named| &named.secret).filter(is_cut).cloned().collect();
+        if secrets.is_empty() {
+            return Ok(Self::default());
+        }
+        let search = |ends: Vec<&[u8]>| AhoCorasick::builder().ascii_case_insensitive(true).build(ends);
+        let bytes = || secrets.iter().map(|secret| secret.reveal().as_bytes());
+        let heads = search(bytes().map(|secret| &secret[..SHORTEST]).collect())?;
+        let tails = search(bytes().map(|secret| &secret[secret.len() - SHORTEST..]).collect())?;
+        let longest = bytes().map(<[u8]>::len).max().unwrap_or_default();
+        Ok(Self { secrets, ends: Some((heads, tails)), longest })
+    }
+
+    /// The text without such pieces.
+    pub(super) fn taken_out<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.ends.is_none() || text.len() < SHORTEST {
+            return Cow::Borrowed(text);
+        }
+        let mut pieces = Vec::new();
+        let mut from = 0;
+        for part in text.split(CUT) {
+            let found = [self.at_the_beginning(part.as_bytes()), self.at_the_end(part.as_bytes())];
+            pieces.extend(found.into_iter().flatten().map(|found| from + found.start..from + found.end));
+            from += part.len() + CUT.len();
+        }
+        if pieces.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let (mut clean, mut at) = (String::with_capacity(text.len()), 0);
+        for piece in pieces {
+            // A piece may end within a character of a secret that is not ASCII.
+            let (start, end) = (text.floor_char_boundary(piece.start), text.ceil_char_boundary(piece.end));
+            clean.push_str(text.get(at..start).unwrap_or_default());
+            clean.push_str(MARK);
+            at = end.max(at);
+        }
+        clean.push_str(text.get(at..).unwrap_or_default());
+        Cow::Owned(clean)
+    }
+
+    /// The longest beginning of a secret that the text ends with.
+    fn at_the_end(&self, text: &[u8]) -> Option<Range<usize>> {
+        let (heads, _) = self.ends.as_ref()?;
+        let from = text.len().saturating_sub(self.longest);
+        let starts = heads.find_overlapping_iter(&text[from..]).filter_map(|found| {
+            let (start, secret) = (from + found.start(), self.secrets.get(found.pattern().as_usize())?);
+            let (rest, secret) = (text.get(start..)?, secret.reveal().as_bytes());
+            secret.get(..rest.len())?.eq_ignore_ascii_case(rest).then_some(start)
+        });
+        starts.min().map(|start| start..text.len())
+    }
+
+    /// The longest end of a secret that the text begins with.
+    fn at_the_beginning(&self, text: &[u8]) -> Option<Range<usize>> {
+        let (_, tails) = self.ends.as_ref()?;
+        let to = text.len().min(self.longest);
+        let ends = tails.find_overlapping_iter(&text[..to]).filter_map(|found| {
+            let secret = self.secrets.get(found.pattern().as_usize())?.reveal().as_bytes();
+            let first = text.get(..found.end())?;
+            secret.get(secret.len().checked_sub(first.len())?..)?.eq_ignore_ascii_case(first).then_some(found.end())
+        });
+        ends.max().map(|end| 0..end)
+    }
+}
