@@ -230,7 +230,8 @@ async fn large_answers_at_once_take_the_memory_of_few() -> Result {
     let sql = "SELECT repeat('x', 1000000) FROM generate_series(1, 1000)";
     let mut calls = Vec::new();
     for at in 0..12 {
-        calls.push(agent.start("postgres_query", json!({"target": ["a", "b"][at % 2], "sql": sql})).await?);
+        let target = if at % 2 == 0 { "a" } else { "b" };
+        calls.push(agent.start("postgres_query", json!({"target": target, "sql": sql})).await?);
     }
     for call in calls {
         let reply = call.reply().await?;

@@ -59,13 +59,14 @@ pub(super) enum Ran {
     Again(Vec<u32>),
 }
 
-/// Runs it in this transaction. `prove` is for a look: everything is rolled back after it.
-pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], prove: bool) -> Result<Ran, ToolError> {
+/// Runs it in this transaction. `seen` is the fingerprint that a yes was given to; there is none in a look: everything is
+/// rolled back after that. What is not tried in a look runs only as what it was seen as: a rollback may come too late.
+pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], seen: Option<Digest>) -> Result<Ran, ToolError> {
     let paths = Paths::of(tx).await?;
     // Before the statement is as much as analysed: that already runs a domain's CHECK for a row.
     let code = code::of_statement(tx, asked.uses, &asked.write.tables).await?;
     if !code.acts.is_empty() {
-        return Ok(Ran::Done(Box::new(unsafe_to_try(tx, &paths, asked, &code, prove).await?)));
+        return Ok(Ran::Done(Box::new(unsafe_to_try(tx, &paths, asked, &code, seen).await?)));
     }
     let statement = tx.prepare(asked.sql).await?;
     let given = params::of_call(asked.params, statement.params())?;
@@ -82,10 +83,12 @@ pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], prove: boo
     }
     let held = match sequences::hold(tx, &drawn.into_iter().collect::<Vec<_>>()).await? {
         Ok(held) => held,
-        Err(reason) if prove => return Ok(Ran::Done(Box::new(untried(tx, asked, named, reason)))),
         Err(reason) => {
+            let effects = untried(tx, asked, named, reason);
+            let Some(seen) = seen else { return Ok(Ran::Done(Box::new(effects))) };
+            as_seen(&effects, seen)?;
             let returned = perform(tx, &paths, &statement, &given, None).await?.0;
-            return Ok(Ran::Done(Box::new(Effects { returned, ..untried(tx, asked, named, reason) })));
+            return Ok(Ran::Done(Box::new(Effects { returned, ..effects })));
         }
     };
     let watch = Watch::begin(tx, layouts).await?;
@@ -100,7 +103,7 @@ pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], prove: boo
     let gathering = Gathering { tx, reach: &reach, touched, named, was: held, is: now };
     let mut effects = gathering.effects().await?;
     effects.returned = returned;
-    if let (true, Some((was, _))) = (prove, &effects.images)
+    if let (None, Some((was, _))) = (seen, &effects.images)
         && let Err(reason) = proven(tx, &paths, was).await?
     {
         effects.obstacles.push(format!("putting the rows back was tried, and failed: {reason}"));
@@ -124,7 +127,7 @@ async fn unsafe_to_try(
     paths: &Paths,
     asked: &Asked<'_>,
     code: &Code,
-    prove: bool,
+    seen: Option<Digest>,
 ) -> Result<Effects, ToolError> {
     paths.own(tx).await?;
     let named = writable(tx, layout::layouts(tx, &code.changed).await?, asked.write).await?;
@@ -134,7 +137,8 @@ async fn unsafe_to_try(
     effects.fingerprint = Digest::of(&json!([effects.fingerprint, code.digest]));
     effects.notes.extend(code.acts.iter().skip(1).map(|act| format!("it would also run {act}")));
     effects.notes.extend(code.next.clone());
-    if !prove {
+    if let Some(seen) = seen {
+        as_seen(&effects, seen)?;
         paths.role(tx).await?;
         let statement = tx.prepare(asked.sql).await?;
         let given = params::of_call(asked.params, statement.params())?;
@@ -142,6 +146,16 @@ async fn unsafe_to_try(
         effects.returned = perform(tx, paths, &statement, &given, None).await?.0;
     }
     Ok(effects)
+}
+
+/// Refuses what is not tried, before anything of it runs, unless it is what the yes was given to.
+fn as_seen(effects: &Effects, seen: Digest) -> Result<(), ToolError> {
+    match effects.fingerprint == seen {
+        true => Ok(()),
+        false => {
+            Err(ToolError::changed("what this would run, or the tables it names, are not those that were looked at"))
+        }
+    }
 }
 
 /// RETURNING can show what has a decoder.
@@ -255,6 +269,9 @@ async fn nothing_beyond(tx: &Tx<'_>, touched: &Touched) -> Result<(), ToolError>
 /// What can be told of a statement that is not tried out, for this reason: nothing of it runs.
 pub(super) async fn named_only(tx: &Tx<'_>, asked: &Asked<'_>, reason: String) -> Result<Effects, ToolError> {
     let paths = Paths::of(tx).await?;
+    if !code::of_statement(tx, asked.uses, &asked.write.tables).await?.acts.is_empty() {
+        return Err(ToolError::changed("what this would run changed while it was looked at").with_next("try again"));
+    }
     let statement = tx.prepare(asked.sql).await?;
     params::of_call(asked.params, statement.params())?;
     readable(&statement)?;

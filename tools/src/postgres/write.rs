@@ -136,7 +136,7 @@ impl TypedTool for PostgresWrite {
             let begun = async {
                 let id = watch::settle(&tx).await?;
                 tx.show_under_way(seen).await?;
-                Ok((id, trial::run(&tx, &asked, &also, false).await?))
+                Ok((id, trial::run(&tx, &asked, &also, Some(seen.fingerprint)).await?))
             };
             let (id, effects) = match begun.await {
                 Ok((id, Ran::Done(effects))) => (id, effects),
@@ -150,9 +150,11 @@ impl TypedTool for PostgresWrite {
                     return Err(error);
                 }
             };
-            // Where it was not tried out, the yes was to its text, and to whatever that changes by now.
-            let untried = || trial::untried_fingerprint(&tx, &asked, &effects.named) == seen.fingerprint;
-            if effects.fingerprint != seen.fingerprint && !untried() {
+            // Where a try took too long, the yes was to its text, and to whatever rows that changes by now.
+            let overran = || {
+                effects.untried.is_none() && trial::untried_fingerprint(&tx, &asked, &effects.named) == seen.fingerprint
+            };
+            if effects.fingerprint != seen.fingerprint && !overran() {
                 tx.rollback().await?;
                 return Err(ToolError::changed("the rows this would change are no longer those that were looked at"));
             }
@@ -179,7 +181,7 @@ impl TypedTool for PostgresWrite {
 
 async fn tried(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32]) -> Result<Ran, ToolError> {
     watch::settle(tx).await?;
-    trial::run(tx, asked, also, true).await
+    trial::run(tx, asked, also, None).await
 }
 
 /// What a look tells of a statement whose try took too long: it is asked about as one that was not tried out.

@@ -147,3 +147,24 @@ fn how_long_a_try_may_hold_locks_is_a_setting_with_bounds() {
         assert_eq!(settings(bad).err().and_then(|error| error.key).as_deref(), Some("trial_ms"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn code_that_came_after_the_yes_does_not_run_before_it_is_refused() {
+    // What is noted here stays, whatever is rolled back.
+    let script = "CREATE TABLE t (id int PRIMARY KEY, v int8); INSERT INTO t VALUES (1, 1); CREATE SEQUENCE noted; \
+        CREATE FUNCTION harmless() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN new; END$$; \
+        CREATE TRIGGER touch BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION harmless()";
+    for budget in [10, 60_000] {
+        let ground = with_budget(Ground::roles(script), budget);
+        let args = json!({"target": "orders", "sql": format!("UPDATE t SET v = {A_WHILE} WHERE id = 1")});
+        let seen = ground.look("postgres_write", args.clone()).await.unwrap();
+        ground.sql(
+            "CREATE OR REPLACE FUNCTION harmless() RETURNS trigger LANGUAGE plpgsql AS \
+             $$BEGIN EXECUTE 'SELECT setval(''noted'', 42)'; RETURN new; END$$",
+        );
+        let lease = ground.lend(crate::contract::Access::Write);
+        let ended = super::world::find("postgres_write").execute(&args, &seen, &lease).await;
+        assert!(matches!(ended, Err(ToolError::Untouched { .. })), "{budget}: {ended:?}");
+        assert_eq!(ground.sql("SELECT last_value, is_called FROM noted; SELECT v FROM t").trim(), "1|f\n1");
+    }
+}
