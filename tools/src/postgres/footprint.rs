@@ -10,6 +10,7 @@ use tokio_postgres::types::Type;
 
 use super::catalog::cell;
 use super::session::Tx;
+use super::shape::DISPLAYED;
 use crate::contract::{Digest, ToolError};
 use crate::text::shown;
 
@@ -41,7 +42,7 @@ pub(super) async fn class(tx: &Tx<'_>, name: &str) -> Result<u32, ToolError> {
 }
 
 /// What goes along (`a`, `i`, `P`, `S`). Where values are stored out of line is the server's own business: it changes when a
-/// table is written anew. A default has another id when it was put back, so it is told by its text.
+/// table is written anew. A default has another id when it was put back, so it is told by its column and its text.
 const MADE: &str = "WITH RECURSIVE closure (class, id, part) AS ( \
       SELECT r.class, r.id, r.part FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) \
         AS r (class, id, part) \
@@ -51,11 +52,13 @@ const MADE: &str = "WITH RECURSIVE closure (class, id, part) AS ( \
     made AS MATERIALIZED (SELECT c.*, c.class = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AS sets FROM closure c \
       WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class t WHERE t.oid = c.id AND t.relnamespace = 'pg_toast'::regnamespace \
         AND c.class = 'pg_catalog.pg_class'::pg_catalog.regclass)), \
-    refers AS MATERIALIZED (SELECT d.* FROM made m JOIN pg_catalog.pg_depend d ON d.refclassid = m.class \
-      AND d.refobjid = m.id AND (m.part = 0 OR d.refobjsubid = m.part) \
-      WHERE d.classid <> 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND NOT EXISTS (SELECT FROM pg_catalog.pg_class t \
-        WHERE t.oid = d.objid AND t.relnamespace = 'pg_toast'::regnamespace \
-        AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)) ";
+    refers AS MATERIALIZED (SELECT CASE WHEN a.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass::oid END AS classid, \
+        coalesce(a.adrelid, d.objid) AS objid, coalesce(a.adnum, d.objsubid)::int4 AS objsubid, \
+        d.refclassid, d.refobjid, d.refobjsubid, d.deptype FROM made m JOIN pg_catalog.pg_depend d ON d.refclassid = m.class \
+      AND d.refobjid = m.id AND (m.part = 0 OR d.refobjsubid = m.part) LEFT JOIN pg_catalog.pg_attrdef a \
+        ON a.oid = d.objid AND d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass \
+      WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class t WHERE t.oid = d.objid \
+        AND t.relnamespace = 'pg_toast'::regnamespace AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)) ";
 
 /// Those, and all that refers to them.
 const THINGS: &str = "SELECT m.class, m.id, m.part FROM made m WHERE NOT m.sets \
@@ -161,12 +164,11 @@ async fn own_rows(tx: &Tx<'_>, classes: &[u32]) -> Result<String, ToolError> {
             row(name)
         ));
     }
-    all.push(
+    all.push(format!(
         "SELECT pg_catalog.concat('default ', x.adrelid, ' ', x.adnum, \
-         pg_catalog.regexp_replace(x.adbin::text, ':location -?[0-9]+', '', 'g')) \
-         FROM made m JOIN pg_catalog.pg_attrdef x ON x.oid = m.id WHERE m.sets"
-            .into(),
-    );
+             pg_catalog.regexp_replace(x.adbin::text, '{DISPLAYED}', '', 'g')) \
+             FROM made m JOIN pg_catalog.pg_attrdef x ON x.oid = m.id WHERE m.sets"
+    ));
     // Of the out-of-line storage only what somebody has set.
     all.push(
         "SELECT pg_catalog.concat('storage ', c.oid, t.reloptions::text) FROM made m JOIN pg_catalog.pg_class c \

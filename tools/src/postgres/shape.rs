@@ -27,7 +27,7 @@ pub(super) async fn soften(tx: &Tx<'_>, path: &str) -> Result<(), ToolError> {
 /// The definition of these relations, with everything that belongs to them.
 pub(super) async fn shape(tx: &Tx<'_>, oids: &[u32]) -> Result<Digest, ToolError> {
     let oids = oids.to_vec();
-    let rows = tx.rows(SHAPE, &[(&oids, Type::OID_ARRAY)]).await?;
+    let rows = tx.rows(SHAPE, &[(&oids, Type::OID_ARRAY), (&DISPLAYED, Type::TEXT)]).await?;
     let mut lines = Vec::with_capacity(rows.len());
     for row in &rows {
         lines.push(cell::<String>(row, 0)?);
@@ -35,6 +35,10 @@ pub(super) async fn shape(tx: &Tx<'_>, oids: &[u32]) -> Result<Digest, ToolError
     lines.sort_unstable();
     Ok(Digest::of(&lines))
 }
+
+/// What an expression says of its own text: where it stood, and whether a cast was written or implied. The server's own text
+/// writes some implied ones out.
+pub(super) const DISPLAYED: &str = ":(location|(func|relabel|coerce|coercion|convert|row_)format) -?[0-9]+";
 
 const SHAPE: &str = "\
     SELECT pg_catalog.jsonb_build_array('relation', c.oid, c.relname, c.relnamespace, c.relkind, c.relowner, \
@@ -44,7 +48,7 @@ const SHAPE: &str = "\
     UNION ALL SELECT pg_catalog.jsonb_build_array('column', a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, \
         a.attnotnull, a.attidentity, a.attgenerated, a.attcollation, a.attacl::text, a.attoptions::text, a.attstorage, \
         a.attislocal, a.attinhcount, a.attisdropped, a.attfdwoptions::text, \
-        pg_catalog.regexp_replace(d.adbin::text, ':location -?[0-9]+', '', 'g'))::text \
+        pg_catalog.regexp_replace(d.adbin::text, $2, '', 'g'))::text \
     FROM pg_catalog.pg_attribute a \
     LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
     WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.attisdropped \

@@ -283,12 +283,11 @@ async fn every_default_is_set_again_as_it_was() {
         "CREATE SCHEMA app; CREATE TYPE app.mood AS ENUM ('fine', 'so so'); CREATE TABLE t (id int, {}); INSERT INTO t VALUES (1)",
         columns.collect::<Vec<_>>().join(", ")
     ));
-    for (at, (_, value)) in DEFAULTS.iter().enumerate() {
-        let args = json!({ "target": "orders", "sql": format!("ALTER TABLE t ALTER c{at} DROP DEFAULT") });
-        let ended = obeys(&ground, &Postgres::new(), "postgres_alter", &args).await;
-        let ended = ended.unwrap_or_else(|broken| panic!("{value}: {broken}"));
-        assert!(reversible(&ended), "{value}: {ended:?}");
-    }
+    let drops = (0..DEFAULTS.len()).map(|at| format!("ALTER c{at} DROP DEFAULT"));
+    let args = json!({ "target": "orders", "sql": format!("ALTER TABLE t {}", drops.collect::<Vec<_>>().join(", ")) });
+    let ended =
+        obeys(&ground, &Postgres::new(), "postgres_alter", &args).await.unwrap_or_else(|broken| panic!("{broken}"));
+    assert!(reversible(&ended), "{ended:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
