@@ -7,6 +7,7 @@ mod client;
 mod granted;
 mod http;
 mod parts;
+mod strays;
 mod waiting;
 mod world;
 
