@@ -71,6 +71,8 @@ pub async fn call(gateway: &Arc<Gateway>, request: Request) -> Result<Reply, Unk
 
 async fn answer(gateway: &Arc<Gateway>, entry: &Entry, request: &Request) -> Result<Reply, Box<Refusal>> {
     gateway.registry.check(entry, &request.args).map_err(|errors| Refusal::of_arguments(&request.tool, &errors))?;
+    // Before the slot, so that large calls that wait for each other keep no small one from running.
+    let _bulk = gateway.bulk.turn(entry, request).await?;
     let _slot = gateway.slot(request).await?;
     match entry {
         Entry::Native(tool) => way(gateway, request, Errand::ordinary(Arc::clone(tool), &request.args)).await,

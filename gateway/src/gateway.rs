@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::audit::ArgsKey;
+use crate::bulk::Bulk;
 use crate::config::Config;
 use crate::credentials::{Broker, SecretError};
 use crate::doctor::{self, Facts, is_dumpable};
@@ -57,6 +58,7 @@ pub struct Gateway {
     /// Tells people that a question waits.
     pub(crate) notices: Notices,
     pub(crate) slots: Slots,
+    pub(crate) bulk: Bulk,
     pub(crate) twins: Twins,
     /// Calls that have been written down and run on, whether or not their client still listens.
     pub(crate) running: TaskTracker,
@@ -150,6 +152,7 @@ impl Gateway {
             notices,
             tries: Tries::new(TRIES),
             slots: Slots::new(config.concurrent_calls, config.waiting_calls),
+            bulk: Bulk::default(),
             twins: Twins::default(),
             running: TaskTracker::new(),
             settling: Settling::default(),

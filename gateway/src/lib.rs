@@ -3,6 +3,7 @@
 mod approval;
 pub mod args;
 pub mod audit;
+mod bulk;
 pub mod call;
 pub mod cli;
 pub mod config;

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 pub struct Limits {
     /// The longest body of a request.
     pub body_bytes: usize,
+    /// How many bytes the bodies of all requests that are worked on may have together; more are refused.
+    pub bodies_bytes: usize,
     /// How long a client may take over a request's head, and how long a connection may idle.
     pub head_time: Duration,
     /// How long a client may take over a request's body.
@@ -39,6 +41,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 4 * 1024 * 1024,
+            bodies_bytes: 64 * 1024 * 1024,
             head_time: Duration::from_secs(30),
             body_time: Duration::from_secs(30),
             connections: 1024,

@@ -23,6 +23,7 @@ use super::progress::{self, Seen};
 use super::room::{OPEN_CALLS, OPEN_CALLS_EACH, Room};
 use super::seal::Bound;
 use super::{Wire, error};
+use crate::bulk;
 use crate::confirm::Answer;
 use crate::identity::Principal;
 use crate::reply::{About, Answered, Put, Question, ReasonCode, Receipt, Refusal, Reply, Request, UnknownTool};
@@ -249,15 +250,11 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let _running = self.0.running.token();
         let principal = self.principal(&ctx)?;
-        let Some(_place) = self.0.room.take(&principal.user) else {
+        let args = Value::Object(params.arguments.take().unwrap_or_default());
+        let Some(_place) = self.0.room.take(&principal.user, bulk::weight(&args)) else {
             return self.too_many(&principal, &params.name).await;
         };
-        let incoming = Incoming {
-            tool: params.name.clone().into_owned(),
-            args: Value::Object(params.arguments.take().unwrap_or_default()),
-            principal,
-            reach: Reach::of(&ctx),
-        };
+        let incoming = Incoming { tool: params.name.clone().into_owned(), args, principal, reach: Reach::of(&ctx) };
         let answered = confirm::brought(&params, &incoming.bound(), incoming.reach, &self.0.wire.seal);
         if let Some(Answered { confirmation, answer: None }) = answered {
             self.0.opened.add(confirmation);
@@ -284,7 +281,10 @@ impl Server {
         };
         let refusal = Refusal::new(
             ReasonCode::Unavailable,
-            format!("{OPEN_CALLS_EACH} of your calls, or {OPEN_CALLS} of everybody's, are open already"),
+            format!(
+                "{OPEN_CALLS_EACH} of your calls, or {OPEN_CALLS} of everybody's, are open already, or their arguments are \
+                 too large together"
+            ),
             "Wait until some of them are over, then call again.",
             About::unseen(Uuid::now_v7(), declaration.reversibility),
         );

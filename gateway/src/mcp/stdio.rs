@@ -5,18 +5,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use rmcp::service::{ServerInitializeError, serve_server_with_ct};
-use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::stdio_pipes;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::Wire;
+use super::lines::Lines;
 use super::server::{Caller, Server};
 use crate::identity::Principal;
 
-/// The longest message that is read. Longer ones are dropped without an answer, since their id was never seen: so this is
-/// far beyond what a call needs.
+/// The longest message that is read: far beyond what a call needs. The answer to a longer one has no id, since that was never
+/// seen.
 const LINE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Why a client could not be served. What it sent is left out: it may hold arguments.
@@ -77,7 +77,7 @@ where
     // A child, so that `leave` ends the questions and the input's end does not end the caller's other work.
     let gone = leave.child_token();
     let input = Ending { input, ended: gone.clone() };
-    let transport = AsyncRwTransport::new(input, output).with_max_line_length(line_bytes);
+    let transport = Lines::new(input, output, line_bytes);
     let server = server(gone);
     // Also a child: rmcp cancels the token it is given when it is done.
     let session = match serve_server_with_ct(server, transport, leave.child_token()).await {

@@ -143,6 +143,37 @@ async fn what_is_no_message_is_not_guessed_at() -> Result {
     Ok(())
 }
 
+/// Before the session opens, in either era: what is no request ends no process, and is not taken for one.
+#[tokio::test]
+async fn what_comes_before_the_opening_does_not_end_the_process() -> Result {
+    let world = counting()?;
+    let strays = [
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"no"}}"#,
+        "[]",
+        "{this is no json",
+        "",
+    ];
+    for is_modern in [false, true] {
+        for stray in strays {
+            let mut raw = world.raw()?;
+            raw.send(format!("{stray}\n")).await?;
+            let mut params = json!({"name": "sqlite_query", "arguments": serde_json::from_str::<Value>(OTHER)?});
+            if is_modern {
+                params["_meta"] = Raw::meta();
+            } else {
+                raw.initialize().await?;
+            }
+            raw.message(&json!({"jsonrpc": "2.0", "id": "last", "method": "tools/call", "params": params})).await?;
+            assert_eq!(raw.response(&json!("last")).await?["result"]["isError"], false, "{stray}");
+            assert!(raw.close().await?.success(), "{stray}");
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn whoever_gives_a_token_is_told_that_a_person_is_waited_for() -> Result {
     let world = counting()?;

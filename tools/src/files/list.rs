@@ -1,6 +1,7 @@
 //! `files_list`: what lies in a folder.
 
-use std::ffi::OsStr;
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use async_trait::async_trait;
@@ -122,7 +123,7 @@ impl TypedTool for List {
             if Digest::of(&stat.uid()) != seen {
                 return Err(ToolError::changed(format!("{} is another folder now", rel.shown())));
             }
-            Listing::of(root, &args, &rel, &dir, stat).map(Done::read)
+            Listing::of(root, &args, &rel, dir, stat).map(Done::read)
         })
         .await
     }
@@ -134,52 +135,87 @@ fn folder(root: &Root, args: &Args) -> Result<(Rel, Dir, Stat), ToolError> {
     Ok((rel, dir, stat))
 }
 
+/// A folder that is being listed, and what of it is still to come.
+struct Level {
+    dir: Dir,
+    device: u64,
+    path: String,
+    names: VecDeque<OsString>,
+    /// There are names behind those.
+    more: bool,
+}
+
 struct Listing {
-    depth: usize,
     entries_left: u64,
     bytes_left: u64,
     output: Output,
 }
 
 impl Listing {
-    fn of(root: &Root, args: &Args, rel: &Rel, dir: &Dir, stat: Stat) -> Result<Output, ToolError> {
+    fn of(root: &Root, args: &Args, rel: &Rel, dir: Dir, stat: Stat) -> Result<Output, ToolError> {
         let limits = root.limits();
+        let depth = args.depth.unwrap_or(1).clamp(1, DEEPEST as u32) as usize;
         let mut listing = Self {
-            depth: args.depth.unwrap_or(1).clamp(1, DEEPEST as u32) as usize,
             entries_left: args.limit.unwrap_or(limits.output_rows).min(limits.output_rows),
             bytes_left: limits.output_bytes,
             output: Output { path: rel.to_string(), entries: Vec::new(), truncated: false },
         };
-        listing.folder(dir, stat.dev, &rel.to_string(), listing.depth)?;
+        let mut levels = vec![listing.level(dir, stat.dev, rel.to_string())?];
+        while let Some(level) = levels.last_mut() {
+            let Some(name) = level.names.pop_front() else {
+                listing.output.truncated |= level.more;
+                levels.pop();
+                if listing.output.truncated {
+                    break;
+                }
+                continue;
+            };
+            let Ok(stat) = stat_at(&level.dir, level.device, &name) else { continue };
+            let item = item(&level.dir, &level.path, &name, stat);
+            let below = item.path.clone();
+            if !listing.add(item) {
+                break;
+            }
+            let enter = stat.kind == Kind::Directory && !stat.mount && levels.len() < depth;
+            if enter && let Some(inner) = levels.last().and_then(|level| level.dir.open_dir_nofollow(&name).ok()) {
+                levels.push(listing.level(inner, stat.dev, below)?);
+                listing.trim(&mut levels);
+            }
+        }
         Ok(listing.output)
     }
 
-    fn folder(&mut self, dir: &Dir, device: u64, path: &str, depth: usize) -> Result<(), ToolError> {
+    fn level(&self, dir: Dir, device: u64, path: String) -> Result<Level, ToolError> {
         // One more than fits, for the trash that is left out.
-        let (names, more) = names_in(dir, self.entries_left.saturating_add(1))
-            .map_err(|error| super::client::io_error(&crate::text::shown(path), &error))?;
-        for name in names.iter().filter(|name| !is_trash(name)) {
-            let Ok(stat) = stat_at(dir, device, name) else { continue };
-            let item = item(dir, path, name, stat);
-            // What the fields around the texts take in JSON, roughly.
-            let cost = 120 + 2 * (item.path.len() + item.link_target.as_ref().map_or(0, String::len)) as u64;
-            if self.entries_left == 0 || self.bytes_left < cost {
-                self.output.truncated = true;
-                return Ok(());
-            }
-            (self.entries_left, self.bytes_left) = (self.entries_left - 1, self.bytes_left - cost);
-            let below = item.path.clone();
-            let enter = stat.kind == Kind::Directory && !stat.mount && depth > 1;
-            self.output.entries.push(item);
-            if enter && let Ok(inner) = dir.open_dir_nofollow(name) {
-                self.folder(&inner, stat.dev, &below, depth - 1)?;
-                if self.output.truncated {
-                    return Ok(());
-                }
-            }
+        let (names, more) = names_in(&dir, self.entries_left.saturating_add(1))
+            .map_err(|error| super::client::io_error(&crate::text::shown(&path), &error))?;
+        let names = names.into_iter().filter(|name| !is_trash(name)).collect();
+        Ok(Level { dir, device, path, names, more })
+    }
+
+    /// Forgets names that come after all that may still be listed, so that folders that lie in each other are not in memory
+    /// each in full.
+    fn trim(&self, levels: &mut [Level]) {
+        let mut room = usize::try_from(self.entries_left).unwrap_or(usize::MAX);
+        for level in levels.iter_mut().rev() {
+            level.more |= level.names.len() > room;
+            level.names.truncate(room);
+            level.names.shrink_to_fit();
+            room -= level.names.len();
         }
-        self.output.truncated |= more;
-        Ok(())
+    }
+
+    /// Whether there was room for it.
+    fn add(&mut self, item: Item) -> bool {
+        // What the fields around the texts take in JSON, roughly.
+        let cost = 120 + 2 * (item.path.len() + item.link_target.as_ref().map_or(0, String::len)) as u64;
+        if self.entries_left == 0 || self.bytes_left < cost {
+            self.output.truncated = true;
+            return false;
+        }
+        (self.entries_left, self.bytes_left) = (self.entries_left - 1, self.bytes_left - cost);
+        self.output.entries.push(item);
+        true
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod behaviour;
+mod bounds;
 mod laws;
 #[cfg(target_os = "linux")]
 mod mounts;

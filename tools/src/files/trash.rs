@@ -2,7 +2,7 @@
 //! has. Each entry is a folder `<uuid>` with the thing as `item` and where it came from as `about.json`.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, Read as _};
 use std::time::Duration;
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
@@ -14,9 +14,9 @@ use uuid::Uuid;
 
 use super::client::{Kind, Place, Root, Stat, io_error, settle, stat_at};
 use super::platform;
-use super::rel::{Rel, TRASH};
+use super::rel::{DEEPEST, Rel, TRASH};
 use super::tally::{Found, Tally};
-use super::walk::{names_in, survey, survey_as};
+use super::walk::{names_in, open_file, survey, survey_as};
 use crate::contract::{Digest, Timestamp, ToolError, now};
 use crate::failpoint;
 use crate::text::shown;
@@ -24,6 +24,10 @@ use crate::text::shown;
 const ITEM: &str = "item";
 const SPARE: &str = "spare";
 const ABOUT: &str = "about.json";
+/// More than an [`Origin`] takes: anything longer was not written here.
+const ABOUT_BYTES: u64 = 64 << 10;
+/// How many names of one folder are in memory while it is removed.
+const BATCH: u64 = 256;
 /// In the trash beside its entries: whoever holds it changes the root.
 const LOCK: &str = "lock";
 const LOCK_PAUSE: Duration = Duration::from_millis(3);
@@ -164,7 +168,12 @@ impl Entry {
 
     /// Where it came from, as far as the entry still says.
     pub(super) fn origin(&self) -> Option<Origin> {
-        serde_json::from_slice(&self.place.dir.read(ABOUT).ok()?).ok()
+        let dir = self.place.dir.try_clone().ok()?;
+        let place = Place { dir, folder: self.place.folder, name: ABOUT.into(), rel: Rel::default() };
+        let stat = place.stat().ok()?.filter(|stat| stat.kind == Kind::File)?;
+        let mut text = Vec::new();
+        open_file(&place, stat).ok()?.take(ABOUT_BYTES).read_to_end(&mut text).ok()?;
+        serde_json::from_slice(&text).ok()
     }
 
     /// Looks at the item; `belongs` is the path it has when it is back.
@@ -299,24 +308,34 @@ fn prints(root: &Root, place: &Place, entry: &Entry) -> Result<Held, ToolError> 
 /// How many went before, and what stopped it.
 pub(super) fn remove(place: &Place) -> Result<u64, (u64, io::Error)> {
     let mut gone = 0;
-    match remove_at(&place.dir, place.folder.dev, &place.name, &mut gone) {
+    match remove_at(&place.dir, place.folder.dev, &place.name, 0, &mut gone) {
         Ok(()) => Ok(gone),
         Err(error) => Err((gone, error)),
     }
 }
 
-fn remove_at(dir: &Dir, folder: u64, name: &OsStr, gone: &mut u64) -> io::Result<()> {
+fn remove_at(dir: &Dir, folder: u64, name: &OsStr, depth: usize, gone: &mut u64) -> io::Result<()> {
     let stat = stat_at(dir, folder, name)?;
     if stat.mount {
         return Err(io::Error::other("another file system is mounted inside"));
     }
     if stat.kind == Kind::Directory {
+        // Nothing so deep was looked at: it has come since. One open handle and one stack frame a level.
+        if depth >= DEEPEST {
+            return Err(io::Error::other("folders lie deeper in each other than can be looked at"));
+        }
         let inner = dir.open_dir_nofollow(name)?;
         if !Stat::of(&inner.dir_metadata()?).is_same_thing(&stat) {
             return Err(io::Error::other("a folder was replaced meanwhile"));
         }
-        for name in names_in(&inner, u64::MAX)?.0 {
-            remove_at(&inner, stat.dev, &name, gone)?;
+        loop {
+            let (names, more) = names_in(&inner, BATCH)?;
+            for name in names {
+                remove_at(&inner, stat.dev, &name, depth + 1, gone)?;
+            }
+            if !more {
+                break;
+            }
         }
         dir.remove_dir(name)?;
     } else {

@@ -111,12 +111,9 @@ impl<'a> Walk<'a> {
             return Ok(());
         };
         self.tally.truncated |= more;
+        // All at once: the names of folders that lie in each other are in memory together.
+        self.left = self.left.saturating_sub(names.len() as u64);
         for name in names {
-            if self.left == 0 {
-                self.tally.truncated = true;
-                return Ok(());
-            }
-            self.left -= 1;
             let before = (path.len(), belongs.len());
             for path in [&mut *path, &mut *belongs] {
                 if !path.is_empty() {

@@ -10,12 +10,14 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http_body::Body as _;
 use serde::Deserialize;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 
 use super::super::auth::bearer;
 use super::super::limits::{Buckets, Limits, peer_key};
+use super::super::message::has_too_many_values;
 use super::Access;
 use super::plain::plain;
 use super::sessions::Sessions;
@@ -25,6 +27,7 @@ use crate::identity::Principal;
 const SESSION: &str = "mcp-session-id";
 /// How many callers' rates are remembered.
 const CALLERS: usize = 4096;
+const KIB: usize = 1024;
 /// How often a peer may show a wrong token: this many, and one more a second.
 const WRONG_TOKENS: u32 = 20;
 
@@ -36,6 +39,8 @@ pub(super) struct Guard {
     access: Access,
     limits: Limits,
     room: Semaphore,
+    /// One permit a KiB of a body.
+    bodies: Semaphore,
     rates: Buckets<Person>,
     wrong: Buckets<IpAddr>,
     sessions: Arc<Sessions>,
@@ -55,6 +60,8 @@ pub(super) enum Refused {
     NoSession,
     /// The body is too long.
     TooLong,
+    /// The body holds too many values.
+    TooManyValues,
     /// The body takes too long.
     TooSlow,
 }
@@ -64,6 +71,7 @@ impl Guard {
         Self {
             access,
             room: Semaphore::new(limits.requests),
+            bodies: Semaphore::new(limits.bodies_bytes.div_ceil(KIB).min(Semaphore::MAX_PERMITS)),
             rates: Buckets::new(limits.rate, limits.burst, CALLERS),
             wrong: Buckets::new(1, WRONG_TOKENS, CALLERS),
             sessions,
@@ -124,11 +132,23 @@ async fn pass(guard: &Guard, request: Request, next: Next) -> Result<Response, R
     let busy = session.as_deref().map(|id| guard.sessions.enter(id, &person)).transpose()?;
 
     let (mut head, body) = request.into_parts();
+    let expected = body.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
+    let expected = expected.unwrap_or(guard.limits.body_bytes);
+    if expected > guard.limits.body_bytes {
+        return Err(Refused::TooLong);
+    }
+    let permits = u32::try_from(expected.div_ceil(KIB)).unwrap_or(u32::MAX);
+    let Ok(_bodies) = guard.bodies.try_acquire_many(permits) else {
+        return Err(Refused::Full("the requests that are open are too large together"));
+    };
     let bytes = match timeout(guard.limits.body_time, to_bytes(body, guard.limits.body_bytes)).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => return Err(Refused::TooLong),
         Err(_) => return Err(Refused::TooSlow),
     };
+    if has_too_many_values(&bytes) {
+        return Err(Refused::TooManyValues);
+    }
     let opens_session = !head.headers.contains_key(SESSION) && is_opening(&bytes);
     // The token has done its part; nothing behind this needs it.
     head.headers.remove(header::AUTHORIZATION);
@@ -174,6 +194,7 @@ impl IntoResponse for Refused {
             Self::Full(what) => (StatusCode::SERVICE_UNAVAILABLE, *what),
             Self::NoSession => (StatusCode::NOT_FOUND, "there is no such session"),
             Self::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the request is too long"),
+            Self::TooManyValues => (StatusCode::PAYLOAD_TOO_LARGE, "the request holds too many values"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive"),
         };
         let mut response = (status, format!("{why}\n")).into_response();
@@ -198,7 +219,7 @@ impl IntoResponse for Refused {
             Self::TooLong | Self::TooSlow => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::NoSession => {}
+            Self::NoSession | Self::TooManyValues => {}
         }
         response
     }

@@ -456,3 +456,35 @@ async fn an_open_address_without_tokens_is_not_served() {
     let served = serve_http(listener, wire(&fake), settings, CancellationToken::new());
     assert!(matches!(timeout(PATIENCE, served).await.unwrap(), Err(HttpError::Open { .. })));
 }
+
+#[tokio::test]
+async fn requests_that_are_too_large_together_are_refused() {
+    let fake = Arc::new(Fake::new());
+    let limits = Limits { body_bytes: 3 << 10, bodies_bytes: 4 << 10, ..Limits::default() };
+    let site = site(&fake, Access::Local(principal("local")), limits).await;
+    let large = json!({"target": "x".repeat(2 << 10)});
+    let hanging = newest("hang", &large);
+    let others = async {
+        fake.hanging.notified().await;
+        let refused = site.call("ok", &newest("ok", &large), None).await.status;
+        // One whose length is not said beforehand counts for as long as it may be.
+        let unsaid = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+        let unsaid = site.raw(unsaid).await.status;
+        (refused, unsaid, site.call("ok", &newest("ok", &json!({})), None).await.status)
+    };
+    tokio::select! {
+        _ = site.call("hang", &hanging, None) => panic!("it hangs"),
+        statuses = others => assert_eq!(statuses, (503, 503, 200)),
+    }
+    assert_eq!(fake.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_request_of_too_many_values_is_not_parsed() {
+    let fake = Arc::new(Fake::new());
+    let site = site(&fake, Access::Local(principal("local")), Limits::default()).await;
+    let many = newest("ok", &json!({"rows": vec![0; crate::mcp::message::MOST_VALUES]}));
+    assert_eq!(site.call("ok", &many, None).await.status, 413);
+    assert!(fake.seen().is_empty());
+    assert_eq!(site.call("ok", &newest("ok", &json!({"rows": vec![0; 1_000]})), None).await.status, 200);
+}

@@ -8,6 +8,7 @@ mod granted;
 mod http;
 mod parts;
 mod spelling;
+mod strays;
 mod waiting;
 mod world;
 
