@@ -268,8 +268,21 @@ impl Gateway {
     /// What a look found, as the store keeps it: without held secrets, but for the state kept so that the call can be
     /// taken back, which must be exact.
     pub(crate) fn for_the_store(&self, seen: &Preflight) -> Preflight {
+        Preflight { pre_image: seen.pre_image.clone(), ..self.for_people(seen) }
+    }
+
+    /// What a look found, as people are told of it: without held secrets, and without the state kept for taking it back.
+    pub(crate) fn for_people(&self, seen: &Preflight) -> Preflight {
         let redactor = self.broker.redactor();
-        let mut seen = seen.clone();
+        let mut seen = Preflight {
+            targets: seen.targets.clone(),
+            blast_radius: seen.blast_radius.clone(),
+            evidence: seen.evidence.clone(),
+            alternative: seen.alternative.clone(),
+            summary: seen.summary.clone(),
+            pre_image: None,
+            ..*seen
+        };
         redactor.string(&mut seen.summary);
         redact_targets(&mut seen.targets, redactor);
         redact_evidence(&mut seen.evidence, redactor);
@@ -292,7 +305,7 @@ impl Gateway {
     }
 
     /// The client program names itself, so its name is foreign text.
-    fn redacted_principal(&self, principal: &Principal) -> Principal {
+    pub(crate) fn redacted_principal(&self, principal: &Principal) -> Principal {
         let client = principal.client.as_deref().map(|client| self.broker.redactor().text(client).into_owned());
         Principal { client, ..principal.clone() }
     }

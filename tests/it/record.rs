@@ -293,6 +293,37 @@ async fn an_older_copy_put_back_is_found_by_the_checkpoint() -> Result {
     Ok(())
 }
 
+/// Whoever reads an export sees each character of it, and whoever parses it gets what was recorded.
+#[tokio::test]
+async fn an_export_hides_nothing_and_means_the_same() -> Result {
+    const HIDDEN: &str = "gpj.\u{202e}\u{200b}\u{e0041}\u{7f}\u{2028}é日";
+    let mut world = World::rental()?;
+    world.sql("fleet", &format!("CREATE TABLE \"{HIDDEN}\" (a)"))?;
+    world.set("gateway.user", "alice");
+    let agent = world.stdio(Era::Legacy, Person::declines()).await?;
+    agent.call("sqlite_purge_table", json!({"target": "fleet", "table": HIDDEN})).await?;
+    agent.close().await?;
+    let recorded = records(&world.state())?;
+    assert!(recorded.iter().any(|record| record.to_string().contains(HIDDEN)), "what is recorded is exact");
+    let exported = world.run(&["audit", "export"]).await?.stdout;
+    assert!(!exported.contains(|c| c != '\n' && mollyguard_tools::text::is_unseen(c)), "{exported:?}");
+    assert!(exported.contains("gpj.\\u202e\\u200b\\udb40\\udc41\\u007f\\u2028é日"), "{exported}");
+    let parsed: Vec<Value> = exported.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?;
+    assert_eq!(parsed[..parsed.len() - 1], recorded[..]);
+    let path = world.path().join("export.jsonl");
+    // One that was written before verifies, too; another spelling of the same does not.
+    let raw: Vec<String> = parsed.iter().map(Value::to_string).collect();
+    let other = exported.replacen("gpj.", "\\u0067pj.", 1);
+    for (text, code) in [(exported.clone(), 0), (raw.join("\n") + "\n", 0), (other, 1)] {
+        fs::write(&path, text)?;
+        let (found, _, said) = verify(&world, &["--export", "export.jsonl"]).await?;
+        assert_eq!(found, Some(code), "{said}");
+    }
+    let listed = world.run(&["approvals", "list", "--json"]).await?.stdout;
+    assert!(!listed.contains(|c| c != '\n' && mollyguard_tools::text::is_unseen(c)), "{listed:?}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_export_is_verified_anywhere_and_its_edits_are_found() -> Result {
     let world = kept().await?;

@@ -1,15 +1,32 @@
 //! Names, sizes and counts as text for people. The name of a file or a table is hostile input: it must not be able to
-//! forge, hide or reorder any part of a sentence it stands in.
+//! forge, hide or reorder any part of a sentence it stands in, nor to look like another name.
+
+mod unseen;
+
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::contract::Timestamp;
+
+pub use unseen::is_unseen;
+use unseen::{Reader, poses_as_latin};
 
 /// Longer names are cut in the middle: the beginning says where it is, the end says what it is.
 const LONGEST: usize = 160;
 
-/// A name as it stands in a sentence: as it is when it is plain, else quoted with everything odd escaped.
+/// Stands before a comment of a statement that is shown line by line; no text of others holds it.
+pub const COMMENT_BEGINS: char = '\u{27e6}';
+/// Stands behind it.
+pub const COMMENT_ENDS: char = '\u{27e7}';
+
+/// A name as it stands in a sentence: as it is when it is plain, else quoted with everything odd escaped. Two names never
+/// come to the same text.
 #[must_use]
 pub fn shown(name: &str) -> String {
     shown_bytes(name.as_bytes())
@@ -22,33 +39,97 @@ pub fn shown_os(name: &OsStr) -> String {
 }
 
 fn shown_bytes(bytes: &[u8]) -> String {
+    let (text, plain) = named(bytes, LONGEST);
+    if plain { text } else { format!("\"{}\"", text.replace('"', "\\\"")) }
+}
+
+/// A name as it stands in a code span, without quotes around it: cut after so many characters. Two names never come to the
+/// same text here either.
+#[must_use]
+pub fn in_code(name: &str, most: usize) -> String {
+    named(name.as_bytes(), most).0
+}
+
+/// Text of others on one line, as it is but for what cannot be seen: that is escaped, and so is a line break.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut reader = Reader::default();
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if reader.escapes(c) { escape(&mut shown, c) } else { shown.push(c) }
+    }
+    shown
+}
+
+/// One line of a text that is shown exactly: what cannot be seen is escaped, and so is whatever reads like an escape.
+#[must_use]
+pub fn visible_exactly(line: &str) -> String {
+    let mut reader = Reader::default();
+    let mut shown = String::with_capacity(line.len());
+    for (at, c) in line.char_indices() {
+        let is_like_an_escape = c == '\\' && line[at + 1..].starts_with("u{");
+        let is_mark = matches!(c, COMMENT_BEGINS | COMMENT_ENDS);
+        if reader.escapes(c) || is_like_an_escape || is_mark { escape(&mut shown, c) } else { shown.push(c) }
+    }
+    shown
+}
+
+/// A sentence of somebody else's: what cannot be seen is escaped, and it is cut after 400 characters.
+#[must_use]
+pub fn shown_sentence(text: &str) -> String {
+    const LONGEST_SENTENCE: usize = 400;
+    let start = text.char_indices().nth(LONGEST_SENTENCE + 1).map_or(text, |(cut, _)| &text[..cut]);
+    let mut shown = visible(start);
+    if let Some((cut, _)) = shown.char_indices().nth(LONGEST_SENTENCE) {
+        shown.truncate(cut);
+        shown.push('…');
+    }
+    shown
+}
+
+/// JSON with every character that cannot be seen as `\uXXXX`: the same to whoever parses it. Line breaks between the values
+/// stay.
+#[must_use]
+pub fn visible_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        if !is_unseen(c) || c == '\n' {
+            shown.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let _ = write!(shown, "\\u{unit:04x}");
+        }
+    }
+    shown
+}
+
+fn escape(text: &mut String, c: char) {
+    let _ = write!(text, "\\u{{{:x}}}", u32::from(c));
+}
+
+/// A name without what cannot be seen, and whether it can stand in a sentence without quotes.
+fn named(bytes: &[u8], most: usize) -> (String, bool) {
     // Nothing longer than this is shown, so nothing longer needs to be escaped.
-    let (head, tail) = match bytes.len() > 4 * LONGEST {
-        true => (&bytes[..2 * LONGEST], &bytes[bytes.len() - 2 * LONGEST..]),
+    let (head, tail) = match bytes.len() > 4 * most {
+        true => (&bytes[..2 * most], &bytes[bytes.len() - 2 * most..]),
         false => (bytes, &[][..]),
     };
     let mut pieces = pieces(head);
     let plain = tail.is_empty() && !pieces.is_empty() && pieces.iter().all(|piece| piece.plain);
     pieces.extend(self::pieces(tail));
-    let text: String = if pieces.len() > LONGEST {
-        let (start, end) = (&pieces[..LONGEST / 2], &pieces[pieces.len() - LONGEST / 2..]);
-        start.iter().map(|piece| piece.text.as_str()).chain(["…"]).chain(end.iter().map(|p| p.text.as_str())).collect()
-    } else {
-        pieces.iter().map(|piece| piece.text.as_str()).collect()
-    };
-    if plain { text } else { format!("\"{text}\"") }
-}
-
-/// A sentence of somebody else's: what cannot be seen is taken out, and it is cut after 400 characters.
-#[must_use]
-pub fn shown_sentence(text: &str) -> String {
-    const LONGEST_SENTENCE: usize = 400;
-    let mut shown: String =
-        text.chars().map(|c| if is_unseen(c) { ' ' } else { c }).take(LONGEST_SENTENCE + 1).collect();
-    if shown.chars().count() > LONGEST_SENTENCE {
-        shown = shown.chars().take(LONGEST_SENTENCE).chain(['…']).collect();
+    let is_edge = |at: usize, of: &[Piece]| at == 0 || at + 1 == of.len() || of[at - 1].is_space();
+    let edges: Vec<usize> = (0..pieces.len()).filter(|at| pieces[*at].is_space() && is_edge(*at, &pieces)).collect();
+    // A space that is not alone may be drawn as one, or not at all.
+    edges.into_iter().for_each(|at| pieces[at].text = "\\u{20}".into());
+    let of = |pieces: &[Piece]| pieces.iter().map(|piece| piece.text.as_str()).collect::<String>();
+    if pieces.len() <= most && tail.is_empty() {
+        return (of(&pieces), plain);
     }
-    shown
+    // What is left out is told by its digest, so that no other name is cut to the same.
+    let digest = hex::encode(&Sha256::digest(bytes)[..16]);
+    let (start, end) = (of(&pieces[..most / 2]), of(&pieces[pieces.len() - most / 2..]));
+    (format!("{start}…({} bytes, SHA-256 {digest}…)…{end}", grouped(bytes.len() as u64)), false)
 }
 
 struct Piece {
@@ -56,30 +137,37 @@ struct Piece {
     plain: bool,
 }
 
+impl Piece {
+    fn is_space(&self) -> bool {
+        matches!(self.text.as_str(), " " | "\\u{20}")
+    }
+}
+
 fn pieces(bytes: &[u8]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     for chunk in bytes.utf8_chunks() {
-        pieces.extend(chunk.valid().chars().map(|c| match c {
-            _ if is_unseen(c) => Piece { text: format!("\\u{{{:x}}}", u32::from(c)), plain: false },
-            '"' | '\\' | '`' => Piece { text: format!("\\{c}"), plain: false },
-            _ => Piece { text: c.to_string(), plain: c.is_alphanumeric() || "._-/+@=~%#:$".contains(c) },
-        }));
+        let mut reader = Reader::default();
+        for word in chunk.valid().split_inclusive(|c: char| !c.is_alphanumeric()) {
+            // In one word with Latin letters, such a letter is taken for one.
+            let is_latin = word.contains(|c: char| c.is_ascii_alphabetic());
+            pieces.extend(word.chars().map(|c| {
+                let unclear = reader.escapes(c) || (is_latin && poses_as_latin(c)) || matches!(c, '`' | '…');
+                piece(c, unclear)
+            }));
+        }
         pieces.extend(chunk.invalid().iter().map(|b| Piece { text: format!("\\x{b:02x}"), plain: false }));
     }
     pieces
 }
 
-/// Control, bidirectional, invisible and blank characters other than the space: Unicode's `Default_Ignorable_Code_Point`,
-/// `Bidi_Control` and `White_Space`, line separators, and the fillers that count as letters but draw nothing.
-#[must_use]
-pub fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || (c.is_whitespace() && c != ' ')
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffd}'
-            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+fn piece(c: char, unclear: bool) -> Piece {
+    let mut text = String::new();
+    match c {
+        _ if unclear => escape(&mut text, c),
+        '\\' => text.push_str("\\\\"),
+        _ => text.push(c),
+    }
+    Piece { text, plain: !unclear && (c.is_alphanumeric() || "._-/+@=~%#:$".contains(c)) }
 }
 
 /// A size for people: `16 bytes`, `1.2 MB`.
@@ -126,38 +214,4 @@ pub fn grouped(n: u64) -> String {
 #[must_use]
 pub fn moment(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plain_names_stay_as_they_are() {
-        assert_eq!(shown("uploads/2025/büro.txt"), "uploads/2025/büro.txt");
-        assert_eq!(shown("my file"), "\"my file\"");
-        assert_eq!(shown(""), "\"\"");
-    }
-
-    #[test]
-    fn hostile_names_forge_nothing() {
-        assert_eq!(shown("a`\nb"), "\"a\\`\\u{a}b\"");
-        assert_eq!(shown("a\nb"), "\"a\\u{a}b\"");
-        assert_eq!(shown("x\" (0 files)"), "\"x\\\" (0 files)\"");
-        assert_eq!(shown("a\u{202e}txt.exe"), "\"a\\u{202e}txt.exe\"");
-        assert_eq!(shown("a\u{200b}\u{3164}\u{e0041}"), "\"a\\u{200b}\\u{3164}\\u{e0041}\"");
-        assert_eq!(shown_os(OsStr::from_bytes(b"\xff\x1b[2J")), "\"\\xff\\u{1b}[2J\"");
-        let long = shown(&"a\u{7}".repeat(5000));
-        assert!(long.chars().count() < 1000 && long.contains('…') && !long.chars().any(char::is_control));
-    }
-
-    #[test]
-    fn sizes_and_counts_read_well() {
-        assert_eq!(
-            [0, 1, 999, 1000, 1_250_000, 123_400_000_000].map(size),
-            ["0 bytes", "1 byte", "999 bytes", "1.0 kB", "1.2 MB", "123 GB"]
-        );
-        assert_eq!([0, 999, 1_508, 1_000_000].map(grouped), ["0", "999", "1,508", "1,000,000"]);
-        assert_eq!([count(1, "file"), count(0, "file"), count(2, "entry")], ["1 file", "0 files", "2 entries"]);
-    }
 }

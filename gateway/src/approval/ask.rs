@@ -126,11 +126,14 @@ fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question:
     // A name that holds a secret is shown without it, so it could not be typed.
     let redactor = gateway.broker.redactor();
     let typed = if redactor.text(&typed) == typed { typed } else { errand.target.clone() };
+    // What is shown holds no secret. They are taken out before it is rendered: an escape or a mark inside of one would hide
+    // it from the search.
+    let (seen, args) = (gateway.for_people(question.seen), gateway.redacted_value(request.args.clone()));
     let text = render(&Asked {
         declaration: &errand.tool.declaration,
-        args: &request.args,
-        principal: &request.principal,
-        seen: question.seen,
+        args: &args,
+        principal: &gateway.redacted_principal(&request.principal),
+        seen: &seen,
         reversibility: question.reversibility,
         need: question.need,
         undoes: question.facts.undoes,
@@ -149,7 +152,7 @@ fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question:
         call: digest_of_call(question.facts, id, expires_at),
         need: question.need,
         typed_name: typed,
-        // What is shown, and what its digest is recorded of, holds no secret.
+        // Nor is one made up of what stands side by side.
         text: gateway.broker.redactor().text(&text).into_owned(),
         because: question.because.clone(),
         asked_at,

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, BufRead as _, BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use mollyguard_tools::text::visible_json;
 use serde_json::{Value, json};
 
 use super::chain::{Report, SealedHead, Verifier, Wrong};
@@ -183,7 +184,7 @@ fn hold_against(verifier: &mut Verifier, notes: Notes, given: bool) {
     verifier.checkpoints(&notes.checkpoints);
 }
 
-/// Writes every record as a line of JSON, and as the last line `{"checkpoint": …}`, a signed note that says where each
+/// Writes every record as a line of JSON, in which what cannot be seen is an escape, and as the last line `{"checkpoint": …}`, a signed note that says where each
 /// stream ends. Returns how many records were written.
 ///
 /// # Errors
@@ -195,7 +196,7 @@ pub fn export(directory: &Path, writer: &mut dyn Write) -> Result<u64, AuditErro
     let mut failed = None;
     store.records(|_, text| {
         if failed.is_none() {
-            failed = writeln!(writer, "{text}").err();
+            failed = writeln!(writer, "{}", visible_json(text)).err();
             written += 1;
         }
     })?;
@@ -204,6 +205,8 @@ pub fn export(directory: &Path, writer: &mut dyn Write) -> Result<u64, AuditErro
     }
     let heads = store.heads()?.into_iter().map(|sealed| sealed.head).collect();
     let closing = json!({"checkpoint": key.sign(heads)});
-    writeln!(writer, "{closing}").and_then(|()| writer.flush()).map_err(AuditError::Write)?;
+    writeln!(writer, "{}", visible_json(&closing.to_string()))
+        .and_then(|()| writer.flush())
+        .map_err(AuditError::Write)?;
     Ok(written)
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::paint::Paint;
 use super::{Done, Failure, connect, grants, open, print, print_json, quarantine, terminal, watch};
 use crate::approval::not_here;
-use crate::confirm::{Answer, Assurance, Channel, Confirmation, Need, Standing};
+use crate::confirm::{Answer, Assurance, Channel, Confirmation, Need, Standing, clean};
 use crate::desk::{self, Ask, AtDesk, DeskError, Given, Reply, TypedCode};
 use crate::gateway::Gateway;
 use crate::page::where_it_is;
@@ -317,7 +317,7 @@ fn listed(open: &[&Confirmation], left_off: usize) -> String {
             "{} {} · {} · until {}\n    {what}\n",
             paint.bold(&confirmation.id.to_string()),
             confirmation.tool,
-            confirmation.principal.user,
+            clean(&confirmation.principal.user),
             confirmation.expires_at,
         ));
     }

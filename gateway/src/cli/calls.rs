@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::paint::Paint;
 use super::{Done, Failure, open_without_secrets, print, print_json};
-use crate::confirm::clean;
+use crate::confirm::{arguments, clean, name};
 use crate::own::ended;
 use crate::store::{CallFilter, StoredCall};
 
@@ -93,7 +93,7 @@ fn render(calls: &[StoredCall]) -> String {
             paint.bold(&call.id.to_string()),
             paint.dim(&call.started_at.to_string()),
             call.tool,
-            call.principal.user,
+            clean(&call.principal.user),
             clean(&call.preflight.summary),
             call.reversibility.as_str(),
         ));
@@ -108,8 +108,8 @@ fn show(call: &StoredCall) -> String {
         text.push_str(&format!(
             "    target    {} {} ({}, {tier})\n",
             target.kind,
-            clean(&target.path),
-            target.environment.name
+            name(&target.path),
+            clean(&target.environment.name)
         ));
     }
     for evidence in &call.preflight.evidence {
@@ -127,6 +127,7 @@ fn show(call: &StoredCall) -> String {
     if let Some(undoes) = call.undoes {
         text.push_str(&format!("    undoes    {undoes}\n"));
     }
-    text.push_str(&format!("    arguments {}\n", clean(&call.args.to_string())));
+    text.push_str("    arguments\n");
+    text.extend(arguments(&call.tool, &call.args).lines().map(|line| format!("    {line}\n")));
     text
 }

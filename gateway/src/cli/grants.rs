@@ -2,7 +2,7 @@
 
 use super::paint::Paint;
 use super::{Done, print, print_json};
-use crate::confirm::clean;
+use crate::confirm::{clean, name};
 use crate::store::Granted;
 
 /// `mollyguard approvals grants`.
@@ -28,7 +28,7 @@ fn listed(granted: &[Granted]) -> String {
             granted.used(),
         ));
         for target in &grant.covers.targets {
-            text.push_str(&format!("    {} ({})\n", clean(&target.path), clean(&target.environment.name)));
+            text.push_str(&format!("    {} ({})\n", name(&target.path), clean(&target.environment.name)));
         }
     }
     text.push_str("\n`mollyguard approvals revoke ID` ends one.\n");

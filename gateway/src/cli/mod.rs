@@ -26,6 +26,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use mollyguard_tools::text::visible_json;
 
 use crate::config::{Config, find};
 use crate::gateway::Gateway;
@@ -199,7 +200,7 @@ fn open_for(config: Config, apart: bool) -> Result<Arc<Gateway>, Failure> {
 /// A value as JSON for scripts.
 fn print_json(value: &impl serde::Serialize) -> Done {
     let text = serde_json::to_string_pretty(value).map_err(Failure::usage)?;
-    print(&format!("{text}\n"))
+    print(&format!("{}\n", visible_json(&text)))
 }
 
 /// Text for standard output. A reader that went away (`| head`) is no error.

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use mollyguard_tools::contract::now;
+use mollyguard_tools::text::visible_json;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -125,7 +126,8 @@ impl Watch {
         let id = confirmation.id;
         let page = page.map(|origin| format!("{origin}/questions/{id}"));
         if self.json {
-            return format!("{}\n", json!({"event": "asked", "confirmation": confirmation, "page": page}));
+            let asked = json!({"event": "asked", "confirmation": confirmation, "page": page});
+            return format!("{}\n", visible_json(&asked.to_string()));
         }
         let what = confirmation.text.lines().take_while(|line| !line.is_empty());
         let what: String = what.filter(|line| is_told(line)).map(|line| format!("    {line}\n")).collect();

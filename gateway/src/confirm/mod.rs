@@ -1,5 +1,6 @@
 //! The question about one exact call, and the answers it can get. This module asks nobody: the wire does.
 
+mod foreign;
 mod grant;
 mod question;
 mod wording;
@@ -16,9 +17,10 @@ use crate::operators::{alike, is_somebody_else, skeleton};
 use crate::policy::Because;
 
 pub use crate::platform::SinceBoot;
+pub use foreign::{arguments, clean, name, quoted};
 pub use grant::{Coverage, Ended, Grant, GrantEnd, LONGEST, Moment, challenge};
 pub use question::{CallFacts, Matches, digest_of_call, effect_of, matches};
-pub use wording::{Asked, clean, quoted, render, typed_name};
+pub use wording::{Asked, render, typed_name};
 
 /// How strongly an approval proves a person, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,22 +1,19 @@
-//! The question's words: rendered by the gateway from facts it read. What the agent or the target wrote is cleaned,
-//! quoted and capped, and stands below the facts.
+//! The question's words: rendered by the gateway from facts it read. What the agent or the target wrote is shown as
+//! [`foreign`] text, quoted and capped, and stands below the facts.
 
 use std::fmt::Write as _;
 
 use mollyguard_tools::contract::{About, BlastRadius, Declaration, Preflight, Reversibility, Target, Timestamp};
-use mollyguard_tools::text::{count, grouped, is_unseen, size};
+use mollyguard_tools::text::{count, grouped, shown, size};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::foreign::{self, clean, name, quoted};
 use super::{Assurance, Need};
 use crate::identity::Principal;
 use crate::policy::Because;
 
-/// The most characters of one piece of foreign text.
-const FOREIGN_CHARS: usize = 400;
-/// The most characters of one argument: enough for the statements people write, and a screen at most.
-const ARGUMENT_CHARS: usize = 1_500;
-/// The most lines of evidence, targets or arguments of one kind.
+/// The most lines of evidence or targets of one kind.
 const LINES: usize = 8;
 
 /// What a question is made of.
@@ -48,17 +45,15 @@ pub struct Asked<'a> {
 /// has in the configuration.
 #[must_use]
 pub fn typed_name(target: &Target) -> String {
-    let name = target.name();
-    let shown = clean(name).replace('`', "'");
-    let typeable = !name.is_empty() && name.chars().count() <= 80 && name.trim() == name && shown == name;
+    let own = target.name();
+    let typeable = !own.is_empty() && own.chars().count() <= 80 && own.trim() == own && name(own) == own;
     let configured = target.path.split('/').next().unwrap_or_default();
-    if typeable { name.to_owned() } else { configured.to_owned() }
+    if typeable { own.to_owned() } else { configured.to_owned() }
 }
 
 /// Renders the question.
 ///
-/// The agent's own text comes last and as an indented block: clients that render Markdown show it as code, where nothing
-/// is interpreted, and it cannot leave the block because it has no line breaks.
+/// The agent's own text comes last and as an indented block, which it cannot leave: each line of it has its mark.
 #[must_use]
 pub fn render(asked: &Asked<'_>) -> String {
     let seen = asked.seen;
@@ -89,7 +84,7 @@ pub fn render(asked: &Asked<'_>) -> String {
     for because in asked.because {
         line(&mut text, "WHY", &format!("{} (policy {})", clean(&because.reason), because.policy));
     }
-    arguments(&mut text, asked.args);
+    arguments(&mut text, asked);
     text.push_str(&closing(asked));
     text
 }
@@ -150,7 +145,7 @@ fn amount(radius: &BlastRadius) -> String {
     let mut text = parts.join(", ");
     if radius.parts.len() > 1 {
         let named: Vec<_> =
-            radius.parts.iter().take(LINES).map(|(name, n)| format!("{} {}", clean(name), grouped(*n))).collect();
+            radius.parts.iter().take(LINES).map(|(name, n)| format!("{} {}", shown(name), grouped(*n))).collect();
         let _ = write!(text, "; {}", named.join(", "));
         if radius.parts.len() > LINES {
             let _ = write!(text, " and {} more", radius.parts.len() - LINES);
@@ -175,17 +170,11 @@ fn asker(principal: &Principal) -> String {
     }
 }
 
-fn arguments(text: &mut String, args: &Value) {
-    let Some(fields) = args.as_object() else { return };
-    text.push_str("\nThe agent's own words (not checked by the gateway):\n\n");
-    for (key, value) in fields.iter().take(LINES) {
-        let value = match value {
-            Value::String(text) => cleaned(text, ARGUMENT_CHARS),
-            other => cleaned(&other.to_string(), ARGUMENT_CHARS),
-        };
-        let _ = writeln!(text, "    {}: {value}", clean(key));
+fn arguments(text: &mut String, asked: &Asked<'_>) {
+    if asked.args.is_object() {
+        text.push_str("\nThe agent's own words (not checked by the gateway):\n\n");
+        text.push_str(&foreign::arguments(&asked.declaration.name, asked.args));
     }
-    more(text, fields.len(), "arguments");
 }
 
 fn closing(asked: &Asked<'_>) -> String {
@@ -196,46 +185,4 @@ fn closing(asked: &Asked<'_>) -> String {
         "To approve exactly this, choose approve.".to_owned()
     };
     format!("\n{how} Anything else, or no answer by {expires}, changes nothing.")
-}
-
-/// Foreign text, cleaned and set in a code span, so that Markdown interprets nothing in it.
-#[must_use]
-pub fn quoted(text: &str) -> String {
-    format!("`{}`", clean(text).replace('`', "'"))
-}
-
-/// Foreign text on one line: without control, bidirectional, zero-width and tag characters, white space folded, capped.
-#[must_use]
-pub fn clean(text: &str) -> String {
-    cleaned(text, FOREIGN_CHARS)
-}
-
-fn cleaned(text: &str, most: usize) -> String {
-    let mut cleaned = String::new();
-    let mut chars = 0;
-    for c in text.chars() {
-        let c = if c.is_whitespace() { ' ' } else { c };
-        if is_unseen(c) || (c == ' ' && cleaned.ends_with(' ')) {
-            continue;
-        }
-        if chars == most {
-            let _ = write!(cleaned, "… ({} characters in all)", grouped(text.chars().count() as u64));
-            break;
-        }
-        cleaned.push(c);
-        chars += 1;
-    }
-    cleaned
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cannot_be_seen_is_taken_out() {
-        assert_eq!(clean("a\u{202e}b\u{200b}c\u{1b}[31md\ne\u{e0041}f"), "abc[31md ef");
-        assert_eq!(quoted("x` [link](http://evil)"), "`x' [link](http://evil)`");
-        assert!(clean(&"y".repeat(10_000)).ends_with("(10,000 characters in all)"));
-    }
 }

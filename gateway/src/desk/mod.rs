@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::approval::{Approver, for_the_record, meant, verdict};
 use crate::audit::Subject;
-use crate::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Standing};
+use crate::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Standing, clean};
 use crate::gateway::Gateway;
 use crate::operators::{Means, assurance_of};
 use crate::reply::ReasonCode;
@@ -151,7 +151,7 @@ pub async fn lift(gateway: &Gateway, user: String, code: Option<TypedCode>, at: 
 pub fn state(confirmation: &Confirmation, standing: &Standing) -> String {
     match standing {
         Standing::Spent { call } => format!("used by call {call}"),
-        Standing::Refused { how, by, .. } => format!("answered: {how}, by {by}"),
+        Standing::Refused { how, by, .. } => format!("answered: {}, by {}", clean(how), clean(by)),
         Standing::Open { .. } | Standing::Approved { .. } if confirmation.expires_at <= now() => {
             format!("expired at {}", confirmation.expires_at)
         }
@@ -164,6 +164,6 @@ pub fn state(confirmation: &Confirmation, standing: &Standing) -> String {
 }
 
 fn approvers(approvals: &[Approval]) -> String {
-    let each = approvals.iter().map(|approval| format!("{} at {}", approval.approver, approval.at));
+    let each = approvals.iter().map(|approval| format!("{} at {}", clean(&approval.approver), approval.at));
     each.collect::<Vec<_>>().join(", ")
 }

@@ -1,6 +1,7 @@
 //! JSON-RPC errors: only for what cannot be told as a result. Clients show them opaquely, so everything a model should
 //! read is an isError result instead.
 
+use mollyguard_tools::text::visible;
 use rmcp::ErrorData;
 use rmcp::model::ErrorCode;
 use serde_json::json;
@@ -45,5 +46,5 @@ pub(super) fn unsealed() -> ErrorData {
 
 /// Text a client sent, short enough to send back.
 pub(super) fn echo(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(ECHO).collect()
+    visible(text).chars().take(ECHO).collect()
 }

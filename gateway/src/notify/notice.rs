@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::follow::Ended;
-use crate::confirm::{Confirmation, clean};
+use crate::confirm::{Confirmation, clean, name};
 use crate::credentials::Redactor;
 
 /// The most targets that are named.
@@ -50,7 +50,9 @@ impl Notice {
     pub(super) fn of(confirmation: &Confirmation, seen: &Preflight, redactor: &Redactor) -> Self {
         // Redacted first: a secret cut in two would not be found.
         let safe = |text: &str| clean(&redactor.text(text));
-        let mut place: Vec<_> = seen.targets.iter().take(TARGETS).map(|target| where_it_is(target, &safe)).collect();
+        let named = |text: &str| name(&redactor.text(text));
+        let mut place: Vec<_> =
+            seen.targets.iter().take(TARGETS).map(|target| where_it_is(target, &safe, &named)).collect();
         if seen.targets.len() > TARGETS {
             place.push(format!("and {} more", seen.targets.len() - TARGETS));
         }
@@ -117,7 +119,7 @@ impl Notice {
     }
 }
 
-fn where_it_is(target: &Target, safe: &impl Fn(&str) -> String) -> String {
+fn where_it_is(target: &Target, safe: &impl Fn(&str) -> String, named: &impl Fn(&str) -> String) -> String {
     let environment = &target.environment;
     let tier = environment.tier.as_str().to_uppercase();
     let tier = if environment.name == environment.tier.as_str() {
@@ -125,7 +127,7 @@ fn where_it_is(target: &Target, safe: &impl Fn(&str) -> String) -> String {
     } else {
         format!("{} ({tier})", safe(&environment.name))
     };
-    format!("{tier}, {} {}", target.kind.replace('_', " "), safe(&target.path))
+    format!("{tier}, {} {}", target.kind.replace('_', " "), named(&target.path))
 }
 
 /// In a code span, where Slack makes neither links nor mentions nor bold text of it.

@@ -12,7 +12,7 @@ use super::Page;
 use super::question::plain;
 use super::session::Here;
 use super::shell::{Id, Trouble, until};
-use crate::confirm::{Confirmation, LONGEST, challenge, clean};
+use crate::confirm::{Confirmation, LONGEST, challenge, clean, name};
 use crate::store::Granted;
 
 /// For how long a yes may stand: seconds, and as people read it. The first is what a yes is unless somebody chooses.
@@ -75,7 +75,7 @@ fn item(page: &Page, granted: &Granted) -> Markup {
     html! {
         strong { (grant.tool) " for " (clean(&grant.principal.user)) }
         @for target in &grant.covers.targets {
-            span.where { (clean(&target.path)) " (" (clean(&target.environment.name)) ")" }
+            span.where { (name(&target.path)) " (" (clean(&target.environment.name)) ")" }
         }
         span.meta {
             "approved by " (clean(&grant.by)) " (" (plain(grant.strength.assurance.as_str())) ") · until "

@@ -36,7 +36,7 @@ pub(super) async fn history(State(page): State<Page>, here: Here) -> Result<Resp
                     li.call {
                         strong { (summary(&page, call)) }
                         span.meta {
-                            (call.tool) " on " (call.target) " · for " (clean(&call.principal.user)) " · "
+                            (call.tool) " on " (clean(&call.target)) " · for " (clean(&call.principal.user)) " · "
                             (moment(call.started_at))
                         }
                         span.end { (ended(call)) }
@@ -65,7 +65,7 @@ fn ended(call: &StoredCall) -> String {
 
 /// What a call was to do, fit to be shown: names in it are others' words.
 fn summary(page: &Page, call: &StoredCall) -> String {
-    page.0.gateway.broker.redactor().text(&clean(&call.preflight.summary)).into_owned()
+    clean(&page.0.gateway.broker.redactor().text(&call.preflight.summary))
 }
 
 /// The way to take a call back, where there is one.

@@ -75,15 +75,31 @@ pub(super) async fn question(State(page): State<Page>, here: Here, Id(id): Id) -
                 }
             }
             div.words {
-                @for line in &laid.rest {
-                    @if line.starts_with("    ") { pre { code { (line.trim_start()) } } }
-                    @else if !line.is_empty() { p { (line) } }
+                @for (is_code, words) in paragraphs(&laid.rest) {
+                    @if is_code { pre { code { (words) } } } @else { p { (words) } }
                 }
             }
             @if is_answerable(&confirmation, &standing) { (answer_form(&page, &here.operator, &confirmation, &standing)) }
         }
     };
     Ok(document("Question", Some(&here.operator), &main).into_response())
+}
+
+/// What stands below the facts: lines that are indented are one block of code, in which each keeps its place.
+fn paragraphs(rest: &[&str]) -> Vec<(bool, String)> {
+    let mut paragraphs: Vec<(bool, String)> = Vec::new();
+    for line in rest {
+        match (line.strip_prefix("    "), paragraphs.last_mut()) {
+            (Some(code), Some((true, block))) => {
+                block.push('\n');
+                block.push_str(code);
+            }
+            (Some(code), _) => paragraphs.push((true, code.to_owned())),
+            (None, _) if line.is_empty() => {}
+            (None, _) => paragraphs.push((false, (*line).to_owned())),
+        }
+    }
+    paragraphs
 }
 
 fn is_grave(label: &str, lines: &[&str]) -> bool {
@@ -182,7 +198,7 @@ async fn standing_of(page: &Page, confirmation: &Confirmation, standing: &Standi
             (said_yes(approvals))
         },
         Standing::Refused { how, by, at } => html! {
-            p.state { "Not approved: " (how) " by " (by) ", " (moment(*at)) ". Nothing was changed." }
+            p.state { "Not approved: " (clean(how)) " by " (clean(by)) ", " (moment(*at)) ". Nothing was changed." }
         },
         Standing::Spent { call } => outcome(page, *call).await?,
     })
@@ -193,7 +209,7 @@ fn said_yes(approvals: &[Approval]) -> Markup {
         @if !approvals.is_empty() {
             ul.yeses {
                 @for approval in approvals {
-                    li { (approval.approver) " said yes " (moment(approval.at)) " (" (plain(approval.assurance.as_str())) ")" }
+                    li { (clean(&approval.approver)) " said yes " (moment(approval.at)) " (" (plain(approval.assurance.as_str())) ")" }
                 }
             }
         }
@@ -229,5 +245,8 @@ mod tests {
         assert_eq!(laid.facts[1], ("WHERE", vec!["PRODUCTION", "there", "… and 2 more targets"]));
         assert_eq!(laid.facts.len(), 2);
         assert_eq!(laid.rest.last(), Some(&"WHAT: not a fact any more"));
+        let told = paragraphs(&["", "Words:", "", "    sql:", "    |   a --", "    | b", "", "To approve"]);
+        let told: Vec<_> = told.iter().map(|(is_code, words)| (*is_code, words.as_str())).collect();
+        assert_eq!(told, [(false, "Words:"), (true, "sql:\n|   a --\n| b"), (false, "To approve")]);
     }
 }

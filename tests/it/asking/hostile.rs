@@ -125,6 +125,73 @@ async fn hostile_arguments_stay_below_the_facts() -> Result {
     Ok(())
 }
 
+/// A comment ends where its line ends, and the question says where that is: on every channel, and looking back.
+#[tokio::test]
+async fn a_line_break_cannot_hide_what_runs() -> Result {
+    let mut world = World::rental()?;
+    world.set("confirm.wait_s", 0_i64);
+    let sql = "DELETE FROM bookings WHERE id = 1 --\nOR true /* WHERE: development\n\nUNDO: all of it */";
+    let args = json!({"target": "fleet", "sql": sql});
+    let shown = [
+        "| DELETE FROM bookings WHERE id = 1 ⟦--⟧",
+        "| OR true ⟦/* WHERE: development⟧",
+        "| ⟦⟧",
+        "| ⟦UNDO: all of it */⟧",
+        "(⟦ ⟧ marks a comment: it does not run)",
+    ];
+    let agent = world.stdio(Era::Modern, Person::declines()).await?;
+    agent.call(WRITE, args.clone()).await?.refused("confirmation_declined");
+    let asked = agent.asked();
+    assert_honest(&asked[0].message, "mollyguard-tests");
+    let block: String = shown.iter().map(|line| format!("    {line}\n")).collect();
+    assert!(asked[0].message.contains(&format!("    sql:\n{block}")), "{}", asked[0].message);
+    agent.close().await?;
+    assert_eq!(world.rows("fleet", "bookings")?, 12);
+
+    let agent = world.stdio(Era::Modern, Person::absent()).await?;
+    let args = json!({"target": "fleet", "sql": format!("{sql} ")});
+    let waits = agent.call(WRITE, args).await?;
+    let waits = waits.refused("confirmation_required").structured();
+    let id = waits["confirmation"]["id"].as_str().ok_or("an id")?;
+    let terminal = world.run(&["approvals", "show", id]).await?;
+    assert!(shown.iter().all(|line| terminal.stderr.lines().any(|said| said.trim() == *line)), "{}", terminal.stderr);
+    agent.close().await?;
+
+    let staging = json!({"target": "fleet_staging", "sql": "UPDATE bookings SET days = 3 WHERE id = 1 --\nOR id = 2"});
+    let agent = world.stdio(Era::Modern, Person::never_answers()).await?;
+    let done = agent.call(WRITE, staging).await?;
+    assert_eq!(done.done()["rows_changed"], 2);
+    let call = world.run(&["calls", "show", done.call_id()]).await?.stdout;
+    for line in ["| UPDATE bookings SET days = 3 WHERE id = 1 ⟦--⟧", "| OR id = 2"] {
+        assert!(call.lines().any(|said| said.trim() == line), "{call}");
+    }
+    Ok(())
+}
+
+/// Names that differ only by what cannot be seen are asked about in different words.
+#[tokio::test]
+async fn no_name_is_asked_about_as_another() -> Result {
+    let mut world = World::empty()?;
+    let names =
+        ["orders", "or\u{200b}ders", "orders\u{fe0f}", "o\u{440}ders", "orders ", "orde\\u{200b}rs", "orde\u{200b}rs"];
+    let tables: String = names.iter().map(|name| format!("CREATE TABLE {} (a); ", quoted(name))).collect();
+    world.database("shop", "production", &tables)?;
+    let agent = world.stdio(Era::Modern, Person::declines()).await?;
+    for name in names {
+        agent.call(PURGE, json!({"target": "shop", "table": name})).await?.refused("confirmation_declined");
+    }
+    let line = |label: &str| -> std::collections::BTreeSet<String> {
+        let lines = |text: String| text.lines().find(|line| line.starts_with(label)).map(str::to_owned);
+        // The id is the same for all tables of the file.
+        agent.asked().into_iter().filter_map(|asked| lines(asked.message)).collect()
+    };
+    for label in ["WHAT: ", "WHERE: "] {
+        assert_eq!(line(label).len(), names.len(), "{:?}", line(label));
+        assert!(line(label).iter().all(|line| !line.contains(is_unseen)), "{:?}", line(label));
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_client_cannot_name_itself_into_the_question() -> Result {
     let world = World::rental()?;

@@ -336,7 +336,7 @@ async fn text_of_others_is_text() -> Result {
     let (ada, mut passkey) = site.enrolled(&format!("ada{}", &BAIT[..20])).await?;
     let script = "</code></pre><script>alert(1)</script>\u{202e}\u{200b}";
     let write =
-        json!({"target": "fleet", "sql": format!("DELETE FROM \"{BAIT}\u{202e}\" WHERE 1 = 1 OR '{script}' = ''")});
+        json!({"target": "fleet", "sql": format!("DELETE FROM \"{BAIT}\u{202e}\" WHERE 1 = 1 OR --\n'{script}' = ''")});
     let question = site.ask(super::WRITE, &write).await?;
     let purge = json!({"target": "fleet", "table": format!("{BAIT}\u{202e}")});
     site.ask(PURGE, &purge).await?;
@@ -351,6 +351,9 @@ async fn text_of_others_is_text() -> Result {
         let hidden = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}');
         assert!(!page.contains(hidden), "{path} has text that hides");
         assert!(!page.to_lowercase().contains(" style=") && !page.to_lowercase().contains(" onerror=\""), "{path}");
+        if path.contains(&question) {
+            assert!(page.contains("WHERE 1 = 1 OR ⟦--⟧\n| '&lt;/code&gt;"), "{page}");
+        }
         if path != "/questions/%3Cimg%20src=x%3E" {
             assert!(page.contains("&lt;img src=x onerror"), "{path} shows it as text: {page}");
         }

@@ -21,7 +21,7 @@ use super::types;
 use super::value;
 use super::watch::{Counts, Found, Touched, Watch};
 use crate::contract::{Digest, ToolError};
-use crate::sql::{Uses, Write};
+use crate::sql::{Uses, Verb, Write};
 use crate::text::{shown, size};
 
 /// What is to be run.
@@ -48,6 +48,8 @@ pub(super) struct Effects {
     pub returned: Option<query::Output>,
     /// Why it was not tried out.
     pub untried: Option<String>,
+    /// How many rows the server says the statement itself changed, or gave back.
+    pub told: Option<u64>,
     /// Digest of what it changed.
     pub fingerprint: Digest,
 }
@@ -74,7 +76,9 @@ pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], seen: Opti
     paths.own(tx).await?;
     let named = named(tx, asked.write).await?;
     let roots: Vec<u32> = named.iter().map(|layout| layout.oid).chain(also.iter().copied()).collect();
-    let reach = involved::involved(tx, &roots, asked.write.verb, asked.sql).await?;
+    // An INSERT draws from sequences wherever in the statement it stands.
+    let verb = if asked.write.inserts() { Verb::Insert } else { asked.write.verb };
+    let reach = involved::involved(tx, &roots, verb, asked.sql).await?;
     let tables: Vec<u32> = reach.tables.iter().copied().collect();
     let layouts = layout::layouts(tx, &tables).await?;
     let drawn: BTreeSet<u32> = reach.sequences.iter().copied().chain(code.draws).collect();
@@ -87,12 +91,12 @@ pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], seen: Opti
             let effects = untried(tx, asked, named, reason);
             let Some(seen) = seen else { return Ok(Ran::Done(Box::new(effects))) };
             as_seen(&effects, seen)?;
-            let returned = perform(tx, &paths, &statement, &given, None).await?.0;
-            return Ok(Ran::Done(Box::new(Effects { returned, ..effects })));
+            let Performed { returned, told, .. } = perform(tx, &paths, &statement, &given, None).await?;
+            return Ok(Ran::Done(Box::new(Effects { returned, told, ..effects })));
         }
     };
     let watch = Watch::begin(tx, layouts).await?;
-    let (returned, touched) = perform(tx, &paths, &statement, &given, Some(watch)).await?;
+    let Performed { returned, told, touched } = perform(tx, &paths, &statement, &given, Some(watch)).await?;
     let touched = touched.ok_or_else(|| ToolError::failed("nobody watched"))?;
     nothing_beyond(tx, &touched).await?;
     let unknown: Vec<u32> = touched.unwatched.iter().filter(|oid| !tables.contains(oid)).copied().collect();
@@ -103,6 +107,7 @@ pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], seen: Opti
     let gathering = Gathering { tx, reach: &reach, touched, named, was: held, is: now };
     let mut effects = gathering.effects().await?;
     effects.returned = returned;
+    effects.told = told;
     if let (None, Some((was, _))) = (seen, &effects.images)
         && let Err(reason) = proven(tx, &paths, was).await?
     {
@@ -143,7 +148,8 @@ async fn unsafe_to_try(
         let statement = tx.prepare(asked.sql).await?;
         let given = params::of_call(asked.params, statement.params())?;
         readable(&statement)?;
-        effects.returned = perform(tx, paths, &statement, &given, None).await?.0;
+        Performed { returned: effects.returned, told: effects.told, .. } =
+            perform(tx, paths, &statement, &given, None).await?;
     }
     Ok(effects)
 }
@@ -180,9 +186,8 @@ async fn named(tx: &Tx<'_>, write: &Write) -> Result<Vec<Layout>, ToolError> {
 
 /// The tables in the order they are told, or why they are not for writing.
 async fn writable(tx: &Tx<'_>, mut layouts: Vec<Layout>, write: &Write) -> Result<Vec<Layout>, ToolError> {
-    // The outermost first: its name is the one a person types.
-    let outermost = write.tables.first().map(|name| name.to_ascii_lowercase());
-    layouts.sort_by_key(|layout| outermost.as_ref() != Some(&layout.name.to_ascii_lowercase()));
+    // What the statement does worst to comes first: its name is the one a person types.
+    layouts.sort_by_key(|layout| write.rank(&layout.name).unwrap_or(usize::MAX));
     for layout in &layouts {
         let name = layout.shown();
         if layout.oid < 16_384 || layout.schema.starts_with("mollyguard_") {
@@ -219,6 +224,13 @@ const LOCKED: &str = "SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l JOIN
     ON c.oid = l.relation WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.mode = $1 \
     AND c.relkind IN ('r', 'p', 'v', 'f', 'm') ORDER BY 1";
 
+/// What came of running the statement.
+struct Performed {
+    returned: Option<query::Output>,
+    told: Option<u64>,
+    touched: Option<Touched>,
+}
+
 /// Runs the statement under the role's search path, with everything that was put off to the commit.
 async fn perform(
     tx: &Tx<'_>,
@@ -226,16 +238,19 @@ async fn perform(
     statement: &Statement,
     given: &[Text],
     watch: Option<Watch>,
-) -> Result<(Option<query::Output>, Option<Touched>), ToolError> {
+) -> Result<Performed, ToolError> {
     paths.role(tx).await?;
     tx.holds_locks().await?;
-    let returned = match statement.columns().is_empty() {
+    let (returned, told) = match statement.columns().is_empty() {
         true => {
             let given: Vec<&(dyn ToSql + Sync)> = given.iter().map(|text| text as _).collect();
-            tx.execute(statement, &given).await?;
-            None
+            (None, Some(tx.execute(statement, &given).await?))
         }
-        false => Some(query::returned(tx, statement, given, tx.site().limits.output_rows).await?),
+        false => {
+            let returned = query::returned(tx, statement, given, tx.site().limits.output_rows).await?;
+            let told = (!returned.truncated).then_some(returned.row_count);
+            (Some(returned), told)
+        }
     };
     tx.run("SET CONSTRAINTS ALL IMMEDIATE").await?;
     paths.own(tx).await?;
@@ -243,7 +258,7 @@ async fn perform(
         Some(watch) => Some(watch.end(tx).await?),
         None => None,
     };
-    Ok((returned, touched))
+    Ok(Performed { returned, told, touched })
 }
 
 /// Refuses what changes more than rows.
@@ -302,6 +317,7 @@ fn untried(tx: &Tx<'_>, asked: &Asked<'_>, named: Vec<Layout>, reason: String) -
         notes: Vec::new(),
         returned: None,
         untried: Some(reason),
+        told: None,
         fingerprint,
     }
 }
@@ -369,7 +385,7 @@ impl Gathering<'_, '_> {
             .collect();
         let fingerprint = Digest::of(&json!({ "in": tx.server.identity(), "tables": parts }));
         let images = obstacles.is_empty().then_some(images);
-        Ok(Effects { named, counts, images, obstacles, notes, returned: None, untried: None, fingerprint })
+        Ok(Effects { named, counts, images, obstacles, notes, returned: None, untried: None, told: None, fingerprint })
     }
 }
 

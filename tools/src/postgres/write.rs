@@ -10,24 +10,29 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::CREDENTIAL;
+use super::layout::Layout;
 use super::query;
 use super::restore_rows;
 use super::session::{Mode, Session, Tx};
 use super::trial::{self, Asked, Effects, Ran};
 use super::trouble;
-use super::watch;
+use super::watch::{self, Counts};
 use crate::contract::{
     About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
     Target, ToolError, TypedTool,
 };
-use crate::sql::{Class, Uses, Verb, Write, examine_text};
-use crate::text::{count, grouped, size};
+use crate::sql::{Class, RowsOf, Uses, Verb, Write, changes_of_rows, examine_text};
+use crate::text::{shown, size};
 
 /// The condition that makes a write reversible.
 const FITS: &str = "prior_state_fits_journal";
 
 /// How often a try starts anew because a trigger wrote to a table that nobody could foresee.
 const TRIES: usize = 4;
+
+/// What the server's own count of a statement leaves out.
+const NOT_COUNTED: &str =
+    "rows changed by common table expressions, cascades and triggers: the statement was not tried out";
 
 const TRY: &str = "a try in a transaction";
 
@@ -49,8 +54,11 @@ pub(super) struct Args {
 /// What was changed.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Output {
-    /// Rows changed, triggers and foreign keys included.
-    rows_changed: u64,
+    /// Rows changed, triggers and foreign keys included; null where nobody counted them.
+    rows_changed: Option<u64>,
+    /// What that number leaves out, where something could not be counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_counted: Option<&'static str>,
     /// By table.
     tables: Vec<Changed>,
     /// The rows of a RETURNING clause.
@@ -169,7 +177,7 @@ impl TypedTool for PostgresWrite {
             };
             let committed = tx.commit().await;
             session.settle(committed, &id).await?;
-            return Ok(Done { output: output(*effects), undo });
+            return Ok(Done { output: output(&write, *effects), undo });
         }
         Err(never_the_same())
     }
@@ -234,9 +242,8 @@ fn only_a_write(sql: &str) -> Result<(Write, Uses), ToolError> {
 }
 
 fn preflight(tx: &Tx<'_>, write: &Write, effects: &Effects, whereabouts: Evidence) -> Result<Preflight, ToolError> {
-    let named: Vec<u32> = effects.named.iter().map(|layout| layout.oid).collect();
-    let others = effects.counts.iter().map(|(layout, _)| layout).filter(|layout| !named.contains(&layout.oid));
-    let targets: Vec<Target> = effects.named.iter().chain(others).map(|layout| layout.target(tx)).collect();
+    let changes = changes(write, effects);
+    let targets: Vec<Target> = changes.iter().map(|(layout, _)| layout.target(tx)).collect();
     let mut blast_radius = BlastRadius::one(Scope::Resource);
     blast_radius.resources = targets.len() as u64;
     blast_radius.parts = effects
@@ -265,7 +272,7 @@ fn preflight(tx: &Tx<'_>, write: &Write, effects: &Effects, whereabouts: Evidenc
             for (was, is) in was.sequences.iter().zip(&is.sequences) {
                 let what = format!(
                     "the sequence {} moves from {} to {}; undoing sets it back unless somebody else drew from it",
-                    crate::text::shown(&was.name),
+                    shown(&was.name),
                     was.last,
                     is.last
                 );
@@ -287,43 +294,77 @@ fn preflight(tx: &Tx<'_>, write: &Write, effects: &Effects, whereabouts: Evidenc
         evidence,
         alternative: None,
         fingerprint: effects.fingerprint,
-        summary: summary(write, effects),
+        summary: summary(write, effects, changes),
         pre_image,
     })
 }
 
-/// `delete 3 rows of public.bookings (and 5 of public.payments by cascade or trigger)`.
-fn summary(write: &Write, effects: &Effects) -> String {
-    let name = effects.named.first().map_or_else(String::new, super::layout::Layout::shown);
-    if effects.untried.is_some() {
-        return format!("{} rows of {name}, not tried out", write.verb.as_str());
-    }
+/// Each table with what is done to its rows, the worst first: its name is the one a person types.
+fn changes<'a>(write: &Write, effects: &'a Effects) -> Vec<(&'a Layout, RowsOf)> {
+    let Effects { named, counts, .. } = effects;
+    let is_said = |layout: &Layout| write.rank(&layout.name).is_some();
     // Rows of a partitioned table, or of a view, are counted where they lie.
-    let (mut direct, mut also) = (0, Vec::new());
-    for (layout, counts) in &effects.counts {
-        let of_verb = match write.verb {
-            Verb::Delete => counts.deleted,
-            Verb::Update => counts.updated,
-            Verb::Insert => counts.inserted,
-            Verb::Merge => counts.all(),
-        };
-        let is_named = effects.named.first().is_some_and(|named| named.oid == layout.oid);
-        let rest = if is_named { counts.all() - of_verb } else { counts.all() };
-        if is_named {
-            direct = of_verb;
-        }
-        if rest > 0 {
-            also.push(format!("{} of {}", grouped(rest), layout.shown()));
-        }
+    let through = match named.iter().find(|layout| is_said(layout) && layout.kind != 'r') {
+        Some(layout) => format!("through {}, a cascade or a trigger", layout.shown()),
+        None => "by a cascade or trigger".to_owned(),
+    };
+    let others = counts.iter().map(|(layout, _)| layout).filter(|layout| named.iter().all(|one| one.oid != layout.oid));
+    let mut changes: Vec<_> = named
+        .iter()
+        .map(|layout| (layout, is_said(layout)))
+        .chain(others.map(|layout| (layout, false)))
+        .map(|(layout, is_said)| {
+            let counts = counts.iter().find(|(counted, _)| counted.oid == layout.oid).map(|(_, counts)| *counts);
+            let verb = write.rank(&layout.name).and_then(|at| write.changes.get(at)).map(|change| change.verb);
+            let through = (!is_said).then(|| through.clone());
+            (layout, rows_of(layout, counts.unwrap_or_default(), verb, through))
+        })
+        .collect();
+    changes.sort_by_cached_key(|(_, rows)| rows.weight());
+    // What the statement names stands before the parts its rows lie in.
+    if let Some(first) = changes.iter().position(|(_, rows)| rows.through.is_some()) {
+        let behind = changes.split_off(first);
+        let is_whole = |(layout, rows): &(&Layout, RowsOf)| layout.kind != 'r' && rows.through.is_none();
+        let (wholes, parts): (Vec<_>, Vec<_>) = behind.into_iter().partition(is_whole);
+        changes.extend(wholes.into_iter().chain(parts));
     }
-    let mut text = format!("{} {} of {name}", write.verb.as_str(), count(direct, "row"));
-    if !also.is_empty() {
-        text.push_str(&format!(" (and {} by cascade, partition or trigger)", also.join(", ")));
-    }
-    text
+    changes
 }
 
-fn output(effects: Effects) -> Output {
+fn rows_of(layout: &Layout, counts: Counts, verb: Option<Verb>, through: Option<String>) -> RowsOf {
+    let Counts { inserted, updated, deleted } = counts;
+    RowsOf { table: layout.shown(), inserted, updated, deleted, verb, through }
+}
+
+/// `delete 3 rows of public.bookings; delete 5 rows of public.payments (by a cascade or trigger)`.
+fn summary(write: &Write, effects: &Effects, changes: Vec<(&Layout, RowsOf)>) -> String {
+    if effects.untried.is_some() {
+        return format!("{}, not tried out", untried(write, &effects.named));
+    }
+    let is_reached = changes.iter().any(|(_, rows)| rows.through.is_some());
+    // What only leads to rows that lie elsewhere is named with those.
+    let told = changes.into_iter().filter(|(layout, _)| layout.kind == 'r' || !is_reached);
+    changes_of_rows(told.map(|(_, rows)| rows).collect(), false)
+}
+
+/// `delete rows of public.payment; update rows of public.staff`: all that the statement's text says, the worst first.
+fn untried(write: &Write, named: &[Layout]) -> String {
+    let mut said = Vec::new();
+    for change in &write.changes {
+        let meant = named.iter().filter(|layout| layout.name.eq_ignore_ascii_case(&change.table));
+        let mut names: Vec<String> = meant.map(Layout::shown).collect();
+        if names.is_empty() {
+            names.push(shown(&change.table));
+        }
+        said.extend(names.into_iter().map(|name| format!("{} rows of {name}", change.verb.as_str())));
+    }
+    // A view or a rule leads to others, and what it does there the text does not say.
+    let others = named.iter().filter(|layout| write.rank(&layout.name).is_none());
+    said.extend(others.map(|layout| format!("change rows of {} (through a view or rule)", layout.shown())));
+    said.join("; ")
+}
+
+fn output(write: &Write, effects: Effects) -> Output {
     let tables: Vec<Changed> = effects
         .counts
         .iter()
@@ -334,6 +375,10 @@ fn output(effects: Effects) -> Output {
             deleted: counts.deleted,
         })
         .collect();
-    let rows_changed = effects.counts.iter().map(|(_, counts)| counts.all()).sum();
-    Output { rows_changed, tables, returned: effects.returned }
+    let (rows_changed, not_counted) = match effects.untried {
+        None => (Some(effects.counts.iter().map(|(_, counts)| counts.all()).sum()), None),
+        // A SELECT around the changes counts what it gives back.
+        Some(_) => (effects.told.filter(|_| !write.selects), Some(NOT_COUNTED)),
+    };
+    Output { rows_changed, not_counted, tables, returned: effects.returned }
 }

@@ -4,6 +4,8 @@
 //! several and decides nothing by itself; a toolset also opens its target for reading only.
 
 pub(crate) mod body;
+mod changes;
+mod comments;
 mod functions;
 mod postgres;
 mod walk;
@@ -18,6 +20,8 @@ use sqlparser::dialect::{Dialect as Syntax, MySqlDialect, PostgreSqlDialect, SQL
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
+pub use changes::{Change, RowsOf, changes_of_rows};
+pub use comments::comments;
 pub use postgres::Uses;
 
 /// Whose SQL a statement is written in.
@@ -32,6 +36,17 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// That of a tool with this name, where its toolset has one: `sqlite_write`.
+    #[must_use]
+    pub fn of_tool(name: &str) -> Option<Self> {
+        match name.split_once('_')?.0 {
+            "sqlite" => Some(Self::Sqlite),
+            "postgres" => Some(Self::Postgres),
+            "mysql" => Some(Self::MySql),
+            _ => None,
+        }
+    }
+
     fn syntax(self) -> &'static dyn Syntax {
         match self {
             Self::Sqlite => &SQLiteDialect {},
@@ -74,6 +89,11 @@ pub struct Write {
     pub verb: Verb,
     /// The tables named as what is changed, outermost first, as written but without their quotes.
     pub tables: Vec<String>,
+    /// Everything its text says it may do to rows, common table expressions, conflicts and branches included: each once,
+    /// the worst first.
+    pub changes: Vec<Change>,
+    /// The statement itself is a SELECT; only its common table expressions change rows.
+    pub selects: bool,
     /// Rows in the way are deleted: `REPLACE`, `INSERT OR REPLACE`, `UPDATE OR REPLACE`.
     pub replaces: bool,
     /// Functions whose value is another one each time, as called: `random()`, `datetime('now')`.

@@ -346,3 +346,136 @@ fn words_and_signs_are_never_counted_too_low() {
     }
     assert!(told > 100_000, "{told}");
 }
+
+#[test]
+fn a_write_carries_everything_its_text_does() {
+    use Verb::{Delete, Insert, Merge, Update};
+    let changes = |sql: &str, dialect| {
+        let found = write(sql, dialect).changes;
+        found.into_iter().map(|change| (change.verb, change.table)).collect::<Vec<_>>()
+    };
+    let all = |expected: &[(Verb, &str)]| -> Vec<_> { expected.iter().map(|(v, t)| (*v, (*t).to_owned())).collect() };
+    let postgres: [(&str, &[(Verb, &str)]); 9] = [
+        ("UPDATE t SET a = 1", &[(Update, "t")]),
+        (
+            "WITH gone AS (DELETE FROM payment RETURNING 1) UPDATE staff SET a = 1",
+            &[(Delete, "payment"), (Update, "staff")],
+        ),
+        (
+            "WITH a AS (INSERT INTO x SELECT 1 RETURNING 1), b AS (WITH c AS (DELETE FROM y RETURNING 1) UPDATE z SET a = 1 \
+             RETURNING 1) SELECT 1",
+            &[(Delete, "y"), (Update, "z"), (Insert, "x")],
+        ),
+        ("INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 1", &[(Update, "t"), (Insert, "t")]),
+        ("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING", &[(Insert, "t")]),
+        (
+            "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED AND s.b THEN DELETE WHEN MATCHED THEN UPDATE SET b = 1 \
+             WHEN NOT MATCHED THEN INSERT VALUES (1)",
+            &[(Delete, "t"), (Update, "t"), (Insert, "t")],
+        ),
+        ("MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DO NOTHING", &[(Merge, "t")]),
+        (
+            "WITH m AS (MERGE INTO t USING s ON t.a = s.a WHEN NOT MATCHED THEN INSERT VALUES (1) RETURNING 1) \
+             DELETE FROM u",
+            &[(Delete, "u"), (Insert, "t")],
+        ),
+        ("WITH a AS (DELETE FROM t RETURNING 1), b AS (DELETE FROM t RETURNING 1) SELECT 1", &[(Delete, "t")]),
+    ];
+    for (sql, expected) in postgres {
+        assert_eq!(changes(sql, Dialect::Postgres), all(expected), "{sql}");
+    }
+    for (sql, expected) in [
+        ("REPLACE INTO t VALUES (1)", vec![(Delete, "t"), (Insert, "t")]),
+        ("INSERT OR REPLACE INTO t VALUES (1)", vec![(Delete, "t"), (Insert, "t")]),
+        ("UPDATE OR REPLACE t SET a = 1", vec![(Delete, "t"), (Update, "t")]),
+        ("INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 1", vec![(Update, "t"), (Insert, "t")]),
+    ] {
+        assert_eq!(changes(sql, Dialect::Sqlite), all(&expected), "{sql}");
+    }
+    let duplicate = "INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = 1";
+    assert_eq!(changes(duplicate, Dialect::MySql), all(&[(Update, "t"), (Insert, "t")]));
+    assert!(classify("UPDATE t JOIN u ON t.a = u.a SET t.a = 1, u.b = 2", Dialect::MySql).is_err());
+}
+
+/// Changes put into each other to any depth: whatever the text does is carried.
+#[test]
+fn no_change_is_lost_in_the_depth() {
+    let leaf = |verb: Verb, table: &str| match verb {
+        Verb::Insert => format!("INSERT INTO {table} SELECT 1"),
+        Verb::Update => format!("UPDATE {table} SET a = 1"),
+        Verb::Delete => format!("DELETE FROM {table}"),
+        Verb::Merge => format!("MERGE INTO {table} USING s ON true WHEN MATCHED THEN DELETE"),
+    };
+    let verbs = [Verb::Insert, Verb::Update, Verb::Delete, Verb::Merge];
+    for outer in verbs {
+        for (middle, inner) in verbs.into_iter().flat_map(|middle| verbs.map(|inner| (middle, inner))) {
+            let sql = format!(
+                "WITH m AS (WITH i AS ({} RETURNING 1) {} RETURNING 1) {}",
+                leaf(inner, "inside"),
+                leaf(middle, "between"),
+                leaf(outer, "outside")
+            );
+            let found = write(&sql, Dialect::Postgres);
+            assert_eq!(found.tables[0], "outside", "{sql}");
+            for (verb, table) in [(outer, "outside"), (middle, "between"), (inner, "inside")] {
+                let verb = if verb == Verb::Merge { Verb::Delete } else { verb };
+                let change = Change { verb, table: table.into() };
+                assert!(found.changes.contains(&change), "{sql}: {:?}", found.changes);
+            }
+            let deletes = found.changes.iter().any(|change| change.verb == Verb::Delete);
+            assert_eq!(found.changes[0].verb == Verb::Delete, deletes, "the worst is first: {:?}", found.changes);
+        }
+    }
+}
+
+#[test]
+fn rows_are_told_by_table_the_worst_first() {
+    let rows = |table: &str, inserted, updated, deleted| RowsOf {
+        table: table.into(),
+        inserted,
+        updated,
+        deleted,
+        ..RowsOf::default()
+    };
+    let told = |tables: &[RowsOf]| changes_of_rows(tables.to_vec(), false);
+    assert_eq!(told(&[rows("staff", 0, 1, 0)]), "update 1 row of staff");
+    assert_eq!(
+        told(&[rows("staff", 0, 1, 0), rows("payment", 0, 0, 1_685)]),
+        "delete 1,685 rows of payment; update 1 row of staff"
+    );
+    assert_eq!(told(&[rows("t", 2, 3, 0)]), "insert 2 and update 3 rows of t");
+    assert_eq!(told(&[rows("a", 9, 0, 0), rows("b", 0, 1, 0)]), "update 1 row of b; insert 9 rows of a");
+    let through = RowsOf { through: Some("by a cascade or trigger".into()), ..rows("kids", 0, 0, 5) };
+    assert_eq!(
+        told(&[rows("t", 0, 0, 1), through]),
+        "delete 5 rows of kids (by a cascade or trigger); delete 1 row of t"
+    );
+    let none = RowsOf { verb: Some(Verb::Delete), ..rows("t", 0, 0, 0) };
+    assert_eq!(told(std::slice::from_ref(&none)), "delete 0 rows of t");
+    assert_eq!(told(&[none, rows("u", 0, 1, 0)]), "update 1 row of u; delete 0 rows of t");
+    assert_eq!(changes_of_rows(vec![rows("t", 0, 0, 7)], true), "delete at least 7 rows of t");
+    let many = told(&(0..40).map(|n| rows(&format!("t{n}"), 1, 0, 0)).collect::<Vec<_>>());
+    assert!(many.ends_with("; and rows of 28 more tables"), "{many}");
+}
+
+#[test]
+fn comments_are_where_the_dialect_reads_them() {
+    let found = |sql: &str, dialect| -> Vec<String> {
+        comments(sql, dialect).into_iter().map(|range| sql[range].to_owned()).collect()
+    };
+    let (sqlite, postgres) = (Dialect::Sqlite, Dialect::Postgres);
+    assert_eq!(found("DELETE FROM t WHERE id = 1 --\nOR true", sqlite), ["--"]);
+    assert_eq!(
+        found("SELECT '-- no', \"/* no */\" -- é yes\n, 1 /* and\nthis */ , 2 --", sqlite),
+        ["-- é yes", "/* and\nthis */", "--"]
+    );
+    // One dialect nests comments, and the other does not.
+    let nested = "DELETE FROM t WHERE a /* x /* y */ OR 1 */ ";
+    assert_eq!(found(nested, postgres), ["/* x /* y */ OR 1 */"]);
+    assert_eq!(found("SELECT 1 /* x /* y */ OR 1", sqlite), ["/* x /* y */"]);
+    // One ends a comment at a carriage return, and the other does not.
+    assert_eq!(found("SELECT 1 --x\rOR 1", postgres), ["--x"]);
+    assert_eq!(found("SELECT 1 --x\rOR 1", sqlite), ["--x\rOR 1"]);
+    assert_eq!(found("SELECT $$ -- no $$, E'\\' -- no', 1 -- yes", postgres), ["-- yes"]);
+    assert!(found("SELECT 'open -- x", sqlite).is_empty());
+}

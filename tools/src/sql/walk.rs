@@ -3,18 +3,26 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, FromTable, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Insert,
+    BinaryOperator, Expr, FromTable, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Insert, Merge,
     ObjectName, ObjectNamePart, Query, Select, SetExpr, SqliteOnConflict, Statement, TableAlias, TableFactor,
-    TableObject, UnaryOperator, Value, Visit as _, Visitor, XmlTableColumnOption,
+    TableObject, UnaryOperator, Update, Value, Visit as _, Visitor, XmlTableColumnOption,
 };
 
+use super::changes;
 use super::functions::{self, Effect};
 use super::{Class, Dialect, Refusal, Trust, Verb, Write, first_word, last_part};
 
 /// The class of a statement that is a query or a change of rows.
 pub(super) fn class_of(statement: &Statement, trust: Trust) -> Result<Class, Refusal> {
-    let mut found =
-        Found { trust, writes: Vec::new(), replaces: false, volatile: Vec::new(), into: false, locks: false };
+    let mut found = Found {
+        trust,
+        writes: Vec::new(),
+        also: Vec::new(),
+        replaces: false,
+        volatile: Vec::new(),
+        into: false,
+        locks: false,
+    };
     if let ControlFlow::Break(refusal) = statement.visit(&mut found) {
         return Err(refusal);
     }
@@ -24,28 +32,37 @@ pub(super) fn class_of(statement: &Statement, trust: Trust) -> Result<Class, Ref
     if found.writes.is_empty() {
         return Ok(if found.locks { Class::Other { what: "a row lock".into() } } else { Class::Read });
     }
-    let outermost = outermost(statement).and_then(|main| found.writes.iter().position(|(verb, _)| *verb == main));
-    if let Some(at) = outermost {
+    let main = outermost(statement);
+    let selects = main.is_none();
+    if let Some(at) = main.and_then(|main| found.writes.iter().position(|write| *write == main)) {
         let main = found.writes.remove(at);
         found.writes.insert(0, main);
     }
     let verb = found.writes[0].0;
+    let changes = changes::worst_first(&found.writes.iter().chain(&found.also).collect::<Vec<_>>());
+    let Found { writes, replaces, volatile, .. } = found;
     let mut tables = Vec::new();
-    for table in found.writes.into_iter().map(|(_, table)| table) {
+    for table in writes.into_iter().map(|(_, table)| table) {
         if !tables.contains(&table) {
             tables.push(table);
         }
     }
-    Ok(Class::Write(Write { verb, tables, replaces: found.replaces, volatile: found.volatile }))
+    Ok(Class::Write(Write { verb, tables, changes, selects, replaces, volatile }))
 }
 
-/// What the statement itself does, below its common table expressions.
-fn outermost(statement: &Statement) -> Option<Verb> {
+/// What the statement itself does and to which table, below its common table expressions.
+fn outermost(statement: &Statement) -> Option<(Verb, String)> {
     match statement {
-        Statement::Insert(_) => Some(Verb::Insert),
-        Statement::Update(_) => Some(Verb::Update),
-        Statement::Delete(_) => Some(Verb::Delete),
-        Statement::Merge(_) => Some(Verb::Merge),
+        Statement::Insert(insert) => match &insert.table {
+            TableObject::TableName(name) => Some((Verb::Insert, last_part(name)?)),
+            _ => None,
+        },
+        Statement::Update(update) => Some((Verb::Update, table_of(&update.table.relation)?)),
+        Statement::Delete(delete) => {
+            let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
+            Some((Verb::Delete, table_of(&from.first()?.relation)?))
+        }
+        Statement::Merge(merge) => Some((Verb::Merge, table_of(&merge.table)?)),
         Statement::Query(query) => match query.body.as_ref() {
             SetExpr::Insert(inner) | SetExpr::Update(inner) | SetExpr::Delete(inner) | SetExpr::Merge(inner) => {
                 outermost(inner)
@@ -59,6 +76,8 @@ fn outermost(statement: &Statement) -> Option<Verb> {
 struct Found {
     trust: Trust,
     writes: Vec<(Verb, String)>,
+    /// What a statement may do beside what its first word says.
+    also: Vec<(Verb, String)>,
     replaces: bool,
     volatile: Vec<String>,
     into: bool,
@@ -81,11 +100,32 @@ impl Found {
         if odd {
             return opaque("an INSERT of another dialect");
         }
-        self.replaces |= insert.replace_into || insert.or == Some(SqliteOnConflict::Replace);
-        match &insert.table {
-            TableObject::TableName(name) => self.write(Verb::Insert, last_part(name)),
-            _ => opaque("an INSERT into a function"),
+        let TableObject::TableName(name) = &insert.table else { return opaque("an INSERT into a function") };
+        let table = last_part(name);
+        let replaces = insert.replace_into || insert.or == Some(SqliteOnConflict::Replace);
+        self.replaces |= replaces;
+        self.also.extend(table.clone().filter(|_| replaces).map(|table| (Verb::Delete, table)));
+        self.also.extend(table.clone().filter(|_| changes::updates(insert)).map(|table| (Verb::Update, table)));
+        self.write(Verb::Insert, table)
+    }
+
+    fn update(&mut self, update: &Update) -> ControlFlow<Refusal> {
+        if !update.table.joins.is_empty() {
+            return opaque("an UPDATE over several tables");
         }
+        let table = table_of(&update.table.relation);
+        let replaces = update.or == Some(SqliteOnConflict::Replace);
+        self.replaces |= replaces;
+        self.also.extend(table.clone().filter(|_| replaces).map(|table| (Verb::Delete, table)));
+        self.write(Verb::Update, table)
+    }
+
+    fn merge(&mut self, merge: &Merge) -> ControlFlow<Refusal> {
+        let table = table_of(&merge.table);
+        for verb in changes::branches(merge) {
+            self.also.extend(table.clone().map(|table| (verb, table)));
+        }
+        self.write(Verb::Merge, table)
     }
 
     fn call(&mut self, name: &ObjectName, args: Args<'_>) -> ControlFlow<Refusal> {
@@ -174,10 +214,7 @@ impl Visitor for Found {
         match statement {
             Statement::Query(_) => ControlFlow::Continue(()),
             Statement::Insert(insert) => self.insert(insert),
-            Statement::Update(update) => {
-                self.replaces |= update.or == Some(SqliteOnConflict::Replace);
-                self.write(Verb::Update, table_of(&update.table.relation))
-            }
+            Statement::Update(update) => self.update(update),
             Statement::Delete(delete) => {
                 let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
                 if !delete.tables.is_empty() || from.len() != 1 {
@@ -185,7 +222,7 @@ impl Visitor for Found {
                 }
                 self.write(Verb::Delete, table_of(&from[0].relation))
             }
-            Statement::Merge(merge) => self.write(Verb::Merge, table_of(&merge.table)),
+            Statement::Merge(merge) => self.merge(merge),
             other => opaque(&format!("{} inside another statement", first_word(&other.to_string()))),
         }
     }

@@ -1,7 +1,7 @@
 //! An authenticator's attestation certificate, held against §8.2.1. Nothing is traced to a root: whoever makes an
 //! authenticator in software can make such a certificate, too.
 
-use mollyguard_tools::text::is_unseen;
+use mollyguard_tools::text::visible;
 use uuid::Uuid;
 use x509_cert::Certificate;
 use x509_cert::certificate::Version;
@@ -101,7 +101,7 @@ fn public_key(info: &SubjectPublicKeyInfoOwned) -> Result<Option<PublicKey>, Wro
     Ok(Some(key))
 }
 
-/// A name for people: what cannot be seen is left out, and the rest is capped.
+/// A name for people: what cannot be seen is escaped, and it is capped.
 fn readable(name: &Name) -> String {
-    name.to_string().chars().filter(|&c| !is_unseen(c)).take(NAME_CHARS).collect()
+    visible(&name.to_string()).chars().take(NAME_CHARS).collect()
 }

@@ -32,7 +32,8 @@ async fn a_look_counts_every_row_and_moves_no_sequence() {
     let before = ground.sql(SEQUENCES);
     let seen = look(&ground, "DELETE FROM cust WHERE id = 1").await;
     assert_eq!(seen.reversibility, Reversibility::Reversible);
-    assert_eq!(seen.summary, "delete 1 row of public.cust (and 2 of public.pay by cascade, partition or trigger)");
+    assert_eq!(seen.summary, "delete 2 rows of public.pay (by a cascade or trigger); delete 1 row of public.cust");
+    assert_eq!(seen.targets[0].name(), "public.pay", "the worst is the name to type");
     assert_eq!(json!(seen.blast_radius.parts), json!({ "public.cust": 1, "public.pay": 2 }));
     let seen = look(&ground, "INSERT INTO pay(cust, n) SELECT id, 7 FROM cust").await;
     assert_eq!(seen.blast_radius.rows, Some(2));
@@ -44,6 +45,80 @@ async fn a_look_counts_every_row_and_moves_no_sequence() {
     let undo = outcome.undo.unwrap();
     ground.call(&undo.tool, undo.args).await.unwrap();
     assert_eq!(ground.sql(SEQUENCES), before);
+}
+
+/// What a statement does beside its first word is told first where it is worse, and counted.
+#[tokio::test]
+async fn every_table_is_told_with_its_own_verb_the_worst_first() {
+    let ground = Ground::roles(&format!(
+        "{SHOP} CREATE TABLE part (id int PRIMARY KEY, v int) PARTITION BY RANGE (id);
+        CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (10); INSERT INTO part VALUES (1, 1), (2, 1);
+        CREATE VIEW cheap AS SELECT * FROM pay WHERE n < 2;"
+    ));
+    let gone = "WITH gone AS (DELETE FROM pay RETURNING cust) UPDATE cust SET name = 'x' WHERE id = 1";
+    for (sql, summary, first) in [
+        ("UPDATE cust SET name = 'x' WHERE id = 1", "update 1 row of public.cust", "public.cust"),
+        ("UPDATE cust SET name = 'x' WHERE id = 9", "update 0 rows of public.cust", "public.cust"),
+        (gone, "delete 3 rows of public.pay; update 1 row of public.cust", "public.pay"),
+        (
+            "INSERT INTO cust(id, name) VALUES (1, 'z'), (8, 'y') ON CONFLICT (id) DO UPDATE SET name = excluded.name",
+            "insert 1 and update 1 rows of public.cust",
+            "public.cust",
+        ),
+        (
+            "WITH new AS (INSERT INTO pay(cust, n) SELECT 1, 5 RETURNING 1) UPDATE cust SET name = 'x' WHERE id = 1",
+            "update 1 row of public.cust; insert 1 row of public.pay",
+            "public.cust",
+        ),
+        (
+            "DELETE FROM part WHERE id < 9",
+            "delete 2 rows of public.part_1 (through public.part, a cascade or a trigger)",
+            "public.part",
+        ),
+        (
+            "DELETE FROM cheap",
+            "delete 1 row of public.pay (through public.cheap, a cascade or a trigger)",
+            "public.cheap",
+        ),
+    ] {
+        let before = ground.sql(SEQUENCES);
+        let seen = look(&ground, sql).await;
+        assert_eq!(seen.summary, summary, "{sql}");
+        assert_eq!(seen.targets[0].name(), first, "{sql}");
+        assert_eq!(ground.sql(SEQUENCES), before, "a look moves no sequence: {sql}");
+    }
+    let outcome = ground.call("postgres_write", write(gone)).await.unwrap();
+    assert_eq!(outcome.output["rows_changed"], 4);
+    assert_eq!(ground.sql("SELECT count(*) FROM pay; SELECT name FROM cust ORDER BY id"), "0\nx\nb\n");
+}
+
+#[tokio::test]
+async fn what_is_not_tried_is_told_by_its_text_and_counted_by_the_server() {
+    let mut ground = Ground::superuser(SHOP);
+    let clerk = ground.cluster.name("teller");
+    ground.sql(&format!(
+        "CREATE ROLE {clerk} LOGIN; GRANT ALL ON cust, pay TO {clerk};
+        GRANT USAGE ON SEQUENCE cust_id_seq, pay_id_seq TO {clerk}"
+    ));
+    ground.role = clerk;
+    let gone = "WITH gone AS (DELETE FROM pay RETURNING 1), more AS (UPDATE cust SET name = 'u' RETURNING 1) \
+        INSERT INTO cust(name) VALUES ('c'), ('d')";
+    let seen = look(&ground, gone).await;
+    assert_eq!(
+        seen.summary,
+        "delete rows of public.pay; update rows of public.cust; insert rows of public.cust, not tried out"
+    );
+    assert_eq!(seen.targets[0].name(), "public.pay", "the worst is the name to type");
+    let outcome = ground.call("postgres_write", write(gone)).await.unwrap();
+    assert_eq!(outcome.output["rows_changed"], 2);
+    assert!(outcome.output["not_counted"].as_str().unwrap().contains("common table expressions"), "{}", outcome.output);
+    assert_eq!(ground.sql("SELECT count(*) FROM pay; SELECT count(*) FROM cust"), "0\n4\n");
+    let asked =
+        "WITH new AS (INSERT INTO cust(name) VALUES ('e') RETURNING id) SELECT id FROM new, generate_series(1, 9)";
+    let outcome = ground.call("postgres_write", write(asked)).await.unwrap();
+    assert_eq!(outcome.output["rows_changed"], Value::Null, "what is given back is not what is changed");
+    let back = "INSERT INTO cust(name) VALUES ('f'), ('g') RETURNING name";
+    assert_eq!(ground.call("postgres_write", write(back)).await.unwrap().output["rows_changed"], 2);
 }
 
 #[tokio::test]

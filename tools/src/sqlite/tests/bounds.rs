@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::world::{Database, advice, find, sql, state_of, told};
 use crate::contract::{Access, Cause, Reversibility};
-use crate::sql::{Verb, Write};
+use crate::sql::{Class, Dialect, classify};
 use crate::sqlite::client::work;
 use crate::sqlite::effects;
 use crate::sqlite::query;
@@ -125,7 +125,7 @@ async fn a_function_that_is_not_listed_is_the_schemas_own_or_refused() {
         assert!(reason.contains("fts5_source_id"), "{text}: {reason}");
 
         let statement = format!("UPDATE t SET v = ({text})");
-        let write = Write { verb: Verb::Update, tables: vec!["t".into()], replaces: false, volatile: Vec::new() };
+        let Ok(Class::Write(write)) = classify("UPDATE t SET a = 1", Dialect::Sqlite) else { panic!("it is a write") };
         let lease = world.lend(Access::Read);
         let tried = work(&lease, move |site| effects::run(site, &statement, &write, Purpose::Look).map(drop));
         let (cause, reason, _) = advice(tried.await);
@@ -145,7 +145,7 @@ async fn a_hostile_name_forges_nothing_in_what_a_person_reads() {
         "CREATE TABLE \"{name}\"(id INTEGER PRIMARY KEY, v); INSERT INTO \"{name}\" VALUES (1, 1);
          CREATE VIEW \"view {name}\" AS SELECT * FROM \"{name}\";"
     ));
-    let escaped = "\"x\\` with 0 rows\\u{a}\\u{202e}\"";
+    let escaped = "\"x\\u{60} with 0 rows\\u{a}\\u{202e}\"";
     let write = world.look("sqlite_write", &sql(&format!("DELETE FROM \"{name}\""))).await.unwrap();
     assert_eq!(write.summary, format!("delete 1 row of {escaped}"));
     let drop = world.look("sqlite_drop_table", &super::world::table(name)).await.unwrap();

@@ -1,0 +1,140 @@
+//! Names in sentences, and every character there is.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn every_char() -> impl Iterator<Item = char> {
+    (0..=u32::from(char::MAX)).filter_map(char::from_u32)
+}
+
+#[test]
+fn plain_names_stay_as_they_are() {
+    assert_eq!(shown("uploads/2025/büro.txt"), "uploads/2025/büro.txt");
+    assert_eq!(shown("my file"), "\"my file\"");
+    assert_eq!(shown(""), "\"\"");
+    for word in ["日本", "Größe", "Ελλάδα", "таблица", "ไทย", "हिन्दी", "বাংলা", "தமிழ்", "한국어", "がぎ"]
+    {
+        assert_eq!(visible(word), word);
+        assert!(!shown(word).contains("\\u{"), "{}", shown(word));
+    }
+}
+
+#[test]
+fn hostile_names_forge_nothing() {
+    assert_eq!(shown("a`\nb"), "\"a\\u{60}\\u{a}b\"");
+    assert_eq!(shown("a\nb"), "\"a\\u{a}b\"");
+    assert_eq!(shown("x\" (0 files)"), "\"x\\\" (0 files)\"");
+    assert_eq!(shown("a\u{202e}txt.exe"), "\"a\\u{202e}txt.exe\"");
+    assert_eq!(shown("a\u{200b}\u{3164}\u{e0041}"), "\"a\\u{200b}\\u{3164}\\u{e0041}\"");
+    assert_eq!(shown_os(OsStr::from_bytes(b"\xff\x1b[2J")), "\"\\xff\\u{1b}[2J\"");
+    let long = shown(&"a\u{7}".repeat(5000));
+    assert!(long.chars().count() < 1000 && long.contains('…') && !long.chars().any(char::is_control));
+}
+
+#[test]
+fn names_that_look_alike_are_told_apart() {
+    for (one, other) in [
+        ("orders", "or\u{200b}ders"),
+        ("orders", "orders\u{fe0f}"),
+        ("orders", "\u{43e}rders"),
+        ("caf\u{e9}", "cafe\u{301}"),
+        ("\u{c5}ngstrom", "\u{212b}ngstrom"),
+        ("\u{304c}", "\u{304b}\u{3099}"),
+        ("\u{ac00}", "\u{1100}\u{1161}"),
+        ("a  b", "a b"),
+        ("a", "a "),
+        ("a\u{200b}", "a\\u{200b}"),
+        ("a`b", "a'b"),
+        ("x\u{e000}", "x\u{e001}"),
+    ] {
+        let (a, b) = (shown(one), shown(other));
+        assert_ne!(a, b);
+        for text in [&a, &b, &in_code(one, 100), &in_code(other, 100)] {
+            assert!(!text.contains("  ") && !text.contains(|c: char| is_unseen(c) || c == '\u{301}'), "{text}");
+        }
+    }
+    assert_eq!(shown("a\u{300}\u{300}\u{300}"), "\"a\\u{300}\\u{300}\\u{300}\"");
+    let tower = visible(&format!("\u{e01}{}", "\u{e49}".repeat(200)));
+    assert!(tower.matches('\u{e49}').count() <= 3, "marks do not grow into the lines around: {tower}");
+}
+
+/// Each character of Unicode, alone and in a word: nothing unseen is left, and no two come to the same.
+#[test]
+fn every_character_is_shown_as_itself_or_by_its_number() {
+    let mut seen = HashMap::new();
+    for c in every_char() {
+        let name = format!("a{c}b");
+        let json = visible_json(&serde_json::json!(name).to_string());
+        for text in [shown(&name), in_code(&name, 100), visible(&name), visible_exactly(&name), json] {
+            assert!(!text.chars().any(is_unseen), "{c:?}: {text:?}");
+        }
+        assert!(visible(&name).contains(c) || visible(&name) == format!("a\\u{{{:x}}}b", u32::from(c)), "{c:?}");
+        for (how, text) in [shown(&name), in_code(&name, 100), visible_exactly(&name)].into_iter().enumerate() {
+            if let Some(other) = seen.insert((how, text), c) {
+                panic!("{c:?} is shown as {other:?} is");
+            }
+        }
+    }
+    let unseen = every_char().filter(|c| is_unseen(*c)).count();
+    assert!(every_char().count() - unseen > 140_000, "what has a glyph is shown by it");
+}
+
+#[test]
+fn what_unicode_calls_format_or_ignorable_is_unseen() {
+    let hidden = "\0\u{7f}\u{85}\u{a0}\u{ad}\u{600}\u{61c}\u{6dd}\u{70f}\u{1680}\u{180e}\u{2007}\u{200e}\u{2028}\u{2066}\u{3000}\
+        \u{e000}\u{fdd0}\u{feff}\u{fff9}\u{110bd}\u{13430}\u{e0001}\u{e0100}\u{f0000}\u{10ffff}";
+    assert!(hidden.chars().all(is_unseen), "{hidden:?}");
+    assert!(" a\u{df}\u{4e00}\u{1f600}⏎".chars().all(|c| !is_unseen(c)));
+}
+
+/// Names that differ by little, of characters that show little.
+fn names() -> impl Strategy<Value = String> {
+    let tricky = prop::sample::select(
+        "ab  \\u{}20`'\"….\n\u{200b}\u{202e}\u{301}\u{e9}e\u{430}\u{e49}\u{e01}\u{9c7}\u{9be}\u{27e6}"
+            .chars()
+            .collect::<Vec<_>>(),
+    );
+    prop::collection::vec(prop_oneof![4 => tricky, 1 => any::<char>()], 0..12)
+        .prop_map(|chars| chars.into_iter().collect())
+}
+
+proptest! {
+    #[test]
+    fn different_names_are_shown_differently(one in names(), other in names(), long in 0_usize..3) {
+        let pad = |name: &str| format!("{}{name}{}", "x".repeat(300 * long), "y".repeat(300 * long));
+        let (one, other) = (pad(&one), pad(&other));
+        prop_assert_eq!(shown(&one) == shown(&other), one == other);
+        prop_assert_eq!(in_code(&one, 100) == in_code(&other, 100), one == other);
+        if !one.contains('\n') && !other.contains('\n') {
+            prop_assert_eq!(visible_exactly(&one) == visible_exactly(&other), one == other);
+        }
+        for text in [shown(&one), in_code(&one, 100), visible(&one), visible_exactly(&one)] {
+            prop_assert!(!text.chars().any(is_unseen), "{:?}", text);
+        }
+        prop_assert!(!in_code(&one, 100).contains('`'));
+    }
+
+    #[test]
+    fn a_shown_name_can_be_shown_again(name in names()) {
+        prop_assert_eq!(visible(&shown(&name)), shown(&name));
+    }
+
+    #[test]
+    fn json_means_the_same(name in names()) {
+        let json = serde_json::to_string_pretty(&[&name]).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Vec<String>>(&visible_json(&json)).unwrap(), [name]);
+    }
+}
+
+#[test]
+fn sizes_and_counts_read_well() {
+    assert_eq!(
+        [0, 1, 999, 1000, 1_250_000, 123_400_000_000].map(size),
+        ["0 bytes", "1 byte", "999 bytes", "1.0 kB", "1.2 MB", "123 GB"]
+    );
+    assert_eq!([0, 999, 1_508, 1_000_000].map(grouped), ["0", "999", "1,508", "1,000,000"]);
+    assert_eq!([count(1, "file"), count(0, "file"), count(2, "entry")], ["1 file", "0 files", "2 entries"]);
+}
