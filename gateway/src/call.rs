@@ -278,7 +278,7 @@ impl Run {
         };
         let lease = match lease {
             Ok(lease) => lease,
-            Err(error) => return Ran::Ended(Err(ToolError::unavailable(error.to_string()))),
+            Err(error) => return Ran::ended(Err(ToolError::unavailable(error.to_string()))),
         };
         // The tool keeps its own deadline and knows what it has done; this one only ends the waiting for a tool that
         // does not come back.
@@ -288,14 +288,14 @@ impl Run {
         let (errand, seen) = (Arc::clone(&self.errand), Arc::clone(&self.seen));
         let mut task = tokio::spawn(async move { errand.tool.tool.execute(&errand.args, &seen, &lease).await });
         match tokio::time::timeout(patience, &mut task).await {
-            Ok(result) => Ran::Ended(result.unwrap_or_else(|_| Err(broke_off()))),
+            Ok(result) => Ran::ended(result.unwrap_or_else(|_| Err(broke_off()))),
             // Work on a thread of its own goes on, whatever is done about it here: what it changes is waited for.
             Err(_) if tool.declaration.mutates() => {
                 Ran::On(task, format!("no answer from the target within {patience:?}"))
             }
             Err(_) => {
                 task.abort();
-                Ran::Ended(Err(ToolError::unavailable(format!("no answer from the target within {patience:?}"))))
+                Ran::ended(Err(ToolError::unavailable(format!("no answer from the target within {patience:?}"))))
             }
         }
     }

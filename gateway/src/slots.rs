@@ -247,7 +247,8 @@ mod tests {
         #[test]
         fn whatever_comes_and_goes_the_places_add_up(acts in prop::collection::vec((0_u8..4, any::<prop::sample::Index>()), 0..200)) {
             let slots = Slots::new(4, 12);
-            let (mut waiting, mut running): (Vec<(usize, Turn)>, Vec<(usize, Slot)>) = (Vec::new(), Vec::new());
+            let mut waiting: Vec<(usize, Turn)> = Vec::new();
+            let mut running: Vec<(usize, Slot)> = Vec::new();
             for (act, which) in acts {
                 match act {
                     0 | 1 => {

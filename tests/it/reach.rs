@@ -20,18 +20,31 @@ fn scripts() -> Result<World> {
     Ok(world)
 }
 
+/// A key of the configuration, and what makes it name something within reach.
+type Case<'a> = (&'a str, &'a dyn Fn(&mut World));
+
 #[tokio::test]
 async fn a_gateway_that_would_run_what_an_agent_can_change_does_not_start() -> Result {
     let url = |world: &World| {
         let certificate = world.path().join("scripts/ca.pem").display().to_string();
         format!("postgresql://anna:s3cret-word@127.0.0.1:1/x?sslmode=verify-full&sslrootcert={certificate}")
     };
-    let cases: &[(&str, &dyn Fn(&mut World))] = &[
-        ("notify.command", &|world| drop(world.set("notify.command", vec!["scripts/it.sh", "{what}"]))),
-        ("notify.command", &|world| drop(world.set("notify.command", vec!["sh", "scripts/it.sh", "{what}"]))),
-        ("redact.secrets", &|world| drop(world.set("redact.secrets", vec!["command:scripts/it.sh"]))),
-        ("redact.secrets", &|world| drop(world.set("redact.secrets", vec!["command:sh scripts/it.sh"]))),
-        ("redact.secrets", &|world| drop(world.set("redact.secrets", vec!["file:scripts/word"]))),
+    let cases: &[Case<'_>] = &[
+        ("notify.command", &|world| {
+            world.set("notify.command", vec!["scripts/it.sh", "{what}"]);
+        }),
+        ("notify.command", &|world| {
+            world.set("notify.command", vec!["sh", "scripts/it.sh", "{what}"]);
+        }),
+        ("redact.secrets", &|world| {
+            world.set("redact.secrets", vec!["command:scripts/it.sh"]);
+        }),
+        ("redact.secrets", &|world| {
+            world.set("redact.secrets", vec!["command:sh scripts/it.sh"]);
+        }),
+        ("redact.secrets", &|world| {
+            world.set("redact.secrets", vec!["file:scripts/word"]);
+        }),
         ("targets.pg.secret", &|world| {
             let url = url(world);
             world.env("URL", url).set("targets.pg.kind", "postgres").set("targets.pg.environment", "development");

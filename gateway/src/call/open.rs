@@ -11,9 +11,15 @@ use crate::store::Intent;
 
 /// How far a tool came.
 pub(super) enum Ran {
-    Ended(Result<Outcome, ToolError>),
+    Ended(Box<Result<Outcome, ToolError>>),
     /// It has not come back, for this reason.
     On(JoinHandle<Result<Outcome, ToolError>>, String),
+}
+
+impl Ran {
+    pub(super) fn ended(result: Result<Outcome, ToolError>) -> Self {
+        Self::Ended(Box::new(result))
+    }
 }
 
 pub(super) fn broke_off() -> ToolError {
@@ -24,14 +30,14 @@ impl Run {
     /// Of an uncertain end, what a look finds. The other way: it is open, and why.
     pub(super) async fn settled(&self, ran: Ran) -> Result<(Result<Outcome, ToolError>, Option<Probe>), (Ran, String)> {
         let result = match ran {
-            Ran::Ended(result) => result,
+            Ran::Ended(result) => *result,
             Ran::On(task, reason) => return Err((Ran::On(task, reason.clone()), reason)),
         };
         let Err(ToolError::Uncertain { reason }) = result else { return Ok((result, None)) };
         let Errand { tool, target, args, .. } = &*self.errand;
         match recovery::probe(&self.gateway, tool, target, args.clone(), (*self.seen).clone()).await {
             Some(found) => Ok((Err(ToolError::uncertain(recovery::noted(&reason, found))), Some(found))),
-            None => Err((Ran::Ended(Err(ToolError::uncertain(reason.clone()))), reason)),
+            None => Err((Ran::ended(Err(ToolError::uncertain(reason.clone()))), reason)),
         }
     }
 
@@ -46,7 +52,7 @@ impl Run {
                     result = task => result.unwrap_or_else(|_| Err(broke_off())),
                     () = closing.cancelled() => return,
                 };
-                ran = Ran::Ended(result);
+                ran = Ran::ended(result);
             } else {
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}

@@ -130,8 +130,8 @@ mod tests {
         ceiling(&Facts { separation, dumpable, people })
     }
 
-    fn worded(ceiling: Ceiling) -> String {
-        Ceiling { because: Vec::new(), ..ceiling }.to_string()
+    fn worded(ceiling: &Ceiling) -> String {
+        Ceiling { because: Vec::new(), ..ceiling.clone() }.to_string()
     }
 
     #[test]
@@ -157,11 +157,11 @@ mod tests {
             (OwnUser, [3, 1], [2, 1], "passkey by somebody else, or out_of_band by 2 other people"),
         ] {
             let found = of(separation, false, keys, codes);
-            assert_eq!(worded(found.clone()), expected, "{separation:?}, {keys:?} passkeys, {codes:?} codes");
+            assert_eq!(worded(&found), expected, "{separation:?}, {keys:?} passkeys, {codes:?} codes");
             let says_how = found.because.iter().any(|because| because.contains("operator link NAME --for USER"));
             let unlinked = keys[0] + codes[0] > keys[1] + codes[1];
             assert_eq!(says_how, unlinked && expected != "typed", "{:?}", found.because);
-            assert_eq!(worded(of(separation, true, keys, codes)), "typed", "dumpable");
+            assert_eq!(worded(&of(separation, true, keys, codes)), "typed", "dumpable");
         }
     }
 }

@@ -117,7 +117,7 @@ async fn who_was_enrolled_before_there_were_links_is_linked_to_nobody() {
     let before = "DROP INDEX confirmations_by_effect; ALTER TABLE operators DROP COLUMN user; PRAGMA user_version = 4";
     run(&house.place.path().join("mollyguard.db"), before);
     house.store = open(house.place.path());
-    assert_eq!(house.store.operators().await.unwrap(), [bea.clone()]);
+    assert_eq!(house.store.operators().await.unwrap(), std::slice::from_ref(&bea));
     house.yes(&asked, &bea, &mut key, 1).await.unwrap();
     assert!(house.is_open(&asked).await);
     house.store.link(bea.id, "bea".into()).await.unwrap();
