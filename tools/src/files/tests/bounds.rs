@@ -85,11 +85,11 @@ async fn a_listing_holds_no_more_names_than_a_few_times_what_it_lists() {
     for depth in 0..20 {
         let folder = ["0"; 20][..depth].join("/");
         for n in 1..10 {
-            ground.file(&format!("{folder}/{n}"), "x");
+            ground.file(&format!("tree/{folder}/{n}"), "x");
         }
     }
     for limit in [1, 5, 30, 100, 198, 199, 500] {
-        let args = json!({ "target": "uploads", "depth": 100, "limit": limit });
+        let args = json!({ "target": "uploads", "path": "tree", "depth": 100, "limit": limit });
         let listed = ground.call("files_list", args).await.unwrap();
         let entries = listed.output["entries"].as_array().unwrap();
         // 19 folders and 180 files.
