@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::schema_world::plain;
 use super::world::{Ground, find};
-use crate::contract::{Access, Cause, Outcome, ToolError};
+use crate::contract::{Access, Outcome, ToolError};
 
 /// An addition, and what somebody may do with it. `{x}` is what was added, `{t}` the table it is on, `{guest}` a role.
 struct Addition {
@@ -362,7 +362,8 @@ impl Stage {
             Ok(seen) if seen.fingerprint == plan.expects => {
                 tool.execute(&plan.args, &seen, &self.ground.lend(Access::Write)).await.map(|_| Some(()))
             }
-            Ok(_) | Err(ToolError::Untouched { cause: Cause::Changed | Cause::NotFound, .. }) => Ok(None),
+            // Whoever may no longer look at it cannot take it back either.
+            Ok(_) | Err(ToolError::Untouched { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
