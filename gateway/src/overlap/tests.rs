@@ -115,6 +115,8 @@ const OTHERS: &[&str] = &[
     "targets.path",
     "targets.backups",
     "targets.connections",
+    "targets.trial_ms",
+    "targets.vouched_functions",
 ];
 
 /// The names a refusal expects in place of an unknown one.

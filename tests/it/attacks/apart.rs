@@ -306,7 +306,7 @@ async fn who_signed_in_with_a_code_gives_themselves_no_passkey() -> Result {
     assert_eq!(scene.kept().await?, before, "nothing that is kept has changed");
     let invited = bea.form("/people/invite", &format!("name=carl&code={own}")).await?;
     assert_eq!((invited.status, codes(&invited.body).count()), (200, 1), "{}", invited.body);
-    let by_ada = scene.ada.invite(&mut scene.passkey, "bea").await?;
+    let by_ada = scene.ada.adds_to(&mut scene.passkey, "bea").await?;
     let code = codes(&by_ada.body).next().ok_or("ada makes her one")?;
     Visitor::enrolled(&scene.ada.origin, &code, 8).await?;
     let people = scene.ground.kept(&["operator", "list", "--json"]).await?;

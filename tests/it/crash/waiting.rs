@@ -115,7 +115,7 @@ async fn a_target_waits_in_every_process_for_an_end_that_one_cannot_write() -> R
     for refused in refusals {
         refused.refused("unavailable");
         let text = refused.text();
-        assert!(text.contains(lost.call_id()) && text.contains("cannot be written down yet"), "{text}");
+        assert!(text.contains(lost.call_id()) && text.contains("cannot be written down"), "{text}");
         assert!(text.contains("no other change of `fleet_dev` begins"), "{text}");
     }
     assert!(other.asked().is_empty(), "nobody is asked for nothing");

@@ -271,6 +271,11 @@ impl Visitor {
         .await
     }
 
+    /// Invites an operator to one more passkey.
+    pub(crate) async fn adds_to(&self, passkey: &mut authenticator::Authenticator, name: &str) -> Result<RawResponse> {
+        self.acts(passkey, ("invite", name), "/people/invite", &format!("name={name}")).await
+    }
+
     /// Does what a form does that is signed for.
     pub(crate) async fn acts(
         &self,

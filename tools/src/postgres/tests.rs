@@ -26,6 +26,7 @@ mod spelling;
 mod terminate;
 mod tls;
 mod trial_budget;
+mod vouched;
 mod world;
 mod write_faults;
 mod write_laws;

@@ -153,11 +153,11 @@ pub(super) const FUNCTIONS: &str = "SELECT p.oid, n.nspname::text, p.proname::te
 /// What texts may mean by names: functions `$1` unqualified, `$2`.`$3` qualified; every name `$4` that may be a function in
 /// attribute notation; operators `$5`; relations and types `$6`.`$7` (an empty schema is any on the path); sequences `$8`.
 /// `$9` looks for unqualified names everywhere, for a text that runs under another path. `$10` are names that are harmless
-/// as far as they are the server's own.
+/// as far as they are the server's own, `$11` the schemas on the path.
 pub(super) const NAMES: &str = "WITH \
     path AS MATERIALIZED (SELECT n.oid, n.nspname::text FROM pg_catalog.pg_namespace n \
       WHERE $9 AND n.nspname::text NOT IN ('pg_catalog', 'information_schema', 'pg_toast') \
-      OR n.nspname::text = ANY (pg_catalog.current_schemas(true)::text[])), \
+      OR n.nspname::text = ANY ($11)), \
     written AS (SELECT w.s, w.n FROM ROWS FROM (pg_catalog.unnest($6), pg_catalog.unnest($7)) AS w (s, n)), \
     qualified AS (SELECT w.s, w.n FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS w (s, n)) \
     SELECT 'function'::text, p.oid, NULL::text, ''::text FROM pg_catalog.pg_proc p WHERE p.proname::text = ANY ($1) \

@@ -2,7 +2,8 @@
 //! anything is tried, read or as much as planned.
 //!
 //! Planning already executes what is declared immutable, and analysing a row literal executes a domain's CHECK, so these
-//! questions come first in a transaction. They ask the catalogue alone, never a relation of somebody's.
+//! questions come first in a transaction. They ask the catalogue alone, never a relation of somebody's, and under PostgreSQL's
+//! own search path.
 
 mod edges;
 mod judge;
@@ -103,8 +104,7 @@ impl Code {
 
 /// What a statement of that text would run. `changed` are the tables it changes, by their last names.
 pub(super) async fn of_statement(tx: &Tx<'_>, uses: &Uses, changed: &[String]) -> Result<Code, ToolError> {
-    own_names_first(tx).await?;
-    let mut walk = Walk::new(tx, if changed.is_empty() { Doing::Reading } else { Doing::Writing });
+    let mut walk = Walk::new(tx, if changed.is_empty() { Doing::Reading } else { Doing::Writing }).await?;
     walk.everywhere().await?;
     if !changed.is_empty() {
         // A try holds sequences and disables triggers, which are changes of schema.
@@ -118,9 +118,8 @@ pub(super) async fn of_statement(tx: &Tx<'_>, uses: &Uses, changed: &[String]) -
 
 /// What is run by reading, rebuilding or writing these relations, whatever the statement.
 pub(super) async fn of_relations(tx: &Tx<'_>, oids: &[u32], doing: Doing) -> Result<Code, ToolError> {
-    own_names_first(tx).await?;
     // What computes rows anew must change no others; what a trigger changes is watched.
-    let mut walk = Walk::new(tx, if doing == Doing::Writing { doing } else { Doing::Reading });
+    let mut walk = Walk::new(tx, if doing == Doing::Writing { doing } else { Doing::Reading }).await?;
     walk.everywhere().await?;
     for oid in oids {
         walk.relation(*oid, doing, "");
@@ -134,8 +133,7 @@ pub(super) async fn of_relations(tx: &Tx<'_>, oids: &[u32], doing: Doing) -> Res
 
 /// What a change of schema with this text runs: it may compute the rows of these relations anew. Event triggers fire.
 pub(super) async fn of_change(tx: &Tx<'_>, uses: &Uses, oids: &[u32]) -> Result<Code, ToolError> {
-    own_names_first(tx).await?;
-    let mut walk = Walk::new(tx, Doing::Reading);
+    let mut walk = Walk::new(tx, Doing::Reading).await?;
     walk.everywhere().await?;
     let text = Text { uses: uses.clone(), changed: Vec::new(), draws: Vec::new(), everywhere: false };
     walk.names(&text, "").await?;
@@ -149,8 +147,7 @@ pub(super) async fn of_change(tx: &Tx<'_>, uses: &Uses, oids: &[u32]) -> Result<
 
 /// What a change of schema runs that computes no row: the event triggers.
 pub(super) async fn of_events(tx: &Tx<'_>) -> Result<Code, ToolError> {
-    own_names_first(tx).await?;
-    let mut walk = Walk::new(tx, Doing::Writing);
+    let mut walk = Walk::new(tx, Doing::Writing).await?;
     let any: &[&str] = &[];
     walk.ask(edges::EVENTS, &[(&any, Type::TEXT_ARRAY)]).await?;
     if walk.next.is_empty() {
@@ -160,21 +157,45 @@ pub(super) async fn of_events(tx: &Tx<'_>) -> Result<Code, ToolError> {
     walk.finish().await
 }
 
-/// Before anything else is asked: the questions themselves use operators.
-async fn own_names_first(tx: &Tx<'_>) -> Result<(), ToolError> {
-    // Compiling the questions would take two hundred times as long as answering them.
-    let sql = "SELECT s.path FROM (SELECT pg_catalog.set_config('jit', 'off', true) AS jit, \
-        pg_catalog.current_schemas(true)::pg_catalog.text[] AS path OFFSET 0) AS s WHERE s.jit IS NOT NULL";
-    let path: Vec<String> = tx.value(sql, &[]).await?;
-    match path.iter().find(|schema| !schema.starts_with("pg_temp_")) {
-        Some(first) if first == "pg_catalog" => Ok(()),
-        first => Err(ToolError::refused(format!(
-            "not run: the role's `search_path` looks for functions in `{}` before PostgreSQL's own",
-            shown(first.map_or("", String::as_str)),
-        ))
-        .with_next("a person takes `pg_catalog` out of the role's or database's `search_path`")),
+/// What names mean in this session, kept while PostgreSQL's own search path is in force.
+struct Names {
+    /// The schemas that are searched, in their order.
+    path: Vec<String>,
+    /// The setting.
+    setting: String,
+}
+
+impl Names {
+    /// Before anything else is asked: the questions themselves use operators and functions by name.
+    async fn own(tx: &Tx<'_>) -> Result<Self, ToolError> {
+        let rows = tx.rows(OWN, &[]).await?;
+        let row = rows.first().ok_or_else(|| ToolError::failed("the server gave no row where one is certain"))?;
+        let (path, setting): (Vec<String>, String) = (cell(row, 0)?, cell(row, 1)?);
+        match path.iter().find(|schema| !schema.starts_with("pg_temp_")) {
+            Some(first) if first == "pg_catalog" => {}
+            first => {
+                return Err(ToolError::refused(format!(
+                    "not run: the role's `search_path` looks for functions in `{}` before PostgreSQL's own",
+                    shown(first.map_or("", String::as_str)),
+                ))
+                .with_next("a person takes `pg_catalog` out of the role's or database's `search_path`"));
+            }
+        }
+        // Compiling the questions would take two hundred times as long as answering them.
+        tx.run("SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL jit = off").await?;
+        Ok(Self { path, setting })
+    }
+
+    /// Puts the session's own path into force again.
+    async fn back(&self, tx: &Tx<'_>) -> Result<(), ToolError> {
+        let sql = "SELECT pg_catalog.set_config('search_path', $1, true)";
+        tx.rows(sql, &[(&self.setting, Type::TEXT)]).await.map(drop)
     }
 }
+
+/// No operator, and no function but by its full name.
+const OWN: &str =
+    "SELECT pg_catalog.current_schemas(true)::pg_catalog.text[], pg_catalog.current_setting('search_path')";
 
 /// A text that names things: the statement, or the body of a function.
 struct Text {
@@ -211,6 +232,7 @@ impl Frontier {
 
 struct Walk<'a, 'tx> {
     tx: &'a Tx<'tx>,
+    own: Names,
     doing: Doing,
     seen: BTreeSet<(&'static str, u32)>,
     next: Frontier,
@@ -222,9 +244,11 @@ struct Walk<'a, 'tx> {
 }
 
 impl<'a, 'tx> Walk<'a, 'tx> {
-    fn new(tx: &'a Tx<'tx>, doing: Doing) -> Self {
-        Self {
+    async fn new(tx: &'a Tx<'tx>, doing: Doing) -> Result<Self, ToolError> {
+        let own = Names::own(tx).await?;
+        Ok(Self {
             tx,
+            own,
             doing,
             seen: BTreeSet::new(),
             next: Frontier::default(),
@@ -233,7 +257,7 @@ impl<'a, 'tx> Walk<'a, 'tx> {
             vouch: None,
             draws: BTreeSet::new(),
             bodies: Vec::new(),
-        }
+        })
     }
 
     async fn everywhere(&mut self) -> Result<(), ToolError> {
@@ -363,7 +387,8 @@ impl<'a, 'tx> Walk<'a, 'tx> {
         let calls = all(&uses.calls);
         let harmless: Vec<String> = calls.iter().chain(&call_names).filter(|name| is_harmless(name)).cloned().collect();
         let attributes = all(&uses.names);
-        let params: [(&(dyn ToSql + Sync), Type); 10] = [
+        let path = self.own.path.clone();
+        let params: [(&(dyn ToSql + Sync), Type); 11] = [
             (&calls, Type::TEXT_ARRAY),
             (&call_schemas, Type::TEXT_ARRAY),
             (&call_names, Type::TEXT_ARRAY),
@@ -374,6 +399,7 @@ impl<'a, 'tx> Walk<'a, 'tx> {
             (&text.draws, Type::TEXT_ARRAY),
             (&text.everywhere, Type::BOOL),
             (&harmless, Type::TEXT_ARRAY),
+            (&path, Type::TEXT_ARRAY),
         ];
         for row in &self.tx.rows(edges::NAMES, &params).await? {
             let (what, oid): (String, u32) = (cell(row, 0)?, cell(row, 1)?);
@@ -398,6 +424,7 @@ impl<'a, 'tx> Walk<'a, 'tx> {
             let now = std::mem::take(&mut self.next);
             self.round(now).await?;
         }
+        self.own.back(self.tx).await?;
         let Self { acts, vouch, roots, draws, bodies, .. } = self;
         let digest = Digest::of(&json!([acts, bodies]));
         Ok(Code { acts, next: vouch, changed: roots, draws, digest })

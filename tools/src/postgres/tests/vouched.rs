@@ -1,0 +1,93 @@
+//! Code that nobody can tell the effect of: not tried until a person says yes, unless an operator vouches for exactly it.
+
+use serde_json::json;
+
+use super::world::{Ground, find};
+use crate::contract::{Access, Preflight, Reversibility};
+
+const SCHEMA: &str = "CREATE TABLE log (at text);
+    CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'INSERT INTO log VALUES (''hit'')';
+        RETURN NEW; END $$;
+    CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t VALUES (1, 1);
+    CREATE TRIGGER touch BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()";
+
+const UPDATE: &str = "UPDATE t SET n = 2 WHERE id = 1";
+
+async fn look(ground: &Ground) -> Preflight {
+    ground.look("postgres_write", json!({ "sql": UPDATE })).await.unwrap()
+}
+
+/// What the question tells an operator to write down.
+fn line(seen: &Preflight) -> String {
+    let told = seen.evidence.iter().find_map(|evidence| {
+        let (_, line) = evidence.what.split_once("vouched_functions = ")?;
+        Some(format!("vouched_functions = {line}"))
+    });
+    told.unwrap_or_else(|| panic!("{:?}", seen.evidence))
+}
+
+#[tokio::test]
+async fn what_is_vouched_for_is_tried_and_another_body_is_not() {
+    let ground = Ground::roles(SCHEMA);
+    let seen = look(&ground).await;
+    assert_eq!(seen.reversibility, Reversibility::Irreversible);
+    assert!(seen.evidence.iter().any(|evidence| evidence.what.contains("public.touch()")), "{:?}", seen.evidence);
+    assert_eq!(ground.sql("SELECT count(*) FROM log").trim(), "0", "it was not tried");
+
+    let ground = ground.with(format!("trial_ms = 60000\n{}", line(&seen)).parse().unwrap());
+    let seen = look(&ground).await;
+    assert_eq!(seen.reversibility, Reversibility::Irreversible, "the log has no key: {:?}", seen.evidence);
+    assert_eq!(seen.blast_radius.rows, Some(2), "it was tried, and the row of the log counted");
+
+    ground.sql(
+        "CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'SELECT 1'; \
+                RETURN NEW; END $$",
+    );
+    let seen = look(&ground).await;
+    assert_eq!(seen.blast_radius.rows, None, "another body is another function: {:?}", seen.evidence);
+}
+
+#[tokio::test]
+async fn what_was_not_tried_runs_after_a_yes_and_only_as_it_was_seen() {
+    let ground = Ground::roles(SCHEMA);
+    let args = json!({ "target": "orders", "sql": UPDATE });
+    let seen = look(&ground).await;
+    let tool = find("postgres_write");
+    tool.execute(&args, &seen, &ground.lend(Access::Write)).await.unwrap();
+    assert_eq!(ground.sql("SELECT n FROM t; SELECT count(*) FROM log"), "2\n1\n");
+
+    let seen = look(&ground).await;
+    ground.sql(
+        "CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                EXECUTE 'DELETE FROM log'; RETURN NEW; END $$",
+    );
+    let refused = tool.execute(&args, &seen, &ground.lend(Access::Write)).await.unwrap_err().to_string();
+    assert!(refused.contains("not those that were looked at"), "{refused}");
+    assert_eq!(ground.sql("SELECT count(*) FROM log").trim(), "1", "the other body did not run");
+}
+
+#[tokio::test]
+async fn what_came_to_run_code_since_the_look_is_refused() {
+    let ground =
+        Ground::roles("CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t VALUES (1, 1); CREATE SEQUENCE s");
+    let args = json!({ "target": "orders", "sql": UPDATE });
+    let seen = look(&ground).await;
+    assert_eq!(seen.reversibility, Reversibility::Reversible);
+    ground.sql("ALTER TABLE t ADD CHECK (setval('s', 7) > 0) NOT VALID");
+    find("postgres_write").execute(&args, &seen, &ground.lend(Access::Write)).await.unwrap_err();
+    assert_eq!(ground.sql("SELECT n FROM t; SELECT last_value FROM s"), "1\n1\n");
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error_at_the_key() {
+    use crate::contract::Toolset as _;
+    let form = |text: &str| crate::postgres::Postgres::new().settings(text.parse().unwrap(), std::path::Path::new("/"));
+    let digest = "sha256:".to_owned() + &"0a".repeat(32);
+    assert!(
+        form(&format!("vouched_functions = ['public.touch() {digest}', 'a.\"B\"(integer, text) {digest}']")).is_ok()
+    );
+    for wrong in ["'public.touch()'", "'touch() DIGEST'", "'public.touch DIGEST'", "'public.touch() sha256:00'", "7"] {
+        let error = form(&format!("vouched_functions = [{}]", wrong.replace("DIGEST", &digest))).unwrap_err();
+        assert_eq!(error.key.as_deref(), Some("vouched_functions"), "{wrong}");
+    }
+}
