@@ -71,10 +71,10 @@ async fn what_somebody_approved_who_was_removed_does_not_run() -> Result {
     for (policy, needed) in [(OUT_OF_BAND, 1), (TWO_PEOPLE, 2)] {
         let site = Site::new(policy).await?;
         let (ada, mut adas) = site.enrolled("ada").await?;
-        let invited = ada.acts(&mut adas, ("invite", "bea"), "/people/invite", "name=bea").await?;
+        let invited = ada.invite(&mut adas, "bea").await?;
         let code = codes(&invited.body).next().ok_or("a code is shown")?;
         let (bea, mut beas) = Visitor::enrolled(&site.origin, &code, 8).await?;
-        let invited = ada.acts(&mut adas, ("invite", "eve"), "/people/invite", "name=eve").await?;
+        let invited = ada.invite(&mut adas, "eve").await?;
         let code = codes(&invited.body).next().ok_or("a code is shown")?;
         Visitor::enrolled(&site.origin, &code, 9).await?;
         let question = site.ask_to_delete().await?;

@@ -50,10 +50,10 @@ pub(super) async fn search(lease: &Lease, held: &dyn HeldSecrets) -> Result<Sear
     plain_path(&tx).await?;
     let mut room = Room::of(&tx);
     let tables = room.list::<Readable>(&tx, READABLE, &[]).await?;
-    let mut search = Search { partial: room.truncated, ..Search::default() };
+    let partial = room.truncated || tables.iter().any(|table| table.others);
+    let mut search = Search { partial, ..Search::default() };
     let mut left = MOST_READ;
     for table in tables.iter().filter(|table| !table.columns.is_empty()) {
-        search.partial |= table.others;
         let code = code::of_relations(&tx, &[table.oid], Doing::Reading).await?;
         if !code.acts.is_empty() {
             search.partial = true;

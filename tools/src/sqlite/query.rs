@@ -264,6 +264,11 @@ fn rows(
     if statement.parameter_count() > 0 {
         return Err(Failed::Refused("the statement has parameters, and there is nothing to fill them with".into()));
     }
+    // A column without an alias is called what it says.
+    let names: usize = statement.column_names().iter().map(|name| name.len()).sum();
+    if names as u64 > site.limits.output_bytes {
+        return Err(Failed::Refused("the names of its columns alone are more than an answer holds".into()));
+    }
     Ok(collect(site, &mut statement, most, own_patterns || !weight.has_patterns())?)
 }
 

@@ -157,3 +157,13 @@ async fn a_description_is_cut_to_its_bound() {
     let shown = outcome.output["tables"][0]["columns"].as_array().unwrap().len();
     assert!((1..300).contains(&shown), "{shown}");
 }
+
+#[tokio::test]
+async fn the_names_of_columns_are_held_to_the_bound_of_an_answer() {
+    let world = Database::new("CREATE TABLE t(id)");
+    let long = format!("SELECT '{}'", "x".repeat(300 << 10));
+    let refused = advice(world.call("sqlite_query", &sql(&long)).await);
+    assert_eq!(refused.0, Cause::Refused);
+    let named = format!("SELECT '{}' AS word", "x".repeat(200 << 10));
+    world.call("sqlite_query", &sql(&named)).await.unwrap();
+}
