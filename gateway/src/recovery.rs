@@ -80,11 +80,14 @@ async fn settle_call(gateway: &Gateway, call: StoredCall) -> Result<Vec<Uuid>, S
     }
     failpoint::reach("settling");
     let tool = gateway.registry.native(&call.tool);
-    let stranger = another(gateway, &call).await;
+    let now = identity(gateway, &call.target).await;
+    let stranger = another(&call, now.as_ref());
     let probe = match tool {
         Some(tool) if stranger.is_none() => probe(gateway, tool, &call.target, call.args, call.preflight).await,
         _ => Some(Probe::Unknown),
     };
+    // It came to answer only after it was asked what it is: it may be another.
+    let probe = probe.filter(|found| now.is_some() || *found == Probe::Unknown);
     let Some(probe) = probe else {
         tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{MAY_STILL}");
         return Ok(Vec::new());
@@ -112,17 +115,18 @@ async fn settle_call(gateway: &Gateway, call: StoredCall) -> Result<Vec<Uuid>, S
 pub(crate) async fn identity(gateway: &Gateway, target: &str) -> Option<String> {
     let lease = gateway.broker.lend_trial(target).ok()?;
     let toolset = gateway.toolsets.iter().find(|toolset| toolset.name() == lease.target().kind)?;
-    tokio::time::timeout(lease.limits().deadline, toolset.identity(&lease)).await.ok()?.ok()
+    let (toolset, deadline) = (Arc::clone(toolset), lease.limits().deadline);
+    within(deadline, async move { toolset.identity(&lease).await.ok() }).await.flatten()
 }
 
-/// Why the target of that name is not known to be the one the call acted on: what is found there would say nothing of it.
-async fn another(gateway: &Gateway, call: &StoredCall) -> Option<String> {
+/// Why the target of that name is another than the one the call acted on, or not known to be that: what is found there says
+/// nothing of the call. One that does not say what it is now is looked at again later.
+fn another(call: &StoredCall, now: Option<&String>) -> Option<String> {
     let target = &call.target;
-    let Some(then) = &call.identity else { return Some(format!("it is not on record what `{target}` was then")) };
-    match identity(gateway, target).await {
-        Some(now) if now == *then => None,
-        Some(now) => Some(format!("it acted on `{then}`, and `{target}` is `{now}` here")),
-        None => Some(format!("it acted on `{then}`, and `{target}` does not say what it is")),
+    match (&call.identity, now) {
+        (None, _) => Some(format!("it is not on record what `{target}` was then")),
+        (Some(then), Some(now)) if now != then => Some(format!("it acted on `{then}`, and `{target}` is `{now}` here")),
+        (Some(_), _) => None,
     }
 }
 

@@ -265,7 +265,7 @@ fn rows(
         return Err(Failed::Refused("the statement has parameters, and there is nothing to fill them with".into()));
     }
     // A column without an alias is called what it says.
-    let names: usize = statement.column_names().iter().map(|name| name.len()).sum();
+    let names: usize = statement.column_names().map(str::len).sum();
     if names as u64 > site.limits.output_bytes {
         return Err(Failed::Refused("the names of its columns alone are more than an answer holds".into()));
     }

@@ -153,7 +153,7 @@ pub(super) const FUNCTIONS: &str = "SELECT p.oid, n.nspname::text, p.proname::te
 /// What texts may mean by names: functions `$1` unqualified, `$2`.`$3` qualified; every name `$4` that may be a function in
 /// attribute notation; operators `$5`; relations and types `$6`.`$7` (an empty schema is any on the path); sequences `$8`.
 /// `$9` looks for unqualified names everywhere, for a text that runs under another path. `$10` are names that are harmless
-/// as far as they are the server's own, `$11` the schemas on the path.
+/// as far as they are the server's own and written in C (languages 12 and 13): others can have been replaced. `$11` the schemas on the path.
 pub(super) const NAMES: &str = "WITH \
     path AS MATERIALIZED (SELECT n.oid, n.nspname::text FROM pg_catalog.pg_namespace n \
       WHERE $9 AND n.nspname::text NOT IN ('pg_catalog', 'information_schema', 'pg_toast') \
@@ -163,7 +163,7 @@ pub(super) const NAMES: &str = "WITH \
     SELECT 'function'::text, p.oid, NULL::text, ''::text FROM pg_catalog.pg_proc p WHERE p.proname::text = ANY ($1) \
       AND p.oid >= 16384 AND p.pronamespace IN (SELECT path.oid FROM path) \
     UNION ALL SELECT 'function', p.oid, NULL, '' FROM pg_catalog.pg_proc p \
-      WHERE p.oid < 16384 AND p.proname::text <> ALL ($10) AND (p.proname::text = ANY ($1) \
+      WHERE p.oid < 16384 AND (p.proname::text <> ALL ($10) OR p.prolang NOT IN (12, 13)) AND (p.proname::text = ANY ($1) \
         OR p.proname::text IN (SELECT q.n FROM qualified q WHERE q.s IN ('pg_catalog', 'information_schema'))) \
     UNION ALL SELECT 'function', p.oid, NULL, '' FROM pg_catalog.pg_proc p \
       JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace JOIN qualified q ON q.s = n.nspname AND q.n = p.proname \
