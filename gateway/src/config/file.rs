@@ -1,18 +1,20 @@
 //! The file's own shape, and turning it into a [`Config`].
 
+mod target;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use mollyguard_tools::contract::{Configured, Digest, Environment, Limits, Tier, Toolset};
+use mollyguard_tools::contract::{Digest, Environment, Limits, Tier, Toolset};
 use serde::{Deserialize, Serialize};
 
 use super::confirm::ConfirmTable;
 use super::find::{OwnState, own_state, resolve};
 use super::notify::NotifyTable;
 use super::trusted::{List, Trusted};
-use super::{Config, ConfigError, Http, Socket, Target, Token};
+use super::{Config, ConfigError, Http, Socket, Token};
 use crate::credentials::SecretSource;
 
 /// The file.
@@ -268,7 +270,7 @@ impl Config {
             .collect();
         let mut targets = BTreeMap::new();
         for (name, table) in file.targets {
-            let target = target(&reading, &name, table, &environments, toolsets)?;
+            let target = target::target(&reading, &name, table, &environments, toolsets)?;
             targets.insert(name, target);
         }
         let redact = file.redact.secrets.iter().map(|text| reading.secret("redact.secrets", text));
@@ -399,55 +401,4 @@ fn socket(reading: &Reading<'_>, table: SocketTable) -> Result<Socket, ConfigErr
     }
     let roles = users.into_iter().map(|(name, user)| (name, user.roles)).collect();
     Ok(Socket { connections, connections_each, roles })
-}
-
-fn target(
-    reading: &Reading<'_>,
-    name: &str,
-    mut table: toml::Table,
-    environments: &BTreeMap<String, Environment>,
-    toolsets: &[Arc<dyn Toolset>],
-) -> Result<Target, ConfigError> {
-    let at = |key: &str| format!("targets.{name}.{key}");
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
-        return Err(reading.wrong(format!("targets.{name}"), "a target's name is letters, digits, `-` and `_`"));
-    }
-    let mut text = |key: &'static str| match table.remove(key) {
-        None => Ok(None),
-        Some(toml::Value::String(text)) => Ok(Some(text)),
-        Some(other) => Err(reading.wrong(at(key), format!("must be a string, not {}", other.type_str()))),
-    };
-    let [kind, environment, secret, read_secret, identity] = TARGET_KEYS.map(&mut text);
-    let (kind, environment) = (kind?, environment?);
-    let (secret, read_secret, identity) = (secret?, read_secret?, identity?);
-    let known = || toolsets.iter().map(|set| format!("`{}`", set.name())).collect::<Vec<_>>().join(", ");
-    let kind = kind.ok_or_else(|| reading.wrong(at("kind"), format!("is missing; the kinds are {}", known())))?;
-    let toolset = toolsets
-        .iter()
-        .find(|set| set.name() == kind)
-        .ok_or_else(|| reading.wrong(at("kind"), format!("there is no kind `{kind}`; the kinds are {}", known())))?;
-    let environment =
-        environment.ok_or_else(|| reading.wrong(at("environment"), "is missing: a name is not an environment"))?;
-    let environment = environments.get(&environment).ok_or_else(|| {
-        let reason = format!("`{environment}` is not declared; add `[environments.{environment}]` with its tier");
-        reading.wrong(at("environment"), reason)
-    })?;
-    let takes_one = toolset.tools().iter().any(|tool| tool.declaration().credential.is_some());
-    match (&secret, &read_secret) {
-        (Some(_), _) | (_, Some(_)) if !takes_one => {
-            return Err(reading.wrong(at("secret"), format!("targets of kind `{kind}` take no secret")));
-        }
-        (None, _) if takes_one => {
-            let reason = "is missing: a reference such as `env:NAME` or `file:PATH`, never the secret itself";
-            return Err(reading.wrong(at("secret"), reason));
-        }
-        _ => {}
-    }
-    let secret = secret.map(|text| reading.secret(&at("secret"), &text)).transpose()?;
-    let read_secret = read_secret.map(|text| reading.secret(&at("read_secret"), &text)).transpose()?;
-    let settings = toolset.settings(table, &reading.base).map_err(|error| {
-        reading.wrong(error.key.as_deref().map_or_else(|| format!("targets.{name}"), at), error.reason)
-    })?;
-    let configured = Configured { name: name.to_owned(), kind, environment: environment.clone(), settings };
-    Ok(Target { configured: Arc::new(configured), secret, read_secret, identity })
 }

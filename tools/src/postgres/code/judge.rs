@@ -5,7 +5,8 @@ use serde_json::json;
 use tokio_postgres::Row;
 
 use super::tree::FIRST_OWN;
-use super::{Doing, Places, Text, Walk, is_harmless};
+use super::walk::{Places, Text, Walk};
+use super::{Doing, is_harmless};
 use crate::contract::{Digest, ToolError};
 use crate::postgres::catalog::cell;
 use crate::sql::body::{self, Body, Unread};

@@ -1,0 +1,330 @@
+//! Goes from what is named to what hangs on that, round by round, until nothing new is found.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::{Code, Doing, EXTENSIONS, edges, is_harmless, meanings, tree};
+use crate::contract::{Digest, ToolError};
+use crate::postgres::catalog::cell;
+use crate::postgres::session::Tx;
+use crate::sql::Uses;
+use crate::text::{shown, shown_sentence};
+
+/// Operators that SQL's own syntax looks up by name: `CASE x WHEN`, `IN`, `BETWEEN`, `LIKE`, `USING`, `NULLIF`.
+const IMPLIED: [&str; 12] = ["=", "<>", "<", "<=", ">", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~"];
+
+/// More things than this are not looked through.
+const MOST: usize = 4_000;
+
+/// What names mean in this session, kept while PostgreSQL's own search path is in force.
+pub(super) struct Names {
+    /// The schemas that are searched, in their order.
+    path: Vec<String>,
+    /// The setting.
+    setting: String,
+}
+
+impl Names {
+    /// Before anything else is asked: the questions themselves use operators and functions by name.
+    async fn own(tx: &Tx<'_>) -> Result<Self, ToolError> {
+        let rows = tx.rows(OWN, &[]).await?;
+        let row = rows.first().ok_or_else(|| ToolError::failed("the server gave no row where one is certain"))?;
+        let (path, setting): (Vec<String>, String) = (cell(row, 0)?, cell(row, 1)?);
+        match path.iter().find(|schema| !schema.starts_with("pg_temp_")) {
+            Some(first) if first == "pg_catalog" => {}
+            first => {
+                return Err(ToolError::refused(format!(
+                    "not run: the role's `search_path` looks for functions in `{}` before PostgreSQL's own",
+                    shown(first.map_or("", String::as_str)),
+                ))
+                .with_next("a person takes `pg_catalog` out of the role's or database's `search_path`"));
+            }
+        }
+        // Compiling the questions would take two hundred times as long as answering them.
+        tx.run("SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL jit = off").await?;
+        Ok(Self { path, setting })
+    }
+
+    /// Puts the session's own path into force again.
+    async fn back(&self, tx: &Tx<'_>) -> Result<(), ToolError> {
+        let sql = "SELECT pg_catalog.set_config('search_path', $1, true)";
+        tx.rows(sql, &[(&self.setting, Type::TEXT)]).await.map(drop)
+    }
+}
+
+/// No operator, and no function but by its full name.
+const OWN: &str =
+    "SELECT pg_catalog.current_schemas(true)::pg_catalog.text[], pg_catalog.current_setting('search_path')";
+
+/// A text that names things: the statement, or the body of a function.
+pub(super) struct Text {
+    pub(super) uses: Uses,
+    /// The last names of the tables it changes.
+    pub(super) changed: Vec<String>,
+    /// The last names of the sequences it draws from by a literal.
+    pub(super) draws: Vec<String>,
+    /// It may run under another path than the session's.
+    pub(super) everywhere: bool,
+}
+
+/// Where something was found, by its id.
+pub(super) type Places = BTreeMap<u32, String>;
+
+/// What is still to be looked at.
+#[derive(Default)]
+pub(super) struct Frontier {
+    pub(super) read: Places,
+    pub(super) rebuilt: Places,
+    pub(super) written: Places,
+    pub(super) functions: Places,
+    pub(super) operators: Places,
+    pub(super) types: Places,
+    pub(super) classes: Places,
+}
+
+impl Frontier {
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { read, rebuilt, written, functions, operators, types, classes } = self;
+        [read, rebuilt, written, functions, operators, types, classes].iter().all(|places| places.is_empty())
+    }
+}
+
+pub(super) struct Walk<'a, 'tx> {
+    pub(super) tx: &'a Tx<'tx>,
+    pub(super) own: Names,
+    pub(super) doing: Doing,
+    pub(super) seen: BTreeSet<(&'static str, u32)>,
+    pub(super) next: Frontier,
+    pub(super) roots: Vec<u32>,
+    pub(super) acts: Vec<String>,
+    pub(super) vouch: Option<String>,
+    pub(super) draws: BTreeSet<u32>,
+    pub(super) bodies: Vec<(u32, Digest)>,
+}
+
+impl<'a, 'tx> Walk<'a, 'tx> {
+    pub(super) async fn new(tx: &'a Tx<'tx>, doing: Doing) -> Result<Self, ToolError> {
+        let own = Names::own(tx).await?;
+        Ok(Self {
+            tx,
+            own,
+            doing,
+            seen: BTreeSet::new(),
+            next: Frontier::default(),
+            roots: Vec::new(),
+            acts: Vec::new(),
+            vouch: None,
+            draws: BTreeSet::new(),
+            bodies: Vec::new(),
+        })
+    }
+
+    pub(super) async fn everywhere(&mut self) -> Result<(), ToolError> {
+        self.ask(edges::EVERYWHERE, &[]).await
+    }
+
+    pub(super) fn act(&mut self, what: &str, place: &str) {
+        let text = if place.is_empty() { what.to_owned() } else { format!("{what} ({place})") };
+        if !self.acts.contains(&text) && self.acts.len() < 20 {
+            self.acts.push(text);
+        }
+    }
+
+    pub(super) fn relation(&mut self, oid: u32, doing: Doing, place: &str) {
+        let (covered, places): (&[&'static str], _) = match doing {
+            Doing::Reading => (&["read", "rebuilt", "written"], &mut self.next.read),
+            Doing::Rebuilding => (&["rebuilt", "written"], &mut self.next.rebuilt),
+            Doing::Writing => (&["written"], &mut self.next.written),
+        };
+        let known = covered.iter().any(|kind| self.seen.contains(&(*kind, oid)));
+        if oid >= tree::FIRST_OWN && !known {
+            self.seen.extend(covered.first().map(|kind| (*kind, oid)));
+            places.insert(oid, place.to_owned());
+        }
+    }
+
+    pub(super) fn function(&mut self, oid: u32, place: &str) {
+        if oid != 0 && self.seen.insert(("function", oid)) {
+            self.next.functions.insert(oid, place.to_owned());
+        }
+    }
+
+    pub(super) fn operator(&mut self, oid: u32, place: &str) {
+        if oid >= tree::FIRST_OWN && self.seen.insert(("operator", oid)) {
+            self.next.operators.insert(oid, place.to_owned());
+        }
+    }
+
+    pub(super) fn kind(&mut self, oid: u32, place: &str) {
+        if oid >= tree::FIRST_OWN && self.seen.insert(("type", oid)) {
+            self.next.types.insert(oid, place.to_owned());
+        }
+    }
+
+    pub(super) fn class(&mut self, oid: u32, place: &str) {
+        if oid >= tree::FIRST_OWN && self.seen.insert(("class", oid)) {
+            self.next.classes.insert(oid, place.to_owned());
+        }
+    }
+
+    pub(super) fn tree(&mut self, text: &str, doing: Doing, place: &str) {
+        let named = tree::read(text);
+        if let Some(unknown) = &named.unknown {
+            self.act(unknown, place);
+        }
+        if named.writes && self.doing == Doing::Reading {
+            self.act("a change of rows", place);
+        }
+        let doing = if named.writes { Doing::Writing } else { doing };
+        for oid in named.functions {
+            self.function(oid, place);
+        }
+        for oid in named.operators {
+            self.operator(oid, place);
+        }
+        for oid in named.classes {
+            self.class(oid, place);
+        }
+        for oid in named.types {
+            self.kind(oid, place);
+        }
+        for oid in named.relations {
+            self.relation(oid, doing.min(self.doing), place);
+        }
+        for oid in named.draws {
+            self.draw(oid, place);
+        }
+    }
+
+    pub(super) fn draw(&mut self, oid: u32, place: &str) {
+        match self.doing {
+            Doing::Reading => self.act("`nextval`", place),
+            Doing::Rebuilding | Doing::Writing => drop(self.draws.insert(oid)),
+        }
+    }
+
+    /// Asks one question and takes up what the answers name.
+    pub(super) async fn ask(&mut self, sql: &str, params: &[(&(dyn ToSql + Sync), Type)]) -> Result<(), ToolError> {
+        for row in &self.tx.rows(sql, params).await? {
+            let text: Option<String> = cell(row, 2)?;
+            self.edge(
+                &cell::<String>(row, 0)?,
+                cell(row, 1)?,
+                text.as_deref(),
+                &shown_sentence(&cell::<String>(row, 3)?),
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn edge(&mut self, what: &str, oid: u32, text: Option<&str>, place: &str) {
+        let text = text.unwrap_or_default();
+        match what {
+            "read" => self.relation(oid, Doing::Reading, place),
+            "rebuild" => self.relation(oid, Doing::Rebuilding, place),
+            "write" => self.relation(oid, Doing::Writing, place),
+            "function" | "trigger" => self.function(oid, place),
+            "operator" => self.operator(oid, place),
+            "type" => self.kind(oid, place),
+            "class" => self.class(oid, place),
+            "draw" => self.draw(oid, place),
+            "tree" => self.tree(text, Doing::Reading, place),
+            "tree_write" => self.tree(text, Doing::Writing, place),
+            "input" => self.act("code of its own", place),
+            _ => self.act(text, place),
+        }
+    }
+
+    /// Looks up what a text names.
+    pub(super) async fn names(&mut self, text: &Text, place: &str) -> Result<(), ToolError> {
+        let uses = &text.uses;
+        let all = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>();
+        let (call_schemas, call_names): (Vec<String>, Vec<String>) = uses.qualified.iter().cloned().unzip();
+        let mut operators = all(&uses.operators);
+        operators.extend(IMPLIED.iter().map(|&name| name.to_owned()));
+        let (schemas, names): (Vec<String>, Vec<String>) = uses.dotted.iter().flat_map(|name| meanings(name)).unzip();
+        let calls = all(&uses.calls);
+        let harmless: Vec<String> = calls.iter().chain(&call_names).filter(|name| is_harmless(name)).cloned().collect();
+        let attributes = all(&uses.names);
+        let path = self.own.path.clone();
+        let params: [(&(dyn ToSql + Sync), Type); 11] = [
+            (&calls, Type::TEXT_ARRAY),
+            (&call_schemas, Type::TEXT_ARRAY),
+            (&call_names, Type::TEXT_ARRAY),
+            (&attributes, Type::TEXT_ARRAY),
+            (&operators, Type::TEXT_ARRAY),
+            (&schemas, Type::TEXT_ARRAY),
+            (&names, Type::TEXT_ARRAY),
+            (&text.draws, Type::TEXT_ARRAY),
+            (&text.everywhere, Type::BOOL),
+            (&harmless, Type::TEXT_ARRAY),
+            (&path, Type::TEXT_ARRAY),
+        ];
+        for row in &self.tx.rows(edges::NAMES, &params).await? {
+            let (what, oid): (String, u32) = (cell(row, 0)?, cell(row, 1)?);
+            let name: Option<String> = cell(row, 2)?;
+            if what != "relation" {
+                self.edge(&what, oid, None, place);
+                continue;
+            }
+            let is = |changed: &String| name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(changed));
+            let doing = if text.changed.iter().any(is) { Doing::Writing } else { Doing::Reading };
+            self.relation(oid, doing.min(self.doing), place);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn finish(mut self) -> Result<Code, ToolError> {
+        while !self.next.is_empty() {
+            if self.seen.len() > MOST {
+                self.act("more than can be looked through", "");
+                break;
+            }
+            let now = std::mem::take(&mut self.next);
+            self.round(now).await?;
+        }
+        self.own.back(self.tx).await?;
+        let Self { acts, vouch, roots, draws, bodies, .. } = self;
+        let digest = Digest::of(&json!([acts, bodies]));
+        Ok(Code { acts, next: vouch, changed: roots, draws, digest })
+    }
+
+    pub(super) async fn round(&mut self, now: Frontier) -> Result<(), ToolError> {
+        let Frontier { read, rebuilt, written, functions, operators, types, classes } = now;
+        let oids = |places: &Places| places.keys().copied().collect::<Vec<u32>>();
+        let known: Vec<&str> = EXTENSIONS.to_vec();
+        let (rebuilt, written) = (oids(&rebuilt), oids(&written));
+        let relations: Vec<u32> = [oids(&read).as_slice(), &rebuilt, &written].concat();
+        if !relations.is_empty() {
+            let params: [(&(dyn ToSql + Sync), Type); 4] = [
+                (&relations, Type::OID_ARRAY),
+                (&written, Type::OID_ARRAY),
+                (&known, Type::TEXT_ARRAY),
+                (&rebuilt, Type::OID_ARRAY),
+            ];
+            self.ask(edges::RELATIONS, &params).await?;
+        }
+        if !types.is_empty() {
+            self.ask(edges::TYPES, &[(&oids(&types), Type::OID_ARRAY), (&known, Type::TEXT_ARRAY)]).await?;
+        }
+        if !classes.is_empty() {
+            self.ask(edges::CLASSES, &[(&oids(&classes), Type::OID_ARRAY)]).await?;
+        }
+        if !operators.is_empty() {
+            self.ask(edges::OPERATORS, &[(&oids(&operators), Type::OID_ARRAY)]).await?;
+        }
+        if !functions.is_empty() {
+            let rows: Vec<Row> = self
+                .tx
+                .rows(edges::FUNCTIONS, &[(&oids(&functions), Type::OID_ARRAY), (&known, Type::TEXT_ARRAY)])
+                .await?;
+            for row in &rows {
+                self.judge(row, &functions).await?;
+            }
+        }
+        Ok(())
+    }
+}
