@@ -147,7 +147,12 @@ impl Registry {
         }
     }
 
+    /// The known name that is meant, perhaps. Comparing takes as long as the name: what is longer than any is not compared.
     fn nearest(&self, name: &str) -> Option<String> {
+        const LONGEST: usize = 128;
+        if name.len() > LONGEST {
+            return None;
+        }
         let known = self.listing().map(|declaration| declaration.name.as_ref());
         let (distance, nearest) = known.map(|known| (strsim::damerau_levenshtein(known, name), known)).min()?;
         (distance <= name.len().max(3) / 3).then(|| nearest.to_owned())

@@ -153,13 +153,13 @@ struct State {
 
 impl State {
     async fn find(tx: &Tx<'_>, asked: &Asked<'_>) -> Result<Self, ToolError> {
-        let Asked { sql, change, uses } = asked;
+        let Asked { sql, change, uses, draws_in_defaults } = asked;
         let relation = match change {
             Change::Index(name) | Change::Table { name, .. } => Some(catalog::relation(tx, name).await?),
             Change::Schema(_) | Change::Relation { .. } | Change::Type(_) => None,
         };
         let oids: Vec<u32> = relation.iter().map(|relation| relation.oid).collect();
-        let code = code::of_change(tx, uses, &oids).await?;
+        let code = code::of_change(tx, uses, &oids, *draws_in_defaults).await?;
         let meant = Meant::of(tx, change).await?;
         let path = shape::harden(tx).await?;
         let displaces = meant.displaces(tx, change, relation.as_ref()).await?;

@@ -1,14 +1,17 @@
 //! One change of schema, told from its text: what it adds or alters, and whether its inverse can be derived.
 
+use std::ops::ControlFlow;
+
 use sqlparser::ast::{
-    AlterColumnOperation, AlterTableOperation, ColumnOption, DataType, Expr, ObjectName, RenameTableNameKind,
-    SchemaName, Statement, TableConstraint, UserDefinedTypeRepresentation, Value,
+    AlterColumnOperation, AlterTableOperation, ColumnDef, ColumnOption, DataType, Expr, Function, ObjectName,
+    RenameTableNameKind, SchemaName, Statement, TableConstraint, UserDefinedTypeRepresentation, Value,
+    visit_expressions,
 };
 
 use super::catalog::quote;
-use super::code;
 use crate::contract::ToolError;
 use crate::sql::{Class, Dialect, Uses, classified, names};
+use crate::text::shown;
 
 /// What a statement does to the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub(super) struct Asked<'a> {
     pub change: Change,
     /// What it names, as far as that runs.
     pub uses: Uses,
+    /// `nextval` stands only in defaults.
+    pub draws_in_defaults: bool,
 }
 
 /// Reads a statement, or says why it is not run.
@@ -58,8 +63,50 @@ pub(super) fn read(sql: &str) -> Result<Asked<'_>, ToolError> {
         Class::Write(_) => return Err(refused("it changes rows".into()).with_next("use `postgres_write`")),
         Class::Schema { .. } | Class::Other { .. } => {}
     }
-    let uses = names(&code::plain(sql)).map_err(|refusal| refused(refusal.to_string()))?;
-    Ok(Asked { sql, change: change(&statement)?, uses })
+    let uses = names(sql).map_err(|refusal| refused(refusal.to_string()))?;
+    if let Some(name) = uses.names.iter().find(|name| name.starts_with("mollyguard_")) {
+        return Err(refused(format!("{} belongs to the quarantine, or could be taken for it", shown(name))));
+    }
+    if uses.names.contains("pg_temp") {
+        return Err(refused("what is made in `pg_temp` is gone with the connection".into()));
+    }
+    let draws_in_defaults = in_defaults(&statement) == uses.draws;
+    Ok(Asked { sql, change: change(&statement)?, uses, draws_in_defaults })
+}
+
+/// How often `nextval` stands in a default of a column: whoever inserts a row draws then, and not the statement.
+fn in_defaults(statement: &Statement) -> usize {
+    let of = |value: &Expr| {
+        let mut count = 0;
+        let _whole = visit_expressions(value, |expr| {
+            let is_draw = |function: &Function| {
+                let name = function.name.0.last().and_then(|part| part.as_ident());
+                name.is_some_and(|name| folded(&name.value, name.quote_style.is_some()) == "nextval")
+            };
+            count += usize::from(matches!(expr, Expr::Function(function) if is_draw(function)));
+            ControlFlow::<()>::Continue(())
+        });
+        count
+    };
+    let of_column = |column: &ColumnDef| -> usize {
+        let defaults = column.options.iter().filter_map(|option| match &option.option {
+            ColumnOption::Default(value) => Some(of(value)),
+            _ => None,
+        });
+        defaults.sum()
+    };
+    match statement {
+        Statement::CreateTable(table) => table.columns.iter().map(of_column).sum(),
+        Statement::AlterTable(alter) => {
+            let operations = alter.operations.iter().map(|operation| match operation {
+                AlterTableOperation::AddColumn { column_def, .. } => of_column(column_def),
+                AlterTableOperation::AlterColumn { op: AlterColumnOperation::SetDefault { value }, .. } => of(value),
+                _ => 0,
+            });
+            operations.sum()
+        }
+        _ => 0,
+    }
 }
 
 fn change(statement: &Statement) -> Result<Change, ToolError> {

@@ -16,6 +16,7 @@ mod outside;
 mod places;
 mod places_render;
 mod reads;
+mod resolved;
 mod schema_accidents;
 mod schema_generated;
 mod schema_laws;

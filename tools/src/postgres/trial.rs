@@ -340,6 +340,12 @@ impl Gathering<'_, '_> {
         let touched_tables: Vec<u32> = touched.counts.keys().copied().collect();
         for layout in layout::layouts(tx, &touched_tables).await? {
             obstacles.extend(layout.obstacle());
+            if layout.schema.starts_with("mollyguard_") {
+                obstacles.push(format!(
+                    "{} lies in the quarantine: what was dropped could not come back whole",
+                    layout.shown()
+                ));
+            }
             let of = touched.counts.get(&layout.oid).copied().unwrap_or_default();
             counts.push((layout, of));
         }

@@ -231,6 +231,11 @@ fn only_a_write(sql: &str) -> Result<(Write, Uses), ToolError> {
         }
         Class::Other { what } => return Err(ToolError::refused(format!("not run: {what} is no change of rows"))),
     };
+    if let Some(name) = uses.names.iter().find(|name| name.starts_with("mollyguard_")) {
+        let reason =
+            format!("not run: {} lies in the quarantine, and what was dropped is to come back whole", shown(name));
+        return Err(ToolError::refused(reason).with_next("undo the call that dropped it first"));
+    }
     match write.volatile.first() {
         None => Ok((write, uses)),
         Some(call) => {
@@ -290,7 +295,7 @@ fn preflight(tx: &Tx<'_>, write: &Write, effects: &Effects, whereabouts: Evidenc
         targets,
         blast_radius,
         reversibility,
-        destroys_recovery: false,
+        destroys_recovery: effects.counts.iter().any(|(layout, _)| layout.schema.starts_with("mollyguard_")),
         evidence,
         alternative: None,
         fingerprint: effects.fingerprint,

@@ -25,6 +25,10 @@ pub struct Uses {
     pub dotted: BTreeSet<Vec<String>>,
     /// Operators.
     pub operators: BTreeSet<String>,
+    /// How often something of the name `nextval` is called.
+    pub draws: usize,
+    /// The same of `set_config`.
+    pub settings: usize,
 }
 
 impl Uses {
@@ -35,6 +39,8 @@ impl Uses {
         self.names.extend(other.names);
         self.dotted.extend(other.dotted);
         self.operators.extend(other.operators);
+        self.draws += other.draws;
+        self.settings += other.settings;
     }
 }
 
@@ -156,6 +162,8 @@ fn collect(lexemes: &[Lexeme]) -> Result<Uses, Refusal> {
                     continue;
                 }
                 if next == Some(&Lexeme::Mark('(')) {
+                    uses.draws += usize::from(word == "nextval");
+                    uses.settings += usize::from(word == "set_config");
                     match chain.as_slice() {
                         [.., schema, name] => drop(uses.qualified.insert((schema.clone(), name.clone()))),
                         _ => drop(uses.calls.insert(word.clone())),

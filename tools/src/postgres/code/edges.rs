@@ -181,7 +181,7 @@ pub(super) const NAMES: &str = "WITH \
     UNION ALL SELECT 'type', t.oid, NULL, '' FROM written w JOIN pg_catalog.pg_type t ON t.typname::text = w.n \
       JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
       WHERE t.oid >= 16384 AND (n.nspname::text = w.s OR w.s = '' AND n.oid IN (SELECT path.oid FROM path)) \
-    UNION ALL SELECT 'draw', c.oid, NULL, '' FROM pg_catalog.pg_class c WHERE c.relkind = 'S' AND c.relname::text = ANY ($8)";
+    UNION ALL SELECT 'draw', c.oid, c.relname::text, '' FROM pg_catalog.pg_class c WHERE c.relkind = 'S' AND c.relname::text = ANY ($8)";
 
 /// What runs wherever values of built-in types are, named or not: casts between those, and support functions that somebody
 /// added to the server's own operator families; conversions of the connection's encoding.

@@ -219,15 +219,18 @@ impl Walk<'_, '_> {
 
     /// All that the parts of a body name.
     fn text(&self, body: &Body) -> Result<Text, String> {
-        let mut text = Text { uses: Uses::default(), changed: Vec::new(), draws: Vec::new(), everywhere: true };
-        let declared = body.types.iter().filter_map(|kind| declaration(kind));
-        let parts = body.fragments.iter().map(|fragment| fragment.sql.clone()).chain(declared);
-        for part in parts {
-            let (part, drawn) = without_literals(&part);
-            if !drawn.is_empty() && self.doing == Doing::Reading {
-                return Err("calls `nextval`".into());
+        let (uses, changed) = (Uses::default(), Vec::new());
+        let mut text = Text { uses, changed, draws: Vec::new(), everywhere: true, exempt: Vec::new() };
+        let mut set = 0;
+        for kind in &body.types {
+            match declared(kind) {
+                Declared::Nothing => {}
+                Declared::Type(part) => text.uses.extend(examine_body(&part).map_err(|refusal| refusal.to_string())?.1),
+                Declared::Like(names) => text.uses.dotted.extend(names),
             }
-            let (class, uses) = examine_body(&part).map_err(|refusal| refusal.to_string())?;
+        }
+        for fragment in &body.fragments {
+            let (class, uses) = examine_body(&fragment.sql).map_err(|refusal| refusal.to_string())?;
             match class {
                 Class::Read => {}
                 Class::Write(write) if self.doing != Doing::Reading => text.changed.extend(write.tables),
@@ -235,8 +238,18 @@ impl Walk<'_, '_> {
                 Class::Schema { what, .. } => return Err(format!("runs {what}")),
                 Class::Other { what } => return Err(format!("runs {what}")),
             }
-            text.draws.extend(drawn);
+            text.draws.extend(literals(&fragment.sql, "nextval").filter_map(sequence));
+            set += literals(&fragment.sql, "set_config").filter(|setting| setting.contains('.')).count();
             text.uses.extend(uses);
+        }
+        // A call is exempt where each one of that name was found with such a literal; whose function it is, is looked up.
+        if text.draws.len() == text.uses.draws && self.doing != Doing::Reading {
+            text.exempt.push("nextval");
+        } else {
+            text.draws.clear();
+        }
+        if set == text.uses.settings {
+            text.exempt.push("set_config");
         }
         Ok(text)
     }
@@ -247,95 +260,75 @@ fn why(unread: &Unread) -> String {
     text.strip_prefix("it ").map_or_else(|| text.clone(), str::to_owned)
 }
 
-/// A declared type as a statement that names it.
-fn declaration(kind: &str) -> Option<String> {
+/// What a declaration names.
+enum Declared {
+    Nothing,
+    /// A type, in a statement that names it.
+    Type(String),
+    /// `t.a%TYPE`, `t%ROWTYPE`: what may be a relation, a type or a column there.
+    Like(Vec<Vec<String>>),
+}
+
+fn declared(kind: &str) -> Declared {
     let plain = kind.trim();
     let named = plain.to_ascii_lowercase();
     match named.find('%') {
         Some(at) => {
-            // `t.a%TYPE`: the relation is what counts.
-            let name = plain.get(..at)?.trim();
-            let relation =
-                if named.ends_with("%rowtype") { name } else { name.rsplit_once('.').map_or(name, |(r, _)| r) };
-            Some(format!("SELECT {relation}.x"))
+            let parts = parts(plain.get(..at).unwrap_or_default());
+            Declared::Like((1..=parts.len()).map(|count| parts.iter().take(count).cloned().collect()).collect())
         }
-        None if matches!(named.as_str(), "record" | "refcursor" | "trigger") => None,
-        None => Some(format!("SELECT NULL::{plain}")),
+        None if matches!(named.as_str(), "record" | "refcursor" | "trigger") => Declared::Nothing,
+        None => Declared::Type(format!("SELECT NULL::{plain}")),
     }
 }
 
-/// A statement's text as far as what it names counts: `nextval` and `set_config` of literals are ordinary in a default.
-pub(in crate::postgres) fn plain(sql: &str) -> String {
-    without_literals(sql).0
-}
-
-/// A body's text with `nextval('a_sequence')` taken out, and the names of those sequences; likewise `set_config` of a
-/// setting that somebody made up, which only holds what is put into it. With anything but a literal both stay where they
-/// are, on no list of harmless functions.
-fn without_literals(text: &str) -> (String, Vec<String>) {
-    let (mut plain, mut drawn, mut rest) = (String::new(), Vec::new(), text);
-    loop {
-        let lower = rest.to_ascii_lowercase();
-        let found = ["nextval", "set_config"].iter().filter_map(|name| lower.find(name).map(|at| (at, *name))).min();
-        let Some((at, name)) = found else { break };
-        let (before, from) = rest.split_at(at);
-        let after = from.get(name.len()..).unwrap_or_default();
-        let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '"' | '.');
-        let whole = !before.ends_with(word) || before.ends_with("pg_catalog.");
-        let literal = whole.then(|| first_literal(after)).flatten();
-        match (name, literal) {
-            ("nextval", Some((sequence, behind))) if behind_sequence(behind).is_some() => {
-                plain.push_str(before);
-                // A name that is harmless, in its place: the call itself stays a call.
-                plain.push_str("lastval()");
-                drawn.push(last_name(sequence));
-                rest = behind_sequence(behind).unwrap_or_default();
-            }
-            ("set_config", Some((setting, behind))) if setting.contains('.') => {
-                plain.push_str(before);
-                plain.push_str("concat('',");
-                let behind = behind.trim_start();
-                rest = behind.strip_prefix(',').unwrap_or(behind);
-            }
-            _ => {
-                plain.push_str(before);
-                plain.push_str(from.get(..name.len()).unwrap_or_default());
-                rest = after;
-            }
+/// The parts of a dotted name, folded as the server folds them.
+fn parts(dotted: &str) -> Vec<String> {
+    let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
+    for c in dotted.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(std::mem::take(&mut part)),
+            c if c.is_whitespace() && !quoted => {}
+            c => part.push(if quoted { c } else { c.to_ascii_lowercase() }),
         }
     }
-    plain.push_str(rest);
-    (plain, drawn)
+    parts.push(part);
+    parts
 }
 
-/// The literal behind an opening parenthesis, and what is behind that. Only letters, digits, `_`, `.` and `"` are read.
-fn first_literal(text: &str) -> Option<(&str, &str)> {
-    let inner = text.trim_start().strip_prefix('(')?.trim_start().strip_prefix('\'')?;
-    let end = inner.find('\'')?;
-    let (literal, rest) = inner.split_at(end);
-    let plain = literal.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '"'));
-    let rest = rest.strip_prefix('\'')?;
-    (plain && !literal.is_empty() && !rest.starts_with('\'')).then_some((literal, rest))
+/// The first arguments of what is called by this name, where they are plain literals: letters, digits, `_`, `.` and `"`. It
+/// reads the text and not its lexemes, so it may find more calls than there are, and never fewer that are so written.
+fn literals<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let lower = text.to_ascii_lowercase();
+    let found: Vec<usize> = lower.match_indices(name).map(|(at, _)| at + name.len()).collect();
+    found.into_iter().filter_map(move |at| {
+        let inner = text.get(at..)?.trim_start().strip_prefix('(')?.trim_start().strip_prefix('\'')?;
+        let (literal, rest) = inner.split_at(inner.find('\'')?);
+        let plain = literal.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '"'));
+        let rest = rest.strip_prefix('\'')?;
+        let ends = ends_there(rest) || name != "nextval";
+        (plain && !literal.is_empty() && ends).then_some(literal)
+    })
 }
 
-/// What is behind `::regclass)`.
-fn behind_sequence(text: &str) -> Option<&str> {
-    let text = text.trim_start();
-    let text = match text.strip_prefix("::") {
+/// Whether the call ends behind its literal: `)` or `::regclass)`.
+fn ends_there(rest: &str) -> bool {
+    let rest = rest.trim_start();
+    let rest = match rest.strip_prefix("::") {
         Some(cast) => {
             let cast = cast.trim_start();
-            let word = cast.get(..8).filter(|word| word.eq_ignore_ascii_case("regclass"))?;
-            cast.get(word.len()..)?.trim_start()
+            match cast.get(..8).filter(|word| word.eq_ignore_ascii_case("regclass")) {
+                Some(word) => cast.get(word.len()..).unwrap_or_default().trim_start(),
+                None => return false,
+            }
         }
-        None => text,
+        None => rest,
     };
-    text.strip_prefix(')')
+    rest.starts_with(')')
 }
 
-/// The last name of a dotted one, folded as the server folds it.
-fn last_name(dotted: &str) -> String {
-    match dotted.strip_suffix('"').and_then(|quoted| quoted.rsplit_once('"')) {
-        Some((_, name)) => name.to_owned(),
-        None => dotted.rsplit('.').next().unwrap_or(dotted).to_ascii_lowercase(),
-    }
+/// The last name of a sequence; none where the literal is an id.
+fn sequence(literal: &str) -> Option<String> {
+    parts(literal).pop().filter(|name| !name.bytes().all(|byte| byte.is_ascii_digit()))
 }

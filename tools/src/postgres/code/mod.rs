@@ -23,7 +23,7 @@ use crate::contract::{About, Digest, Evidence, Preflight, Reversibility, ToolErr
 use crate::sql::{Uses, is_known_function};
 use walk::{Text, Walk};
 
-pub(super) use judge::{EXTENSIONS, Vouched, plain};
+pub(super) use judge::{EXTENSIONS, Vouched};
 
 /// What is done with a relation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,7 +103,13 @@ pub(super) async fn of_statement(tx: &Tx<'_>, uses: &Uses, changed: &[String]) -
         // A try holds sequences and disables triggers, which are changes of schema.
         walk.ask(edges::EVENTS, &[(&["ALTER SEQUENCE", "ALTER TABLE"].as_slice(), Type::TEXT_ARRAY)]).await?;
     }
-    let text = Text { uses: uses.clone(), changed: changed.to_vec(), draws: Vec::new(), everywhere: false };
+    let text = Text {
+        uses: uses.clone(),
+        changed: changed.to_vec(),
+        draws: Vec::new(),
+        everywhere: false,
+        exempt: Vec::new(),
+    };
     walk.names(&text, "").await?;
     walk.roots = walk.next.written.keys().copied().collect();
     walk.finish().await
@@ -124,11 +130,13 @@ pub(super) async fn of_relations(tx: &Tx<'_>, oids: &[u32], doing: Doing) -> Res
     Ok(code)
 }
 
-/// What a change of schema with this text runs: it may compute the rows of these relations anew. Event triggers fire.
-pub(super) async fn of_change(tx: &Tx<'_>, uses: &Uses, oids: &[u32]) -> Result<Code, ToolError> {
+/// What a change of schema with this text runs, or makes that runs: it may compute the rows of these relations anew. Event
+/// triggers fire. `defaults` says that `nextval` stands only in defaults, which are computed by those who insert.
+pub(super) async fn of_change(tx: &Tx<'_>, uses: &Uses, oids: &[u32], defaults: bool) -> Result<Code, ToolError> {
     let mut walk = Walk::new(tx, Doing::Reading).await?;
     walk.everywhere().await?;
-    let text = Text { uses: uses.clone(), changed: Vec::new(), draws: Vec::new(), everywhere: false };
+    let exempt = if defaults { vec!["nextval"] } else { Vec::new() };
+    let text = Text { uses: uses.clone(), changed: Vec::new(), draws: Vec::new(), everywhere: false, exempt };
     walk.names(&text, "").await?;
     for oid in oids {
         walk.relation(*oid, Doing::Rebuilding, "");

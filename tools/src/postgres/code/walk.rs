@@ -17,7 +17,7 @@ use crate::text::{shown, shown_sentence};
 const IMPLIED: [&str; 12] = ["=", "<>", "<", "<=", ">", ">=", "~~", "!~~", "~~*", "!~~*", "~", "!~"];
 
 /// More things than this are not looked through.
-const MOST: usize = 4_000;
+const MOST: usize = 20_000;
 
 /// What names mean in this session, kept while PostgreSQL's own search path is in force.
 pub(super) struct Names {
@@ -68,6 +68,8 @@ pub(super) struct Text {
     pub(super) draws: Vec<String>,
     /// It may run under another path than the session's.
     pub(super) everywhere: bool,
+    /// Functions of the server's own that are harmless as this text calls them: `nextval` of the sequences above.
+    pub(super) exempt: Vec<&'static str>,
 }
 
 /// Where something was found, by its id.
@@ -247,7 +249,8 @@ impl<'a, 'tx> Walk<'a, 'tx> {
         operators.extend(IMPLIED.iter().map(|&name| name.to_owned()));
         let (schemas, names): (Vec<String>, Vec<String>) = uses.dotted.iter().flat_map(|name| meanings(name)).unzip();
         let calls = all(&uses.calls);
-        let harmless: Vec<String> = calls.iter().chain(&call_names).filter(|name| is_harmless(name)).cloned().collect();
+        let exempt = |name: &String| is_harmless(name) || text.exempt.contains(&name.as_str());
+        let harmless: Vec<String> = calls.iter().chain(&call_names).filter(|name| exempt(name)).cloned().collect();
         let attributes = all(&uses.names);
         let path = self.own.path.clone();
         let params: [(&(dyn ToSql + Sync), Type); 11] = [
@@ -263,9 +266,13 @@ impl<'a, 'tx> Walk<'a, 'tx> {
             (&harmless, Type::TEXT_ARRAY),
             (&path, Type::TEXT_ARRAY),
         ];
+        let mut missing: BTreeSet<&String> = text.draws.iter().collect();
         for row in &self.tx.rows(edges::NAMES, &params).await? {
             let (what, oid): (String, u32) = (cell(row, 0)?, cell(row, 1)?);
             let name: Option<String> = cell(row, 2)?;
+            if what == "draw" {
+                missing.retain(|drawn| Some(*drawn) != name.as_ref());
+            }
             if what != "relation" {
                 self.edge(&what, oid, None, place);
                 continue;
@@ -273,6 +280,9 @@ impl<'a, 'tx> Walk<'a, 'tx> {
             let is = |changed: &String| name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(changed));
             let doing = if text.changed.iter().any(is) { Doing::Writing } else { Doing::Reading };
             self.relation(oid, doing.min(self.doing), place);
+        }
+        if !missing.is_empty() {
+            self.act("`nextval` of what is no sequence's name", place);
         }
         Ok(())
     }
