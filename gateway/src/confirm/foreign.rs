@@ -9,6 +9,9 @@ use serde_json::Value;
 
 /// The most characters of one sentence.
 const FOREIGN_CHARS: usize = 400;
+
+/// The most characters of what would happen.
+const TOLD_CHARS: usize = 8_000;
 /// Longer names are cut in the middle.
 const NAME_CHARS: usize = 240;
 /// The most arguments that are shown.
@@ -25,9 +28,19 @@ const LINES_LEAST: usize = 4;
 /// A sentence of others on one line: what cannot be seen is escaped, line breaks are too, and it is capped.
 #[must_use]
 pub fn clean(text: &str) -> String {
-    let start = text.char_indices().nth(FOREIGN_CHARS + 1).map_or(text, |(cut, _)| &text[..cut]);
+    capped(text, FOREIGN_CHARS)
+}
+
+/// What a tool says would happen: it names everything that is changed, so it is capped where nobody reads on.
+#[must_use]
+pub(super) fn told(text: &str) -> String {
+    capped(text, TOLD_CHARS)
+}
+
+fn capped(text: &str, most: usize) -> String {
+    let start = text.char_indices().nth(most + 1).map_or(text, |(cut, _)| &text[..cut]);
     let mut cleaned = visible(start);
-    if let Some((cut, _)) = cleaned.char_indices().nth(FOREIGN_CHARS) {
+    if let Some((cut, _)) = cleaned.char_indices().nth(most) {
         cleaned.truncate(cut);
         let _ = write!(cleaned, "… ({} characters in all)", grouped(text.chars().count() as u64));
     }

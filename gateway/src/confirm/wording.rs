@@ -8,13 +8,16 @@ use mollyguard_tools::text::{count, grouped, shown, size};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::foreign::{self, clean, name, quoted};
+use super::foreign::{self, clean, name, quoted, told};
 use super::{Assurance, Need};
 use crate::identity::Principal;
 use crate::policy::Because;
 
-/// The most lines of evidence or targets of one kind.
+/// The most lines of evidence of one kind.
 const LINES: usize = 8;
+
+/// The most things that are named as changed: a yes covers them, so many are worth reading.
+const CHANGED: usize = 64;
 
 /// What a question is made of.
 #[derive(Clone, Copy, Debug)]
@@ -58,14 +61,14 @@ pub fn typed_name(target: &Target) -> String {
 pub fn render(asked: &Asked<'_>) -> String {
     let seen = asked.seen;
     let mut text = String::new();
-    line(&mut text, "WHAT", &format!("{} ({})", clean(&seen.summary), asked.declaration.name));
+    line(&mut text, "WHAT", &format!("{} ({})", told(&seen.summary), asked.declaration.name));
     if let Some(call) = asked.undoes {
         line(&mut text, "TAKES BACK", &format!("call {call}"));
     }
-    for target in seen.targets.iter().take(LINES) {
+    for target in seen.targets.iter().take(CHANGED) {
         line(&mut text, "WHERE", &place(target));
     }
-    more(&mut text, seen.targets.len(), "targets");
+    more(&mut text, (seen.targets.len(), CHANGED), "targets");
     evidence(&mut text, asked, "WHERE", About::Boundary);
     line(&mut text, "HOW MUCH", &amount(&seen.blast_radius));
     evidence(&mut text, asked, "HOW MUCH", About::State);
@@ -93,9 +96,9 @@ fn line(text: &mut String, label: &str, words: &str) {
     let _ = writeln!(text, "{label}: {words}");
 }
 
-fn more(text: &mut String, count: usize, what: &str) {
-    if count > LINES {
-        let _ = writeln!(text, "… and {} more {what}", count - LINES);
+fn more(text: &mut String, (count, most): (usize, usize), what: &str) {
+    if count > most {
+        let _ = writeln!(text, "… and {} more {what}", count - most);
     }
 }
 
@@ -115,7 +118,7 @@ fn evidence(text: &mut String, asked: &Asked<'_>, label: &str, about: About) {
     for evidence in found.iter().take(LINES) {
         line(text, label, &format!("{} (seen in {})", clean(&evidence.what), clean(&evidence.source)));
     }
-    more(text, found.len(), "facts");
+    more(text, (found.len(), LINES), "facts");
 }
 
 fn backups(text: &mut String, asked: &Asked<'_>) {
@@ -145,10 +148,10 @@ fn amount(radius: &BlastRadius) -> String {
     let mut text = parts.join(", ");
     if radius.parts.len() > 1 {
         let named: Vec<_> =
-            radius.parts.iter().take(LINES).map(|(name, n)| format!("{} {}", shown(name), grouped(*n))).collect();
+            radius.parts.iter().take(CHANGED).map(|(name, n)| format!("{} {}", shown(name), grouped(*n))).collect();
         let _ = write!(text, "; {}", named.join(", "));
-        if radius.parts.len() > LINES {
-            let _ = write!(text, " and {} more", radius.parts.len() - LINES);
+        if radius.parts.len() > CHANGED {
+            let _ = write!(text, " and {} more", radius.parts.len() - CHANGED);
         }
     }
     text
