@@ -152,6 +152,9 @@ fn pieces(bytes: &[u8]) -> Vec<Piece> {
             let is_latin = word.contains(|c: char| c.is_ascii_alphabetic());
             pieces.extend(word.chars().map(|c| {
                 let unclear = reader.escapes(c) || (is_latin && poses_as_latin(c)) || matches!(c, '`' | '…');
+                if unclear {
+                    reader.escaped();
+                }
                 piece(c, unclear)
             }));
         }

@@ -44,6 +44,11 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// The character just read is shown by its number for another reason: no mark can stand on it.
+    pub(super) fn escaped(&mut self) {
+        *self = Self::default();
+    }
+
     /// Whether the next character must be escaped: what is unseen, what makes another character of the one before, and
     /// marks on nothing or without end.
     pub(super) fn escapes(&mut self, c: char) -> bool {
