@@ -221,7 +221,7 @@ impl Walk<'_, '_> {
     fn text(&self, body: &Body) -> Result<Text, String> {
         let (uses, changed) = (Uses::default(), Vec::new());
         let mut text = Text { uses, changed, draws: Vec::new(), everywhere: true, exempt: Vec::new() };
-        let mut set = 0;
+        let (mut set, mut said) = (0, [0, 0]);
         for kind in &body.types {
             match declared(kind) {
                 Declared::Nothing => {}
@@ -239,16 +239,20 @@ impl Walk<'_, '_> {
                 Class::Other { what } => return Err(format!("runs {what}")),
             }
             text.draws.extend(literals(&fragment.sql, "nextval").filter_map(sequence));
+            let lower = fragment.sql.to_ascii_lowercase();
+            said[0] += lower.matches("nextval").count();
+            said[1] += lower.matches("set_config").count();
             set += literals(&fragment.sql, "set_config").filter(|setting| setting.contains('.')).count();
             text.uses.extend(uses);
         }
-        // A call is exempt where each one of that name was found with such a literal; whose function it is, is looked up.
-        if text.draws.len() == text.uses.draws && self.doing != Doing::Reading {
+        // A call is exempt where each one of that name was found with such a literal, and the name stands nowhere else, such
+        // as in a text or comment that would count for another call; whose function it is, is looked up.
+        if [text.draws.len(), said[0]] == [text.uses.draws; 2] && self.doing != Doing::Reading {
             text.exempt.push("nextval");
         } else {
             text.draws.clear();
         }
-        if set == text.uses.settings {
+        if [set, said[1]] == [text.uses.settings; 2] {
             text.exempt.push("set_config");
         }
         Ok(text)

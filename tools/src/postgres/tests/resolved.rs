@@ -33,12 +33,13 @@ async fn a_change_of_schema_that_draws_is_asked_about_and_a_default_is_ordinary(
 }
 
 /// Bodies of a trigger, each with what has to be there, and whether it may be tried.
-const BODIES: [(&str, &str, bool); 9] = [
+const BODIES: [(&str, &str, bool); 10] = [
     ("", "BEGIN NEW.n := nextval('s'); RETURN NEW; END", true),
     ("", "BEGIN NEW.n := nextval('public.s'::regclass); RETURN NEW; END", true),
     ("", "BEGIN PERFORM set_config('app.x', 'y', true); RETURN NEW; END", true),
     ("", "BEGIN NEW.n := nextval(TG_ARGV[0]); RETURN NEW; END", false),
     ("", "BEGIN NEW.n := nextval('{oid}'); RETURN NEW; END", false),
+    ("", "BEGIN NEW.n := nextval(TG_ARGV[0]) + length($x$ nextval('s') $x$); RETURN NEW; END", false),
     ("", "BEGIN PERFORM set_config('search_path', 'x', true); RETURN NEW; END", false),
     (
         "CREATE FUNCTION nextval(text) RETURNS int8 LANGUAGE plpgsql AS $$ BEGIN PERFORM setval('s', 7); RETURN 1; END $$;",
