@@ -24,6 +24,7 @@ use crate::reading::{self, Made};
 use crate::recovery;
 use crate::registry::Entry;
 use crate::reply::{About, Receipt, Refusal, Reply, Request, Stage, UndoHint, UnknownTool};
+use crate::retention;
 use crate::store::{Ending, Intent, Start, Store, StoreError, Unfinished};
 
 /// The first wait before an end that could not be written down is tried again, and the longest.
@@ -312,6 +313,7 @@ impl Run {
             Err(ToolError::Uncertain { reason }) => (End::Uncertain, None, Some(reason)),
         };
         let note = note.map(|reason| self.gateway.broker.redactor().text(reason).into_owned());
+        let undo = undo.map(|plan| retention::kept_until(plan, self.gateway.config.keep));
         self.about.undo = undo.as_ref().map(|plan: &UndoPlan| UndoHint::new(self.about.id, plan));
         let ending = Ending { end, undo, note, probe };
         failpoint::reach("finishing");

@@ -30,6 +30,7 @@ pub mod recovery;
 mod refusals;
 pub mod registry;
 pub mod reply;
+pub mod retention;
 mod slots;
 mod steps;
 pub mod store;

@@ -44,6 +44,7 @@ const COMMANDS: &[&str] = &[
     "audit verify",
     "audit export",
     "audit key",
+    "prune",
 ];
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use mollyguard_tests::{Era, Person, Result, World};
+use mollyguard_tools::contract::Timestamp;
 use serde_json::{Value, json};
 
 use crate::behind::{records, sound, store};
@@ -359,5 +360,39 @@ async fn an_export_is_verified_anywhere_and_its_edits_are_found() -> Result {
         let (code, _, said) = verify(&world, &["--export", "export.jsonl"]).await?;
         assert_eq!(code, Some(1), "{name}: {said}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_kept_for_so_long_can_be_undone_until_then_and_is_pruned_after() -> Result {
+    let mut world = World::rental()?;
+    let printed = world.run(&["prune"]).await?;
+    assert_eq!(printed.code, Some(2), "without an age nothing is pruned: {}", printed.stdout);
+    assert!(printed.stderr.contains("set `keep_days` in `[retention]`"), "{}", printed.stderr);
+
+    world.set("retention.keep_days", 30);
+    let agent = world.stdio(Era::Modern, Person::declines()).await?;
+    let trip = json!({"target": "fleet_staging", "sql": "UPDATE bookings SET days = 3 WHERE id = 1"});
+    let done = agent.call("sqlite_write", trip).await?;
+    done.done();
+    agent.close().await?;
+    let shown = world.run(&["calls", "show", done.call_id(), "--json"]).await?;
+    let shown: Value = serde_json::from_str(&shown.stdout)?;
+    let until: Timestamp = serde_json::from_value(shown["undo"]["until"].clone())?;
+    let started: Timestamp = serde_json::from_value(shown["started_at"].clone())?;
+    let days = until.duration_since(started).as_hours() / 24;
+    assert_eq!(days, 30, "{shown}");
+
+    let printed = world.run(&["prune", "--json"]).await?;
+    let pruned: Value = serde_json::from_str(&printed.stdout)?;
+    assert_eq!((&pruned["records"], &pruned["calls"]), (&json!(0), &json!(0)), "nothing is that old");
+    let printed = world.run(&["undo", done.call_id()]).await?;
+    assert_eq!(printed.code, Some(0), "{}{}", printed.stdout, printed.stderr);
+    sound(&world).await?;
+
+    world.set("retention.keep_days", 3);
+    let printed = world.run(&["prune"]).await?;
+    assert_eq!(printed.code, Some(2), "{}", printed.stdout);
+    assert!(printed.stderr.contains("retention.keep_days") && printed.stderr.contains("7 to"), "{}", printed.stderr);
     Ok(())
 }

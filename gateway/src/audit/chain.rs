@@ -13,7 +13,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::checkpoint::Checkpoint;
-use super::{AuditEvent, AuditRecord};
+use super::{AuditEvent, AuditRecord, Mark, Pruning};
 
 /// More findings than this are counted, not listed.
 const LISTED: usize = 1_000;
@@ -128,6 +128,8 @@ pub struct Report {
     pub signed: u64,
     /// Whether signatures were looked at.
     pub signatures: bool,
+    /// The last pruning: what went with it cannot be verified any more.
+    pub pruned: Option<Pruning>,
     /// What is wrong; empty when nothing is.
     pub findings: Vec<Finding>,
     /// How many findings were left off the list.
@@ -155,8 +157,16 @@ impl Report {
 
 /// How far a stream was read.
 struct Reached {
+    /// Where it begins, and what its first record follows.
+    begins: (u64, Digest),
     next: u64,
     last: Digest,
+}
+
+impl Reached {
+    const fn from(first: u64, previous: Digest) -> Self {
+        Self { begins: (first, previous), next: first, last: previous }
+    }
 }
 
 /// Reads records one by one, in the order of stream and place, and says what is wrong with them.
@@ -164,6 +174,8 @@ pub(crate) struct Verifier {
     pub(crate) report: Report,
     reached: BTreeMap<Uuid, Reached>,
     last: Option<(Uuid, u64)>,
+    /// Where streams begin whose first records were pruned.
+    marks: HashMap<Uuid, Mark>,
     /// The places that checkpoints speak of, with the digest found there.
     watched: HashMap<(Uuid, u64), Option<Digest>>,
 }
@@ -176,6 +188,7 @@ impl Verifier {
             report: Report::default(),
             reached: BTreeMap::new(),
             last: None,
+            marks: HashMap::new(),
             watched: heads.map(|head| ((head.stream, head.seq), None)).collect(),
         }
     }
@@ -228,8 +241,12 @@ impl Verifier {
             wrong.found(Wrong::Misplaced, Some(place), format!("record {seq} stands after one that should follow it"));
         }
         self.last = Some(place);
-        let reached =
-            self.reached.entry(record.stream).or_insert_with(|| Reached { next: 0, last: genesis(record.stream) });
+        // Whether a later beginning is one that a pruning left is seen at the end.
+        let first = || match seq {
+            0 => Reached::from(0, genesis(record.stream)),
+            _ => Reached::from(seq, record.previous),
+        };
+        let reached = self.reached.entry(record.stream).or_insert_with(first);
         if seq > reached.next {
             let what = match seq - reached.next {
                 1 => format!("record {} is missing", reached.next),
@@ -247,6 +264,52 @@ impl Verifier {
         }
         reached.next = reached.next.max(seq.saturating_add(1));
         reached.last = record.digest;
+        if let AuditEvent::Pruned { pruning, before, marks, .. } = &record.event {
+            let this = Pruning { pruning: *pruning, at: record.at, before: *before, marks: *marks };
+            let newest = self.report.pruned.is_none_or(|known| known.pruning < this.pruning);
+            self.report.pruned = if newest { Some(this) } else { self.report.pruned };
+        }
+    }
+
+    /// The marks of what was pruned, which are all there may be: every stream must begin at its own, or at 0. Comes after
+    /// the records, and before heads and checkpoints.
+    pub(crate) fn begins(&mut self, marks: &[Mark]) {
+        match self.report.pruned {
+            Some(newest) if newest.marks != Mark::digest_of(marks) => {
+                let what = "where streams begin is not what the last pruning has left";
+                self.report.found(Wrong::Head, None, what);
+            }
+            None if !marks.is_empty() => {
+                self.report.found(
+                    Wrong::Missing,
+                    None,
+                    "streams begin later, and no record says that they were pruned",
+                );
+            }
+            _ => {}
+        }
+        self.marks = marks.iter().map(|mark| (mark.stream, *mark)).collect();
+        for mark in marks {
+            let pruned = || Reached::from(mark.first, mark.previous);
+            let reached = self.reached.entry(mark.stream).or_insert_with(pruned);
+            if reached.begins.0 < mark.first {
+                let what = format!("records before {} were pruned, and some are here", mark.first);
+                self.report.found(Wrong::Misplaced, Some((mark.stream, reached.begins.0)), what);
+            } else if reached.begins.0 == mark.first && reached.begins.1 != mark.previous {
+                let what = format!("record {} does not follow the one before it, which was pruned", mark.first);
+                self.report.found(Wrong::Unlinked, Some((mark.stream, mark.first)), what);
+            }
+        }
+        for (stream, reached) in &self.reached {
+            let (from, first) = (self.marks.get(stream).map_or(0, |mark| mark.first), reached.begins.0);
+            if first > from {
+                let what = match first - from {
+                    1 => format!("record {from} is missing"),
+                    _ => format!("records {from} to {} are missing", first - 1),
+                };
+                self.report.found(Wrong::Missing, Some((*stream, from)), what);
+            }
+        }
     }
 
     /// The heads kept beside the records: every stream must end at its own.
@@ -301,11 +364,19 @@ impl Verifier {
     pub(crate) fn checkpoints(&mut self, checkpoints: &[Checkpoint]) {
         // A head may stand in several checkpoints: each is reported once.
         let mut told = std::collections::HashSet::new();
+        let mut pruned = 0_u64;
         for checkpoint in checkpoints {
             self.report.checkpoints += 1;
             for head in &checkpoint.heads {
                 let place = (head.stream, head.seq);
-                let found = self.watched.get(&place).copied().flatten();
+                let found = match self.marks.get(&head.stream) {
+                    Some(mark) if head.seq.checked_add(1) == Some(mark.first) => Some(mark.previous),
+                    Some(mark) if head.seq < mark.first => {
+                        pruned += 1;
+                        continue;
+                    }
+                    _ => self.watched.get(&place).copied().flatten(),
+                };
                 if found == Some(head.digest) || !told.insert((place, head.digest)) {
                     continue;
                 }
@@ -316,11 +387,21 @@ impl Verifier {
                 self.report.found(Wrong::Checkpoint, Some(place), what);
             }
         }
+        if pruned > 0 {
+            let what = "of what the checkpoints have signed is of records that were pruned, and could not be compared";
+            self.report.notes.push(format!("{pruned} {what}"));
+        }
     }
 
     /// What was found.
     pub(crate) fn finish(mut self) -> Report {
-        self.report.streams = self.reached.len() as u64;
+        self.report.streams = self.reached.values().filter(|stream| stream.next > stream.begins.0).count() as u64;
+        if let Some(Pruning { at, before, .. }) = self.report.pruned {
+            let gone = self.marks.values().fold(0_u64, |sum, mark| sum.saturating_add(mark.first));
+            self.report.notes.push(format!(
+                "{gone} records from before {before} were pruned, last at {at}: what they said is in no record here"
+            ));
+        }
         self.report
     }
 }

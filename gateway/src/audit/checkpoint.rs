@@ -2,7 +2,8 @@
 //!
 //! A checkpoint is a signed note (<https://c2sp.org/signed-note>) laid out as <https://c2sp.org/tlog-checkpoint>: origin,
 //! size, root, and one extension line `stream <uuid> <seq> <digest>` for each head it names. The root is not of a Merkle
-//! tree but the SHA-256 over the canonical JSON of those heads, sorted by stream. In a file of checkpoints each names what
+//! tree but the SHA-256 over the canonical JSON of those heads, sorted by stream. The one that closes an export has another
+//! line, `pruned <uuid> <first> <digest> <pruning>`, for each stream whose records before `first` were pruned. In a file of checkpoints each names what
 //! changed since the one before: only the file as a whole speaks of every stream.
 
 use std::fmt;
@@ -15,8 +16,8 @@ use mollyguard_tools::contract::Digest;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::Head;
 use super::chain::message_of_head;
+use super::{Head, Mark};
 use crate::store::keys::{KeyError, read, read_or_make_unless};
 
 const FILE: &str = "audit.key";
@@ -63,7 +64,12 @@ impl AuditKey {
 
     /// The signed note of these heads.
     pub(crate) fn sign(&self, heads: Vec<Head>) -> String {
-        let text = Checkpoint::new(self.installation, heads).text();
+        self.sign_whole(heads, Vec::new())
+    }
+
+    /// The same with where streams begin that were pruned.
+    pub(crate) fn sign_whole(&self, heads: Vec<Head>, marks: Vec<Mark>) -> String {
+        let text = Checkpoint::new(self.installation, heads).with(marks).text();
         let mut signature = self.public().id().to_vec();
         signature.extend(self.signing.sign(text.as_bytes()).to_bytes());
         format!("{text}\n\u{2014} {} {}\n", origin(self.installation), STANDARD.encode(signature))
@@ -140,6 +146,8 @@ pub struct Checkpoint {
     pub root: Digest,
     /// The heads, by stream.
     pub heads: Vec<Head>,
+    /// Where streams begin whose first records were pruned, by stream. Only the closing checkpoint of an export says so.
+    pub marks: Vec<Mark>,
 }
 
 impl Checkpoint {
@@ -148,7 +156,12 @@ impl Checkpoint {
     pub fn new(installation: Uuid, mut heads: Vec<Head>) -> Self {
         heads.sort_by_key(|head| head.stream);
         let size = heads.iter().fold(0_u64, |sum, head| sum.saturating_add(head.seq).saturating_add(1));
-        Self { installation, size, root: Digest::of(&heads), heads }
+        Self { installation, size, root: Digest::of(&heads), heads, marks: Vec::new() }
+    }
+
+    fn with(self, mut marks: Vec<Mark>) -> Self {
+        marks.sort();
+        Self { marks, ..self }
     }
 
     /// The text that is signed.
@@ -158,6 +171,9 @@ impl Checkpoint {
         for head in &self.heads {
             text.push_str(&format!("stream {} {} {}\n", head.stream, head.seq, head.digest));
         }
+        for Mark { stream, first, previous, pruning } in &self.marks {
+            text.push_str(&format!("pruned {stream} {first} {previous} {pruning}\n"));
+        }
         text
     }
 
@@ -166,8 +182,10 @@ impl Checkpoint {
         let installation = lines.next()?.strip_prefix(ORIGIN)?.parse().ok()?;
         // Size and root are derived; they are compared as text below.
         let (_size, _root) = (lines.next()?, lines.next()?);
-        let heads = lines.map(parse_head).collect::<Option<Vec<Head>>>()?;
-        let checkpoint = Self::new(installation, heads);
+        let (pruned, lines): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with("pruned "));
+        let heads = lines.into_iter().map(parse_head).collect::<Option<Vec<Head>>>()?;
+        let marks = pruned.into_iter().map(parse_mark).collect::<Option<Vec<Mark>>>()?;
+        let checkpoint = Self::new(installation, heads).with(marks);
         // One checkpoint, one text: what is signed is what was read.
         (checkpoint.text() == text).then_some(checkpoint)
     }
@@ -181,6 +199,17 @@ fn parse_head(line: &str) -> Option<Head> {
         digest: Digest::parse(parts.next()?)?,
     };
     parts.next().is_none().then_some(head)
+}
+
+fn parse_mark(line: &str) -> Option<Mark> {
+    let mut parts = line.strip_prefix("pruned ")?.split(' ');
+    let mark = Mark {
+        stream: parts.next()?.parse().ok()?,
+        first: parts.next()?.parse().ok()?,
+        previous: Digest::parse(parts.next()?)?,
+        pruning: parts.next()?.parse().ok()?,
+    };
+    parts.next().is_none().then_some(mark)
 }
 
 /// The checkpoints of a file of notes, one after the other.

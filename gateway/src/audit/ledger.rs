@@ -174,35 +174,39 @@ impl Ledger {
         }
     }
 
-    /// What the records speak of and no table has.
+    /// What the records speak of and no table has. Where records were pruned, those that only go on with something may
+    /// speak of what went with its first record.
     pub(crate) fn finish(self, report: &mut Report) {
         let mut gone: Vec<(Place, String)> = Vec::new();
-        for (call, (place, ..)) in self.started {
-            gone.push((place, format!("call `{call}` started, but is not stored")));
+        let pruned = report.pruned.is_some();
+        let (started, asked, granted) = (&self.started, &self.asked, &self.granted);
+        let told = |is_there: bool| is_there || !pruned;
+        for (call, (place, _)) in self.finished.iter().filter(|(call, _)| told(started.contains_key(call))) {
+            gone.push((*place, format!("call `{call}` ended, but is not stored")));
         }
-        for (call, (place, _)) in self.finished {
-            gone.push((place, format!("call `{call}` ended, but is not stored")));
+        for (call, (place, _)) in self.undone.iter().filter(|(call, _)| told(started.contains_key(call))) {
+            gone.push((*place, format!("call `{call}` was taken back, but is not stored")));
         }
-        for (call, (place, _)) in self.undone {
-            gone.push((place, format!("call `{call}` was taken back, but is not stored")));
+        let approved = self.approved.iter().flat_map(|(id, places)| places.iter().map(move |place| (id, place)));
+        for (id, place) in approved.chain(&self.refused).filter(|(id, _)| told(asked.contains_key(id))) {
+            gone.push((*place, format!("confirmation `{id}` was answered, but is not stored")));
         }
-        for (confirmation, asked) in self.asked {
+        for (grant, (place, _)) in self.grants_ended.iter().filter(|(grant, _)| told(granted.contains_key(grant))) {
+            gone.push((*place, format!("the approval for a while `{grant}` ended, but is not stored")));
+        }
+        for (call, (place, ..)) in started {
+            gone.push((*place, format!("call `{call}` started, but is not stored")));
+        }
+        for (confirmation, asked) in asked {
             gone.push((asked.place, format!("confirmation `{confirmation}` was asked, but is not stored")));
         }
-        let approved =
-            self.approved.into_iter().flat_map(|(id, places)| places.into_iter().map(move |place| (id, place)));
-        for (confirmation, place) in approved.chain(self.refused) {
-            gone.push((place, format!("confirmation `{confirmation}` was answered, but is not stored")));
+        for (grant, (place, _)) in granted {
+            gone.push((*place, format!("the approval for a while `{grant}` was given, but is not stored")));
         }
-        for (grant, (place, _)) in self.granted {
-            gone.push((place, format!("the approval for a while `{grant}` was given, but is not stored")));
-        }
-        for (grant, (place, _)) in self.grants_ended {
-            gone.push((place, format!("the approval for a while `{grant}` ended, but is not stored")));
-        }
-        for (place, grant) in self.under {
-            if !self.stored_grants.contains(&grant) {
-                gone.push((place, format!("a call ran under the approval for a while `{grant}`, which is not stored")));
+        for (place, grant) in &self.under {
+            if !self.stored_grants.contains(grant) {
+                let what = format!("a call ran under the approval for a while `{grant}`, which is not stored");
+                gone.push((*place, what));
             }
         }
         gone.sort();

@@ -5,6 +5,7 @@ pub mod chain;
 pub mod checkpoint;
 mod keyed;
 pub(crate) mod ledger;
+mod pruned;
 mod record;
 mod signed;
 #[cfg(test)]
@@ -15,6 +16,7 @@ pub use chain::{Finding, Head, Report, Wrong};
 pub use checkpoint::{AuditKey, Checkpoint, PublicKey};
 pub use keyed::ArgsKey;
 pub(crate) use ledger::Ledger;
+pub use pruned::{Enrolled, Mark, Pruning};
 pub use record::{AuditEvent, AuditRecord, End, Subject};
 pub(crate) use signed::Signatures;
 pub use verify::{AuditError, export, public_key, verify_export, verify_store};

@@ -4,6 +4,7 @@ use mollyguard_tools::contract::{BlastRadius, Digest, Probe, Reversibility, Targ
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::pruned::Enrolled;
 use crate::confirm::{Answer, Channel, Confirmation, Ended, Need};
 use crate::identity::Principal;
 use crate::operators::webauthn::Assertion;
@@ -249,6 +250,25 @@ pub enum AuditEvent {
     Undone {
         /// The call that took it back.
         by: Uuid,
+    },
+    /// Old records were removed, with the calls, questions and approvals they tell of.
+    Pruned {
+        /// The number of this pruning; the first is 1.
+        pruning: u64,
+        /// What was made before then was removed, as far as nothing newer rests on it.
+        before: Timestamp,
+        /// How many records went.
+        records: u64,
+        /// How many calls.
+        calls: u64,
+        /// How many questions.
+        questions: u64,
+        /// How many approvals for a while.
+        grants: u64,
+        /// Digest of where each stream begins that is not whole any more.
+        marks: Digest,
+        /// The passkeys that are enrolled.
+        passkeys: Vec<Enrolled>,
     },
     /// A gateway process opened its stream with this configuration.
     Configured {

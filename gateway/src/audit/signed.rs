@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use mollyguard_tools::contract::Digest;
+use mollyguard_tools::text::count;
 use uuid::Uuid;
 
 use super::chain::{Report, Wrong};
@@ -43,6 +44,13 @@ impl Signatures {
             AuditEvent::Enrolled { operator, passkey: Some(passkey), .. } => {
                 self.passkeys.insert(passkey.id(), (*operator, passkey.clone()));
             }
+            // Told again, since the records of their enrolment may be gone.
+            AuditEvent::Pruned { passkeys, .. } => {
+                for told in passkeys {
+                    let passkey = || (told.operator, Box::new(told.passkey.clone()));
+                    self.passkeys.entry(told.passkey.id()).or_insert_with(passkey);
+                }
+            }
             AuditEvent::Asked { confirmation, call, .. } => {
                 self.asked.insert(*confirmation, *call);
             }
@@ -66,7 +74,12 @@ impl Signatures {
             report.found(Wrong::Signature, Some(*place), what);
         }
         let mut seen = HashSet::new();
+        let mut rests_on_pruned = 0_u64;
         for answer in &self.answers {
+            if report.pruned.is_some() && !self.has_what_it_rests_on(answer) {
+                rests_on_pruned += 1;
+                continue;
+            }
             report.signed += 1;
             let wrong = match self.check(answer) {
                 Err(why) => Some(why),
@@ -80,6 +93,15 @@ impl Signatures {
                 report.found(Wrong::Signature, Some(answer.place), what);
             }
         }
+        if rests_on_pruned > 0 {
+            let what = "rest on an enrolment or a question whose record was pruned, and could not be verified";
+            report.notes.push(format!("{} that passkeys signed {what}", count(rests_on_pruned, "answer")));
+        }
+    }
+
+    fn has_what_it_rests_on(&self, answer: &Answer) -> bool {
+        let passkey = answer.assertion.credential.to_string();
+        self.passkeys.contains_key(&passkey) && self.asked.contains_key(&answer.confirmation)
     }
 
     /// An approval for a while that the signed answer said nothing of.

@@ -1,6 +1,8 @@
 //! Everything somebody could do to the records, and that it is found: in the database by plain SQL, in an exported file
 //! by a text editor, and against a checkpoint where the installation's own key was used.
 
+mod pruned;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -79,9 +81,13 @@ struct Copy {
 
 impl Copy {
     fn new() -> Self {
+        Self::of(original())
+    }
+
+    fn of(original: &TempDir) -> Self {
         let place = tempfile::tempdir().unwrap();
         for file in FILES {
-            fs::copy(original().path().join(file), place.path().join(file)).unwrap();
+            fs::copy(original.path().join(file), place.path().join(file)).unwrap();
         }
         let database = Connection::open(place.path().join("mollyguard.db")).unwrap();
         // A forger's database need not survive a power cut.
@@ -116,12 +122,20 @@ impl Copy {
         }
     }
 
+    /// Where a stream begins that was pruned.
+    fn begins(&self, stream: &str) -> Option<(i64, Digest)> {
+        let find = "SELECT first, previous FROM marks WHERE stream = ?1";
+        let found = self.database.query_row(find, [stream], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)));
+        found.ok().map(|(first, previous)| (first, Digest::parse(&previous).unwrap()))
+    }
+
     /// Makes every link anew, as somebody without the key can.
     fn relink(&self) {
         let mut reached: HashMap<String, (i64, Digest)> = HashMap::new();
         let mut made = Vec::new();
         for (stream, _, text) in self.records() {
-            let (seq, previous) = reached.get(&stream).copied().unwrap_or((0, genesis(stream.parse().unwrap())));
+            let begins = || self.begins(&stream).unwrap_or((0, genesis(stream.parse().unwrap())));
+            let (seq, previous) = reached.get(&stream).copied().unwrap_or_else(begins);
             let mut record: Value = serde_json::from_str(&text).unwrap();
             let fields = record.as_object_mut().unwrap();
             fields.insert("stream".into(), stream.clone().into());

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::chain::{Report, SealedHead, Verifier, Wrong};
 use super::checkpoint::{AuditKey, Notes, PublicKey, parse_notes};
-use super::{ArgsKey, Ledger, Signatures};
+use super::{ArgsKey, Ledger, Mark, Signatures};
 use crate::store::{Inspection, KeyError, StoreError};
 
 /// Why there is no answer to whether the audit is sound.
@@ -71,6 +71,8 @@ pub fn verify_store(directory: &Path, checkpoint: Option<&Path>) -> Result<Repor
         }
     })?;
     let seals = ArgsKey::existing(directory)?;
+    let marks = marks(&store, seals.as_ref(), &mut verifier.report)?;
+    verifier.begins(&marks);
     verifier.heads(&store.heads()?, |SealedHead { head, seal }| {
         let Some(key) = &key else { return false };
         let sealed = |seals: &ArgsKey| seals.seal_head(key, head).as_slice() == seal;
@@ -101,6 +103,20 @@ pub fn verify_store(directory: &Path, checkpoint: Option<&Path>) -> Result<Repor
         report.found(Wrong::Table, None, format!("the database file is damaged: {what}"));
     }
     Ok(report)
+}
+
+/// Where streams begin that were pruned. A mark that is not sealed by this installation is none.
+fn marks(store: &Inspection, seals: Option<&ArgsKey>, report: &mut Report) -> Result<Vec<Mark>, AuditError> {
+    let mut believed = Vec::new();
+    for (mark, seal) in store.marks()? {
+        if seals.is_some_and(|seals| seals.seal(Mark::SEALED, &mark.columns()).to_string() == seal) {
+            believed.push(mark);
+        } else {
+            let place = Some((mark.stream, mark.first));
+            report.found(Wrong::Head, place, "where the stream begins is not sealed by this installation's key");
+        }
+    }
+    Ok(believed)
 }
 
 /// Verifies an exported file, anywhere. Without the installation's public key, signatures are not looked at, and the
@@ -155,6 +171,7 @@ fn closing_of(line: &str) -> Option<String> {
 fn close_export(verifier: &mut Verifier, closing: Option<&str>, key: Option<&PublicKey>) {
     let Some(closing) = closing else {
         let what = "the export does not end with its checkpoint: its end may be gone";
+        verifier.begins(&[]);
         verifier.report.found(Wrong::CutShort, None, what);
         return;
     };
@@ -163,8 +180,14 @@ fn close_export(verifier: &mut Verifier, closing: Option<&str>, key: Option<&Pub
         verifier.report.found(Wrong::Checkpoint, None, format!("at the export's end: {what}"));
     }
     match notes.checkpoints.as_slice() {
-        [one] => verifier.ends(&one.heads),
-        _ => verifier.report.found(Wrong::CutShort, None, "the export's end cannot be told"),
+        [one] => {
+            verifier.begins(&one.marks);
+            verifier.ends(&one.heads);
+        }
+        _ => {
+            verifier.begins(&[]);
+            verifier.report.found(Wrong::CutShort, None, "the export's end cannot be told");
+        }
     }
 }
 
@@ -204,7 +227,8 @@ pub fn export(directory: &Path, writer: &mut dyn Write) -> Result<u64, AuditErro
         return Err(AuditError::Write(error));
     }
     let heads = store.heads()?.into_iter().map(|sealed| sealed.head).collect();
-    let closing = json!({"checkpoint": key.sign(heads)});
+    let marks = store.marks()?.into_iter().map(|(mark, _)| mark).collect();
+    let closing = json!({"checkpoint": key.sign_whole(heads, marks)});
     writeln!(writer, "{}", visible_json(&closing.to_string()))
         .and_then(|()| writer.flush())
         .map_err(AuditError::Write)?;

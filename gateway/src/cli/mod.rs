@@ -12,6 +12,7 @@ mod logging;
 mod operator;
 mod paint;
 mod policy;
+mod prune;
 mod quarantine;
 mod serve;
 mod targets;
@@ -84,6 +85,8 @@ enum Command {
     /// Verify or export the audit record.
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Remove calls and records that are older than the configuration says to keep.
+    Prune(prune::Prune),
 }
 
 /// Why a command did not do what it was asked to.
@@ -155,6 +158,7 @@ async fn run(cli: Cli) -> Done {
         Command::Calls(calls) => calls.run(config).await,
         Command::Undo(undo) => undo.run(config).await,
         Command::Audit(audit) => audit.run(config),
+        Command::Prune(prune) => prune.run(config).await,
     }
 }
 

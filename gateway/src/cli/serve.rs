@@ -24,6 +24,7 @@ use crate::mcp::{
 use crate::notify;
 use crate::page::{Begun, begin, keep_serving, on_http};
 use crate::recovery;
+use crate::retention;
 use crate::store::keys::seal_key;
 
 /// How long calls that are written down may still run after the client is gone.
@@ -65,6 +66,7 @@ impl Serve {
             }
             None => None,
         };
+        let pruning = tokio::spawn(retention::keep_pruning(Arc::clone(&gateway), leave.clone()));
         let telling = tokio::spawn(notify::start(&gateway, leave.clone()));
         let served = match (self.http, self.socket) {
             (Some(address), _) => http(&gateway, address, leave.clone()).await,
@@ -73,6 +75,7 @@ impl Serve {
         };
         leave.cancel();
         let _settled = settling.await;
+        let _pruned = pruning.await;
         if let Some(page) = page {
             let _left = page.await;
         }

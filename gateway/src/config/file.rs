@@ -27,6 +27,7 @@ struct File {
     confirm: ConfirmTable,
     notify: NotifyTable,
     audit: AuditTable,
+    retention: RetentionTable,
     redact: RedactTable,
     http: HttpTable,
     socket: SocketTable,
@@ -86,6 +87,12 @@ impl Default for LimitsTable {
 #[serde(deny_unknown_fields, default)]
 struct AuditTable {
     checkpoint: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct RetentionTable {
+    keep_days: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -163,6 +170,7 @@ pub struct Defaults {
     confirm: ConfirmTable,
     notify: NotifyTable,
     audit: AuditTable,
+    retention: RetentionTable,
     redact: RedactTable,
     http: HttpTable,
     socket: SocketTable,
@@ -173,6 +181,7 @@ pub struct Defaults {
 pub fn defaults_toml() -> String {
     const STATE: &str = "[gateway]\n# state = a folder of this file's own in \"~/.local/state/mollyguard\", or below $XDG_STATE_HOME\n# user = $USER\n";
     const CHECKPOINT: &str = "[audit]\n# checkpoint = \"FILE\" for signed heads; none unless set\n";
+    const KEEP: &str = "[retention]\n# keep_days = DAYS, 7 or more; older calls and records are pruned. Everything is kept unless set\n";
     const PAGE: &str = "\n\n[notify]\n";
     const NOTIFY: &str = "
 # page_url = \"https://NAME\" where `serve --http` is reached by browsers; http://localhost:PORT unless set
@@ -201,7 +210,11 @@ pub fn defaults_toml() -> String {
 # and the kind's own keys: `path` for sqlite; `root` and `backups` for files; `connections`, `trial_ms` for postgres
 ";
     let defaults = toml::to_string_pretty(&Defaults::default()).unwrap_or_default();
-    let defaults = defaults.replace("[gateway]\n", STATE).replace("[audit]\n", CHECKPOINT).replace(PAGE, NOTIFY);
+    let defaults = defaults
+        .replace("[gateway]\n", STATE)
+        .replace("[audit]\n", CHECKPOINT)
+        .replace("[retention]\n", KEEP)
+        .replace(PAGE, NOTIFY);
     format!("{defaults}{NAMED}")
 }
 
@@ -295,6 +308,7 @@ impl Config {
             page: file.confirm.page(&reading)?,
             notify: file.notify.read(&reading)?,
             checkpoint: checkpoint.map(|path| reading.path("checkpoint file", "audit.checkpoint", path)),
+            keep: keep(&reading, &file.retention)?,
             redact: redact.collect::<Result<_, _>>()?,
             http: http(&reading, file.http)?,
             socket: socket(&reading, file.socket)?,
@@ -370,6 +384,19 @@ fn limits(reading: &Reading<'_>, table: &LimitsTable) -> Result<Limits, ConfigEr
         count: table.count,
         deadline: Duration::from_millis(table.call_timeout_ms),
     })
+}
+
+/// The shortest time that what was recorded is kept, where not everything is: longer than a no holds, and long enough for a
+/// weekend to pass before somebody looks.
+const SHORTEST_DAYS: u32 = 7;
+
+fn keep(reading: &Reading<'_>, table: &RetentionTable) -> Result<Option<Duration>, ConfigError> {
+    match table.keep_days {
+        Some(days) if !(SHORTEST_DAYS..=36_500).contains(&days) => {
+            Err(reading.wrong("retention.keep_days", format!("must be {SHORTEST_DAYS} to 36500 days")))
+        }
+        days => Ok(days.map(|days| Duration::from_secs(u64::from(days) * 86_400))),
+    }
 }
 
 fn http(reading: &Reading<'_>, table: HttpTable) -> Result<Http, ConfigError> {

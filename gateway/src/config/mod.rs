@@ -166,6 +166,8 @@ pub struct Config {
     pub notify: Notify,
     /// Where signed heads of the audit chain are appended.
     pub checkpoint: Option<PathBuf>,
+    /// How long calls, questions and records are kept; `None` for ever.
+    pub keep: Option<std::time::Duration>,
     /// How the gateway listens on HTTP.
     pub http: Http,
     /// How the gateway listens on a socket for other users of the machine.

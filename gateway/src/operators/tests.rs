@@ -9,6 +9,7 @@ use super::webauthn::tests::authenticator::SoftKey;
 use super::*;
 use crate::audit::{AuditEvent, AuditRecord, verify_store};
 use crate::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Need, Standing};
+use crate::store::laws::pruning::long_after;
 use crate::store::laws::{ask, question, subject};
 use crate::store::tests::{open, run};
 use crate::store::{Given, SqliteStore, Store, StoreError};
@@ -322,6 +323,45 @@ async fn a_signed_answer_proves_offline_which_call_it_was() {
     let unenrolled: Vec<_> =
         records.iter().filter(|record| !matches!(record.event, AuditEvent::Enrolled { .. })).cloned().collect();
     assert!(findings(&unenrolled)[0].contains("enrolled"));
+}
+
+#[tokio::test]
+async fn a_signed_answer_is_verified_after_the_record_of_its_passkey_was_pruned() {
+    let house = House::new();
+    let (ada, mut key) = house.person("ada", None).await;
+    house.store.prune(long_after()).await.unwrap();
+    let kept = house.records().await.into_iter().map(|record| record.event);
+    assert!(kept.into_iter().all(|event| !matches!(event, AuditEvent::Enrolled { .. })), "it went");
+    let question = house.question(Need::IN_CLIENT).await;
+    house.yes(&question, &ada, &mut key, 1).await.unwrap();
+    let verified = || verify_store(house.place.path(), None).unwrap();
+    let report = verified();
+    assert!(report.is_sound() && report.signed == 1, "{report:#?}");
+
+    // What the pruning has told of the passkey is what counts, as the enrolment was.
+    let sound = house.records().await;
+    let edited = |edit: &dyn Fn(&mut AuditEvent)| {
+        let (mut signatures, mut report) = (crate::audit::Signatures::default(), crate::audit::Report::default());
+        let mut records = sound.clone();
+        records.iter_mut().for_each(|record| edit(&mut record.event));
+        records.iter().for_each(|record| signatures.record(record));
+        report.pruned = verified().pruned;
+        signatures.finish(&mut report);
+        (report.findings.len(), report.signed, report.notes.len())
+    };
+    assert_eq!(edited(&|_| ()), (0, 1, 0));
+    let other_key = edited(&|event| {
+        if let AuditEvent::Pruned { passkeys, .. } = event {
+            passkeys[0].passkey.credential.key = SoftKey::new().enrolled().key;
+        }
+    });
+    assert_eq!(other_key, (1, 1, 0));
+    let untold = edited(&|event| {
+        if let AuditEvent::Pruned { passkeys, .. } = event {
+            passkeys.clear();
+        }
+    });
+    assert_eq!(untold, (0, 0, 1), "it is not counted as verified, and that is said");
 }
 
 #[tokio::test]

@@ -106,6 +106,7 @@ const OTHERS: &[&str] = &[
     "socket.connections",
     "socket.connections_each",
     "socket.users.roles",
+    "retention.keep_days",
     "environments.tier",
     "targets.kind",
     "targets.environment",

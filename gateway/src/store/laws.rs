@@ -2,6 +2,7 @@
 //! place; dropping a store there stands for its process coming to an end.
 
 pub(crate) mod grants;
+pub(crate) mod pruning;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -186,6 +187,9 @@ pub(crate) async fn all(mut place: impl FnMut() -> Box<dyn Fn() -> Arc<dyn Store
     grants::a_grant_runs_out(&*place()).await;
     grants::a_grant_is_ended_by_whatever_makes_less_possible(&*place()).await;
     grants::no_call_begins_under_a_grant_after_its_end(&*place()).await;
+    pruning::what_is_old_goes_and_what_rests_on_it(&*place()).await;
+    pruning::what_is_in_use_stays(&*place()).await;
+    pruning::a_call_stays_while_its_undo_does(&*place()).await;
 }
 
 async fn a_call_is_written_down_before_it_runs(open: Open<'_>) {

@@ -2,18 +2,19 @@
 //! one transaction.
 
 mod asking;
+mod calls;
 pub(crate) mod directory;
 pub mod keys;
 #[cfg(test)]
 pub(crate) mod laws;
+mod pruning;
 mod sqlite;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mollyguard_tools::contract::{Digest, Preflight, Probe, Reversibility, Timestamp, UndoPlan, now};
-use serde::{Deserialize, Serialize};
+use mollyguard_tools::contract::{Digest, Preflight, Probe, Reversibility, Timestamp, UndoPlan};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -24,7 +25,9 @@ use crate::operators::webauthn::Assertion;
 use crate::operators::{Enrolment, Entry, Invitation, Operator, Session};
 
 pub use asking::{Asking, Bounds, Granted, Quarantine};
+pub use calls::{CallFilter, StoredCall};
 pub use keys::{KeyError, seal_key};
+pub use pruning::Pruned;
 pub(crate) use sqlite::Inspection;
 pub use sqlite::enrolled;
 #[cfg(test)]
@@ -214,72 +217,6 @@ impl Given {
     }
 }
 
-/// A call as the store remembers it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct StoredCall {
-    /// Its id.
-    pub id: Uuid,
-    /// For whom.
-    pub principal: Principal,
-    /// The tool.
-    pub tool: String,
-    /// The configured target's name.
-    pub target: String,
-    /// What the target said it is when the call started.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub identity: Option<String>,
-    /// The arguments, redacted.
-    pub args: Value,
-    /// What the look found. Its pre-image is only there for calls that are not finished.
-    pub preflight: Preflight,
-    /// The settled reversibility.
-    pub reversibility: Reversibility,
-    /// When it started.
-    pub started_at: Timestamp,
-    /// When it ended.
-    pub finished_at: Option<Timestamp>,
-    /// How it ended; `None` while it runs or was cut off.
-    pub end: Option<End>,
-    /// What happened, where it did not succeed.
-    pub note: Option<String>,
-    /// How to take it back.
-    pub undo: Option<UndoPlan>,
-    /// The call it takes back.
-    pub undoes: Option<Uuid>,
-    /// The call that took it back.
-    pub undone_by: Option<Uuid>,
-    /// The call that is taking it back, or may have: it runs, or its end is uncertain.
-    pub claimed_by: Option<Uuid>,
-    /// The confirmation whose approval it spent.
-    pub confirmation: Option<Uuid>,
-    /// The approval for a while it ran under.
-    pub grant: Option<Uuid>,
-}
-
-impl StoredCall {
-    /// Whether it can be taken back now, as far as the store knows.
-    #[must_use]
-    pub fn is_undoable(&self) -> bool {
-        let in_time = self.undo.as_ref().is_some_and(|plan| plan.until.is_none_or(|until| until > now()));
-        in_time && self.undone_by.is_none() && self.claimed_by.is_none()
-    }
-}
-
-/// Which calls to list: newest first.
-#[derive(Clone, Debug, Default)]
-pub struct CallFilter {
-    /// Only this user's.
-    pub user: Option<String>,
-    /// Only on this configured target.
-    pub target: Option<String>,
-    /// Only those that can still be undone.
-    pub undoable: bool,
-    /// At most this many; 0 means 50, and 1,000 is the most.
-    pub limit: u32,
-    /// Only those before this call.
-    pub before: Option<Uuid>,
-}
-
 /// The questions that are open, with the yeses they have so far. Shared by all who look: as long as nothing of it has
 /// changed, the very same is given, which `Arc::ptr_eq` tells.
 pub type OpenQuestions = Arc<[Arc<(Confirmation, Standing)>]>;
@@ -404,6 +341,13 @@ pub trait Store: Send + Sync {
 
     /// The records of all streams, by stream and place, `limit` at a time, after the given place.
     async fn records(&self, after: Option<(Uuid, u64)>, limit: u32) -> Result<Vec<AuditRecord>, StoreError>;
+
+    /// Removes what was recorded before a moment, up to a bounded number of records at a time, and writes down in the same
+    /// transaction what went. Of each stream the first records go, up to the first that was made later or that speaks of
+    /// something still in use: a call that runs, a question that can be answered, an approval in force. The call, the
+    /// question or the approval a record tells of goes with it. A record that is not as it was written goes nowhere: that
+    /// is `Corrupt`.
+    async fn prune(&self, before: Timestamp) -> Result<Pruned, StoreError>;
 
     /// Those who may answer, by name.
     async fn operators(&self) -> Result<Vec<Operator>, StoreError>;

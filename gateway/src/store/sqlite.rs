@@ -12,6 +12,7 @@ mod lease;
 mod open;
 mod operators;
 mod options;
+mod prune;
 mod pulse;
 mod reads;
 mod rows;
@@ -25,21 +26,20 @@ mod writer;
 mod writes;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mollyguard_tools::contract::Digest;
+use mollyguard_tools::contract::{Digest, Timestamp};
 use rusqlite::Connection;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{
-    Asking, Bounds, CallFilter, Ending, Given, Granted, Intent, NoEnd, NotHere, OpenQuestions, Quarantine, Start,
-    Store, StoreError, StoredCall, Unfinished,
+    Asking, Bounds, CallFilter, Ending, Given, Granted, Intent, NoEnd, NotHere, OpenQuestions, Pruned, Quarantine,
+    Start, Store, StoreError, StoredCall, Unfinished,
 };
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, Subject};
 use crate::confirm::{Channel, Confirmation, Grant, Standing};
@@ -136,7 +136,7 @@ impl SqliteStore {
         &self.directory
     }
 
-    /// The id of this installation, which its checkpoints are named for.
+    /// The id of this installation.
     #[must_use]
     pub const fn installation(&self) -> Uuid {
         self.installation
@@ -159,13 +159,7 @@ impl SqliteStore {
     /// How the store fares. A checkpoint that cannot be written shows here.
     #[must_use]
     pub fn health(&self) -> Health {
-        let checkpoint = self.pulse.checkpoint.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Health {
-            commits: self.pulse.commits.load(Ordering::Relaxed),
-            durable_commits: self.pulse.durable.load(Ordering::Relaxed),
-            checkpoint_at: checkpoint.0,
-            checkpoint_failed: checkpoint.1,
-        }
+        self.pulse.health()
     }
 
     async fn write<T, F>(&self, durable: bool, run: F) -> Result<T, StoreError>
@@ -388,6 +382,10 @@ impl Store for SqliteStore {
 
     async fn records(&self, after: Option<(Uuid, u64)>, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
         self.read(move |connection, _| reads::records(connection, after, limit)).await
+    }
+
+    async fn prune(&self, before: Timestamp) -> Result<Pruned, StoreError> {
+        self.write(true, move |writing| prune::prune(writing, before)).await
     }
 
     async fn operators(&self) -> Result<Vec<Operator>, StoreError> {

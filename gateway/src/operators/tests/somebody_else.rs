@@ -114,7 +114,8 @@ async fn who_was_enrolled_before_there_were_links_is_linked_to_nobody() {
     let (bea, mut key) = house.linked("bea", None).await;
     let asked = house.question(ELSE[0]).await;
     house.store.close().await.unwrap();
-    let before = "DROP INDEX confirmations_by_effect; ALTER TABLE operators DROP COLUMN user; PRAGMA user_version = 4";
+    let before = "DROP TABLE marks; DROP INDEX calls_by_undone; DROP INDEX confirmations_by_effect;
+                  ALTER TABLE operators DROP COLUMN user; PRAGMA user_version = 4";
     run(&house.place.path().join("mollyguard.db"), before);
     house.store = open(house.place.path());
     assert_eq!(house.store.operators().await.unwrap(), std::slice::from_ref(&bea));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mollyguard_tools::contract::{Digest, Reversibility, now};
+use mollyguard_tools::contract::{Digest, Reversibility, Timestamp, now};
 use rusqlite::{Connection, Row, params};
 use serde_json::json;
 use uuid::Uuid;
@@ -102,6 +102,16 @@ fn believed(found: Vec<Found>) -> Vec<Grant> {
 
 fn find(connection: &Connection, id: Uuid, seals: &ArgsKey) -> Result<Option<(Grant, Option<GrantEnd>)>, StoreError> {
     select(connection, "WHERE id = ?1", [id.to_string()], seals)?.pop().transpose()
+}
+
+/// Whether it has ended, or its time was over, before then.
+pub(super) fn is_over(
+    connection: &Connection,
+    id: Uuid,
+    before: Timestamp,
+    seals: &ArgsKey,
+) -> Result<bool, StoreError> {
+    Ok(find(connection, id, seals)?.is_some_and(|(grant, _)| grant.expires_at < before))
 }
 
 /// See [`crate::store::Store::granted`]; with the ids of those whose time is over.

@@ -9,11 +9,12 @@ use uuid::Uuid;
 
 use super::grants;
 use super::operators;
+use super::prune;
 use super::rows::{CALL, CallRow, ConfirmationRow, Depth};
 use super::schema::{self, failed};
 use crate::audit::chain::{Report, SealedHead, Wrong};
 use crate::audit::ledger::{CallRow as Told, Ended};
-use crate::audit::{ArgsKey, AuditRecord, Head, Ledger};
+use crate::audit::{ArgsKey, AuditRecord, Head, Ledger, Mark};
 use crate::operators::Operator;
 use crate::store::StoreError;
 
@@ -82,6 +83,11 @@ impl Inspection {
             heads.push(SealedHead { head: Head { stream: id, seq, digest }, seal: row.get(3).map_err(failed)? });
         }
         Ok(heads)
+    }
+
+    /// Where streams begin that were pruned, each with its seal.
+    pub(crate) fn marks(&self) -> Result<Vec<(Mark, String)>, StoreError> {
+        prune::marks(&self.connection)
     }
 
     /// When the record at a stream's end was made; `None` when it cannot be read, or is another one.

@@ -37,6 +37,16 @@ impl Pulse {
         self.bell.ring();
     }
 
+    pub(super) fn health(&self) -> Health {
+        let checkpoint = self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Health {
+            commits: self.commits.load(Ordering::Relaxed),
+            durable_commits: self.durable.load(Ordering::Relaxed),
+            checkpoint_at: checkpoint.0,
+            checkpoint_failed: checkpoint.1,
+        }
+    }
+
     pub(super) fn shipped(&self, result: &Result<(), String>) {
         let mut checkpoint = self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
