@@ -396,3 +396,32 @@ async fn what_is_kept_for_so_long_can_be_undone_until_then_and_is_pruned_after()
     assert!(printed.stderr.contains("retention.keep_days") && printed.stderr.contains("7 to"), "{}", printed.stderr);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_checkpoint_that_is_not_written_is_told_where_people_look() -> Result {
+    let mut world = World::rental()?;
+    // A folder stands where the file should be.
+    world.set("audit.checkpoint", "heads.txt");
+    fs::create_dir(world.path().join("heads.txt"))?;
+    let agent = world.stdio(Era::Modern, Person::declines()).await?;
+    agent.call("sqlite_query", json!({"target": "fleet", "sql": "SELECT 1"})).await?.done();
+    agent.close().await?;
+    let told = async || -> Result<(Option<i32>, String, String)> {
+        let checked = world.run(&["targets", "check"]).await?;
+        let doctor: Value = serde_json::from_str(&world.run(&["doctor", "--json"]).await?.stdout)?;
+        let findings = doctor["findings"].as_array().cloned().unwrap_or_default();
+        let found = findings.into_iter().find(|finding| finding["id"] == "checkpoint").unwrap_or_default();
+        Ok((checked.code, checked.stderr, found.to_string()))
+    };
+    let (_, warned, found) = told().await?;
+    assert!(!warned.contains("is behind") && !found.contains("is behind"), "it may be about to be written: {warned}");
+    let earlier = "UPDATE records SET record = json_set(record, '$.at', '2026-01-01T00:00:00Z')";
+    assert!(store(&world.state())?.execute(earlier, [])? > 0);
+    let (code, warned, found) = told().await?;
+    assert_eq!(code, Some(1), "{warned}");
+    for said in [&warned, &found] {
+        assert!(said.contains("is behind: it names nothing that was recorded since 2026-01-01"), "{said}");
+    }
+    assert!(found.contains("\"wrong\""), "{found}");
+    Ok(())
+}

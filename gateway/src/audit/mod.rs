@@ -1,6 +1,7 @@
 //! The record nobody can quietly edit: what is written down, how the records are linked, and the signed checkpoints
 //! that are shipped elsewhere.
 
+mod behind;
 pub mod chain;
 pub mod checkpoint;
 mod keyed;
@@ -12,6 +13,7 @@ mod signed;
 mod tests;
 mod verify;
 
+pub use behind::{Behind, behind};
 pub use chain::{Finding, Head, Report, Wrong};
 pub use checkpoint::{AuditKey, Checkpoint, PublicKey};
 pub use keyed::ArgsKey;

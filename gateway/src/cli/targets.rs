@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use super::paint::Paint;
 use super::{Done, Failure, open, print, print_json};
+use crate::audit;
+use crate::config::Config;
 use crate::exposed::Findings;
 use crate::gateway::Gateway;
 
@@ -50,14 +52,25 @@ impl Targets {
         }
         same_thing_twice(&gateway, &mut lines);
         search(&gateway, &mut lines).await;
-        let sound = lines.iter().all(|line| line.ok);
+        let behind = behind(&gateway.config);
+        let sound = lines.iter().all(|line| line.ok) && behind.is_none();
         if json {
             print_json(&lines)?;
         } else {
             print(&render(&lines))?;
         }
+        if let Some(behind) = behind {
+            eprintln!("{} {behind}", Paint::stderr().red("checkpoint:"));
+        }
         if sound { Ok(()) } else { Err(Failure::found("")) }
     }
+}
+
+/// What should stand in the checkpoint file and does not.
+fn behind(config: &Config) -> Option<String> {
+    let path = config.checkpoint.as_ref()?;
+    let behind = audit::behind(&config.state, path).ok().flatten()?;
+    Some(format!("`{}` is behind: {behind}", path.display()))
 }
 
 async fn check(gateway: &Gateway, name: &str) -> Line {

@@ -10,6 +10,7 @@ use mollyguard_tools::contract::Exposed;
 use mollyguard_tools::text::moment;
 
 use super::{Finding, Ground};
+use crate::audit::behind;
 use crate::config::{Config, Url, Webhook};
 use crate::credentials::SecretSource;
 use crate::exposed::{Findings, Looked};
@@ -194,6 +195,10 @@ fn checkpoint(config: &Config, apart: bool) -> Finding {
     let place = if path.exists() { path.as_path() } else { path.parent().unwrap_or(path) };
     if let Some(what) = changeable(place) {
         return Finding::wrong(id, what, format!("`chmod go-w {}`", place.display()));
+    }
+    if let Ok(Some(behind)) = behind(&config.state, path) {
+        let what = format!("`{}` is behind: {behind}", path.display());
+        return Finding::wrong(id, what, "let the gateway write there; its log says what keeps it from that");
     }
     if apart {
         return Finding::ok(id, format!("only the gateway writes `{}`; copy it elsewhere", path.display()));

@@ -53,11 +53,25 @@ pub(super) async fn inbox(
     let granted = page.0.gateway.store.grants().await?;
     let main = html! {
         div data-live {
+            (unshipped(&page))
             (page.0.inbox.of(&open, part))
             (grants::list(&page, &granted))
         }
     };
     Ok(document("Waiting", Some(&here.operator), &main).into_response())
+}
+
+/// No call waits for a checkpoint, so whoever can see to it that one is written has to be told.
+fn unshipped(page: &Page) -> Markup {
+    let failed = page.0.gateway.store.health().checkpoint_failed;
+    html! {
+        @if let Some(why) = failed {
+            p.error role="alert" {
+                "The record's checkpoint could not be written, and until it is, nothing outside of this machine proves what is \
+                 recorded: " (clean(&why))
+            }
+        }
+    }
 }
 
 fn parts(open: &OpenQuestions) -> usize {

@@ -138,6 +138,16 @@ pub(crate) async fn approved(store: &dyn Store) -> Uuid {
     question.id
 }
 
+/// The question about this request and this state that can be answered or used still.
+async fn pending(store: &dyn Store, request: Digest, state: Digest) -> Option<Uuid> {
+    let asked = store.asked_before(request, Digest::of_bytes(b"no effect")).await.unwrap();
+    let usable = |(question, standing): &(Confirmation, Standing)| {
+        let waits = matches!(standing, Standing::Open { .. } | Standing::Approved { .. });
+        waits && question.is_in_time(now()) && (question.request, question.state) == (request, state)
+    };
+    asked.into_iter().find(usable).map(|(question, _)| question.id)
+}
+
 /// A call from start to end.
 pub(crate) async fn ran(store: &dyn Store, start: Start, end: End) -> Uuid {
     let intent = store.begin(start).await.unwrap();
@@ -337,7 +347,7 @@ async fn a_yes_is_taken_back_until_it_is_used(open: Open<'_>) {
 async fn the_newest_usable_question_is_pending(open: Open<'_>) {
     let store = open();
     let about = question(Duration::ZERO);
-    let pending = async || store.pending(about.request, about.state).await.unwrap().map(|(found, _)| found.id);
+    let pending = async || pending(&*store, about.request, about.state).await;
     assert_eq!(pending().await, None);
     let again = |lives| Confirmation { request: about.request, ..question(lives) };
     let expired = again(Duration::ZERO);
@@ -353,7 +363,8 @@ async fn the_newest_usable_question_is_pending(open: Open<'_>) {
     let second = again(Duration::from_secs(600));
     ask(&*store, &second).await;
     assert_eq!(pending().await, Some(second.id));
-    assert!(store.pending(about.request, Digest::of_bytes(b"another state")).await.unwrap().is_none());
+    let elsewhere = self::pending(&*store, about.request, Digest::of_bytes(b"another state")).await;
+    assert_eq!(elsewhere, None);
 }
 
 async fn the_same_question_is_not_put_twice(open: Open<'_>) {
@@ -400,7 +411,7 @@ async fn the_same_effect_is_not_asked_about_twice(open: Open<'_>) {
             asking => panic!("{asking:?}"),
         }
     }
-    assert_eq!(other.open_confirmations().await.unwrap().len(), 1);
+    assert_eq!(other.open_questions().await.unwrap().len(), 1);
     let denied = all_records(&*store).await;
     let denied = denied.iter().filter(|record| matches!(record.event, AuditEvent::Denied { .. })).count();
     assert_eq!(denied, 3, "each is on record");
@@ -429,8 +440,7 @@ async fn a_need_that_grew_is_asked_about_anew(open: Open<'_>) {
         assert!(matches!(put(&*store, &more, ROOM).await, Asking::Asked));
         assert_eq!(refusal_of(&*store, first.id).await.as_deref(), Some("failed by mollyguard"));
         assert!(matches!(approve(&*store, first.id).await, Err(StoreError::NotApproved(..))));
-        let pending = store.pending(more.request, more.state).await.unwrap().map(|(found, _)| found.id);
-        assert_eq!(pending, Some(more.id));
+        assert_eq!(pending(&*store, more.request, more.state).await, Some(more.id));
         assert!(matches!(put(&*store, &again(more.need), ROOM).await, Asking::Already(..)), "once");
     }
 }

@@ -284,10 +284,6 @@ pub trait Store: Send + Sync {
     /// A confirmation and what became of it.
     async fn confirmation(&self, id: Uuid) -> Result<Option<(Confirmation, Standing)>, StoreError>;
 
-    /// The newest unexpired confirmation about exactly this call (by its `request` and `state` digests) that is open or
-    /// approved, and not spent.
-    async fn pending(&self, request: Digest, state: Digest) -> Result<Option<(Confirmation, Standing)>, StoreError>;
-
     /// The newest 32 confirmations about this request or this effect, newest first, whatever was found then and whatever
     /// became of them.
     async fn asked_before(&self, request: Digest, effect: Digest) -> Result<Vec<(Confirmation, Standing)>, StoreError>;
@@ -314,12 +310,8 @@ pub trait Store: Send + Sync {
     /// The users in quarantine, by name.
     async fn quarantined(&self) -> Result<Vec<Quarantine>, StoreError>;
 
-    /// The questions that are open and unexpired, newest first, among the newest 1,000 that are open.
-    async fn open_confirmations(&self) -> Result<Vec<Confirmation>, StoreError> {
-        Ok(self.open_questions().await?.iter().map(|open| open.0.clone()).collect())
-    }
-
-    /// The same with the yeses they have so far.
+    /// The questions that are open and unexpired, with the yeses they have so far, newest first, among the newest 1,000 that
+    /// are open.
     async fn open_questions(&self) -> Result<OpenQuestions, StoreError>;
 
     /// One call, complete.
@@ -385,6 +377,9 @@ pub trait Store: Send + Sync {
 
     /// Ends a session.
     async fn sign_out(&self, token: Digest) -> Result<(), StoreError>;
+
+    /// How the store fares. A checkpoint that cannot be written shows here.
+    fn health(&self) -> Health;
 
     /// Tells of changes to what is stored, by this process or another.
     fn changes(&self) -> Changes;

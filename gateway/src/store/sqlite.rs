@@ -156,12 +156,6 @@ impl SqliteStore {
         operators::all(&self.reader.lock().unwrap_or_else(PoisonError::into_inner), &self.keys)
     }
 
-    /// How the store fares. A checkpoint that cannot be written shows here.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        self.pulse.health()
-    }
-
     async fn write<T, F>(&self, durable: bool, run: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -306,10 +300,6 @@ impl Store for SqliteStore {
         self.read(move |connection, seals| ConfirmationRow::find(connection, id, seals)).await
     }
 
-    async fn pending(&self, request: Digest, state: Digest) -> Result<Option<(Confirmation, Standing)>, StoreError> {
-        self.read(move |connection, seals| reads::pending(connection, request, state, seals)).await
-    }
-
     async fn asked_before(&self, request: Digest, effect: Digest) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
         self.read(move |connection, seals| reads::asked_before(connection, request, effect, seals)).await
     }
@@ -430,6 +420,10 @@ impl Store for SqliteStore {
 
     async fn sign_out(&self, token: Digest) -> Result<(), StoreError> {
         self.write(true, move |writing| sessions::sign_out(writing, token)).await
+    }
+
+    fn health(&self) -> Health {
+        self.pulse.health()
     }
 
     fn changes(&self) -> Changes {

@@ -51,8 +51,8 @@ impl Operators {
         let mut changes = self.store.changes();
         let found = async {
             loop {
-                if let [question] = self.store.open_confirmations().await?.as_slice() {
-                    return Ok(question.clone());
+                if let [question] = &*self.store.open_questions().await? {
+                    return Ok(question.0.clone());
                 }
                 changes.changed().await;
             }
@@ -67,7 +67,7 @@ impl Operators {
 
     /// How many questions are open.
     pub(crate) async fn open(&self) -> Result<usize> {
-        Ok(self.store.open_confirmations().await?.len())
+        Ok(self.store.open_questions().await?.len())
     }
 
     /// What became of a question.

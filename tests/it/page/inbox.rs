@@ -87,3 +87,19 @@ async fn more_than_a_hundred_are_shown_by_the_hundred() -> Result {
     assert_eq!(linked(&left), newest_first[..100]);
     site.sound().await
 }
+
+#[tokio::test]
+async fn a_checkpoint_that_cannot_be_written_is_told_above_the_questions() -> Result {
+    let mut world = super::rental(OUT_OF_BAND)?;
+    world.set("audit.checkpoint", "nowhere/heads.txt");
+    let site = Site::of(world).await?;
+    let (ada, _) = site.enrolled("ada").await?;
+    // It is written some seconds after a change.
+    let told = async {
+        while !ada.get("/").await?.body.contains("checkpoint could not be written") {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        Ok(())
+    };
+    mollyguard_tests::within("the page says so", told).await?
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use mollyguard_tools::contract::{Digest, Timestamp};
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
 use super::grants;
@@ -100,6 +100,17 @@ impl Inspection {
             .ok()?;
         let record: AuditRecord = serde_json::from_str(&text).ok()?;
         (record.digest == head.digest).then_some(record.at)
+    }
+
+    /// When the first record at this place of a stream or later was made; `None` where there is none, or it cannot be read.
+    pub(crate) fn first_made(&self, stream: Uuid, from: u64) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT record FROM records WHERE stream = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1";
+        let text: Option<String> = self
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut find| find.query_row((stream.to_string(), from.cast_signed()), |row| row.get(0)).optional())
+            .map_err(failed)?;
+        Ok(text.and_then(|text| serde_json::from_str::<AuditRecord>(&text).ok()).map(|record| record.at))
     }
 
     /// Compares every call, every question and every approval for a while with what the records say.
