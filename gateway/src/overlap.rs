@@ -2,20 +2,26 @@
 //! target must not change production, and no call at all may touch the record, the keys, the policies, or a program or
 //! file the gateway goes by. Looked at when the gateway starts, and again before a program is run or a target lent.
 
+mod child;
+mod owned;
 mod walk;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use mollyguard_tools::contract::{Configured, Toolset};
 
 use crate::config::{Config, Place, Trusted};
-use walk::{Walked, files_of, find_program, search_path};
+pub(crate) use child::Program;
+use owned::owned;
+use walk::{Walked, locate, search_path};
+
+/// The folder in the state directory where programs run: nothing lies in it that they could take for their own.
+const FOLDER: &str = "programs";
 
 /// Two things of which one lies within the other's reach.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +44,39 @@ pub enum Overlap {
         key: String,
         /// Where that is, or the link on the way to it.
         own: PathBuf,
+    },
+    /// A target could make the file that the next start would find instead of the configuration in force.
+    #[error(
+        "target `{target}` reaches `{}`: calls on it could write `{}`, and the next start would find that before the \
+         configuration in use; nothing was changed. Name the configuration with `--config FILE` or in $MOLLYGUARD_CONFIG, \
+         then no other place is looked into, or start in another folder",
+        reach.display(),
+        place.display()
+    )]
+    NextStart {
+        /// The target.
+        target: String,
+        /// What it reaches.
+        reach: PathBuf,
+        /// Where the configuration would be.
+        place: PathBuf,
+    },
+    /// A program is found elsewhere than when the gateway started.
+    #[error(
+        "`{name}` (`{key}`) was `{}` when the gateway started, and now is `{}`: it was not run. Restart the gateway if that \
+         is meant",
+        was.display(),
+        found.display()
+    )]
+    Moved {
+        /// The key that names it.
+        key: String,
+        /// The program, as it is named.
+        name: String,
+        /// Where it was.
+        was: PathBuf,
+        /// Where it is found.
+        found: PathBuf,
     },
     /// Two targets of different environments reach the same thing.
     #[error(
@@ -74,15 +113,10 @@ pub struct Reaches {
     trusted: RwLock<Vec<Trusted>>,
     /// Each target's own path, and where it led when all of it was last looked at.
     led: RwLock<BTreeMap<String, (PathBuf, PathBuf)>>,
-}
-
-/// A program out of every target's reach.
-#[derive(Debug)]
-pub(crate) struct Program {
-    /// Where it is.
-    pub(crate) path: PathBuf,
-    /// Where it may look for others: `PATH` without what a target reaches.
-    pub(crate) search: OsString,
+    /// Where each program was that the configuration names, when it was first found.
+    found: RwLock<BTreeMap<String, PathBuf>>,
+    /// Where programs run.
+    folder: Option<PathBuf>,
 }
 
 impl Reaches {
@@ -96,8 +130,14 @@ impl Reaches {
             Some((Arc::clone(target), Arc::clone(toolset)))
         };
         let targets = config.targets.values().filter_map(|target| with_toolset(&target.configured)).collect();
-        let reaches = Self { targets, trusted: RwLock::new(config.trusted.clone()), led: RwLock::default() };
+        let (trusted, folder) = (RwLock::new(config.trusted.clone()), Some(config.state.join(FOLDER)));
+        let reaches = Self { targets, trusted, folder, ..Self::default() };
         reaches.look()?;
+        for trusted in &config.trusted {
+            if let Place::Program(words) = &trusted.place {
+                reaches.find(&trusted.key, words)?;
+            }
+        }
         Ok(reaches)
     }
 
@@ -123,14 +163,28 @@ impl Reaches {
     /// The program to run for these words, looked at again; `None` where there is none.
     ///
     /// # Errors
-    /// A target reaches it, or a file that its arguments name.
+    /// A target reaches it, a file that its arguments name, or what it finds its code or settings by; or it is found
+    /// elsewhere than before.
     pub(crate) fn program(&self, key: &str, words: &[String]) -> Result<Option<Program>, Overlap> {
-        let reaches = self.reaches();
-        out_of_reach(&Trusted::program(key, words), &reaches)?;
-        let folders = safe_search_path(&reaches);
-        let path = words.first().and_then(|name| locate(name, &folders));
+        out_of_reach(&Trusted::program(key, words), &self.reaches())?;
+        self.find(key, words)
+    }
+
+    fn find(&self, key: &str, words: &[String]) -> Result<Option<Program>, Overlap> {
+        let folders = safe_search_path(&self.reaches());
+        let Some((name, path)) = words.first().and_then(|name| Some((name, locate(name, &folders)?))) else {
+            return Ok(None);
+        };
+        let mut found = self.found.write().unwrap_or_else(PoisonError::into_inner);
+        let was = found.entry(name.clone()).or_insert_with(|| path.clone());
+        if *was != path {
+            let (key, name, was) = (key.to_owned(), name.clone(), was.clone());
+            return Err(Overlap::Moved { key, name, was, found: path });
+        }
+        drop(found);
         let search = std::env::join_paths(&folders).unwrap_or_default();
-        Ok(path.map(|path| Program { path, search }))
+        let folder = self.folder.clone().unwrap_or_else(|| PathBuf::from("/"));
+        Ok(Some(Program { path, search, folder }))
     }
 
     /// Looks again where a target's own path leads. Where that is not where it led, all of it is looked at anew.
@@ -174,27 +228,20 @@ fn out_of_reach(trusted: &Trusted, reaches: &[Reach]) -> Result<(), Overlap> {
     if reaches.is_empty() {
         return Ok(());
     }
-    let (paths, has_more_in_it) = match &trusted.place {
-        Place::Path(path) => (vec![path.clone()], true),
-        Place::Program(words) => {
-            let Some((name, arguments)) = words.split_first() else { return Ok(()) };
-            // What can be found in a target's reach alone is named in the refusal.
-            let program = locate(name, &safe_search_path(reaches)).or_else(|| locate(name, &search_path()));
-            (program.into_iter().chain(files_of(arguments)).collect(), false)
-        }
+    // What can be found in a target's reach alone is named in the refusal.
+    let (safe, all) = match trusted.place {
+        Place::Program(_) => (safe_search_path(reaches), search_path()),
+        _ => Default::default(),
     };
-    for own in paths.iter().map(|path| Walked::of(path)) {
+    for owned in owned(trusted.what, &trusted.place, &safe, &all) {
+        let own = Walked::of(&owned.path);
         for Reach { target, path, .. } in reaches {
-            let inside = (has_more_in_it && path.is_in(&own).is_some()).then_some(own.real.as_path());
-            if let Some(at) = own.is_in(path).or(inside) {
-                return Err(Overlap::Own {
-                    target: target.name.clone(),
-                    reach: path.real.clone(),
-                    what: trusted.what,
-                    key: trusted.key.clone(),
-                    own: at.to_path_buf(),
-                });
-            }
+            let Some(at) = own.is_in(path).or_else(|| owned.within.holds(path, &own)) else { continue };
+            let (target, reach) = (target.name.clone(), path.real.clone());
+            return Err(match &trusted.place {
+                Place::LookedBefore(_) => Overlap::NextStart { target, reach, place: at.to_path_buf() },
+                _ => Overlap::Own { target, reach, what: owned.what, key: trusted.key.clone(), own: at.to_path_buf() },
+            });
         }
     }
     Ok(())
@@ -220,11 +267,6 @@ fn apart(reaches: &[Reach]) -> Result<(), Overlap> {
         }
     }
     Ok(())
-}
-
-/// Where a program is: a name is looked for in these folders, a path is taken from the current one.
-fn locate(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
-    if name.contains('/') { Some(Path::new(name).to_path_buf()) } else { find_program(name, folders) }
 }
 
 /// Where programs are looked for, without what a target reaches.

@@ -1,5 +1,7 @@
 //! What no target may reach, what no reply may hold, and whose calls a gateway settles.
 
+mod planted;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use crate::contract::Timestamp;
 
 pub use unseen::is_unseen;
-use unseen::{Reader, poses_as_latin};
+use unseen::{Reader, looks_latin, poses_as_latin};
 
 /// Longer names are cut in the middle: the beginning says where it is, the end says what it is.
 const LONGEST: usize = 160;
@@ -25,8 +25,8 @@ pub const COMMENT_BEGINS: char = '\u{27e6}';
 /// Stands behind it.
 pub const COMMENT_ENDS: char = '\u{27e7}';
 
-/// A name as it stands in a sentence: as it is when it is plain, else quoted with everything odd escaped. Two names never
-/// come to the same text.
+/// A name as it stands in a sentence: as it is when it is plain, else quoted with everything odd escaped; where it holds what
+/// Markdown or HTML reads as more than text, in a code span. Two names never come to the same text.
 #[must_use]
 pub fn shown(name: &str) -> String {
     shown_bytes(name.as_bytes())
@@ -40,7 +40,27 @@ pub fn shown_os(name: &OsStr) -> String {
 
 fn shown_bytes(bytes: &[u8]) -> String {
     let (text, plain) = named(bytes, LONGEST);
-    if plain { text } else { format!("\"{}\"", text.replace('"', "\\\"")) }
+    match () {
+        // No backtick is left in it.
+        () if is_marked_up(&String::from_utf8_lossy(bytes)) => format!("`{text}`"),
+        () if plain => text,
+        () => format!("\"{}\"", text.replace('"', "\\\"")),
+    }
+}
+
+/// Whether clients that render Markdown (CommonMark, GitHub's, with formulas) could show a name as something else than its
+/// letters: emphasis, struck out, a link, a tag, a comment that hides what follows, an escape.
+fn is_marked_up(name: &str) -> bool {
+    let is_sign = |c: char| "<>&[]*|!~$\\".contains(c);
+    // Between letters it is no emphasis.
+    let is_at_an_edge = |(at, _): (usize, &str)| {
+        let is_letter = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        !is_letter(name[..at].chars().next_back()) || !is_letter(name[at + 1..].chars().next())
+    };
+    name.contains(is_sign)
+        || name.contains("://")
+        || name.contains("www.")
+        || (name.matches('_').count() > 1 && name.match_indices('_').any(is_at_an_edge))
 }
 
 /// A name as it stands in a code span, without quotes around it: cut after so many characters. Two names never come to the
@@ -147,11 +167,13 @@ fn pieces(bytes: &[u8]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     for chunk in bytes.utf8_chunks() {
         let mut reader = Reader::default();
+        let poses = poses(chunk.valid());
         for word in chunk.valid().split_inclusive(|c: char| !c.is_alphanumeric()) {
             // In one word with Latin letters, such a letter is taken for one.
             let is_latin = word.contains(|c: char| c.is_ascii_alphabetic());
             pieces.extend(word.chars().map(|c| {
-                let unclear = reader.escapes(c) || (is_latin && poses_as_latin(c)) || matches!(c, '`' | '…');
+                let is_double = (is_latin && poses_as_latin(c)) || (poses && looks_latin(c));
+                let unclear = reader.escapes(c) || is_double || matches!(c, '`' | '…');
                 if unclear {
                     reader.escaped();
                 }
@@ -161,6 +183,11 @@ fn pieces(bytes: &[u8]) -> Vec<Piece> {
         pieces.extend(chunk.invalid().iter().map(|b| Piece { text: format!("\\x{b:02x}"), plain: false }));
     }
     pieces
+}
+
+/// Whether every letter of a name looks like a Latin one, so that all of it could be read as another.
+fn poses(name: &str) -> bool {
+    name.chars().filter(|c| c.is_alphanumeric()).all(|c| c.is_ascii() || looks_latin(c))
 }
 
 fn piece(c: char, unclear: bool) -> Piece {

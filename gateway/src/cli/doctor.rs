@@ -49,7 +49,7 @@ impl Doctor {
 
 /// The configuration. Where another user's gateway listens, this user need not have one.
 fn load(asked: Option<&Path>, socket: &Path) -> Result<Option<Config>, Failure> {
-    let loaded = find(asked).and_then(|path| Config::load(&path, &mollyguard_tools::toolsets()));
+    let loaded = find(asked).and_then(|found| found.load(&mollyguard_tools::toolsets()));
     match loaded {
         Ok(config) => Ok(Some(config)),
         Err(ConfigError::Missing(_)) if asked.is_none() && socket.exists() => Ok(None),

@@ -163,12 +163,12 @@ async fn run(cli: Cli) -> Done {
 }
 
 fn load(asked: Option<&Path>) -> Result<Config, Failure> {
-    let path = find(asked).map_err(|error| {
+    let found = find(asked).map_err(|error| {
         Failure::usage(format!(
             "{error}\nname one with --config FILE, or start from examples/quickstart/mollyguard.toml"
         ))
     })?;
-    Config::load(&path, &mollyguard_tools::toolsets()).map_err(Failure::usage)
+    found.load(&mollyguard_tools::toolsets()).map_err(Failure::usage)
 }
 
 fn open(asked: Option<&Path>) -> Result<Arc<Gateway>, Failure> {

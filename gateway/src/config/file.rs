@@ -11,7 +11,7 @@ use mollyguard_tools::contract::{Digest, Environment, Limits, Tier, Toolset};
 use serde::{Deserialize, Serialize};
 
 use super::confirm::ConfirmTable;
-use super::find::{OwnState, own_state, resolve};
+use super::find::{OwnState, absolute_words, own_state, resolve};
 use super::notify::NotifyTable;
 use super::trusted::{List, Trusted};
 use super::{Config, ConfigError, Http, Socket, Token};
@@ -245,6 +245,11 @@ impl Reading<'_> {
         let path = resolve(path, &self.base);
         self.trusted.add([Trusted::path(what, key, &path)]);
         path
+    }
+
+    /// The words of a command, with what lies in the file's folder by absolute paths.
+    pub(super) fn words(&self, words: &[String]) -> Vec<String> {
+        absolute_words(words, &self.base)
     }
 
     /// A trusted program.

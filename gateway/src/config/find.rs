@@ -2,28 +2,57 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use mollyguard_tools::contract::Digest;
+use mollyguard_tools::contract::{Digest, Toolset};
 
-use super::ConfigError;
+use super::trusted::Trusted;
+use super::{Config, ConfigError};
 use crate::store::directory;
+
+/// The configuration file that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The file.
+    pub path: PathBuf,
+    /// Where it was looked for first, in vain: a file there would be found instead of it at the next start.
+    pub looked_before: Vec<PathBuf>,
+}
+
+impl Found {
+    /// Reads and checks it. No target may reach a place that is looked into before it.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn load(&self, toolsets: &[Arc<dyn Toolset>]) -> Result<Config, ConfigError> {
+        let mut config = Config::load(&self.path, toolsets)?;
+        config.trusted.extend(self.looked_before.iter().map(|place| Trusted::looked_before(place)));
+        Ok(config)
+    }
+}
 
 /// The configuration file: the one asked for, else `$MOLLYGUARD_CONFIG`, else `./mollyguard.toml`, else the user's
 /// configuration directory.
 ///
 /// # Errors
 /// None of them is there.
-pub fn find(asked: Option<&Path>) -> Result<PathBuf, ConfigError> {
+pub fn find(asked: Option<&Path>) -> Result<Found, ConfigError> {
     let named = asked.map(Path::to_path_buf).or_else(|| std::env::var_os("MOLLYGUARD_CONFIG").map(PathBuf::from));
-    if let Some(path) = named {
-        return if path.is_file() { Ok(path) } else { Err(ConfigError::Missing(vec![path])) };
+    let places = match named {
+        Some(path) => vec![path],
+        None => usual_places(),
+    };
+    match places.iter().position(|path| path.is_file()) {
+        Some(at) => Ok(Found { path: places[at].clone(), looked_before: places[..at].to_vec() }),
+        None => Err(ConfigError::Missing(places)),
     }
-    let mut looked = vec![PathBuf::from("mollyguard.toml")];
-    looked.extend(base_directory("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("mollyguard/mollyguard.toml")));
-    match looked.iter().find(|path| path.is_file()) {
-        Some(path) => Ok(path.clone()),
-        None => Err(ConfigError::Missing(looked)),
-    }
+}
+
+/// Where a configuration is looked for that nobody names, in this order.
+fn usual_places() -> Vec<PathBuf> {
+    let here = PathBuf::from("mollyguard.toml");
+    let users = base_directory("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("mollyguard/mollyguard.toml"));
+    std::iter::once(here).chain(users).collect()
 }
 
 /// Where a configuration keeps its state that does not say where.
@@ -72,5 +101,55 @@ pub(crate) fn resolve(path: &str, base: &Path) -> PathBuf {
     match path.strip_prefix("~/").and_then(|rest| home().map(|home| home.join(rest))) {
         Some(path) => path,
         None => base.join(path),
+    }
+}
+
+/// The words of a command as it is run, wherever that is: a program named by a path, and each word that names what lies in
+/// the configuration's folder, by absolute paths. What stands behind the `=` of an option is such a word as well.
+pub(crate) fn absolute_words(words: &[String], base: &Path) -> Vec<String> {
+    let there = |word: &str| {
+        let is_path = word.contains('/') || word.contains('.');
+        let is_other = word.is_empty() || word.starts_with('-') || word.contains(['{', '\0']) || word.contains("://");
+        let path = resolve(word, base);
+        // A folder is meant only where the word says that it is a path.
+        let is_there = path.is_file() || (word.contains('/') && path.exists());
+        (is_path && !is_other && is_there).then(|| path.to_str().map(str::to_owned)).flatten()
+    };
+    let absolute = |(at, word): (usize, &String)| match word.split_once('=').filter(|_| word.starts_with('-')) {
+        _ if at == 0 && word.contains('/') => resolve(word, base).to_str().unwrap_or(word).to_owned(),
+        // A program without a `/` is looked for in `PATH`.
+        _ if at == 0 => word.clone(),
+        Some((option, value)) => there(value).map_or_else(|| word.clone(), |path| format!("{option}={path}")),
+        None => there(word).unwrap_or_else(|| word.clone()),
+    };
+    words.iter().enumerate().map(absolute).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_in_the_configurations_folder_is_named_absolutely() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("bin")).unwrap();
+        for file in ["bin/tell", "tell.py", "Mollyguard"] {
+            std::fs::write(folder.path().join(file), "").unwrap();
+        }
+        let absolute = |words: &str| {
+            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            let whole = absolute_words(&words, folder.path()).join(" ");
+            whole.replace(&folder.path().display().to_string(), "BASE")
+        };
+        for (words, same) in [
+            ("bin/tell bin/tell", "BASE/bin/tell BASE/bin/tell"),
+            ("./not-there x", "BASE/./not-there x"),
+            ("tell tell.py", "tell BASE/tell.py"),
+            ("python3 -u tell.py --config=bin/tell", "python3 -u BASE/tell.py --config=BASE/bin/tell"),
+            ("notify-send Mollyguard bin {what} bin/", "notify-send Mollyguard bin {what} BASE/bin/"),
+            ("curl https://bin/tell /bin/none none.py", "curl https://bin/tell /bin/none none.py"),
+        ] {
+            assert_eq!(absolute(words), same);
+        }
     }
 }

@@ -18,10 +18,10 @@ use crate::page::PageAt;
 #[cfg(test)]
 pub(crate) use file::TARGET_KEYS;
 pub use file::{Defaults, defaults_toml};
-pub(crate) use find::resolve;
-pub use find::{OwnState, find};
+pub use find::{Found, OwnState, find};
+pub(crate) use find::{absolute_words, resolve};
 pub use notify::{Notify, Url, Webhook};
-pub use trusted::{Place, Trusted};
+pub use trusted::{Names, Place, Trusted};
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -68,7 +68,7 @@ struct WebhookTable {
 
 impl NotifyTable {
     pub(super) fn read(self, reading: &Reading<'_>) -> Result<Notify, ConfigError> {
-        let command = (!self.command.is_empty()).then(|| Template::parse(&self.command));
+        let command = (!self.command.is_empty()).then(|| Template::parse(&reading.words(&self.command)));
         let command = command.transpose().map_err(|why| reading.wrong("notify.command", why))?;
         if let Some(command) = &command {
             reading.program("notify.command", command.written());

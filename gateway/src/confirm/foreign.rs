@@ -59,6 +59,58 @@ pub fn quoted(text: &str) -> String {
     format!("`{}`", name(text))
 }
 
+/// A line of the gateway's with words of others in it: what Markdown or HTML would read as a tag, a comment, an entity or a link
+/// is escaped where it does not stand in a code span.
+#[must_use]
+pub(super) fn unmarked(line: &str) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        let after = &rest[c.len_utf8()..];
+        let ticks = rest.len() - rest.trim_start_matches('`').len();
+        // As CommonMark reads it: up to the next run of as many backticks. One without an end would look for it on other lines.
+        if ticks > 0 {
+            let taken = span_after(&rest[ticks..], ticks).map_or(ticks, |length| ticks + length);
+            let (span, after) = rest.split_at(taken);
+            match taken > ticks {
+                true => text.push_str(span),
+                false => text.push_str(&"\\u{60}".repeat(ticks)),
+            }
+            rest = after;
+            continue;
+        }
+        let begins = |with: &dyn Fn(char) -> bool| after.chars().next().is_some_and(with);
+        let is_mark = match c {
+            '<' => begins(&|c| c.is_ascii_alphabetic() || "/!?".contains(c)),
+            '&' => {
+                begins(&|c| c.is_ascii_alphanumeric() || c == '#')
+                    && after.split(char::is_whitespace).next().is_some_and(|word| word.contains(';'))
+            }
+            ']' => begins(&|c| "([:".contains(c)),
+            _ => false,
+        };
+        match is_mark {
+            true => text.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+            false => text.push(c),
+        }
+        rest = after;
+    }
+    text
+}
+
+/// How long a code span goes on that so many backticks have begun, its end included.
+fn span_after(text: &str, ticks: usize) -> Option<usize> {
+    let mut at = 0;
+    while let Some(from) = text[at..].find('`').map(|found| at + found) {
+        let run = text[from..].len() - text[from..].trim_start_matches('`').len();
+        if run == ticks {
+            return Some(from + run);
+        }
+        at = from + run;
+    }
+    None
+}
+
 /// What the agent passed: a line for each argument, or where that has lines of its own, is long or is a statement with
 /// comments, a block below its name with `| ` before each line. Everything is indented: clients that render Markdown show
 /// that as code, where nothing is interpreted.
@@ -232,6 +284,59 @@ mod tests {
             }
             let read = read.replace(['⟦', '⟧'], "");
             prop_assert_eq!(unescaped(&read), text);
+        }
+    }
+
+    /// What is left of a line for Markdown once its code spans are gone; each backtick there is in one.
+    fn outside_code(line: &str) -> String {
+        let (mut left, mut rest) = (String::new(), line.to_owned());
+        while let Some(at) = rest.find('`') {
+            left.push_str(&rest[..at]);
+            let run = rest[at..].chars().take_while(|c| *c == '`').count();
+            let runs: Vec<(usize, usize)> = rest[at + run..]
+                .split_inclusive(|c| c != '`')
+                .scan(at + run, |from, piece| {
+                    let here = *from;
+                    *from += piece.len();
+                    Some((here, piece.chars().take_while(|c| *c == '`').count()))
+                })
+                .collect();
+            let (end, _) = runs.into_iter().find(|(_, length)| *length == run).expect("a code span ends");
+            rest = rest[end + run..].to_owned();
+        }
+        left + &rest
+    }
+
+    proptest! {
+        /// Whatever a name or a sentence of others holds, nothing of a line of the gateway's is hidden, linked or styled by it.
+        #[test]
+        fn no_name_is_read_as_markup(
+            name in "(<!--|-->|<b>|</b>|<|>|&lt;|&#x202e;|\\[a\\]\\(http://e\\)|!\\[|\\*\\*|__|_|~~|`|\\$|\\||\\\\|[a-z ]){0,12}",
+            sentence in "(<!--|-->|<b>|&lt;|\\[a\\]\\(http://e\\)|`|[a-z ]){0,12}",
+        ) {
+            let fact = format!("drop the table {} (seen in {})", mollyguard_tools::text::shown(&name), "x");
+            let line = unmarked(&format!("{fact} {} {}", quoted(&name), clean(&sentence)));
+            let shown = mollyguard_tools::text::shown(&name);
+            prop_assert!(line.contains(&shown), "{} keeps {}", line, shown);
+            let left = outside_code(&line);
+            for mark in ["<!", "<b", "</", "&lt;", "&#", "]("] {
+                prop_assert!(!left.contains(mark), "{} in {}", mark, line);
+            }
+            let fact = outside_code(&fact);
+            for mark in ["**", "__", "~~", "$", "|", "\\\\"] {
+                prop_assert!(!fact.contains(mark), "{} in {}", mark, fact);
+            }
+        }
+    }
+
+    #[test]
+    fn a_code_span_is_what_commonmark_reads_as_one() {
+        for (line, shown) in [
+            ("`<!--` <!-- `a` 1 < 2", "`<!--` \\u{3c}!-- `a` 1 < 2"),
+            ("``<!--` <!--", "\\u{60}\\u{60}\\u{3c}!--\\u{60} \\u{3c}!--"),
+            ("``a` <!--`` R&D &amp; [a](b)", "``a` <!--`` R&D \\u{26}amp; [a\\u{5d}(b)"),
+        ] {
+            assert_eq!(unmarked(line), shown);
         }
     }
 

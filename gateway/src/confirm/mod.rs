@@ -5,7 +5,6 @@ mod grant;
 mod question;
 mod wording;
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use mollyguard_tools::contract::{Digest, Timestamp};
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::identity::Principal;
-use crate::operators::{alike, is_somebody_else, skeleton};
+use crate::operators::{alike, count_apart, is_somebody_else};
 use crate::policy::Because;
 
 pub use crate::platform::SinceBoot;
@@ -248,7 +247,7 @@ pub fn strength(approvals: &[Approval], principal: &Principal) -> Option<Need> {
     let users = |counts: &dyn Fn(&Approval) -> bool| {
         let linked =
             approvals.iter().filter(|approval| counts(approval)).filter_map(|approval| approval.user.as_deref());
-        u32::try_from(linked.map(skeleton).collect::<BTreeSet<_>>().len()).unwrap_or(u32::MAX)
+        u32::try_from(count_apart(linked)).unwrap_or(u32::MAX)
     };
     let is_other =
         |approval: &Approval| is_somebody_else(&approval.approver, approval.user.as_deref(), &principal.user);

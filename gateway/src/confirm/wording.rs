@@ -8,7 +8,7 @@ use mollyguard_tools::text::{count, grouped, shown, size};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::foreign::{self, clean, name, quoted, told};
+use super::foreign::{self, clean, name, quoted, told, unmarked};
 use super::{Assurance, Need};
 use crate::identity::Principal;
 use crate::policy::Because;
@@ -93,7 +93,7 @@ pub fn render(asked: &Asked<'_>) -> String {
 }
 
 fn line(text: &mut String, label: &str, words: &str) {
-    let _ = writeln!(text, "{label}: {words}");
+    let _ = writeln!(text, "{label}: {}", unmarked(words));
 }
 
 fn more(text: &mut String, (count, most): (usize, usize), what: &str) {

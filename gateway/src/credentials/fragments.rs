@@ -1,12 +1,11 @@
 //! Pieces of held secrets at the ends of text that was cut before it came here: a long name, a statement the server shows
 //! the beginning of.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, BuildError};
-use mollyguard_tools::contract::{MARK, Secret};
+use mollyguard_tools::contract::Secret;
 
 use super::redact::Named;
 
@@ -41,31 +40,24 @@ impl Fragments {
         Ok(Self { secrets, ends: Some((heads, tails)), longest })
     }
 
-    /// The text without such pieces.
-    pub(super) fn taken_out<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    /// Where such pieces stand in a text. They may share bytes.
+    pub(super) fn pieces(&self, text: &str) -> Vec<Range<usize>> {
         if self.ends.is_none() || text.len() < SHORTEST {
-            return Cow::Borrowed(text);
+            return Vec::new();
         }
         let mut pieces = Vec::new();
         let mut from = 0;
         for part in text.split(CUT) {
             let found = [self.at_the_beginning(part.as_bytes()), self.at_the_end(part.as_bytes())];
-            pieces.extend(found.into_iter().flatten().map(|found| from + found.start..from + found.end));
+            // A piece may end within a character of a secret that is not ASCII.
+            pieces.extend(
+                found.into_iter().flatten().map(|found| {
+                    text.floor_char_boundary(from + found.start)..text.ceil_char_boundary(from + found.end)
+                }),
+            );
             from += part.len() + CUT.len();
         }
-        if pieces.is_empty() {
-            return Cow::Borrowed(text);
-        }
-        let (mut clean, mut at) = (String::with_capacity(text.len()), 0);
-        for piece in pieces {
-            // A piece may end within a character of a secret that is not ASCII.
-            let (start, end) = (text.floor_char_boundary(piece.start), text.ceil_char_boundary(piece.end));
-            clean.push_str(text.get(at..start).unwrap_or_default());
-            clean.push_str(MARK);
-            at = end.max(at);
-        }
-        clean.push_str(text.get(at..).unwrap_or_default());
-        Cow::Owned(clean)
+        pieces
     }
 
     /// The longest beginning of a secret that the text ends with.

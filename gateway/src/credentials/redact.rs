@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, Match, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use mollyguard_tools::contract::{BlastRadius, HeldSecrets, MARK, Secret};
@@ -29,7 +29,10 @@ pub struct Named {
 /// Takes held secrets out of text.
 #[derive(Clone, Debug, Default)]
 pub struct Redactor {
+    /// Tells fast whether there is any.
     search: Option<AhoCorasick>,
+    /// Finds all of them, those that overlap others too.
+    all: Option<AhoCorasick>,
     /// The reference each form belongs to.
     references: Arc<[String]>,
     fragments: Fragments,
@@ -57,13 +60,11 @@ impl Redactor {
         }
         let (forms, references): (Vec<String>, Vec<String>) = forms.into_iter().unzip();
         let failed = |error: aho_corasick::BuildError| SecretError::Redactor(error.to_string());
-        let search = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .ascii_case_insensitive(true)
-            .build(&forms)
-            .map_err(failed)?;
+        let search =
+            |kind| AhoCorasick::builder().match_kind(kind).ascii_case_insensitive(true).build(&forms).map_err(failed);
         Ok(Self {
-            search: Some(search),
+            search: Some(search(MatchKind::LeftmostLongest)?),
+            all: Some(search(MatchKind::Standard)?),
             references: references.into(),
             fragments: Fragments::new(secrets).map_err(failed)?,
             longest: forms.iter().map(String::len).max().unwrap_or_default(),
@@ -80,16 +81,25 @@ impl Redactor {
     /// The text without secrets.
     #[must_use]
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let Some(search) = &self.search else { return Cow::Borrowed(text) };
-        if !search.is_match(text) {
-            return self.fragments.taken_out(text);
+        if self.is_idle() {
+            return Cow::Borrowed(text);
         }
-        let mut clean = String::with_capacity(text.len());
-        search.replace_all_with(text, &mut clean, |_, _, clean| {
+        // Both are looked for in the text as it came: what is whole may share its end with a piece of another.
+        let mut spans = self.spans(text.as_bytes());
+        spans.extend(self.fragments.pieces(text));
+        spans.sort_unstable_by_key(|span| span.start);
+        let spans = spans.into_iter().fold(Vec::new(), merged);
+        if spans.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let (mut clean, mut at) = (String::with_capacity(text.len()), 0);
+        for span in spans {
+            clean.push_str(text.get(at..span.start).unwrap_or_default());
             clean.push_str(MARK);
-            true
-        });
-        Cow::Owned(self.fragments.taken_out(&clean).into_owned())
+            at = span.end;
+        }
+        clean.push_str(text.get(at..).unwrap_or_default());
+        Cow::Owned(clean)
     }
 
     /// Takes secrets out of a string in place.
@@ -134,13 +144,34 @@ impl Redactor {
     /// The bytes without secrets; for log lines.
     #[must_use]
     pub fn bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        let Some(search) = &self.search else { return Cow::Borrowed(bytes) };
-        if search.is_match(bytes) {
-            Cow::Owned(search.replace_all_bytes(bytes, &vec![MARK.as_bytes(); search.patterns_len()]))
-        } else {
-            Cow::Borrowed(bytes)
+        let spans = self.spans(bytes);
+        if spans.is_empty() {
+            return Cow::Borrowed(bytes);
         }
+        let (mut clean, mut at) = (Vec::with_capacity(bytes.len()), 0);
+        for span in spans {
+            clean.extend_from_slice(bytes.get(at..span.start).unwrap_or_default());
+            clean.extend_from_slice(MARK.as_bytes());
+            at = span.end;
+        }
+        clean.extend_from_slice(bytes.get(at..).unwrap_or_default());
+        Cow::Owned(clean)
     }
+
+    /// Every occurrence of every form, those within and across others as well, in the order of their ends.
+    fn occurrences<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = Match> + 'a {
+        let is_any = self.search.as_ref().is_some_and(|search| search.is_match(bytes));
+        self.all.iter().filter(move |_| is_any).flat_map(move |all| all.find_overlapping_iter(bytes))
+    }
+}
+
+/// Adds a span to those before it: one that shares a byte with the last is the same span.
+fn merged(mut spans: Vec<Range<usize>>, mut span: Range<usize>) -> Vec<Range<usize>> {
+    while let Some(last) = spans.pop_if(|last| last.end > span.start) {
+        span = last.start.min(span.start)..last.end.max(span.end);
+    }
+    spans.push(span);
+    spans
 }
 
 impl HeldSecrets for Redactor {
@@ -149,12 +180,12 @@ impl HeldSecrets for Redactor {
     }
 
     fn spans(&self, bytes: &[u8]) -> Vec<Range<usize>> {
-        self.search.iter().flat_map(|search| search.find_iter(bytes)).map(|found| found.range()).collect()
+        self.occurrences(bytes).map(|found| found.range()).fold(Vec::new(), merged)
     }
 
     fn references(&self, bytes: &[u8]) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
-        for one in self.search.iter().flat_map(|search| search.find_iter(bytes)) {
+        for one in self.occurrences(bytes) {
             if let Some(reference) = self.references.get(one.pattern().as_usize())
                 && !found.contains(reference)
             {
@@ -270,6 +301,69 @@ mod tests {
             ] {
                 prop_assert!(!redactor.text(&cut).contains(piece), "{cut}: {}", redactor.text(&cut));
             }
+        }
+    }
+
+    /// Secrets of two letters share beginnings, middles and ends.
+    fn overlapping() -> impl Strategy<Value = Vec<String>> {
+        prop::collection::vec("[ab]{6,14}", 1..5)
+    }
+
+    proptest! {
+        /// Whatever stands around and however they overlap, no character of any secret is left, nor the whole of one's end
+        /// where text was cut.
+        #[test]
+        fn of_secrets_that_overlap_nothing_is_left(secrets in overlapping(), text in "[ab]{0,60}", cut in 0_usize..60) {
+            let named = secrets.iter().map(|secret| {
+                Named { reference: secret.clone(), secret: Arc::new(Secret::new(secret.clone())) }
+            });
+            let redactor = Redactor::new(&named.collect::<Vec<_>>()).unwrap();
+            let mut is_secret = vec![false; text.len()];
+            let occurrences = |secret: &String| {
+                let at = |at: &usize| text[*at..].starts_with(secret.as_str());
+                (0..text.len()).filter(at).map(|at| at..at + secret.len()).collect::<Vec<_>>()
+            };
+            let mut held = std::collections::BTreeSet::new();
+            for secret in &secrets {
+                for found in occurrences(secret) {
+                    is_secret[found].fill(true);
+                    held.insert(secret.clone());
+                }
+            }
+            let spans = redactor.spans(text.as_bytes());
+            for (at, is_secret) in is_secret.iter().enumerate() {
+                prop_assert_eq!(spans.iter().any(|span| span.contains(&at)), *is_secret, "{} in {:?}", at, spans);
+            }
+            prop_assert!(spans.windows(2).all(|pair| pair[0].end <= pair[1].start), "{:?}", spans);
+            let kept: String = text.chars().zip(&is_secret).filter(|(_, is_secret)| !**is_secret).map(|(c, _)| c).collect();
+            let bytes = String::from_utf8(redactor.bytes(text.as_bytes()).into_owned()).unwrap();
+            prop_assert_eq!(bytes.replace(MARK, ""), kept.clone());
+            prop_assert!(redactor.text(&text).replace(MARK, "").len() <= kept.len());
+            let told: std::collections::BTreeSet<_> = redactor.references(text.as_bytes()).into_iter().collect();
+            prop_assert_eq!(told, held);
+            // Cut within one that begins within another.
+            let cut = cut.min(text.len());
+            let clean = redactor.text(&text[..cut]);
+            for secret in secrets.iter().filter(|secret| secret.len() > 8) {
+                for piece in 8..secret.len() {
+                    prop_assert!(!clean.ends_with(&secret[..piece]), "{} of {}", clean, secret);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_that_begins_within_another_leaves_no_end() {
+        let named = ["hunter22pass", "22pass-tail-of-it"]
+            .map(|secret| Named { reference: secret.into(), secret: Arc::new(Secret::new(secret.into())) });
+        let redactor = Redactor::new(&named).unwrap();
+        for text in
+            ["a hunter22pass-tail-of-it b", "a hunter22pass-tail-of b", "a hunter22pass-tail", "a hunter22pass-t…"]
+        {
+            let clean = redactor.text(text);
+            let whole = text.ends_with('b') && !text.contains("-it");
+            assert!(whole || !clean.contains("tail"), "{clean}");
+            assert!(!clean.contains("hunter") && clean.contains(MARK), "{clean}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use mollyguard_tools::contract::Secret;
@@ -72,7 +72,10 @@ impl SecretSource {
             _ if rest.is_empty() => Err(FORMS.to_owned()),
             "env" => Ok(Self::Env(rest.to_owned())),
             "file" => Ok(Self::File(crate::config::resolve(rest, base))),
-            "command" => Ok(Self::Command(rest.split_whitespace().map(str::to_owned).collect())),
+            "command" => {
+                let words: Vec<String> = rest.split_whitespace().map(str::to_owned).collect();
+                Ok(Self::Command(crate::config::absolute_words(&words, base)))
+            }
             _ => Err(FORMS.to_owned()),
         }
     }
@@ -114,17 +117,13 @@ impl SecretSource {
         self.capped(file)
     }
 
-    /// Runs the program with an empty standard input and without what the gateway's own environment may hold.
+    /// Runs the program with an empty standard input.
     fn run(&self, argv: &[String], key: &str, reaches: &Reaches) -> Result<String, SecretError> {
         let [_, arguments @ ..] = argv else { return Err(self.unavailable("names no program")) };
         let program = reaches.program(key, argv)?.ok_or_else(|| self.unavailable("there is no such program"))?;
-        let kept = ["HOME", "USER", "LANG", "XDG_RUNTIME_DIR", "GNUPGHOME"];
-        let mut child = Command::new(program.path)
+        let command = program.command().map_err(|error| self.unavailable(error));
+        let mut child = command?
             .args(arguments)
-            .env_clear()
-            .env("PATH", program.search)
-            .envs(kept.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -16,8 +16,6 @@ use crate::overlap::Reaches;
 const AT_ONCE: usize = 2;
 /// How long one may run.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What a desktop's notifications need. Everything else stays here, secrets among it.
-const ENVIRONMENT: [&str; 5] = ["HOME", "DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"];
 
 /// The command.
 pub(super) struct Hook {
@@ -59,12 +57,8 @@ impl Hook {
         // Looked at anew each time: links, and files that the arguments name, come and go.
         let program = self.reaches.program("notify.command", self.template.written());
         let program = program.map_err(|error| error.to_string())?.ok_or("there is no such program")?;
-        let mut child = Command::new(program.path)
+        let mut child = Command::from(program.command().map_err(|error| error.to_string())?)
             .args(arguments)
-            .env_clear()
-            .env("PATH", program.search)
-            .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .process_group(0)

@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 pub use assurance::{People, Separation, assurance_of};
 pub use code::Code;
-use names::is_tellable;
-pub(crate) use names::{alike, is_somebody_else, skeleton};
+pub(crate) use names::{alike, count_apart, is_somebody_else};
+use names::{has_letters, is_tellable};
 pub(crate) use tries::Tries;
 use webauthn::Enrolled;
 
@@ -79,11 +79,7 @@ pub fn check_name(name: &str) -> Result<&str, String> {
 /// What it may be.
 pub fn check_user(user: &str) -> Result<&str, String> {
     let fits = (1..=256).contains(&user.len()) && !user.chars().any(|c| c.is_control() || is_unseen(c));
-    if fits && !skeleton(user).is_empty() {
-        Ok(user)
-    } else {
-        Err("A user is 1 to 256 printable characters.".to_owned())
-    }
+    if fits && has_letters(user) { Ok(user) } else { Err("A user is 1 to 256 printable characters.".to_owned()) }
 }
 
 /// What tells an operator that their yes does not count as somebody else's, and what would help.

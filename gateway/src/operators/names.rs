@@ -2,55 +2,93 @@
 //! Latin, Cyrillic and Greek; other scripts are compared as they are.
 
 use mollyguard_tools::text::is_unseen;
+use unicode_normalization::UnicodeNormalization as _;
 
-/// Cyrillic and Greek letters and others, lower case, that look like these Latin ones.
+/// Cyrillic and Greek letters and others, lower case, that look like these Latin ones, and small capitals. Unicode's own
+/// table, which has them by thousands, leaves out what differs in its weight or a stroke only.
 const ALIKE: &[(&str, &str)] = &[
-    ("a", "аαɑàáâãäåāăąǎ"),
-    ("b", "ьвβ"),
-    ("c", "сϲçćĉċč"),
-    ("d", "ԁďđ"),
-    ("e", "еєεèéêëēĕėęěё"),
-    ("f", "ғƒ"),
-    ("g", "ɡԍĝğġģ"),
-    ("h", "һнηĥħ"),
-    ("j", "јϳĵ"),
-    ("k", "кκķ"),
+    ("a", "ᴀаαɑàáâãäåāăąǎ"),
+    ("b", "ʙьвβ"),
+    ("c", "ᴄсϲçćĉċč"),
+    ("d", "ᴅԁďđ"),
+    ("e", "ᴇеєεèéêëēĕėęěё"),
+    ("f", "ꜰғƒ"),
+    ("g", "ɢɡԍĝğġģ"),
+    ("h", "ʜһнηĥħ"),
+    ("j", "ᴊјϳĵ"),
+    ("k", "ᴋкκķ"),
     // Whatever is one upright stroke, in one case or the other.
-    ("l", "i1|іїιӏļľĺłìíîïĩīĭįıǐ"),
-    ("n", "пñńņňŉ"),
-    ("o", "0оοσөòóôõöøōŏőǒ"),
-    ("p", "рρ"),
-    ("q", "ԛ"),
-    ("r", "гŕŗř"),
-    ("rn", "mмμ"),
-    ("s", "ѕśŝşšș"),
-    ("t", "тτţťŧț"),
-    ("u", "υцùúûüũūŭůűųǔ"),
-    ("v", "νѵ"),
-    ("vv", "wωѡԝŵ"),
+    ("l", "ʟɪi1|іїιӏļľĺłìíîïĩīĭįıǐ"),
+    ("n", "ɴпñńņňŉ"),
+    ("o", "ᴏ0оοσөòóôõöøōŏőǒ"),
+    ("p", "ᴘрρ"),
+    ("q", "ꞯԛ"),
+    ("r", "ʀгŕŗř"),
+    ("rn", "ᴍmмμ"),
+    ("s", "ꜱѕśŝşšș"),
+    ("t", "ᴛтτţťŧț"),
+    ("u", "ᴜυцùúûüũūŭůűųǔ"),
+    ("v", "ᴠνѵ"),
+    ("vv", "ᴡwωѡԝŵ"),
     ("x", "хχ"),
-    ("y", "уγўýÿŷ"),
-    ("z", "źżžζ"),
+    ("y", "ʏуγўýÿŷ"),
+    ("z", "ᴢźżžζ"),
 ];
 
 /// What is left of a name once everything is gone that eyes overlook: letter case, spaces, punctuation, accents, styles, and
-/// which alphabet a letter is of.
-pub(crate) fn skeleton(name: &str) -> String {
-    let plain = name.chars().map(unstyled).flat_map(char::to_lowercase);
-    let seen = plain.filter(|c| (c.is_alphanumeric() || *c == '|') && !is_mark(*c) && !is_unseen(*c));
-    let mut skeleton = String::with_capacity(name.len());
-    for c in seen {
-        match ALIKE.iter().find(|(_, others)| others.contains(c)) {
-            Some((latin, _)) => skeleton.push_str(latin),
-            None => skeleton.push(c),
-        }
+/// which alphabet a letter is of. Capitals of one alphabet look like others than their small letters do: so a name has a
+/// skeleton as it is written, one in small letters, and one in capitals.
+fn skeletons(name: &str) -> [String; 3] {
+    let seen: Vec<char> = letters(name).collect();
+    let look = |cased: &dyn Fn(char) -> Vec<char>| {
+        seen.iter().flat_map(|c| cased(*c)).map(looked_at).collect::<Vec<_>>().concat()
+    };
+    [look(&|c| vec![c]), look(&|c| c.to_lowercase().collect()), look(&|c| c.to_uppercase().collect())]
+}
+
+/// The letters and digits of a name, without styles and accents.
+fn letters(name: &str) -> impl Iterator<Item = char> + '_ {
+    // What is in the table is taken for what it looks like, whatever Unicode decomposes it to.
+    let plain = |c: char| match c.to_lowercase().any(|c| ALIKE.iter().any(|(_, others)| others.contains(c))) {
+        true => vec![c],
+        false => std::iter::once(c).nfkd().collect(),
+    };
+    let plain = name.chars().map(unstyled).flat_map(plain).filter(|c| !is_mark(*c)).nfc();
+    plain.filter(|c| (c.is_alphanumeric() || *c == '|') && !is_unseen(*c))
+}
+
+/// What a letter looks like, in small Latin letters where it looks like some: by the table above, else by Unicode's.
+fn looked_at(c: char) -> String {
+    let known = |c: char| ALIKE.iter().find(|(_, others)| others.contains(c)).map(|(latin, _)| (*latin).to_owned());
+    let small = |c: char| c.to_lowercase().map(|c| known(c).unwrap_or_else(|| c.to_string())).collect::<String>();
+    if let Some(latin) = known(c) {
+        return latin;
     }
-    skeleton
+    let prototype = unicode_security::skeleton(c.encode_utf8(&mut [0; 4])).collect::<Vec<_>>();
+    let letters = prototype.into_iter().filter(|c| c.is_alphanumeric() && !is_mark(*c)).map(small).collect::<String>();
+    // What stands beside a letter like an apostrophe is one.
+    if letters.is_empty() && !matches!(c, '\u{2b0}'..='\u{2ff}') { small(c) } else { letters }
 }
 
 /// Whether two names can be taken for one another.
 pub(crate) fn alike(one: &str, other: &str) -> bool {
-    one == other || skeleton(one) == skeleton(other)
+    one == other || std::iter::zip(skeletons(one), skeletons(other)).any(|(one, other)| one == other)
+}
+
+/// How many of these names cannot be taken for one another.
+pub(crate) fn count_apart<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+    let mut apart: Vec<&str> = Vec::new();
+    for name in names {
+        if !apart.iter().any(|other| alike(name, other)) {
+            apart.push(name);
+        }
+    }
+    apart.len()
+}
+
+/// Whether a name has anything that people can tell it by.
+pub(super) fn has_letters(name: &str) -> bool {
+    letters(name).next().is_some()
 }
 
 /// Whether somebody of this name, linked to this user, is somebody else than this one. Who is linked to nobody may be
@@ -66,7 +104,7 @@ pub(super) fn is_tellable(name: &str) -> bool {
     let has = |script: Script| scripts.contains(&script);
     let mixed =
         [Script::Latin, Script::Greek, Script::Cyrillic, Script::Other].into_iter().filter(|it| has(*it)).count();
-    !skeleton(name).is_empty() && mixed <= 1
+    has_letters(name) && mixed <= 1
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,10 +117,11 @@ enum Script {
 
 /// The alphabet of a letter; `None` for what is written together with any: digits, signs, and Chinese, Japanese and Korean.
 fn script(c: char) -> Option<Script> {
-    if !unstyled(c).is_alphabetic() || is_mark(c) {
+    let plain = std::iter::once(unstyled(c)).nfkd().next().unwrap_or(c);
+    if !plain.is_alphabetic() || is_mark(c) {
         return None;
     }
-    match u32::from(unstyled(c)) {
+    match u32::from(plain) {
         0x0000..=0x024F | 0x1E00..=0x1EFF => Some(Script::Latin),
         0x0370..=0x03FF | 0x1F00..=0x1FFF => Some(Script::Greek),
         0x0400..=0x052F | 0x1C80..=0x1C8F | 0x2DE0..=0x2DFF | 0xA640..=0xA69F => Some(Script::Cyrillic),
@@ -97,21 +136,24 @@ const fn is_mark(c: char) -> bool {
     matches!(c as u32, 0x0300..=0x036F | 0x0483..=0x0489 | 0x1AB0..=0x1AFF | 0x1DC0..=0x1DFF | 0x20D0..=0x20FF | 0xFE20..=0xFE2F)
 }
 
-/// A letter or digit without its style: full width, mathematical, or in a circle.
+/// A letter without the style that Unicode's compatibility decompositions do not take away: in a dark circle or square, or
+/// as half of a flag.
 fn unstyled(c: char) -> char {
     let at = u32::from(c);
-    let letter = |n: u32| char::from_u32(u32::from(b'a') + n % 26).unwrap_or(c);
+    let letter = |from: u32| char::from_u32(u32::from('A') + at - from).unwrap_or(c);
     match at {
-        0xFF01..=0xFF5E => char::from_u32(at - 0xFF01 + 0x21).unwrap_or(c),
-        0x1D400..=0x1D6A3 => letter((at - 0x1D400) % 52),
-        0x1D7CE..=0x1D7FF => char::from_u32(u32::from(b'0') + (at - 0x1D7CE) % 10).unwrap_or(c),
-        0x24B6..=0x24E9 => letter((at - 0x24B6) % 26),
+        0x1F150..=0x1F169 => letter(0x1F150),
+        0x1F170..=0x1F189 => letter(0x1F170),
+        0x1F1E6..=0x1F1FF => letter(0x1F1E6),
         _ => c,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -176,14 +218,74 @@ mod tests {
                     .chain([c])
                     .collect();
                 let chosen = spellings[which.index(spellings.len())];
-                let single = |upper: char| (skeleton(&upper.to_string()) == skeleton(&chosen.to_string())).then_some(upper);
-                let cased = if *upper { chosen.to_uppercase().next().and_then(single).unwrap_or(chosen) } else { chosen };
+                let cased = if *upper { chosen.to_uppercase().next().unwrap_or(chosen) } else { chosen };
+                // Some capitals look like another letter than their small ones.
+                let cased = if looked_at(cased) == looked_at(chosen) { cased } else { chosen };
                 other.push(cased);
                 other.push_str(between);
             }
             prop_assert!(alike(&name, &other), "{} {}", name, other);
             prop_assert!(!is_somebody_else(&other, Some("somebody"), &name));
             prop_assert!(!is_somebody_else("somebody", Some(&other), &name));
+        }
+    }
+
+    /// Every character there is that Unicode has for one that looks like a letter, or for a letter in some style.
+    fn doubles() -> &'static BTreeMap<char, Vec<char>> {
+        static DOUBLES: LazyLock<BTreeMap<char, Vec<char>>> = LazyLock::new(|| {
+            let mut doubles: BTreeMap<char, Vec<char>> = ('a'..='z').map(|letter| (letter, vec![letter])).collect();
+            for c in ('\u{80}'..='\u{1ffff}').filter(|c| c.is_alphanumeric()) {
+                let plain: String = std::iter::once(c).nfkd().collect();
+                let look: String =
+                    if plain == c.to_string() { unicode_security::skeleton(&plain).collect() } else { plain };
+                let mut look = look.chars();
+                if let (Some(letter), None) = (look.next(), look.next())
+                    && let Some(others) = doubles.get_mut(&letter.to_ascii_lowercase())
+                {
+                    others.push(c);
+                }
+            }
+            doubles
+        });
+        &DOUBLES
+    }
+
+    #[test]
+    fn capitals_of_another_alphabet_are_seen_as_they_are_written() {
+        for (one, other) in [
+            ("hanna", "ΗΑΝΝΑ"),
+            ("Havva", "Ηαννα"),
+            ("ada", "ᴀᴅᴀ"),
+            ("carl", "ℂarl"),
+            ("ada", "🅐🅳🇦"),
+            ("will", "ᴡɪʟʟ"),
+            ("Ольга", "ОЛЬГА"),
+        ] {
+            assert!(alike(one, other), "{one} {other}");
+        }
+        for (one, other) in [("ben", "beh"), ("hanna", "nanna"), ("eva", "ena"), ("はな", "ばな"), ("Ελένη", "Μαρία")]
+        {
+            assert!(!alike(one, other), "{one} {other}");
+        }
+        assert_eq!(count_apart(["hanna", "ΗΑΝΝΑ", "ada", "Ada"].into_iter()), 2);
+        for name in ["ᴀda", "ℂаrl", "🅐дa", "adＡл"] {
+            assert!(!is_tellable(name), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_double_of_a_letter_makes_another_name(
+            name in "[a-z]{1,12}",
+            ways in prop::collection::vec(any::<prop::sample::Index>(), 12),
+        ) {
+            let double = |(letter, way): (char, &prop::sample::Index)| {
+                let doubles = &doubles()[&letter];
+                doubles[way.index(doubles.len())]
+            };
+            let other: String = name.chars().zip(&ways).map(double).collect();
+            prop_assert!(alike(&name, &other), "{} {}", name, other);
+            prop_assert!(alike(&other, &name.to_ascii_uppercase()), "{} {}", name, other);
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What is found to be in reach, and what is not.
 
+use std::path::Path;
+
 use super::*;
+use crate::credentials::SecretSource;
 
 fn checked(folder: &Path, targets: &str) -> Result<(), Overlap> {
     let toolsets = mollyguard_tools::toolsets();
@@ -333,4 +336,224 @@ fn config_with(folder: &Path, root: &str) -> Config {
          targets.a = {{ kind = \"files\", environment = \"e\", root = \"{root}\" }}\n"
     );
     Config::parse(&text, &folder.join("etc/mollyguard.toml"), &mollyguard_tools::toolsets()).unwrap()
+}
+
+/// What a configuration with this command, and a target over or in one folder after the other, comes to.
+fn with_command(folder: &Path, command: &str, root: &Path) -> Result<(), Overlap> {
+    let text = format!(
+        "gateway.state = \"state\"\nenvironments.e.tier = \"staging\"\nnotify.command = {command}\n\
+         targets.a = {{ kind = \"files\", environment = \"e\", root = \"{}\" }}\n",
+        root.display()
+    );
+    let toolsets = mollyguard_tools::toolsets();
+    let config = Config::parse(&text, &folder.join("etc/mollyguard.toml"), &toolsets).unwrap();
+    Reaches::check(&config, &toolsets).map(drop)
+}
+
+/// A folder of scripts, one of which leads the way to another in a folder of its own, and of data.
+fn scripts() -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["etc", "code/json", "shell/data", "far/data", "real/data", "venv/bin", "venv/lib", "data"] {
+        std::fs::create_dir_all(folder.path().join(name)).unwrap();
+    }
+    let far = format!("#!{}\n", folder.path().join("far/runs").display());
+    for (name, text) in [
+        ("code/tell.py", ""),
+        ("code/tell", "#!/usr/bin/env -S python3 -u\n"),
+        ("shell/tell", "#!/bin/sh\n"),
+        ("shell/tell.sh", ""),
+        ("far/runs", "#!/usr/bin/python3\n"),
+        ("data/word", "a secret"),
+        ("etc/by_far", &far),
+        ("venv/bin/python3", "not a script"),
+        ("real/tell.py", ""),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        std::fs::set_permissions(folder.path().join(name), std::fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    std::os::unix::fs::symlink("../real/tell.py", folder.path().join("etc/link.py")).unwrap();
+    folder
+}
+
+/// Whatever a program finds its code by: the folder a script lies in, of what runs a script, of a virtual environment. Data
+/// that a program is told of, and folders beside a shell's script, are ordinary.
+#[test]
+fn where_a_program_finds_its_code_is_out_of_reach() {
+    let folder = scripts();
+    let at = |name: &str| folder.path().join(name);
+    for (command, root, is_refused) in [
+        ("[\"python3\", \"../code/tell.py\"]", "code/json", true),
+        ("[\"env\", \"A=b\", \"python3\", \"-u\", \"../code/tell.py\"]", "code/json", true),
+        ("[\"sh\", \"-c\", \"exec python3.11 CODE/tell.py\"]", "code/json", true),
+        ("[\"../code/tell\"]", "code/json", true),
+        ("[\"sh\", \"-c\", \"CODE/tell\"]", "code/json", true),
+        ("[\"node\", \"../code/tell\"]", "node_modules", true),
+        ("[\"python3\", \"../code\"]", "code/json", true),
+        ("[\"link.py\"]", "real/data", false),
+        ("[\"python3\", \"link.py\"]", "real/data", true),
+        ("[\"by_far\"]", "far", false),
+        ("[\"./by_far\"]", "far", true),
+        ("[\"./by_far\"]", "far/data", true),
+        ("[\"../venv/bin/python3\", \"-c\", \"0\"]", "venv/lib", true),
+        ("[\"../venv/bin/python3\", \"-c\", \"0\"]", "data", false),
+        ("[\"../shell/tell\"]", "shell/data", false),
+        ("[\"sh\", \"../shell/tell.sh\", \"../data/word\"]", "shell/data", false),
+        ("[\"cat\", \"../code/word\"]", "code/json", false),
+        ("[\"python3\", \"../code/tell.py\"]", "data", false),
+        ("[\"python3\", \"-u\", \"../code/tell\", \"../shell/tell\"]", "code/json", true),
+        ("[\"python3\", \"-u\", \"../code/tell\", \"../shell/tell\"]", "shell/data", false),
+        ("[\"python3\", \"-c\", \"open('SHELL/tell.log', 'w')\"]", "shell/data", false),
+        ("[\"perl\", \"SHELL/tell\"]", "shell/data", true),
+    ] {
+        let command = command.replace("CODE", &at("code").display().to_string());
+        let command = command.replace("SHELL", &at("shell").display().to_string());
+        std::fs::create_dir_all(at(root)).unwrap();
+        let found = with_command(folder.path(), &command, &at(root));
+        assert_eq!(matches!(found, Err(Overlap::Own { .. })), is_refused, "{command} and {root}: {found:?}");
+    }
+}
+
+/// A database beside a script is no module.
+#[test]
+fn a_database_may_lie_beside_a_script() {
+    let folder = scripts();
+    let text = |path: &str| {
+        format!(
+            "gateway.state = \"state\"\nenvironments.e.tier = \"staging\"\nnotify.command = [\"python3\", \"../code/tell.py\"]\n\
+             targets.a = {{ kind = \"sqlite\", environment = \"e\", path = \"../code/{path}\" }}\n"
+        )
+    };
+    let toolsets = mollyguard_tools::toolsets();
+    for (path, is_refused) in
+        [("app.db", false), ("app.sqlite3", false), ("json.py", true), ("json", true), ("tell.py", true)]
+    {
+        let config = Config::parse(&text(path), &folder.path().join("etc/mollyguard.toml"), &toolsets).unwrap();
+        let found = Reaches::check(&config, &toolsets).map(drop);
+        assert_eq!(found.is_err(), is_refused, "{path}: {found:?}");
+    }
+}
+
+/// The system's folders and the user's settings, from within and from above; what people keep beside them is ordinary.
+#[test]
+fn what_programs_are_loaded_from_is_out_of_reach() {
+    let folder = scripts();
+    let always = [
+        "/",
+        "/usr",
+        "/usr/lib",
+        "/usr/lib/python3",
+        "/usr/bin",
+        "/lib",
+        "/etc",
+        "/etc/ssl",
+        "/usr/local/lib",
+        "/proc/1",
+    ];
+    for root in always {
+        let found = checked(folder.path(), &files("a", "staging", root));
+        assert!(matches!(found, Err(Overlap::Own { .. })), "{root}: {found:?}");
+    }
+    for root in ["/etc/nginx", "/usr/share/nginx/html", "/usr/local/var/app", "/opt/app/data", "/srv", "/var/www"] {
+        assert_eq!(checked(folder.path(), &files("a", "staging", root)), Ok(()), "{root}");
+    }
+    let home = std::env::home_dir().unwrap();
+    let (over, in_it) = (home.parent().unwrap_or(&home), |name: &str| home.join(name));
+    for root in [over, &home, &in_it(".config"), &in_it(".local/lib/python3.11/site-packages"), &in_it(".npmrc")] {
+        let found = with_command(folder.path(), "[\"tell\", \"{what}\"]", root);
+        assert!(matches!(found, Err(Overlap::Own { .. })), "{root:?}: {found:?}");
+    }
+    for root in [in_it("a-project"), in_it("a-project/.config"), folder.path().join("data")] {
+        assert_eq!(with_command(folder.path(), "[\"tell\", \"{what}\"]", &root), Ok(()), "{root:?}");
+    }
+}
+
+/// Every variable a program is given is harmless by its name, or what it names is out of reach; whatever else the gateway was
+/// given stays with it.
+#[test]
+fn what_a_program_is_given_leads_to_nothing_in_reach() {
+    const HARMLESS: [&str; 2] = ["USER", "LANG"];
+    let folder = scripts();
+    let toolsets = mollyguard_tools::toolsets();
+    for (key, line) in TRUSTED.iter().filter(|(_, line)| line.contains("command")) {
+        let line = line.replace("{}", &folder.path().join("shell/tell").display().to_string());
+        let text = format!("gateway.state = \"state\"\nenvironments.staging.tier = \"staging\"\n{line}\n");
+        let text =
+            if line.contains("gateway.state") { text.replacen("gateway.state = \"state\"\n", "", 1) } else { text };
+        let config = Config::parse(&text, &folder.path().join("etc/mollyguard.toml"), &toolsets).unwrap();
+        let programs = config.trusted.iter().filter(|trusted| matches!(trusted.place, Place::Program(_)));
+        for trusted in programs {
+            let reaches = Reaches::check(&config, &toolsets).unwrap();
+            let program = reaches.program(&trusted.key, &["env".to_owned()]).unwrap().unwrap();
+            let printed = program.command().unwrap().output().unwrap();
+            let printed = String::from_utf8(printed.stdout).unwrap();
+            assert!(printed.contains("PATH=/"), "{printed}");
+            for (name, value) in printed.lines().filter_map(|line| line.split_once('=')) {
+                let paths: Vec<PathBuf> = match name {
+                    _ if HARMLESS.contains(&name) => continue,
+                    "PATH" => std::env::split_paths(value).collect(),
+                    _ => {
+                        value.split(['=', ',', ';']).filter(|piece| piece.starts_with('/')).map(PathBuf::from).collect()
+                    }
+                };
+                for path in paths {
+                    let target = config_with(folder.path(), &path.display().to_string());
+                    let target = Reaches {
+                        targets: vec![(Arc::clone(&target.targets["a"].configured), files_toolset(&toolsets))],
+                        ..Reaches::default()
+                    };
+                    let found = target.program(&trusted.key, &["env".to_owned()]);
+                    // Of `PATH` it is enough that nothing is looked for there.
+                    let is_left_out = found.as_ref().is_ok_and(|found| {
+                        found.as_ref().is_none_or(|it| std::env::split_paths(&it.search).all(|folder| folder != path))
+                    });
+                    assert!(found.is_err() || (name == "PATH" && is_left_out), "{key}: {name} leads to {path:?}");
+                }
+            }
+        }
+    }
+}
+
+fn files_toolset(toolsets: &[Arc<dyn Toolset>]) -> Arc<dyn Toolset> {
+    Arc::clone(toolsets.iter().find(|toolset| toolset.name() == "files").unwrap())
+}
+
+/// Where no target reaches, whatever is found first in `PATH` is not what was found before.
+#[test]
+fn a_program_that_is_found_elsewhere_than_before_is_not_run() {
+    let folder = scripts();
+    let reaches = Reaches::default();
+    let words = ["env".to_owned()];
+    assert!(reaches.program("notify.command", &words).unwrap().is_some());
+    reaches.found.write().unwrap().insert("env".to_owned(), folder.path().join("env"));
+    assert!(matches!(reaches.program("notify.command", &words), Err(Overlap::Moved { .. })));
+    let source = SecretSource::parse("command:env", folder.path()).unwrap();
+    assert!(source.fetch("redact.secrets", &reaches).is_err());
+}
+
+#[test]
+fn a_program_runs_where_nothing_of_a_targets_lies() {
+    let folder = scripts();
+    let toolsets = mollyguard_tools::toolsets();
+    let config = config_with(folder.path(), "../data");
+    let reaches = Arc::new(Reaches::check(&config, &toolsets).unwrap());
+    let source = SecretSource::parse("command:pwd", folder.path()).unwrap();
+    let there = source.fetch("redact.secrets", &reaches).unwrap().reveal().to_owned();
+    let state = config.state.canonicalize().unwrap();
+    assert!(Path::new(&there).starts_with(&state), "{there}");
+    assert_eq!(std::fs::read_dir(there).unwrap().count(), 0);
+}
+
+/// Where a configuration is looked for before the one in use, be it there or not.
+#[test]
+fn the_next_start_finds_the_same_configuration() {
+    let folder = ground();
+    for (place, is_refused) in [("root/mollyguard.toml", true), ("root/inner/x.toml", true), ("etc/x.toml", false)] {
+        let mut config = config_with(folder.path(), "../root");
+        config.trusted.push(Trusted::looked_before(&folder.path().join(place)));
+        let found = Reaches::check(&config, &mollyguard_tools::toolsets()).map(drop);
+        assert_eq!(matches!(found, Err(Overlap::NextStart { .. })), is_refused, "{place}: {found:?}");
+        assert!(found.err().is_none_or(|why| why.to_string().contains("`--config FILE`")));
+    }
 }

@@ -61,6 +61,16 @@ impl Walked {
         on_the_way.or_else(at_the_end).map(PathBuf::as_path)
     }
 
+    /// Where this ends, as seen from a folder that it lies in, whichever way that is mounted.
+    pub(super) fn below(&self, folder: &Self) -> Option<PathBuf> {
+        let is_it = |path: &&Path| {
+            let id = || path.metadata().ok().map(|found| (found.dev(), found.ino()));
+            **path == folder.real || (folder.real.symlink_metadata().is_ok() && id().as_ref() == folder.ids.first())
+        };
+        let folder = self.real.ancestors().find(is_it)?;
+        self.real.strip_prefix(folder).ok().map(Path::to_path_buf)
+    }
+
     fn is_mounted_in(&self, folder: &Self) -> bool {
         let exists = folder.real.symlink_metadata().is_ok();
         exists && folder.ids.first().is_some_and(|id| self.ids.contains(id))
@@ -71,14 +81,19 @@ fn words(path: &Path) -> impl Iterator<Item = OsString> + use<'_> {
     path.components().map(|component| component.as_os_str().to_owned())
 }
 
-/// The folders in which programs are looked for.
+/// The folders in which programs are looked for. A relative one would be another in each folder a program is run in.
 pub(super) fn search_path() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
-    std::env::split_paths(&path).filter_map(|folder| std::path::absolute(folder).ok()).collect()
+    std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect()
+}
+
+/// Where a program is: a name is looked for in these folders.
+pub(super) fn locate(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+    if name.contains('/') { Some(Path::new(name).to_path_buf()) } else { find_program(name, folders) }
 }
 
 /// The program of that name in the first folder that has it.
-pub(super) fn find_program(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+fn find_program(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let runs =
@@ -86,8 +101,8 @@ pub(super) fn find_program(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
     folders.iter().map(|folder| folder.join(name)).find(runs)
 }
 
-/// The files that the arguments of a program name: absolute paths, and whatever else is there now. Options, assignments
-/// and shell code are taken apart, since an interpreter's script may stand in any of them.
+/// The files that the arguments of a program name by absolute paths: it runs in a folder where others name nothing. Options,
+/// assignments and shell code are taken apart, since an interpreter's script may stand in any of them.
 pub(super) fn files_of(arguments: &[String]) -> Vec<PathBuf> {
     let home = std::env::home_dir();
     let mut files = Vec::new();
@@ -103,7 +118,7 @@ pub(super) fn files_of(arguments: &[String]) -> Vec<PathBuf> {
                 (Some(rest), Some(home)) => home.join(rest),
                 _ => PathBuf::from(piece),
             };
-            if path.is_absolute() || path.symlink_metadata().is_ok() {
+            if path.is_absolute() {
                 files.push(path);
             }
         }

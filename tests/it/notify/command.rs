@@ -80,6 +80,9 @@ async fn hostile_names_stay_words() -> Result {
         let allowed = [
             "PATH=",
             "HOME=",
+            "USER=",
+            "LANG=",
+            "GNUPGHOME=",
             "DISPLAY=",
             "WAYLAND_DISPLAY=",
             "DBUS_",

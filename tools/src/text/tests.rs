@@ -13,6 +13,9 @@ fn plain_names_stay_as_they_are() {
     assert_eq!(shown("uploads/2025/büro.txt"), "uploads/2025/büro.txt");
     assert_eq!(shown("my file"), "\"my file\"");
     assert_eq!(shown(""), "\"\"");
+    for name in ["письмо с фото.txt", "sınır", "þing/æble", "Ελλάδα/Α", "面積m²"] {
+        assert!(!shown(name).contains("\\u{"), "{}", shown(name));
+    }
     for word in ["日本", "Größe", "Ελλάδα", "таблица", "ไทย", "हिन्दी", "বাংলা", "தமிழ்", "한국어", "がぎ"]
     {
         assert_eq!(visible(word), word);
@@ -22,12 +25,30 @@ fn plain_names_stay_as_they_are() {
 
 #[test]
 fn hostile_names_forge_nothing() {
+    for (name, text) in [
+        ("x <!--", "`x <!--`"),
+        ("a<b>c", "`a<b>c`"),
+        ("![x](http://e.example/a)", "`![x](http://e.example/a)`"),
+        ("**bold**", "`**bold**`"),
+        ("__init__.py", "`__init__.py`"),
+        ("_migrations", "_migrations"),
+        ("order_items_2", "order_items_2"),
+        ("~~gone~~", "`~~gone~~`"),
+        ("a&lt;b", "`a&lt;b`"),
+        ("a\\u{200b}", "`a\\\\u{200b}`"),
+        ("a` <!-- `b", "`a\\u{60} <!-- \\u{60}b`"),
+        ("x | y", "`x | y`"),
+        ("$a$", "`$a$`"),
+        ("https://e.example", "`https://e.example`"),
+    ] {
+        assert_eq!(shown(name), text);
+    }
     assert_eq!(shown("a`\nb"), "\"a\\u{60}\\u{a}b\"");
     assert_eq!(shown("a\nb"), "\"a\\u{a}b\"");
     assert_eq!(shown("x\" (0 files)"), "\"x\\\" (0 files)\"");
     assert_eq!(shown("a\u{202e}txt.exe"), "\"a\\u{202e}txt.exe\"");
     assert_eq!(shown("a\u{200b}\u{3164}\u{e0041}"), "\"a\\u{200b}\\u{3164}\\u{e0041}\"");
-    assert_eq!(shown_os(OsStr::from_bytes(b"\xff\x1b[2J")), "\"\\xff\\u{1b}[2J\"");
+    assert_eq!(shown_os(OsStr::from_bytes(b"\xff\x1b[2J")), "`\\xff\\u{1b}[2J`");
     let long = shown(&"a\u{7}".repeat(5000));
     assert!(long.chars().count() < 1000 && long.contains('…') && !long.chars().any(char::is_control));
 }
@@ -47,6 +68,12 @@ fn names_that_look_alike_are_told_apart() {
         ("a\u{200b}", "a\\u{200b}"),
         ("a`b", "a'b"),
         ("x\u{e000}", "x\u{e001}"),
+        ("bookings", "\u{299}ookings"),
+        ("bookings", "\u{ff42}ookings"),
+        ("bookings", "\u{1d5bb}\u{1d5c8}\u{1d5c8}\u{1d5c4}\u{1d5c2}\u{1d5c7}\u{1d5c0}\u{1d5cc}"),
+        ("cop", "\u{441}\u{43e}\u{440}"),
+        ("AB", "\u{391}\u{392}"),
+        ("C", "\u{2102}"),
     ] {
         let (a, b) = (shown(one), shown(other));
         assert_ne!(a, b);
@@ -106,6 +133,24 @@ fn names() -> impl Strategy<Value = String> {
     );
     prop::collection::vec(prop_oneof![4 => tricky, 1 => any::<char>()], 0..12)
         .prop_map(|chars| chars.into_iter().collect())
+}
+
+/// Whatever Unicode has for one that looks like a Latin letter or digit, wherever it stands, is shown by its number.
+#[test]
+fn no_letter_poses_as_a_latin_one() {
+    let mut found = 0;
+    for c in every_char().filter(|c| *c > '\u{17f}' && c.is_alphanumeric()) {
+        let look: String = unicode_security::skeleton(c.encode_utf8(&mut [0; 4])).collect();
+        if look.len() != 1 || !look.chars().all(|c| c.is_ascii_alphanumeric()) {
+            continue;
+        }
+        found += 1;
+        for name in [format!("a{c}b"), c.to_string(), format!("{c}{c}/{c}.x"), format!("{c}_1")] {
+            let (name, plain) = (shown(&name), shown(&name.replace(c, &look)));
+            assert!(!name.contains(c) && name != plain, "{c:?} is shown as {name}");
+        }
+    }
+    assert!(found > 1_000, "{found}");
 }
 
 proptest! {

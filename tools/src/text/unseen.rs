@@ -111,10 +111,24 @@ fn is_composed_with(c: char) -> bool {
         | '\u{11347}' | '\u{114b9}' | '\u{115b8}'..='\u{115b9}' | '\u{11935}')
 }
 
-/// Whether letters of these scripts stand in one word: those of Greek, Cyrillic, Armenian and Cherokee that look like
-/// Latin ones are then taken for them.
+/// Whether a letter or digit is taken for a Latin one in a word that has some: those of Greek, Cyrillic, Armenian and Cherokee
+/// all are there, and so is whatever else looks like one.
 pub(super) fn poses_as_latin(c: char) -> bool {
     matches!(c, '\u{370}'..='\u{52f}' | '\u{531}'..='\u{587}' | '\u{13a0}'..='\u{13ff}' | '\u{1c80}'..='\u{1c8f}'
         | '\u{1f00}'..='\u{1fff}' | '\u{a640}'..='\u{a69f}' | '\u{ab70}'..='\u{abbf}')
         && c.is_alphabetic()
+        || looks_latin(c)
+}
+
+/// Whether a letter or digit looks like a Latin one, by Unicode's table of confusables (UTS #39), or is a small capital. The
+/// letters of European languages are themselves.
+pub(super) fn looks_latin(c: char) -> bool {
+    const SMALL_CAPITALS: &str = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡʏᴢ";
+    if c <= '\u{17f}' || !c.is_alphanumeric() {
+        return false;
+    }
+    let mut buffer = [0; 4];
+    let mut prototype = unicode_security::skeleton(c.encode_utf8(&mut buffer));
+    let is_one = (prototype.next().is_some_and(|c| c.is_ascii_alphanumeric())) && prototype.next().is_none();
+    is_one || SMALL_CAPITALS.contains(c)
 }

@@ -1,0 +1,236 @@
+//! What stands behind one trusted thing: files, folders, and all that a program finds its code by.
+
+use std::ffi::OsStr;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::child::led_to;
+use super::walk::{Walked, files_of, locate};
+use crate::config::{Names, Place};
+
+/// How much of a folder is trusted with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Within {
+    /// Nothing: it is a file, or only its name counts.
+    Nothing,
+    /// All of it.
+    Everything,
+    /// What an interpreter could load as a module: all but files that are named otherwise, such as databases.
+    Modules,
+    /// What has one of these names, and what lies in that.
+    Names(Names),
+}
+
+impl Within {
+    /// What of a trusted folder this path is, or lies in.
+    pub(super) fn holds<'a>(self, path: &'a Walked, own: &'a Walked) -> Option<&'a Path> {
+        match self {
+            Self::Nothing => None,
+            Self::Modules if is_no_module(&path.real) => None,
+            Self::Everything | Self::Modules => path.is_in(own).map(|_| own.real.as_path()),
+            Self::Names(names) => {
+                let below = path.below(own)?;
+                let first = below.components().next()?;
+                names.has(first.as_os_str()).then_some(path.real.as_path())
+            }
+        }
+    }
+}
+
+/// Whether it is a file, be it there yet or not, whose name ends as no module's does.
+fn is_no_module(path: &Path) -> bool {
+    let ending = path.extension().map(OsStr::to_ascii_lowercase);
+    let is_other = |ending: &OsStr| !CODE.iter().chain(LIBRARIES).any(|code| ending == *code);
+    ending.is_some_and(|ending| is_other(&ending)) && !path.is_dir()
+}
+
+/// One file or folder that is trusted.
+#[derive(Debug)]
+pub(super) struct Owned {
+    /// What it is.
+    pub(super) what: &'static str,
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// How much in it is.
+    pub(super) within: Within,
+}
+
+/// The programs that read code as text, but for shells: those find no code beside a script by themselves. Versions may follow
+/// their names.
+const INTERPRETERS: &[&str] = &[
+    "bun",
+    "deno",
+    "groovy",
+    "guile",
+    "java",
+    "julia",
+    "jython",
+    "lua",
+    "luajit",
+    "node",
+    "nodejs",
+    "osascript",
+    "perl",
+    "php",
+    "pwsh",
+    "pypy",
+    "python",
+    "pythonw",
+    "Rscript",
+    "ruby",
+    "tclsh",
+    "ts-node",
+    "tsx",
+    "uv",
+    "uvx",
+    "wish",
+];
+
+const SHELLS: &[&str] = &["ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "sh", "tcsh", "zsh"];
+
+/// What the names of files with code end in, but for shells'.
+const CODE: &[&str] = &[
+    "cjs", "cts", "jar", "js", "jsx", "lua", "mjs", "mts", "php", "pl", "pm", "ps1", "py", "pyc", "pyw", "pyz", "r",
+    "rb", "tcl", "ts", "tsx",
+];
+
+/// What else interpreters and loaders take for code, or go by.
+const LIBRARIES: &[&str] =
+    &["cfg", "class", "conf", "dll", "dylib", "egg", "json", "node", "pth", "pyd", "so", "toml", "whl", "zip"];
+
+/// Arguments that are followed by code, or the name of a module, in place of a script.
+const INLINE: &[&str] = &["-c", "-e", "-E", "-m", "-M", "-p", "-r", "--eval", "--print", "--command"];
+
+/// A script that is run by a script, and so on, is followed so far.
+const SCRIPTS: usize = 4;
+
+/// What is trusted with it. Programs are looked for in `folders` first, and in `others` where those have none.
+pub(super) fn owned(what: &'static str, place: &Place, folders: &[PathBuf], others: &[PathBuf]) -> Vec<Owned> {
+    let one = |path: &PathBuf, within| vec![Owned { what, path: path.clone(), within }];
+    match place {
+        Place::Path(path) => one(path, Within::Everything),
+        Place::Folder(path, names) => one(path, Within::Names(*names)),
+        Place::LookedBefore(path) => one(path, Within::Nothing),
+        Place::Program(words) => {
+            let find = |name: &str| locate(name, folders).or_else(|| locate(name, others));
+            let mut owned = Vec::new();
+            of_program(words, &find, SCRIPTS, &mut owned);
+            owned.extend(led_to());
+            owned
+        }
+    }
+}
+
+/// The program and the files its arguments name, what runs it where it is a script, and where those look for code.
+fn of_program(words: &[String], find: &dyn Fn(&str) -> Option<PathBuf>, deep: usize, owned: &mut Vec<Owned>) {
+    let Some((name, arguments)) = words.split_first() else { return };
+    let mut add = |what, path: PathBuf, within| owned.push(Owned { what, path, within });
+    let program = find(name);
+    let files = files_of(arguments);
+    for path in program.iter().chain(&files) {
+        add("program", path.clone(), Within::Nothing);
+    }
+    let (runs, shebang) = match &program {
+        Some(path) => (path.clone(), shebang(path)),
+        None => return,
+    };
+    let interpreters = words.iter().flat_map(|word| interpreters_in(word));
+    let named: Vec<PathBuf> = interpreters.filter_map(find).filter(|path| path.is_file()).collect();
+    let installed = shebang.is_none().then_some(&runs).into_iter().chain(&named);
+    for (path, within) in installed.flat_map(|path| beside_program(path)) {
+        add("folder of programs", path, within);
+    }
+    let scripts = scripts_in(words);
+    for script in files.iter().filter(|file| is_code(file)).chain(&scripts) {
+        beside_script(script).for_each(|(path, within)| add("folder of programs", path, within));
+    }
+    if let Some(mut line) = shebang.filter(|_| deep > 0) {
+        line.push(runs.to_string_lossy().into_owned());
+        line.extend_from_slice(arguments);
+        of_program(&line, find, deep - 1, owned);
+    }
+}
+
+/// The words behind `#!` where a file begins with them.
+fn shebang(path: &Path) -> Option<Vec<String>> {
+    // Of anything but a file, reading could wait.
+    path.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    let mut begins = Vec::new();
+    std::fs::File::open(path).ok()?.take(1024).read_to_end(&mut begins).ok()?;
+    let line = begins.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    Some(String::from_utf8_lossy(line).split_whitespace().map(str::to_owned).collect())
+}
+
+/// The words, and the pieces of shell code in them.
+fn pieces_of(word: &str) -> impl Iterator<Item = &str> {
+    word.split(|c: char| c.is_whitespace() || ";|&()<>'\"`=,".contains(c)).filter(|piece| !piece.is_empty())
+}
+
+/// The interpreters that a word, or a piece of shell code in it, names.
+fn interpreters_in(word: &str) -> impl Iterator<Item = &str> {
+    pieces_of(word).filter(|piece| is_one_of(piece, INTERPRETERS))
+}
+
+/// What interpreters are given as their scripts, whatever those are called: the first path behind them.
+fn scripts_in(words: &[String]) -> Vec<PathBuf> {
+    let (mut scripts, mut is_behind) = (Vec::new(), false);
+    for piece in words.iter().flat_map(|word| pieces_of(word)) {
+        if is_one_of(piece, INTERPRETERS) {
+            is_behind = true;
+        } else if INLINE.contains(&piece) {
+            is_behind = false;
+        } else if is_behind && Path::new(piece).is_absolute() {
+            scripts.push(PathBuf::from(piece));
+            is_behind = false;
+        }
+    }
+    scripts
+}
+
+fn is_one_of(program: &str, known: &[&str]) -> bool {
+    let name = program.rsplit('/').next().unwrap_or_default();
+    let name = name.split(|c: char| c.is_ascii_digit()).next().unwrap_or_default().trim_end_matches(['-', '.']);
+    known.contains(&name)
+}
+
+/// Whether an interpreter may read a file as code, and look for more beside it.
+fn is_code(path: &Path) -> bool {
+    let ending = path.extension().map(OsStr::to_ascii_lowercase);
+    ending.is_some_and(|ending| CODE.iter().any(|code| ending == *code))
+        || shebang(path).is_some_and(|line| !line.iter().any(|word| is_one_of(word, SHELLS)))
+}
+
+/// Where an installed program finds libraries, modules and settings: in the folder where it really lies, and beside it where
+/// that is one of programs; interpreters in virtual environments go by where they are named as well.
+fn beside_program(path: &Path) -> Vec<(PathBuf, Within)> {
+    let mut beside = Vec::new();
+    let real = path.canonicalize().ok();
+    for (path, is_real) in std::iter::once((path, false)).chain(real.as_deref().map(|real| (real, true))) {
+        let Some(folder) = path.parent() else { continue };
+        if is_real {
+            beside.push((folder.to_path_buf(), Within::Modules));
+        }
+        beside.push((folder.join("pyvenv.cfg"), Within::Nothing));
+        let is_of_programs =
+            folder.file_name().is_some_and(|name| ["bin", "sbin", "libexec"].iter().any(|it| name == *it));
+        if let Some(prefix) = folder.parent().filter(|_| is_of_programs) {
+            let folders = ["lib", "lib32", "lib64", "libexec", "share", "etc"];
+            beside.extend(folders.map(|name| (prefix.join(name), Within::Everything)));
+            beside.push((prefix.join("pyvenv.cfg"), Within::Nothing));
+        }
+    }
+    beside
+}
+
+/// Where a script finds modules unasked: in its own folder, and for some in `node_modules` of the folders above.
+fn beside_script(path: &Path) -> impl Iterator<Item = (PathBuf, Within)> {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    // A folder that is run is the script itself.
+    let folder = if real.is_dir() { Some(real) } else { real.parent().map(Path::to_path_buf) };
+    let above: Vec<PathBuf> =
+        folder.iter().flat_map(|folder| folder.ancestors().skip(1)).map(Path::to_path_buf).collect();
+    let modules = above.into_iter().flat_map(|folder| {
+        [(folder.join("node_modules"), Within::Everything), (folder.join("package.json"), Within::Nothing)]
+    });
+    folder.into_iter().map(|folder| (folder, Within::Modules)).chain(modules)
+}
