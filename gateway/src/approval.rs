@@ -19,12 +19,15 @@ use crate::policy::Because;
 use crate::reply::{self, About, Answered, ReasonCode, Refusal, Request, Under};
 use crate::store::{GATEWAY, Given, StoreError};
 
-pub(crate) use ask::{Question, ask, settled};
+pub(crate) use ask::{Question, ask, settled, shown};
 pub(crate) use earlier::given_meanwhile;
 pub(crate) use grants::{covering, covering_question};
 
 /// The most characters of what was typed that are written down.
 const TYPED_CHARS: usize = 120;
+
+/// What helps where a person has said no.
+const ANOTHER_WAY: &str = "Do not ask for the same again. Choose another way, or ask the person what they want.";
 
 /// The approval for this very call that its repetition brings along; none where the question it was asked is open still.
 pub(crate) async fn brought(
@@ -62,8 +65,9 @@ async fn refused(
     about.policies.clone_from(&because);
     let next = match code {
         ReasonCode::TargetChanged => "Look again: the same call asks anew about what is there now.",
-        ReasonCode::ConfirmationDeclined => {
-            "Do not ask for the same again. Choose another way, or ask the person what they want."
+        ReasonCode::ConfirmationDeclined => ANOTHER_WAY,
+        ReasonCode::ConfirmationMismatch => {
+            "Make the identical call again for another try; after three that fail the question is closed."
         }
         ReasonCode::Denied => {
             "Ask for nothing more that needs a person. Tell them: an operator ends it on the page, under \
@@ -75,15 +79,7 @@ async fn refused(
     refusal.because = because;
     refusal.alternative = seen.alternative.as_ref().map(reply::way_of);
     let subject = gateway.subject(id, &request.principal, facts.tool, facts.args, seen);
-    let event = crate::audit::AuditEvent::Denied {
-        reason_code: code.as_str().to_owned(),
-        because: refusal.because.clone(),
-        left_out: 0,
-    };
-    if let Err(error) = gateway.store.record(subject, event).await {
-        return Box::new(Refusal::of_store(&error, refusal.about));
-    }
-    Box::new(refusal.recorded())
+    gateway.on_record(subject, refusal).await
 }
 
 /// Closes a question whose approval the store did not take, so that the next call like it asks anew. One that was used, or
@@ -175,6 +171,7 @@ async fn weigh(
     let verdict = verdict(&confirmation, &answer, &by);
     // Approved elsewhere meanwhile. Silence here leaves that standing; a no here takes it back.
     let silent = matches!(answer, Answer::Timeout | Answer::Failed);
+    // And what was mistyped here takes nothing back: it is written down as a try that failed.
     if elsewhere.is_some() && (silent || verdict.is_ok()) {
         return Ok(elsewhere);
     }
@@ -232,7 +229,7 @@ pub(crate) fn meant(confirmation: &Confirmation, answer: &Answer) -> Answer {
 }
 
 /// What is chosen where no name is typed.
-const APPROVE: &str = "approve";
+pub(crate) const APPROVE: &str = "approve";
 
 /// What must be typed or chosen.
 fn wanted(confirmation: &Confirmation) -> &str {

@@ -1,11 +1,12 @@
 //! Large calls take turns. What a call's arguments are made into while it is looked at and runs takes many times their own
 //! memory, so those of the large calls that are worked on at once have a bound together. Small calls never wait here.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mollyguard_tools::contract::Reversibility;
 use serde_json::Value;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::own::Own;
@@ -29,13 +30,13 @@ const KIB: usize = 1024;
 /// The turns of large calls.
 pub(crate) struct Bulk {
     /// One permit a KiB.
-    free: Semaphore,
+    free: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
 
 impl Default for Bulk {
     fn default() -> Self {
-        Self { free: Semaphore::new(AT_ONCE / KIB), waiting: AtomicUsize::new(0) }
+        Self { free: Arc::new(Semaphore::new(AT_ONCE / KIB)), waiting: AtomicUsize::new(0) }
     }
 }
 
@@ -54,7 +55,7 @@ impl Bulk {
         &self,
         entry: &Entry,
         request: &Request,
-    ) -> Result<Option<SemaphorePermit<'_>>, Box<Refusal>> {
+    ) -> Result<Option<OwnedSemaphorePermit>, Box<Refusal>> {
         let weight = match entry {
             Entry::Own(Own::Undo) => UNDO,
             Entry::Own(_) | Entry::Native(_) => weight(&request.args),
@@ -63,7 +64,7 @@ impl Bulk {
             return Ok(None);
         }
         let permits = u32::try_from(weight.min(AT_ONCE).div_ceil(KIB)).unwrap_or(u32::MAX);
-        if let Ok(permit) = self.free.try_acquire_many(permits) {
+        if let Ok(permit) = Arc::clone(&self.free).try_acquire_many_owned(permits) {
             return Ok(Some(permit));
         }
         let about = || About::unseen(Uuid::now_v7(), Reversibility::Irreversible);
@@ -76,7 +77,7 @@ impl Bulk {
             return Err(busy("too many calls with large arguments are waiting for their turn"));
         }
         tokio::select! {
-            permit = self.free.acquire_many(permits) => permit.map(Some).map_err(|_| busy("the gateway is closing")),
+            permit = Arc::clone(&self.free).acquire_many_owned(permits) => permit.map(Some).map_err(|_| busy("the gateway is closing")),
             () = request.cancel.cancelled() => Err(Box::new(Refusal::cancelled(about()))),
         }
     }
@@ -84,21 +85,24 @@ impl Bulk {
 
 /// About how many bytes a value takes in memory.
 pub(crate) fn weight(value: &Value) -> usize {
-    /// What a field takes beside its name and its value: a hash, a place in the table, the name's own three words.
-    const FIELD: usize = 48;
     size_of::<Value>()
         + match value {
             Value::Null | Value::Bool(_) | Value::Number(_) => 0,
             Value::String(text) => text.len(),
             Value::Array(items) => items.iter().map(weight).sum(),
-            Value::Object(fields) => fields.iter().map(|(name, item)| FIELD + name.len() + weight(item)).sum(),
+            Value::Object(fields) => weight_of(fields.iter()),
         }
+}
+
+/// The same of what an object holds.
+pub(crate) fn weight_of<'a>(fields: impl Iterator<Item = (&'a String, &'a Value)>) -> usize {
+    /// What a field takes beside its name and its value: a hash, a place in the table, the name's own three words.
+    const FIELD: usize = 48;
+    fields.map(|(name, item)| FIELD + name.len() + weight(item)).sum()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
 
     use super::*;

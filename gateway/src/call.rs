@@ -2,11 +2,14 @@
 //! happens when a step says no, is here.
 
 use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use mollyguard_tools::contract::{Outcome, Preflight, Probe, ToolError, UndoPlan};
 use mollyguard_tools::failpoint;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -25,6 +28,7 @@ use crate::recovery;
 use crate::registry::Entry;
 use crate::reply::{About, Receipt, Refusal, Reply, Request, Stage, UndoHint, UnknownTool};
 use crate::retention;
+use crate::slots::Slot;
 use crate::store::{Ending, Intent, Start, Store, StoreError, Unfinished};
 
 /// The first wait before an end that could not be written down is tried again, and the longest.
@@ -58,8 +62,7 @@ pub async fn call(gateway: &Arc<Gateway>, request: Request) -> Result<Reply, Unk
         Ok(reply) => reply,
         Err(refusal) => {
             span.record("error.type", refusal.reason_code.as_str());
-            gateway.conclude(&request, &refusal).await;
-            Reply::Refused(refusal)
+            Reply::Refused(gateway.conclude(&request, refusal).await)
         }
     };
     let reply = gateway.redacted(reply);
@@ -73,18 +76,24 @@ pub async fn call(gateway: &Arc<Gateway>, request: Request) -> Result<Reply, Unk
 async fn answer(gateway: &Arc<Gateway>, entry: &Entry, request: &Request) -> Result<Reply, Box<Refusal>> {
     gateway.registry.check(entry, &request.args).map_err(|errors| Refusal::of_arguments(&request.tool, &errors))?;
     // Before the slot, so that large calls that wait for each other keep no small one from running.
-    let _bulk = gateway.bulk.turn(entry, request).await?;
-    let _slot = gateway.slot(request).await?;
+    let bulk = gateway.bulk.turn(entry, request).await?;
+    let turn = Turn { _slot: gateway.slot(request).await?, _bulk: bulk };
     match entry {
-        Entry::Native(tool) => way(gateway, request, Errand::ordinary(Arc::clone(tool), &request.args)).await,
-        Entry::Own(Own::Undo) => way(gateway, request, gateway.undo(request).await?).await,
+        Entry::Native(tool) => way(gateway, request, Errand::ordinary(Arc::clone(tool), &request.args), turn).await,
+        Entry::Own(Own::Undo) => way(gateway, request, gateway.undo(request).await?, turn).await,
         Entry::Own(Own::Preview) => preview::preview(gateway, request).await,
         Entry::Own(own) => own::answer(gateway, *own, request).await,
     }
 }
 
+/// A call's turn to run. Whoever works on the call has it: where its client leaves, that is still the case.
+struct Turn {
+    _slot: Slot,
+    _bulk: Option<OwnedSemaphorePermit>,
+}
+
 /// Steps 3 to 10, for an ordinary call and for the call that takes another one back.
-async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Result<Reply, Box<Refusal>> {
+async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand, turn: Turn) -> Result<Reply, Box<Refusal>> {
     let id = Uuid::now_v7();
     let errand = Arc::new(errand);
     let declaration = &errand.tool.declaration;
@@ -139,7 +148,7 @@ async fn way(gateway: &Arc<Gateway>, request: &Request, errand: Errand) -> Resul
     }
     let (seen, request) = (Arc::new(seen), Passed::of(request));
     let (gateway, errand) = (Arc::clone(gateway), Arc::clone(&errand));
-    let run = Run { gateway, errand, seen, permit, confirmation, about, request };
+    let run = Run { gateway, errand, seen, permit, confirmation, about, request, turn: Some(turn) };
     // From here on the call is detached from its client: hanging up cannot stop a change half way.
     match run.gateway.running.clone().spawn(run.finished()).await {
         Ok(reply) => reply,
@@ -166,12 +175,13 @@ async fn decided(
     let decision = decide(brought.as_ref());
     // Only what needs a yes looks for one that was given on another channel meanwhile: most calls need none.
     let Decision::Confirm { need, .. } = &decision else { return Ok((decision, brought)) };
-    if let Some(given) = approval::given_meanwhile(gateway, id, request, facts, seen).await? {
-        return Ok((decide(Some(&given)), Some(given)));
-    }
     let reversibility = seen.settle(declaration);
     let grant = approval::covering(gateway, facts, seen, reversibility, need).await;
     let grant = grant.map_err(|error| Refusal::of_store(&error, About::seen(id, "deny", reversibility, seen)))?;
+    let before = (gateway.aim(&request.principal, errand, seen), grant.as_ref());
+    if let Some(given) = approval::given_meanwhile(gateway, id, request, facts, seen, before).await? {
+        return Ok((decide(Some(&given)), Some(given)));
+    }
     if let Some(grant) = grant.map(Approved::from)
         && let allowed @ Decision::Allow(_) = decide(Some(&grant))
     {
@@ -214,11 +224,12 @@ struct Run {
     confirmation: Option<Uuid>,
     about: About,
     request: Passed,
+    turn: Option<Turn>,
 }
 
 impl Run {
     /// Steps 7 to 10: write down, execute, write down, reply.
-    async fn finished(mut self) -> Result<Reply, Box<Refusal>> {
+    async fn finished(self) -> Result<Reply, Box<Refusal>> {
         let start = self.start(recovery::identity(&self.gateway, &self.errand.target).await);
         failpoint::reach("beginning");
         let intent = match self.gateway.store.begin(start).await {
@@ -230,6 +241,15 @@ impl Run {
                 return Err(Box::new(Refusal::of_store(&error, self.about)));
             }
         };
+        let (gateway, call, about) = (Arc::clone(&self.gateway), intent.call(), self.about.clone());
+        match AssertUnwindSafe(self.begun(intent)).catch_unwind().await {
+            Ok(reply) => reply,
+            Err(_) => Err(Box::new(open::broken(&gateway, call, about).await)),
+        }
+    }
+
+    /// Steps 8 to 10 of a call that is written down.
+    async fn begun(mut self, intent: Intent) -> Result<Reply, Box<Refusal>> {
         failpoint::reach("begun");
         let _stage = self.request.stage.send(Stage::Executing);
         let ran = self.execute().await;
@@ -242,10 +262,10 @@ impl Run {
             Err(open) => open,
         };
         // Before the answer: from here on nothing else begins a change of the target.
-        self.gateway.store.hold_open(&intent).await;
+        self.gateway.store.hold_open(intent.call()).await;
         let error = ToolError::uncertain(format!("{reason}; {}", recovery::MAY_STILL));
         let refusal = Refusal::of_tool(&error, self.about.clone()).recorded();
-        self.gateway.running.clone().spawn(self.end_later(intent, ran));
+        self.gateway.running.clone().spawn(self.ended_later(intent, ran));
         Err(Box::new(refusal))
     }
 

@@ -232,8 +232,8 @@ async fn confirmation(gateway: &Gateway, request: &Request, about: About) -> Res
     let (state, approvals) = match &standing {
         Standing::Spent { .. } => ("spent", None),
         Standing::Refused { .. } => ("refused", None),
-        Standing::Open { approvals } | Standing::Approved { approvals } if expired => ("expired", Some(approvals)),
-        Standing::Open { approvals } => ("open", Some(approvals)),
+        Standing::Open { approvals, .. } | Standing::Approved { approvals } if expired => ("expired", Some(approvals)),
+        Standing::Open { approvals, .. } => ("open", Some(approvals)),
         Standing::Approved { approvals } => ("approved", Some(approvals)),
     };
     let mut status = json!({

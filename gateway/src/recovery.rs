@@ -21,6 +21,9 @@ use crate::store::{Ending, NoEnd, StoreError, StoredCall};
 /// How often a running gateway looks for calls that another process left unfinished.
 const EVERY: Duration = Duration::from_secs(60);
 
+/// How soon a call that broke off is looked at again, and how seldom at last.
+const LOOKS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+
 /// How many targets are settled at a time, and how many calls of one target are looked at.
 const AT_ONCE: usize = 8;
 
@@ -56,7 +59,7 @@ pub async fn settle(gateway: &Gateway) -> Result<Vec<Uuid>, StoreError> {
 async fn settle_on(gateway: &Gateway, target: &str, calls: Vec<StoredCall>) -> Result<Vec<Uuid>, StoreError> {
     let turn = gateway.settling.of(target);
     let _turn = turn.lock().await;
-    let each = stream::iter(calls).map(|call| async move { settle_call(gateway, call).await });
+    let each = stream::iter(calls).map(|call| async move { settle_call(gateway, call, STOPPED).await });
     let done: Vec<_> = each.buffer_unordered(AT_ONCE).collect().await;
     all_of(done)
 }
@@ -73,7 +76,7 @@ fn all_of(done: Vec<Result<Vec<Uuid>, StoreError>>) -> Result<Vec<Uuid>, StoreEr
     failed.map_or(Ok(settled), Err)
 }
 
-async fn settle_call(gateway: &Gateway, call: StoredCall) -> Result<Vec<Uuid>, StoreError> {
+async fn settle_call(gateway: &Gateway, call: StoredCall, why: &str) -> Result<Vec<Uuid>, StoreError> {
     // Settled while this one waited for its turn.
     if gateway.store.call(call.id).await?.is_none_or(|call| call.end.is_some()) {
         return Ok(Vec::new());
@@ -92,9 +95,9 @@ async fn settle_call(gateway: &Gateway, call: StoredCall) -> Result<Vec<Uuid>, S
         tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{MAY_STILL}");
         return Ok(Vec::new());
     };
-    let mut note = noted("the gateway stopped while it ran", probe);
-    if let Some(why) = stranger {
-        note = gateway.broker.redactor().text(&format!("{note}: {why}")).into_owned();
+    let mut note = noted(why, probe);
+    if let Some(stranger) = stranger {
+        note = gateway.broker.redactor().text(&format!("{note}: {stranger}")).into_owned();
     }
     let ending = Ending { end: End::Uncertain, undo: None, note: Some(note.clone()), probe: Some(probe) };
     match gateway.store.settle(call.id, ending).await {
@@ -108,6 +111,36 @@ async fn settle_call(gateway: &Gateway, call: StoredCall) -> Result<Vec<Uuid>, S
             tracing::error!(call = %call.id, %error, "an unfinished call could not be settled");
             Err(error)
         }
+    }
+}
+
+/// Why the end of a call is not known.
+const STOPPED: &str = "the gateway stopped while it ran";
+pub(crate) const FAILED: &str = "the gateway failed while it ran";
+
+/// Ends a call of this process with which nothing goes on: looks, ever less often, until nothing of it can take effect any
+/// more and its end is on record. What closing leaves open, the next start finds.
+pub(crate) async fn keep_ending(gateway: Arc<Gateway>, call: Uuid) {
+    let [mut wait, longest] = LOOKS;
+    loop {
+        match gateway.store.call(call).await {
+            Ok(Some(stored)) if stored.end.is_none() => {
+                let turn = gateway.settling.of(&stored.target);
+                let _turn = turn.lock().await;
+                match settle_call(&gateway, stored, FAILED).await {
+                    Ok(ended) if !ended.is_empty() => return,
+                    // It may still take effect, or the store failed, which is in the log.
+                    Ok(_) | Err(_) => {}
+                }
+            }
+            Ok(_) => return,
+            Err(error) => tracing::error!(%call, %error, "a call that broke off cannot be looked at"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = gateway.closing.cancelled() => return,
+        }
+        wait = longest.min(wait * 2);
     }
 }
 

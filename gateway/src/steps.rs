@@ -7,8 +7,8 @@ use mollyguard_tools::contract::{Digest, Lease, MayRead, Outcome, Preflight, Rea
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::audit::{AuditEvent, Subject};
-use crate::confirm::{CallFacts, effect_of};
+use crate::audit::Subject;
+use crate::confirm::{Aim, CallFacts, effect_of};
 use crate::doctor::LINK;
 use crate::gateway::Gateway;
 use crate::identity::Principal;
@@ -92,7 +92,7 @@ impl Gateway {
         Err(self.refused(request, errand, None, refusal).await)
     }
 
-    /// Records a refusal and hands it on; a refusal that cannot be recorded is one still.
+    /// Records a refusal and hands it on.
     pub(crate) async fn refused(
         &self,
         request: &Request,
@@ -103,15 +103,7 @@ impl Gateway {
         let name = &errand.tool.declaration.name;
         let mut subject = self.subject_unseen(refusal.about.id, &request.principal, name, &errand.args);
         subject.targets = seen.map(|seen| self.redacted_targets(seen)).unwrap_or_default();
-        let event = AuditEvent::Denied {
-            reason_code: refusal.reason_code.as_str().to_owned(),
-            because: refusal.because.clone(),
-            left_out: 0,
-        };
-        if let Err(error) = self.store.record(subject, event).await {
-            tracing::error!(call = %refusal.about.id, %error, "a refusal could not be recorded");
-        }
-        Box::new(refusal.recorded())
+        self.on_record(subject, refusal).await
     }
 
     async fn try_look(&self, request: &Request, errand: &Errand) -> Result<Preflight, ToolError> {
@@ -254,8 +246,15 @@ impl Gateway {
     fn effect(&self, principal: &Principal, errand: &Errand, seen: &Preflight) -> Digest {
         let declaration = &errand.tool.declaration;
         let effect = errand.tool.tool.effect(&errand.args, seen);
-        let (undoes, reversibility) = (errand.undoes.map(|(call, _)| call), seen.settle(declaration));
-        effect_of(&declaration.name, &errand.target, principal, undoes, reversibility, &effect)
+        let undoes = errand.undoes.map(|(call, _)| call);
+        effect_of(&declaration.name, &errand.target, principal, undoes, &effect)
+    }
+
+    /// What a no to a call holds for.
+    pub(crate) fn aim(&self, principal: &Principal, errand: &Errand, seen: &Preflight) -> Aim {
+        let tool = &errand.tool;
+        let (names, undoes) = (tool.tool.aim(&errand.args, seen), errand.undoes.map(|(call, _)| call));
+        Aim::of(&tool.declaration.name, &errand.target, &principal.user, undoes, &names)
     }
 
     /// What a call acts on, without held secrets.

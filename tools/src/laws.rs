@@ -268,6 +268,36 @@ pub async fn refuses_when_moved(
     }
 }
 
+/// Makes the first of these calls and then each of the others, with a change by somebody else in between, and requires that a
+/// no to the first holds for each: all are aimed at the same. Returns how many of the others could be looked at.
+///
+/// # Errors
+/// The law, when a change or another spelling gets past a no.
+pub async fn a_no_holds(
+    world: &dyn World,
+    toolset: &dyn Toolset,
+    tool: &str,
+    calls: &[Value],
+    mut change: impl FnMut(usize),
+) -> Result<usize, Broken> {
+    let tool = find(toolset, tool)?;
+    let (mut declined, mut looked) = (None, 0);
+    for (n, args) in calls.iter().enumerate() {
+        // What cannot be looked at asks nobody.
+        if let Ok(seen) = tool.preflight(args, &lend_look(world, tool.as_ref())).await {
+            let aim = tool.aim(args, &seen);
+            let held = declined.get_or_insert_with(|| aim.clone());
+            let name = &tool.declaration().name;
+            hold(aim.iter().any(|one| held.contains(one)), || {
+                format!("a no to `{name}` {} does not hold for {args}: {held:?} is not {aim:?}", calls[0])
+            })?;
+            looked += 1;
+        }
+        change(n);
+    }
+    Ok(looked)
+}
+
 /// A lease for looking must not be enough to change anything.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mollyguard_tools::contract::{Preflight, Reversibility, now};
 use uuid::Uuid;
 
-use super::grants;
+use super::{ANOTHER_WAY, earlier, grants};
 use crate::confirm::{
     Asked, CallFacts, Channel, Confirmation, Coverage, Need, Standing, digest_of_call, render, typed_name,
 };
@@ -44,7 +44,8 @@ pub(crate) async fn ask(
     let somebody = gateway.store.operators().await.map_err(|error| Refusal::of_store(&error, about.clone()))?;
     let can_page = !somebody.is_empty() && gateway.page_of(made.id).is_some();
     let (put, channel) = way(request, &question.need, can_page);
-    let bounds = Bounds { open: gateway.config.confirm.open_questions, flood: gateway.config.confirm.flood };
+    let rules = &gateway.config.confirm;
+    let bounds = Bounds { denial: rules.denial, open: rules.open_questions, flood: rules.flood };
     let asking = gateway.store.ask(subject, made.clone(), channel, bounds).await;
     let (confirmation, is_new) = match asking.map_err(|error| Refusal::of_store(&error, about.clone()))? {
         Asking::Asked => {
@@ -54,12 +55,15 @@ pub(crate) async fn ask(
         Asking::Already(confirmation, _) => (*confirmation, false),
         // The store has written these down.
         Asking::InOtherWords(other) => return Err(Box::new(in_other_words(gateway, &other, about).recorded())),
-        Asking::TooMany { open } => return Err(Box::new(too_many(open, about).recorded())),
-        Asking::Quarantined(quarantine) => {
-            let next = "Tell the person: an operator ends it on the page, under People, or with `mollyguard approvals lift USER`.";
-            let refusal = Refusal::new(ReasonCode::Denied, in_quarantine(&quarantine), next, about);
+        Asking::Declined(no, standing) => {
+            let why = earlier::declined(gateway, &no, &standing);
+            let why = why.unwrap_or_else(|| format!("it was declined (confirmation {})", no.id));
+            let mut refusal = Refusal::new(ReasonCode::ConfirmationDeclined, why, ANOTHER_WAY, about);
+            refusal.because = no.because;
             return Err(Box::new(refusal.recorded()));
         }
+        Asking::TooMany { open } => return Err(Box::new(too_many(open, about).recorded())),
+        Asking::Quarantined(quarantine) => return Err(Box::new(nobody_is_asked(&quarantine, about))),
     };
     Ok(Reply::Ask(Box::new(reply::Question {
         put,
@@ -73,6 +77,27 @@ pub(crate) async fn ask(
         expires_at: confirmation.expires_at,
         about,
     })))
+}
+
+/// Counts that a question is shown once more, in another dialog: each is one more that somebody has to look at. A refusal
+/// where nobody is asked for this user any more.
+pub(crate) async fn shown(gateway: &Gateway, question: &reply::Question) -> Option<Refusal> {
+    if question.is_new {
+        return None;
+    }
+    let about = question.about.clone();
+    match gateway.store.shown(about.id, question.confirmation, gateway.config.confirm.flood).await {
+        Ok(None) => None,
+        Ok(Some(quarantine)) => Some(nobody_is_asked(&quarantine, about)),
+        Err(error) => Some(Refusal::of_store(&error, about)),
+    }
+}
+
+/// The refusal of a call of somebody whom nobody is asked for any more. The store has written it down.
+fn nobody_is_asked(quarantine: &Quarantine, about: About) -> Refusal {
+    let next =
+        "Tell the person: an operator ends it on the page, under People, or with `mollyguard approvals lift USER`.";
+    Refusal::new(ReasonCode::Denied, in_quarantine(quarantine), next, about).recorded()
 }
 
 /// How a question reaches a person from this client. A form takes no answer that needs more than it can prove, and a page
@@ -148,6 +173,7 @@ fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question:
         request: question.facts.request(),
         state: question.facts.state(),
         effect: Some(question.facts.effect),
+        aim: gateway.aim(&request.principal, errand, question.seen).kept(),
         arguments: Some(gateway.args_key.digest(question.facts.args)),
         call: digest_of_call(question.facts, id, expires_at),
         need: question.need,

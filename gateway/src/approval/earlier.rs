@@ -1,44 +1,49 @@
-//! What earlier questions about the same request, or about the same effect in other words, say: a yes given meanwhile is used, a no stays a no for a while, and what
-//! is stale is closed.
+//! What earlier questions say: a yes given meanwhile to the same request is used, a no to whatever has the same aim stays a
+//! no for a while, and what is stale is closed.
 
-use jiff::SignedDuration;
 use mollyguard_tools::contract::{Preflight, now};
 use uuid::Uuid;
 
 use super::ask::in_quarantine;
 use super::{Approved, Unusable, no, refused};
 use crate::audit::Subject;
-use crate::confirm::{Answer, CallFacts, Channel, Confirmation, Matches, Standing, matches};
+use crate::confirm::{Aim, Answer, CallFacts, Channel, Confirmation, Grant, Matches, Standing, matches};
 use crate::gateway::Gateway;
 use crate::reply::{ReasonCode, Refusal, Request};
-use crate::store::{GATEWAY, Given, StoreError};
+use crate::store::{GATEWAY, Given, Like, StoreError};
 
 /// The approval for this very call that was given elsewhere meanwhile, such as on the page.
 ///
 /// # Errors
-/// A person has declined the same a short while ago, or has approved what has expired or changed since.
+/// A person has declined the same a short while ago, and not approved calls like it for a while since; or has approved what
+/// has expired or changed since.
 pub(crate) async fn given_meanwhile(
     gateway: &Gateway,
     id: Uuid,
     request: &Request,
     facts: &CallFacts<'_>,
     seen: &Preflight,
+    (aim, grant): (Aim, Option<&Grant>),
 ) -> Result<Option<Approved>, Box<Refusal>> {
     let subject = gateway.subject(id, &request.principal, facts.tool, facts.args, seen);
     let mut because = Vec::new();
     let found = async {
         not_quarantined(gateway, request).await?;
-        let asked = gateway.store.asked_before(facts.request(), facts.effect).await?;
+        let asked = gateway.store.asked_before(Like { request: facts.request(), effect: facts.effect, aim }).await?;
         if let Some(approved) = asked.iter().find_map(|(confirmation, standing)| usable(confirmation, standing, facts))
         {
             return Ok(Some(approved));
         }
         for (confirmation, standing) in &asked {
             because.clone_from(&confirmation.because);
-            not_declined(gateway, confirmation, standing)?;
+            let is_over = grant.is_some_and(|grant| standing.was_refused_before(grant.given.at));
+            if !is_over && let Some(why) = declined(gateway, confirmation, standing) {
+                return no(ReasonCode::ConfirmationDeclined, why);
+            }
         }
         let mut stale = Ok(());
-        for (confirmation, standing) in &asked {
+        let same = |other: &Confirmation| other.request == facts.request() || other.effect == Some(facts.effect);
+        for (confirmation, standing) in asked.iter().filter(|(confirmation, _)| same(confirmation)) {
             let Some(unusable) = close_stale(gateway, &subject, confirmation, standing, facts).await? else { continue };
             if stale.is_ok() {
                 because.clone_from(&confirmation.because);
@@ -59,20 +64,14 @@ fn usable(confirmation: &Confirmation, standing: &Standing, facts: &CallFacts<'_
     Approved::of(confirmation, approvals).filter(|_| is_this)
 }
 
-/// A person's no holds for a while. A question that ran out, was closed, or was mistyped is none.
-fn not_declined(gateway: &Gateway, confirmation: &Confirmation, standing: &Standing) -> Result<(), Unusable> {
-    let Standing::Refused { how, by, at } = standing else { return Ok(()) };
-    let holds = SignedDuration::try_from(gateway.config.confirm.denial).unwrap_or(SignedDuration::ZERO);
-    match at.saturating_add(holds) {
-        Ok(until) if how == "declined" && now() < until => no(
-            ReasonCode::ConfirmationDeclined,
-            format!(
-                "`{by}` declined this at {at} (confirmation {}), and nobody is asked for the same again before {until}",
-                confirmation.id
-            ),
-        ),
-        _ => Ok(()),
-    }
+/// Why nobody is asked, where a person has said no to this and that holds still.
+pub(super) fn declined(gateway: &Gateway, confirmation: &Confirmation, standing: &Standing) -> Option<String> {
+    let until = standing.is_a_no_until(gateway.config.confirm.denial).filter(|until| now() < *until)?;
+    let Standing::Refused { by, at, .. } = standing else { return None };
+    let (id, tool) = (confirmation.id, &confirmation.tool);
+    Some(format!(
+        "`{by}` declined this at {at} (confirmation {id}), and nobody is asked for another `{tool}` of the same before {until}"
+    ))
 }
 
 /// Closes a question that no answer helps any more: its time is over, or the target is not what was shown. Where somebody
@@ -84,7 +83,7 @@ async fn close_stale(
     standing: &Standing,
     facts: &CallFacts<'_>,
 ) -> Result<Option<Unusable>, Unusable> {
-    let (Standing::Open { approvals } | Standing::Approved { approvals }) = standing else { return Ok(None) };
+    let (Standing::Open { approvals, .. } | Standing::Approved { approvals }) = standing else { return Ok(None) };
     let in_time = confirmation.is_in_time(now());
     let (answer, why) = match matches(confirmation, facts) {
         Matches::Exactly if in_time => return Ok(None),

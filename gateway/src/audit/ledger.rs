@@ -146,7 +146,7 @@ impl Ledger {
         let told = (approved.len(), refused.is_some(), self.spent.get(&id).copied());
         let enough = approved.len() >= usize::try_from(row.need.approvers).unwrap_or(usize::MAX);
         let holds = match standing {
-            Standing::Open { approvals } => told == (approvals.len(), false, None),
+            Standing::Open { approvals, .. } => told == (approvals.len(), false, None),
             Standing::Approved { approvals } => enough && told == (approvals.len(), false, None),
             Standing::Refused { .. } => refused.is_some() && told.2.is_none(),
             Standing::Spent { call } => enough && (told.1, told.2) == (false, Some(*call)),

@@ -132,6 +132,11 @@ pub enum AuditEvent {
         /// The operator by whose act; `None` for the owner of the gateway, or where it is nobody's.
         by: Option<Uuid>,
     },
+    /// A question that was asked before was shown once more, in another dialog.
+    Shown {
+        /// The confirmation.
+        confirmation: Uuid,
+    },
     /// Somebody tried to answer, and what they showed does not hold. The question stays open.
     Rejected {
         /// The confirmation.

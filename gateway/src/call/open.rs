@@ -1,12 +1,19 @@
 //! A call that ran and has no end yet: its tool has not come back, or what it sent may still take effect. Until that is known
 //! nothing else changes its target, and the record says nothing that may turn out untrue.
 
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
 use mollyguard_tools::contract::{Outcome, Probe, ToolError};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::{Run, WAITS};
+use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::recovery;
+use crate::reply::{About, Refusal};
 use crate::store::Intent;
 
 /// How far a tool came.
@@ -26,7 +33,25 @@ pub(super) fn broke_off() -> ToolError {
     ToolError::uncertain("the tool broke off while it ran")
 }
 
+/// Hands a call that was begun, and with which nothing goes on since the gateway itself failed in it, to recovery. Until its
+/// end is on record nothing else changes its target.
+pub(super) async fn broken(gateway: &Arc<Gateway>, call: Uuid, about: About) -> Refusal {
+    tracing::error!(%call, "the gateway failed while it worked on a call");
+    gateway.store.hold_open(call).await;
+    gateway.running.spawn(recovery::keep_ending(Arc::clone(gateway), call));
+    let error = ToolError::uncertain(format!("{}; it is looked at, and its end written down", recovery::FAILED));
+    Refusal::of_tool(&error, about).recorded()
+}
+
 impl Run {
+    /// See [`Run::end_later`]. Where that fails, the call is handed to recovery.
+    pub(super) async fn ended_later(self, intent: Intent, ran: Ran) {
+        let (gateway, call, about) = (Arc::clone(&self.gateway), intent.call(), self.about.clone());
+        if AssertUnwindSafe(self.end_later(intent, ran)).catch_unwind().await.is_err() {
+            let _nobody_waits = broken(&gateway, call, about).await;
+        }
+    }
+
     /// Of an uncertain end, what a look finds. The other way: it is open, and why.
     pub(super) async fn settled(&self, ran: Ran) -> Result<(Result<Outcome, ToolError>, Option<Probe>), (Ran, String)> {
         let result = match ran {
@@ -43,7 +68,7 @@ impl Run {
 
     /// Goes on until an open call has its end on record: waits for a tool that has not come back, and looks again, ever less
     /// often, while what it sent may still take effect. What closing leaves open, the next start finds.
-    pub(super) async fn end_later(mut self, intent: Intent, mut ran: Ran) {
+    async fn end_later(mut self, intent: Intent, mut ran: Ran) {
         let closing = self.gateway.closing.clone();
         let [mut wait, longest] = WAITS;
         loop {
@@ -54,6 +79,8 @@ impl Run {
                 };
                 ran = Ran::ended(result);
             } else {
+                // It runs no more, and looking at it now and then keeps nobody else from running.
+                self.turn = None;
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     () = closing.cancelled() => return,

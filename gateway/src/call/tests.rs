@@ -29,6 +29,8 @@ enum Next {
     Panics,
     Hangs,
     Doubts,
+    /// It doubts, and the gateway breaks over that.
+    Breaks,
 }
 
 struct Told {
@@ -45,6 +47,8 @@ struct Told {
     over: AtomicBool,
     /// One that hangs comes back.
     comes_back: Notify,
+    /// Whoever next asks what kind this is breaks, in whatever part of the gateway that is.
+    breaks: AtomicBool,
 }
 
 fn target() -> Target {
@@ -84,6 +88,10 @@ impl Tool for Told {
                 self.comes_back.notified().await;
                 Ok(Outcome { output: json!({"done": true}), undo: Some(plan(args)) })
             }
+            Next::Breaks => {
+                self.breaks.store(true, Ordering::SeqCst);
+                Err(ToolError::uncertain("the connection broke at COMMIT"))
+            }
             Next::Doubts => Err(ToolError::uncertain("the connection broke at COMMIT")),
         }
     }
@@ -110,6 +118,7 @@ struct Tools(Arc<Told>);
 #[async_trait]
 impl Toolset for Tools {
     fn name(&self) -> &'static str {
+        assert!(!self.0.breaks.swap(false, Ordering::SeqCst), "as told");
         "told"
     }
 
@@ -139,6 +148,7 @@ impl Toolset for Tools {
     }
 }
 
+mod detached;
 mod recorded;
 mod recovering;
 
@@ -182,7 +192,17 @@ impl Place {
         let (over, comes_back) = (AtomicBool::new(true), Notify::new());
         let probes = tokio::sync::watch::Sender::default();
         let (held, hold, silent) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let told = Arc::new(Told { declaration, next, held, silent, probes, hold, over, comes_back });
+        let told = Arc::new(Told {
+            declaration,
+            next,
+            held,
+            silent,
+            probes,
+            hold,
+            over,
+            comes_back,
+            breaks: AtomicBool::new(false),
+        });
         let toolsets: Vec<Arc<dyn Toolset>> = vec![Arc::new(Tools(Arc::clone(&told)))];
         let file = folder.path().join("mollyguard.toml");
         let text = format!(

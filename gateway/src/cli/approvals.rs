@@ -185,7 +185,7 @@ impl Desk {
         let (by, proven, standing) = self.answer(confirmation.id, Given::Approve { typed, code }).await?;
         let proven = proven.map_or("nothing", Assurance::as_str);
         match standing {
-            Standing::Open { approvals } => print(&format!(
+            Standing::Open { approvals, .. } => print(&format!(
                 "Approved by {by} ({proven}): {} of {} people. Nothing runs before the others have approved, too.\n",
                 approvals.len(),
                 confirmation.need.approvers,

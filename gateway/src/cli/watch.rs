@@ -108,7 +108,7 @@ impl Watch {
             }
         }
         for (confirmation, standing) in open.iter().rev().map(|open| &**open) {
-            let yeses = if let Standing::Open { approvals } = standing { approvers(approvals) } else { Vec::new() };
+            let yeses = if let Standing::Open { approvals, .. } = standing { approvers(approvals) } else { Vec::new() };
             match self.waiting.get(&confirmation.id).map(|(_, so_far)| *so_far) {
                 None => text.push_str(&self.question(confirmation, &yeses, page)),
                 Some(so_far) if so_far < yeses.len() => text.push_str(&self.partly(confirmation, &yeses)),

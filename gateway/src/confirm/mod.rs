@@ -6,7 +6,9 @@ mod question;
 mod wording;
 
 use std::fmt;
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use mollyguard_tools::contract::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -18,7 +20,7 @@ use crate::policy::Because;
 pub use crate::platform::SinceBoot;
 pub use foreign::{arguments, clean, name, quoted};
 pub use grant::{Coverage, Ended, Grant, GrantEnd, LONGEST, Moment, challenge};
-pub use question::{CallFacts, Matches, digest_of_call, effect_of, matches};
+pub use question::{Aim, CallFacts, Matches, digest_of_call, effect_of, matches};
 pub use wording::{Asked, render, typed_name};
 
 /// How strongly an approval proves a person, weakest first.
@@ -130,6 +132,9 @@ pub struct Confirmation {
     /// Digest of what would come of it, however its arguments are spelled. See [`effect_of`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<Digest>,
+    /// What it is aimed at: a no holds for every call with such an aim.
+    #[serde(default, skip_serializing_if = "Aim::is_empty")]
+    pub aim: Aim,
     /// Keyed digest of the arguments: those that run under a yes must be the same ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Digest>,
@@ -254,6 +259,14 @@ pub fn strength(approvals: &[Approval], principal: &Principal) -> Option<Need> {
     Some(Need { assurance, approvers: users(&|_| true).max(1), others: users(&is_other) })
 }
 
+/// How often something else may be typed than what was asked for: the last of these closes the question.
+pub const TRIES: u8 = 3;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape serde asks for")]
+const fn is_none_yet(n: &u8) -> bool {
+    *n == 0
+}
+
 /// What became of a confirmation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
@@ -263,6 +276,9 @@ pub enum Standing {
         /// Those who said yes so far.
         #[serde(default)]
         approvals: Vec<Approval>,
+        /// How often something else was typed than what was asked for.
+        #[serde(default, skip_serializing_if = "is_none_yet")]
+        mistyped: u8,
     },
     /// Approved and not yet used.
     Approved {
@@ -289,6 +305,26 @@ impl Standing {
     /// Nobody has answered yet.
     #[must_use]
     pub const fn unanswered() -> Self {
-        Self::Open { approvals: Vec::new() }
+        Self::Open { approvals: Vec::new(), mistyped: 0 }
+    }
+
+    /// How often something else was typed than what was asked for, while it is open.
+    #[must_use]
+    pub const fn mistyped(&self) -> u8 {
+        if let Self::Open { mistyped, .. } = self { *mistyped } else { 0 }
+    }
+
+    /// Whether it was refused before that moment.
+    #[must_use]
+    pub fn was_refused_before(&self, moment: Timestamp) -> bool {
+        matches!(self, Self::Refused { at, .. } if *at < moment)
+    }
+
+    /// Until when it is a person's no, where a no holds so long. What ran out, was closed or was mistyped is none.
+    #[must_use]
+    pub fn is_a_no_until(&self, holds: Duration) -> Option<Timestamp> {
+        let Self::Refused { how, at, .. } = self else { return None };
+        let holds = SignedDuration::try_from(holds).unwrap_or(SignedDuration::ZERO);
+        (how == "declined").then(|| at.saturating_add(holds).unwrap_or(Timestamp::MAX))
     }
 }

@@ -1,6 +1,7 @@
 //! What an approval is bound to.
 
-use mollyguard_tools::contract::{Digest, Reversibility, Target, Timestamp};
+use mollyguard_tools::contract::{Digest, Target, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -51,25 +52,66 @@ impl CallFacts<'_> {
     }
 }
 
-/// Digest of what would come of a call, however its arguments are spelled, and whatever the policies say: what a no holds
-/// for, and what nobody is asked about twice at a time. `effect` is what the tool makes of the look.
+/// Digest of what would come of a call, however its arguments are spelled, and whatever the policies say: what nobody is
+/// asked about twice at a time. `effect` is what the tool makes of the look.
 #[must_use]
-pub fn effect_of(
-    tool: &str,
-    target: &str,
-    principal: &Principal,
-    undoes: Option<Uuid>,
-    reversibility: Reversibility,
-    effect: &Value,
-) -> Digest {
+pub fn effect_of(tool: &str, target: &str, principal: &Principal, undoes: Option<Uuid>, effect: &Value) -> Digest {
     Digest::of(&json!({
         "tool": tool,
         "target": target,
         "principal": {"user": principal.user, "roles": principal.roles},
         "undoes": undoes,
-        "reversibility": reversibility,
         "effect": effect,
     }))
+}
+
+/// How many names of what a call is aimed at are kept with its question: more than any tool acts on as whole things.
+const MOST_NAMES: usize = 512;
+
+/// What a call is aimed at, by every name of that: the calls that a person's no to one of them holds for. It holds nothing
+/// that a look observed, and nothing that the words of a call can vary without end. See [`Tool::aim`].
+///
+/// [`Tool::aim`]: mollyguard_tools::contract::Tool::aim
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Aim(Vec<Digest>);
+
+impl Aim {
+    /// The aim of this person's call of a tool on a configured target. `names` are what the tool makes of the look; the call
+    /// that takes another back is aimed at that one alone.
+    #[must_use]
+    pub fn of(tool: &str, target: &str, user: &str, undoes: Option<Uuid>, names: &[Value]) -> Self {
+        let digest = |what: &Value| Digest::of(&json!({"tool": tool, "target": target, "user": user, "aim": what}));
+        match undoes {
+            Some(call) => Self(vec![digest(&json!({ "undoes": call }))]),
+            None => Self(names.iter().map(digest).collect()),
+        }
+    }
+
+    /// Whether a no to a call with this aim holds for a call with that one.
+    #[must_use]
+    pub fn holds_for(&self, other: &Self) -> bool {
+        self.0.iter().any(|name| other.0.contains(name))
+    }
+
+    /// As much of it as is kept.
+    #[must_use]
+    pub fn kept(mut self) -> Self {
+        self.0.truncate(MOST_NAMES);
+        self
+    }
+
+    /// Its names.
+    #[must_use]
+    pub fn names(&self) -> &[Digest] {
+        &self.0
+    }
+
+    /// Whether it has none, as in questions of the first versions.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// The digest of a call: SHA-256 over the canonical JSON of tool, declaration, arguments, principal, targets with uids,

@@ -155,8 +155,8 @@ pub fn state(confirmation: &Confirmation, standing: &Standing) -> String {
         Standing::Open { .. } | Standing::Approved { .. } if confirmation.expires_at <= now() => {
             format!("expired at {}", confirmation.expires_at)
         }
-        Standing::Open { approvals } if approvals.is_empty() => format!("open until {}", confirmation.expires_at),
-        Standing::Open { approvals } => {
+        Standing::Open { approvals, .. } if approvals.is_empty() => format!("open until {}", confirmation.expires_at),
+        Standing::Open { approvals, .. } => {
             format!("open until {}; approved so far by {}", confirmation.expires_at, approvers(approvals))
         }
         Standing::Approved { approvals } => format!("approved by {}, not used yet", approvers(approvals)),

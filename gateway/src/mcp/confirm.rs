@@ -148,22 +148,31 @@ pub(super) enum Waited {
     Held,
 }
 
-/// Puts the question while the call is open, and waits.
+/// Whether this client is shown something for a question: a page that was opened is not shown again.
+pub(super) fn is_shown(question: &Question, opened: &Opened) -> bool {
+    match question.put {
+        Put::Form => true,
+        Put::Page => question.page.is_some() && !opened.has(question.confirmation),
+        Put::Elsewhere => false,
+    }
+}
+
+/// Puts the question while the call is open, if it is this call that shows it, and waits.
 ///
 /// Not through rmcp's convenience call: dropping that leaves the dialog open in the client. And not from another task: a
 /// task-local of rmcp ties the question to the call's own stream.
 pub(super) async fn put(
     ctx: &RequestContext<RoleServer>,
     question: &Question,
-    opened: &Opened,
+    shows: Option<&Opened>,
     settled: impl Future<Output = ()>,
     timing: &Timing,
     gone: &CancellationToken,
 ) -> Waited {
     let (left, begun) = (left(question.expires_at), Instant::now());
-    let is_form = question.put == Put::Form;
+    let is_form = question.put == Put::Form && shows.is_some();
     let wait = if is_form { timing.hold.map_or(left, |hold| hold.min(left)) } else { timing.wait.min(left) };
-    let shown = dialog(question).filter(|_| is_form || !opened.has(question.confirmation));
+    let shown = dialog(question).filter(|_| shows.is_some());
     let (field, mut asked) = match shown {
         None => (None, None),
         Some(Dialog { field, params }) => {
@@ -196,7 +205,7 @@ pub(super) async fn put(
             (Ok(Ok(ClientResult::ElicitResult(result))), None) => match declined(&result) {
                 Some(no) => return Waited::Answered(no),
                 // Opened, which is no answer: that comes from the page.
-                None => opened.add(question.confirmation),
+                None => shows.iter().for_each(|opened| opened.add(question.confirmation)),
             },
             // The page could not be shown here, but it can still be answered there.
             (Ok(Ok(_) | Err(ServiceError::McpError(_))), None) => {}

@@ -7,14 +7,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rmcp::ErrorData;
 use rmcp::model::{ClientJsonRpcMessage, ClientRequest, GetMeta as _, ProtocolVersion, ServerJsonRpcMessage};
 use rmcp::service::RoleServer;
 use rmcp::transport::Transport;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Mutex, Notify};
 
-use super::message::{Read, read};
+use super::message::{Read, Wrong, read};
 
 /// How much is read at once, at least.
 const CHUNK: usize = 8 << 10;
@@ -33,7 +32,11 @@ pub(super) struct Lines<R, W> {
     is_open: bool,
     /// An error about what was read last, on its way out.
     owed: Option<Sending>,
+    told: Told,
 }
+
+/// Writes down that a message which cannot be worked on was to call a tool.
+pub(super) type Told = Box<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 type Sending = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
@@ -71,9 +74,9 @@ where
     W: AsyncWrite + Send + Unpin + 'static,
 {
     /// Messages of at most so many bytes.
-    pub(super) fn new(input: R, output: W, most: usize) -> Self {
+    pub(super) fn new(input: R, output: W, most: usize, told: Told) -> Self {
         let output = Output { stream: Mutex::new(Some(output)), waiting: AtomicUsize::new(0), less: Notify::new() };
-        Self { input, cutter: Cutter::new(most), output: Arc::new(output), is_open: false, owed: None }
+        Self { input, cutter: Cutter::new(most), output: Arc::new(output), is_open: false, owed: None, told }
     }
 
     fn sending(&self, message: &ServerJsonRpcMessage) -> Sending {
@@ -114,15 +117,21 @@ where
                     }
                 }
             };
-            let (id, why) = match cut.map(|line| read(&self.cutter.buffer[line])) {
+            let Wrong { id, error, is_call } = match cut.map(|line| read(&self.cutter.buffer[line])) {
                 Some(Read::Message(message)) => return Some(*message),
                 Some(Read::Nothing) => continue,
-                Some(Read::Wrong(id, why)) => (id, why),
-                None => (None, format!("a message is at most {} bytes long; this one was not read", self.cutter.most)),
+                Some(Read::Wrong(wrong)) => wrong,
+                None => Wrong::unread(self.cutter.most),
             };
-            tracing::debug!(%why, "a message was refused");
-            let error = ServerJsonRpcMessage::error(ErrorData::invalid_request(why, None), id);
-            self.owed = Some(self.sending(&error));
+            tracing::debug!(why = %error.message, "a message was refused");
+            let answer = self.sending(&ServerJsonRpcMessage::error(error, id));
+            let told = is_call.then(|| (self.told)());
+            self.owed = Some(Box::pin(async move {
+                if let Some(told) = told {
+                    told.await;
+                }
+                answer.await
+            }));
         }
     }
 }

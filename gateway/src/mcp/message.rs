@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use rmcp::ErrorData;
 use rmcp::model::{ClientJsonRpcMessage, RequestId};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
@@ -14,13 +15,31 @@ pub(super) const MOST_VALUES: usize = 100_000;
 pub(super) enum Read {
     /// A message.
     Message(Box<ClientJsonRpcMessage>),
-    /// None that can be worked on, and why. The sender is told, under the id it has, if it has one.
-    Wrong(Option<RequestId>, String),
+    /// None that can be worked on. The sender is told.
+    Wrong(Wrong),
     /// Nothing anybody waits for an answer to.
     Nothing,
 }
 
-/// Reads one line.
+/// A message that cannot be worked on.
+pub(super) struct Wrong {
+    /// The id it is answered by, where it has one that can be told.
+    pub(super) id: Option<RequestId>,
+    /// What is wrong with it.
+    pub(super) error: ErrorData,
+    /// It was to call a tool.
+    pub(super) is_call: bool,
+}
+
+impl Wrong {
+    /// A message that was not even read to its end.
+    pub(super) fn unread(most: usize) -> Self {
+        let why = format!("a message is at most {most} bytes long; this one was not read");
+        Self { id: None, error: ErrorData::invalid_request(why, None), is_call: false }
+    }
+}
+
+/// Reads one line. Whoever sent a request gets an answer, whatever is wrong with it: else they would wait for ever.
 pub(super) fn read(line: &[u8]) -> Read {
     // RFC 8259, section 8.1: a byte order mark may be passed over.
     let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).trim_ascii();
@@ -28,13 +47,20 @@ pub(super) fn read(line: &[u8]) -> Read {
         return Read::Nothing;
     }
     if has_too_many_values(line) {
-        return wrong(line, true, format!("a message holds at most {MOST_VALUES} values; this one was not read"));
+        let why = format!("a message holds at most {MOST_VALUES} values; this one was not read");
+        return wrong(line, ErrorData::invalid_request(why, None));
     }
     match serde_json::from_slice(line) {
         Ok(message) => Read::Message(Box::new(message)),
-        // What is no JSON has no id to answer to, and an answer to it could be taken for more of the same.
-        Err(error) if matches!(error.classify(), Category::Syntax | Category::Eof) => Read::Nothing,
-        Err(_) => wrong(line, false, "Invalid request".to_owned()),
+        Err(error) if matches!(error.classify(), Category::Syntax | Category::Eof) => {
+            wrong(line, ErrorData::parse_error("Parse error: this is no JSON that can be worked on", None))
+        }
+        // Only revision 2025-03-26 had batches, and no client is known to send one.
+        Err(_) if line.starts_with(b"[") => {
+            let why = "batches are not taken: send each message by itself, on a line of its own";
+            wrong(line, ErrorData::invalid_request(why, None))
+        }
+        Err(_) => wrong(line, ErrorData::invalid_request("Invalid request", None)),
     }
 }
 
@@ -54,21 +80,34 @@ pub(super) fn has_too_many_values(json: &[u8]) -> bool {
     values > MOST_VALUES
 }
 
-fn wrong(line: &[u8], with_id: bool, why: String) -> Read {
+/// Whom to tell what is wrong. The head is read without what makes a message unusable: how deep it nests, which characters
+/// its texts escape, how large its numbers are.
+fn wrong(line: &[u8], error: ErrorData) -> Read {
     match serde_json::from_slice::<Head>(line) {
         // JSON-RPC 2.0, sections 4.1 and 5: notifications and responses are not answered.
-        Ok(Head { id: None, is_call: true }) => Read::Nothing,
-        Ok(Head { is_call: false, .. }) if with_id => Read::Nothing,
-        Ok(Head { id: Some(Id::Known(id)), .. }) if with_id => Read::Wrong(Some(id), why),
-        Err(error) if matches!(error.classify(), Category::Syntax | Category::Eof) => Read::Nothing,
-        Ok(_) | Err(_) => Read::Wrong(None, why),
+        Ok(Head { id: None, method: Some(_), .. } | Head { method: None, answers: true, .. }) => Read::Nothing,
+        Ok(Head { id, method, .. }) => {
+            let is_call = method.as_deref() == Some(CALL);
+            let id = match id {
+                Some(Id::Known(id)) if method.is_some() => Some(id),
+                _ => None,
+            };
+            Read::Wrong(Wrong { id, error, is_call })
+        }
+        Err(_) => Read::Wrong(Wrong { id: None, error, is_call: false }),
     }
 }
+
+/// The method that calls a tool.
+pub(super) const CALL: &str = "tools/call";
 
 /// What tells whom to answer. The rest is passed over without being kept.
 struct Head {
     id: Option<Id>,
-    is_call: bool,
+    /// Empty where it is no text, or given twice.
+    method: Option<String>,
+    /// It has a result or an error, as answers have.
+    answers: bool,
 }
 
 enum Id {
@@ -88,7 +127,7 @@ impl<'de> Deserialize<'de> for Head {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Head, A::Error> {
-                let mut head = Head { id: None, is_call: false };
+                let mut head = Head { id: None, method: None, answers: false };
                 while let Some(key) = map.next_key::<String>()? {
                     match key.as_str() {
                         // Given twice, it is nobody's.
@@ -97,9 +136,19 @@ impl<'de> Deserialize<'de> for Head {
                             head.id = Some(Id::Other);
                         }
                         "id" => head.id = Some(map.next_value()?),
-                        "method" => {
+                        "method" if head.method.is_some() => {
                             map.next_value::<IgnoredAny>()?;
-                            head.is_call = true;
+                            head.method = Some(String::new());
+                        }
+                        "method" => {
+                            head.method = Some(match map.next_value()? {
+                                Id::Known(RequestId::String(method)) => method.to_string(),
+                                _ => String::new(),
+                            });
+                        }
+                        "result" | "error" => {
+                            map.next_value::<IgnoredAny>()?;
+                            head.answers = true;
                         }
                         _ => {
                             map.next_value::<IgnoredAny>()?;
@@ -211,15 +260,45 @@ mod tests {
                 format!(r#"{{"id":{id},"method":"tools/call","params":{many}}}"#),
                 format!(r#"{{"params":{many},"method":"tools/call","id":{id}}}"#),
             ] {
-                let Read::Wrong(found, why) = read(line.as_bytes()) else { panic!("{id}") };
-                assert_eq!(found.is_some(), is_known, "{id}");
-                assert!(why.contains("100000 values"), "{why}");
+                let Read::Wrong(wrong) = read(line.as_bytes()) else { panic!("{id}") };
+                assert_eq!((wrong.id.is_some(), wrong.is_call), (is_known, true), "{id}");
+                assert!(wrong.error.message.contains("100000 values"), "{:?}", wrong.error);
             }
             // One that carries no method answers something, and one that carries no id wants no answer.
             assert!(matches!(read(format!(r#"{{"id":{id},"result":{many}}}"#).as_bytes()), Read::Nothing));
         }
         assert!(matches!(read(format!(r#"{{"method":"x","params":{many}}}"#).as_bytes()), Read::Nothing));
         let twice = format!(r#"{{"id":1,"id":2,"method":"x","params":{many}}}"#);
-        assert!(matches!(read(twice.as_bytes()), Read::Wrong(None, _)));
+        assert!(matches!(read(twice.as_bytes()), Read::Wrong(Wrong { id: None, .. })));
+    }
+    #[test]
+    fn what_no_json_of_ours_can_hold_is_answered_by_its_id() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        let texts = [r#""\ud800""#, r#""\udfff and more""#, "1e999", "-1e999", &deep, "\"\x01\""];
+        let mut values: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+        values.push(b"\"\xff\xfe\"".to_vec());
+        for value in values {
+            let shown = String::from_utf8_lossy(&value).into_owned();
+            let line = |head: &str| {
+                [head.as_bytes(), br#""method":"tools/call","params":{"name":"ok","arguments":{"a":"#, &value, b"}}}"]
+                    .concat()
+            };
+            let Read::Wrong(wrong) = read(&line(r#"{"jsonrpc":"2.0","id":"seven","#)) else { panic!("{shown}") };
+            // A control character in a text ends the reading of its head, too.
+            let known = (!shown.contains('\u{1}')).then(|| RequestId::String("seven".into()));
+            assert_eq!((wrong.id, wrong.error.code.0), (known, -32700), "{shown}");
+            assert!(matches!(read(&line(r#"{"jsonrpc":"2.0","#)), Read::Nothing) || shown.contains('\u{1}'), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_answers_is_never_answered() {
+        for answer in [
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"Parse error"}}"#,
+            r#"{"jsonrpc":"2.0","id":[],"result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":"\ud800"}"#,
+        ] {
+            assert!(!matches!(read(answer.as_bytes()), Read::Wrong(_)), "{answer}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 mod agent;
 mod auth;
 mod confirm;
+mod dialogs;
 mod error;
 mod http;
 mod limits;
@@ -34,7 +35,7 @@ use crate::approval;
 use crate::call;
 use crate::gateway::Gateway;
 use crate::identity::Principal;
-use crate::reply::{Refusal, Reply, Request, UnknownTool};
+use crate::reply::{Question, Refusal, Reply, Request, UnknownTool};
 
 pub use agent::{Agent, AgentError, Called, Person};
 pub use auth::{Token, TokenError, Tokens};
@@ -63,7 +64,19 @@ pub trait Calls: Send + Sync + 'static {
     fn declaration(&self, name: &str) -> Option<&Declaration>;
 
     /// Writes down that a call of this principal was refused before it came to the gateway.
-    async fn turned_away(&self, _principal: &Principal, _refusal: &Refusal, _tool: &str) {}
+    async fn turned_away(&self, _principal: &Principal, refusal: Refusal, _tool: &str) -> Refusal {
+        refusal
+    }
+
+    /// Writes down that something of this principal was to call a tool and was malformed: it names no tool that is known, or
+    /// does not have the shape of a call.
+    async fn malformed(&self, _principal: &Principal) {}
+
+    /// Counts that a question is shown in a client; a refusal where that is once too often. The first time was counted when
+    /// it was asked.
+    async fn shown(&self, _question: &Question) -> Option<Refusal> {
+        None
+    }
 
     /// Returns once a question is not open any more, however it was answered, or its time is over.
     async fn settled(&self, confirmation: Uuid);
@@ -83,8 +96,16 @@ impl Calls for Arc<Gateway> {
         self.registry.declaration(name)
     }
 
-    async fn turned_away(&self, principal: &Principal, refusal: &Refusal, tool: &str) {
-        Gateway::turned_away(self, principal, refusal, tool).await;
+    async fn turned_away(&self, principal: &Principal, refusal: Refusal, tool: &str) -> Refusal {
+        Gateway::turned_away(self, principal, refusal, tool).await
+    }
+
+    async fn malformed(&self, principal: &Principal) {
+        Gateway::malformed(self, principal).await;
+    }
+
+    async fn shown(&self, question: &Question) -> Option<Refusal> {
+        approval::shown(self, question).await
     }
 
     async fn settled(&self, confirmation: Uuid) {

@@ -1,4 +1,4 @@
-//! Room for open calls: so many in all and so much memory for their arguments, and a part of it for one user, so that one who
+//! Room for open calls: so many in all and so much memory for what they hold, and a part of it for one user, so that one who
 //! leaves questions unanswered does not shut out the others.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ pub(super) const OPEN_CALLS: usize = 1024;
 /// How many of them one user may have.
 pub(super) const OPEN_CALLS_EACH: usize = 256;
 
-/// How many bytes the arguments of open calls take in memory together, and those of one user's. The largest message fits
+/// How many bytes open calls take in memory together, and those of one user. The largest message fits
 /// into either.
 const OPEN_BYTES: usize = 64 << 20;
 const OPEN_BYTES_EACH: usize = 32 << 20;
@@ -54,7 +54,7 @@ pub(super) struct Place<'a> {
 }
 
 impl Room {
-    /// A place for one more call of this user whose arguments take so many bytes, if there is one.
+    /// A place for one more call of this user that takes so many bytes, if there is one.
     pub(super) fn take(&self, user: &str, bytes: usize) -> Option<Place<'_>> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all = open.all.and(bytes);

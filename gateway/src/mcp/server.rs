@@ -4,11 +4,12 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use mollyguard_tools::contract::Reversibility;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, Implementation,
-    ListToolsResult, MetaObject, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    ListToolsResult, MetaObject, PaginatedRequestParams, RequestMetaObject, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{ErrorData, ServerHandler};
@@ -18,7 +19,9 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::confirm::{self, Opened, Reach, Waited};
+use super::dialogs::Dialogs;
 use super::listing::Listing;
+use super::message::CALL;
 use super::progress::{self, Seen};
 use super::room::{OPEN_CALLS, OPEN_CALLS_EACH, Room};
 use super::seal::Bound;
@@ -60,6 +63,7 @@ struct Parts {
     listing: Arc<Listing>,
     room: Arc<Room>,
     opened: Opened,
+    dialogs: Arc<Dialogs>,
     running: TaskTracker,
     gone: CancellationToken,
 }
@@ -96,19 +100,21 @@ impl Server {
     /// A server for these callers. `gone` is cancelled when no client can be asked any more.
     pub(super) fn new(wire: Wire, caller: Caller, gone: CancellationToken) -> Self {
         let listing = Arc::new(Listing::new(&wire.calls.listing()));
-        let (room, running) = (Arc::default(), TaskTracker::new());
-        Self(Arc::new(Parts { wire, caller, listing, room, opened: Opened::default(), running, gone }))
+        let (room, dialogs, running) = (Arc::default(), Arc::default(), TaskTracker::new());
+        Self(Arc::new(Parts { wire, caller, listing, room, opened: Opened::default(), dialogs, running, gone }))
     }
 
-    /// A server for one connection of this principal, which shares the room for open calls with all others made from `self`.
+    /// A server for one connection of this principal, which shares with all others made from `self` the room for open calls,
+    /// and what is shown.
     pub(super) fn for_connection(&self, principal: Principal, gone: CancellationToken) -> Self {
-        let Parts { wire, listing, room, running, .. } = &*self.0;
+        let Parts { wire, listing, room, dialogs, running, .. } = &*self.0;
         Self(Arc::new(Parts {
             wire: wire.clone(),
             caller: Caller::Fixed(principal),
             listing: Arc::clone(listing),
             room: Arc::clone(room),
             opened: Opened::default(),
+            dialogs: Arc::clone(dialogs),
             running: running.clone(),
             gone,
         }))
@@ -118,6 +124,13 @@ impl Server {
     pub(super) async fn settled(&self) {
         self.0.running.close();
         self.0.running.wait().await;
+    }
+
+    /// Writes down that a message of the caller was to call a tool and could not be read.
+    pub(super) async fn malformed(&self) {
+        if let Caller::Fixed(principal) = &self.0.caller {
+            self.0.wire.calls.malformed(principal).await;
+        }
     }
 
     fn principal(&self, ctx: &RequestContext<RoleServer>) -> Result<Principal, ErrorData> {
@@ -161,9 +174,11 @@ impl Server {
         seen: &Seen,
         ctx: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Parts { wire, opened, gone, .. } = &*self.0;
+        let Parts { wire, opened, dialogs, gone, .. } = &*self.0;
         let mut cancel = ctx.ct.clone();
         let mut has_waited = false;
+        // Until its answer is written down: before that the question is open, and another call would show it again.
+        let mut _shown = None;
         loop {
             let request = incoming.request(answered.take(), seen, cancel.clone());
             let reply = self.call(request).await.map_err(|unknown| error::unknown_tool(&unknown))?;
@@ -172,25 +187,36 @@ impl Server {
                 Reply::Refused(refusal) => return Ok(refused(&refusal).into()),
                 Reply::Ask(question) => question,
             };
-            if confirm::is_newest(ctx)
-                && let Some(asks) = self.ask_to_repeat(&question, incoming)?
-            {
-                return Ok(asks);
-            }
+            // Where another call shows it, this one waits for the same answer.
+            let is_shown = confirm::is_shown(&question, opened);
+            let dialog = if is_shown { dialogs.open(question.confirmation, Instant::now()) } else { None };
             // A second question within one call means that what was approved changed meanwhile. It is not put again on the
             // spot: the agent should look first.
-            if has_waited || !self.waits(&question, incoming) {
+            let is_told = confirm::is_newest(ctx) && dialog.is_some();
+            if !is_told && (has_waited || !self.waits(&question, incoming, dialog.is_some())) {
                 return Ok(refused(&Refusal::pending(*question)).into());
+            }
+            if dialog.is_some()
+                && let Some(flood) = wire.calls.shown(&question).await
+            {
+                return Ok(refused(&flood).into());
+            }
+            if is_told && let Some(asks) = self.ask_to_repeat(&question, incoming)? {
+                dialog.into_iter().for_each(|dialog| dialog.hand_out(Instant::now()));
+                return Ok(asks);
             }
             has_waited = true;
             seen.asking.send_replace(Some(waiting_for(&question)));
             let settled = wire.calls.settled(question.confirmation);
-            let waited = confirm::put(ctx, &question, opened, settled, &wire.timing, gone).await;
+            let here = dialog.as_ref().map(|_| opened);
+            let waited = confirm::put(ctx, &question, here, settled, &wire.timing, gone).await;
+            let shows = dialog.is_some();
+            _shown = dialog;
             seen.asking.send_replace(None);
             let answer = match waited {
                 Waited::Answered(answer) => Some(answer),
                 Waited::Settled => None,
-                Waited::Gone if question.put == Put::Form => {
+                Waited::Gone if question.put == Put::Form && shows => {
                     // So that the question is written down as closed although the call itself is cancelled.
                     cancel = CancellationToken::new();
                     Some(Answer::Cancel)
@@ -203,11 +229,11 @@ impl Server {
     }
 
     /// Whether the call is held for an answer. Where nobody was told of a new question, the agent tells them first.
-    fn waits(&self, question: &Question, incoming: &Incoming) -> bool {
+    fn waits(&self, question: &Question, incoming: &Incoming, is_shown: bool) -> bool {
         match question.put {
-            Put::Form => true,
+            Put::Form if is_shown => true,
             _ if self.0.wire.timing.wait.is_zero() => false,
-            Put::Page => true,
+            Put::Form | Put::Page => true,
             Put::Elsewhere => incoming.reach.form.is_some() || !question.is_new,
         }
     }
@@ -215,9 +241,6 @@ impl Server {
     /// The question as a result; the client repeats the call with the answer. None where there is nothing to show: then the
     /// answer is only waited for.
     fn ask_to_repeat(&self, question: &Question, incoming: &Incoming) -> Result<Option<CallToolResponse>, ErrorData> {
-        if question.put == Put::Page && self.0.opened.has(question.confirmation) {
-            return Ok(None);
-        }
         let result = confirm::input_required(question, &incoming.bound(), &self.0.wire.seal);
         let result = result.map_err(|_| error::unsealed())?;
         Ok(result.map(|result| result.with_meta(meta(&question.about)).into()))
@@ -250,18 +273,23 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let _running = self.0.running.token();
         let principal = self.principal(&ctx)?;
+        let weight = weight(&params, &ctx.meta);
         let args = Value::Object(params.arguments.take().unwrap_or_default());
-        let Some(_place) = self.0.room.take(&principal.user, bulk::weight(&args)) else {
+        let Some(_place) = self.0.room.take(&principal.user, weight) else {
             return self.too_many(&principal, &params.name).await;
         };
         let incoming = Incoming { tool: params.name.clone().into_owned(), args, principal, reach: Reach::of(&ctx) };
         let answered = confirm::brought(&params, &incoming.bound(), incoming.reach, &self.0.wire.seal);
+        let brought = answered.as_ref().map(|answered| answered.confirmation);
         if let Some(Answered { confirmation, answer: None }) = answered {
             self.0.opened.add(confirmation);
         }
         let seen = Seen::new();
         let work = self.answer(&incoming, answered, &seen, &ctx);
-        progress::during(work, &seen, &ctx.peer, ctx.meta.get_progress_token(), &self.0.wire.timing).await
+        let token = ctx.meta.get_progress_token();
+        let response = progress::during(work, &seen, &ctx.peer, token, &self.0.wire.timing).await;
+        brought.iter().for_each(|confirmation| self.0.dialogs.closed(*confirmation));
+        response
     }
 
     async fn on_custom_request(
@@ -269,6 +297,9 @@ impl ServerHandler for Server {
         request: CustomRequest,
         ctx: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
+        if request.method == CALL {
+            self.0.wire.calls.malformed(&self.principal(&ctx)?).await;
+        }
         Err(error::unreadable(&request.method, confirm::is_newest(&ctx)))
     }
 }
@@ -277,6 +308,7 @@ impl Server {
     /// The refusal of a call there is no room for.
     async fn too_many(&self, principal: &Principal, name: &str) -> Result<CallToolResponse, ErrorData> {
         let Some(declaration) = self.0.wire.calls.declaration(name) else {
+            self.0.wire.calls.malformed(principal).await;
             return Err(error::unknown_tool(&UnknownTool { name: name.to_owned(), nearest: None }));
         };
         let refusal = Refusal::new(
@@ -288,9 +320,18 @@ impl Server {
             "Wait until some of them are over, then call again.",
             About::unseen(Uuid::now_v7(), declaration.reversibility),
         );
-        self.0.wire.calls.turned_away(principal, &refusal, name).await;
+        let refusal = self.0.wire.calls.turned_away(principal, refusal, name).await;
         Ok(refused(&refusal).into())
     }
+}
+
+/// About how many bytes a call takes in memory: all that its client wrote.
+fn weight(params: &CallToolRequestParams, meta: &RequestMetaObject) -> usize {
+    let texts = params.name.len() + params.request_state.as_ref().map_or(0, String::len);
+    let metas = params.meta.iter().chain([meta]).map(|meta| bulk::weight_of(meta.0.0.iter())).sum::<usize>();
+    let args = params.arguments.as_ref().map_or(0, |args| bulk::weight_of(args.iter()));
+    let responses = params.input_responses.as_ref().map_or(0, |responses| bulk::weight_of(responses.iter()));
+    size_of::<Value>() + texts + metas + args + responses
 }
 
 /// The result of a call that ran.

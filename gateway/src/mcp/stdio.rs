@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::Wire;
-use super::lines::Lines;
+use super::lines::{Lines, Told};
 use super::server::{Caller, Server};
 use crate::identity::Principal;
 
@@ -77,8 +77,13 @@ where
     // A child, so that `leave` ends the questions and the input's end does not end the caller's other work.
     let gone = leave.child_token();
     let input = Ending { input, ended: gone.clone() };
-    let transport = Lines::new(input, output, line_bytes);
     let server = server(gone);
+    let of = server.clone();
+    let told: Told = Box::new(move || {
+        let server = of.clone();
+        Box::pin(async move { server.malformed().await })
+    });
+    let transport = Lines::new(input, output, line_bytes, told);
     // Also a child: rmcp cancels the token it is given when it is done.
     let session = match serve_server_with_ct(server, transport, leave.child_token()).await {
         Ok(session) => session,

@@ -91,7 +91,7 @@ async fn what_was_told_of_is_followed_to_its_end_and_no_further() {
     let store = Arc::new(open(folder.path()));
     let mut telling = telling(Arc::clone(&store) as _, vec![Ear::Webhook(webhook(&url, Client::default()))]);
     let asked = question(std::time::Duration::from_secs(60));
-    let bounds = Bounds { open: 100, flood: 100 };
+    let bounds = Bounds { denial: std::time::Duration::ZERO, open: 100, flood: 100 };
     store.ask(subject(Uuid::now_v7()), asked.clone(), None, bounds).await.unwrap();
     let notice = Notice { confirmation: asked.id, ..notice("x") };
     telling.tell(notice.clone(), &|_| None);

@@ -253,7 +253,7 @@ async fn two_people_are_two_people() {
 
     let question = house.question(two).await;
     house.yes(&question, &ada, &mut adas, 1).await.unwrap();
-    assert!(matches!(house.standing(&question).await, Standing::Open { approvals } if approvals.len() == 1));
+    assert!(matches!(house.standing(&question).await, Standing::Open { approvals, .. } if approvals.len() == 1));
     let again = house.yes(&question, &ada, &mut adas, 2).await;
     assert!(matches!(again, Err(StoreError::NotApproved(..))), "{again:?}");
     house.yes(&question, &bob, &mut bobs, 1).await.unwrap();

@@ -8,7 +8,6 @@ use axum::Json;
 use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::header;
-use mollyguard_tools::contract::now;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -18,12 +17,13 @@ use super::history::{take_back, taken_back_here};
 use super::proof::is_code_of;
 use super::session::Here;
 use super::shell::{Id, Trouble};
-use crate::approval::Approver;
+use crate::approval::{APPROVE, Approver, for_the_record, verdict};
 use crate::audit::Subject;
-use crate::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Standing, challenge};
+use crate::confirm::{Answer, Assurance, Channel, Confirmation, Standing, challenge};
 use crate::desk::TypedCode;
 use crate::operators::webauthn::{Assertion, Known, verify};
 use crate::operators::{Means, Operator, Passkey, assurance_of};
+use crate::reply::ReasonCode;
 use crate::store::{Given, StoreError};
 
 /// What the page's form, or its script, sends.
@@ -102,25 +102,16 @@ async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, 
     };
     let proves = assurance_of(&means, page.0.separation);
     let by = Approver::enrolled(operator, proves, Channel::Page);
-    if let Err(why) = by.suits(confirmation) {
-        return Err(reject(page, operator, confirmation, why).await);
-    }
-    let need = confirmation.need;
-    if need.assurance >= Assurance::Typed && sent.typed.as_deref() != Some(confirmation.typed_name.as_str()) {
-        return Err(Trouble::conflict("What was typed is not the name that was asked for. Nothing was changed."));
-    }
-    let approval = Approval {
-        confirmation: confirmation.id,
-        approver: by.name,
-        operator: by.operator,
-        user: by.user,
-        assurance: proves,
-        channel: Channel::Page,
-        at: now(),
+    let types = confirmation.need.assurance >= Assurance::Typed;
+    let typed = if types { sent.typed } else { Some(APPROVE.to_owned()) };
+    let approval = match verdict(confirmation, &Answer::Accept { typed: typed.clone() }, &by) {
+        Ok(approval) => approval,
+        Err((ReasonCode::ConfirmationMismatch, _)) => return Err(mistyped(page, operator, confirmation, typed).await?),
+        Err((_, why)) => return Err(reject(page, operator, confirmation, why).await),
     };
     let given = Given {
         confirmation: confirmation.id,
-        answer: Answer::Accept { typed: (need.assurance >= Assurance::Typed).then(|| confirmation.typed_name.clone()) },
+        answer: Answer::Accept { typed: typed.filter(|_| types) },
         channel: Channel::Page,
         by: operator.name.clone(),
         operator: Some(operator.id),
@@ -133,6 +124,26 @@ async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, 
         Err(StoreError::NotEnrolled(why)) => Err(reject(page, operator, confirmation, why).await),
         answered => Ok(answered?),
     }
+}
+
+/// Writes down that something else was typed than the name, and tells it.
+async fn mistyped(
+    page: &Page,
+    operator: &Operator,
+    confirmation: &Confirmation,
+    typed: Option<String>,
+) -> Result<Trouble, Trouble> {
+    let answer = for_the_record(&page.0.gateway, &Answer::Accept { typed });
+    let given = Given::by(operator.name.clone(), confirmation.id, answer, Channel::Page, None);
+    let store = &page.0.gateway.store;
+    store.answer(Subject::from(confirmation), Given { operator: Some(operator.id), ..given }).await?;
+    let is_open = matches!(store.confirmation(confirmation.id).await?, Some((_, Standing::Open { .. })));
+    Ok(Trouble::conflict(match is_open {
+        true => "What was typed is not the name that was asked for. Nothing was changed.",
+        false => {
+            "What was typed is not the name that was asked for. The question is closed now, and nothing was changed."
+        }
+    }))
 }
 
 /// What the person showed: with a yes, and not only when they came. The cookie of a session goes to every other server of

@@ -119,7 +119,7 @@ fn item(confirmation: &Confirmation, standing: &Standing) -> Markup {
             span.meta {
                 "for " (clean(&confirmation.principal.user)) " · needs "
                 (plain(&confirmation.need.to_string())) " · until " (until(confirmation.expires_at))
-                @if let Standing::Open { approvals } = standing {
+                @if let Standing::Open { approvals, .. } = standing {
                     @if !approvals.is_empty() { " · " (approvals.len()) " of " (confirmation.need.approvers) " said yes" }
                 }
             }

@@ -108,7 +108,7 @@ fn digest(open: &OpenQuestions, granted: &[Granted], calls: &[StoredCall]) -> u6
     let mut hasher = DefaultHasher::new();
     for (confirmation, standing) in open.iter().map(|open| &**open) {
         confirmation.id.hash(&mut hasher);
-        if let Standing::Open { approvals } = standing {
+        if let Standing::Open { approvals, .. } = standing {
             approvals.len().hash(&mut hasher);
         }
     }

@@ -117,7 +117,7 @@ fn answer_form(page: &Page, operator: &Operator, confirmation: &Confirmation, st
     let (signs, proves) = means_of(page, operator);
     let need = confirmation.need;
     let said = |approval: &Approval| approval.operator == Some(operator.id);
-    let has_said = matches!(standing, Standing::Open { approvals } if approvals.iter().any(said));
+    let has_said = matches!(standing, Standing::Open { approvals, .. } if approvals.iter().any(said));
     let made_for = &confirmation.principal.user;
     let not_counted = not_counted(&need, &operator.name, operator.user.as_deref(), made_for);
     let may_approve = !has_said && not_counted.is_none() && proves >= need.assurance;
@@ -187,7 +187,7 @@ async fn standing_of(page: &Page, confirmation: &Confirmation, standing: &Standi
         Standing::Open { .. } | Standing::Approved { .. } if expired => html! {
             p.state { "Expired at " (moment(confirmation.expires_at)) ". Nothing was changed." }
         },
-        Standing::Open { approvals } => html! {
+        Standing::Open { approvals, .. } => html! {
             p.state { "Open until " (until(confirmation.expires_at)) ". Needs " (plain(&confirmation.need.to_string())) "." }
             (said_yes(approvals))
         },

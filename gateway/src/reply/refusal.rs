@@ -149,6 +149,17 @@ impl Refusal {
         Self { is_recorded: true, ..self }
     }
 
+    /// The same, after it was to be written down: one that is not on record is a refusal still, and says so.
+    #[must_use]
+    pub(crate) fn written(mut self, written: Result<(), StoreError>) -> Self {
+        if let Err(error) = written {
+            let message = self.message.trim_end_matches('.');
+            self.message =
+                format!("{message}; and this refusal is not on record, since it could not be written: {error}");
+        }
+        self.recorded()
+    }
+
     /// The refusal a tool's own error amounts to.
     #[must_use]
     pub fn of_tool(error: &ToolError, about: About) -> Self {

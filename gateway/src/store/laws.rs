@@ -1,6 +1,7 @@
 //! What every store must obey, whatever keeps it. Each law is a function over a way to open stores on one and the same
 //! place; dropping a store there stands for its process coming to an end.
 
+mod declined;
 pub(crate) mod grants;
 pub(crate) mod pruning;
 
@@ -13,9 +14,9 @@ use mollyguard_tools::contract::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Asking, Bounds, CallFilter, Ending, Given, Start, Store, StoreError};
+use super::{Asking, Bounds, CallFilter, Ending, Given, Like, Start, Store, StoreError};
 use crate::audit::{AuditEvent, AuditRecord, End, Subject, chain};
-use crate::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Need, Standing};
+use crate::confirm::{Aim, Answer, Approval, Assurance, Channel, Confirmation, Need, Standing};
 use crate::identity::Principal;
 
 /// Opens another store on the same place.
@@ -91,6 +92,7 @@ pub(crate) fn question(lives: Duration) -> Confirmation {
         request: Digest::of_bytes(id.as_bytes()),
         state: Digest::of_bytes(b"state"),
         effect: Some(Digest::of_bytes(id.as_bytes())),
+        aim: Aim::default(),
         arguments: subject(id).arguments,
         call: Digest::of_bytes(id.as_bytes()),
         need: Need::IN_CLIENT,
@@ -118,8 +120,11 @@ pub(crate) async fn ask(store: &dyn Store, question: &Confirmation) {
     assert!(matches!(asking, Asking::Asked), "{asking:?}");
 }
 
+/// How long a no holds.
+const DENIAL: Duration = Duration::from_secs(600);
+
 /// Bounds nothing here reaches.
-const ROOM: Bounds = Bounds { open: 1_000, flood: 1_000 };
+const ROOM: Bounds = Bounds { denial: DENIAL, open: 1_000, flood: 1_000 };
 
 async fn put(store: &dyn Store, question: &Confirmation, bounds: Bounds) -> Asking {
     let about = subject(Uuid::now_v7());
@@ -140,7 +145,7 @@ pub(crate) async fn approved(store: &dyn Store) -> Uuid {
 
 /// The question about this request and this state that can be answered or used still.
 async fn pending(store: &dyn Store, request: Digest, state: Digest) -> Option<Uuid> {
-    let asked = store.asked_before(request, Digest::of_bytes(b"no effect")).await.unwrap();
+    let asked = store.asked_before(Like { request, effect: request, aim: Aim::default() }).await.unwrap();
     let usable = |(question, standing): &(Confirmation, Standing)| {
         let waits = matches!(standing, Standing::Open { .. } | Standing::Approved { .. });
         waits && question.is_in_time(now()) && (question.request, question.state) == (request, state)
@@ -180,6 +185,9 @@ pub(crate) async fn all(mut place: impl FnMut() -> Box<dyn Fn() -> Arc<dyn Store
     the_newest_usable_question_is_pending(&*place()).await;
     the_same_question_is_not_put_twice(&*place()).await;
     the_same_effect_is_not_asked_about_twice(&*place()).await;
+    declined::a_no_holds_for_whatever_shares_its_aim(&*place()).await;
+    declined::each_showing_counts(&*place()).await;
+    declined::who_mistypes_may_try_again(&*place()).await;
     a_need_that_grew_is_asked_about_anew(&*place()).await;
     what_was_asked_before_is_found(&*place()).await;
     one_user_has_so_many_questions_open(&*place()).await;
@@ -448,7 +456,9 @@ async fn a_need_that_grew_is_asked_about_anew(open: Open<'_>) {
 async fn what_was_asked_before_is_found(open: Open<'_>) {
     let store = open();
     let about = question(Duration::from_secs(600));
-    let found = async || store.asked_before(about.request, about.request).await.unwrap();
+    let found = async || {
+        store.asked_before(Like { request: about.request, effect: about.request, aim: Aim::default() }).await.unwrap()
+    };
     assert!(found().await.is_empty());
     ask(&*store, &question(Duration::from_secs(600))).await;
     ask(&*store, &about).await;
@@ -492,7 +502,7 @@ async fn one_user_has_so_many_questions_open(open: Open<'_>) {
 
 async fn a_flood_of_questions_ends_them(open: Open<'_>) {
     let stores = [open(), open()];
-    let bounds = Bounds { open: 3, flood: 5 };
+    let bounds = Bounds { denial: DENIAL, open: 3, flood: 5 };
     for n in 0..5 {
         let asking = put(&*stores[n % 2], &question(Duration::from_secs(600)), bounds).await;
         assert_eq!(matches!(asking, Asking::Asked), n < 3, "{asking:?}");

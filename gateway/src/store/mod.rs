@@ -11,7 +11,6 @@ mod pruning;
 mod sqlite;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use mollyguard_tools::contract::{Digest, Preflight, Probe, Reversibility, Timestamp, UndoPlan};
@@ -19,12 +18,11 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::audit::{AuditEvent, AuditRecord, End, Subject};
-use crate::confirm::{Answer, Approval, Channel, Confirmation, Grant, Standing};
+use crate::confirm::{Channel, Confirmation, Grant, Standing};
 use crate::identity::Principal;
-use crate::operators::webauthn::Assertion;
 use crate::operators::{Enrolment, Entry, Invitation, Operator, Session};
 
-pub use asking::{Asking, Bounds, Granted, Quarantine};
+pub use asking::{Asking, Bounds, Given, Granted, Like, Quarantine};
 pub use calls::{CallFilter, StoredCall};
 pub use keys::{KeyError, seal_key};
 pub use pruning::Pruned;
@@ -182,41 +180,6 @@ pub struct Unfinished {
     pub error: StoreError,
 }
 
-/// An answer as it came.
-#[derive(Clone, Debug)]
-pub struct Given {
-    /// The confirmation it answers.
-    pub confirmation: Uuid,
-    /// The answer.
-    pub answer: Answer,
-    /// By which way it came.
-    pub channel: Channel,
-    /// Who answered, as far as the channel proves it.
-    pub by: String,
-    /// The enrolled person that is, where the channel knows one. They must be enrolled still.
-    pub operator: Option<Uuid>,
-    /// The yes it amounts to, if it does.
-    pub approval: Option<Approval>,
-    /// What a passkey of that person signed, and its counter after that.
-    pub signed: Option<(Assertion, u32)>,
-    /// For how long the yes is to stand for other calls as well, where it is.
-    pub lasts: Option<Duration>,
-}
-
-impl Given {
-    /// An answer of somebody the channel knows only by name.
-    #[must_use]
-    pub const fn by(
-        by: String,
-        confirmation: Uuid,
-        answer: Answer,
-        channel: Channel,
-        approval: Option<Approval>,
-    ) -> Self {
-        Self { confirmation, answer, channel, by, operator: None, approval, signed: None, lasts: None }
-    }
-}
-
 /// The questions that are open, with the yeses they have so far. Shared by all who look: as long as nothing of it has
 /// changed, the very same is given, which `Arc::ptr_eq` tells.
 pub type OpenQuestions = Arc<[Arc<(Confirmation, Standing)>]>;
@@ -240,8 +203,8 @@ pub trait Store: Send + Sync {
     async fn finish(&self, intent: Intent, ending: Ending) -> Result<(), Box<Unfinished>>;
 
     /// Keeps other changes off the target of a call that has no end yet and with which nothing goes on, in every process,
-    /// until [`Store::finish`].
-    async fn hold_open(&self, intent: &Intent);
+    /// until its end is written down.
+    async fn hold_open(&self, call: Uuid);
 
     /// Appends one record that belongs to no transaction of its own: `Read`, `Denied`. Group-committed: returns when it
     /// is written to the database, which for reads may be before it is on disk.
@@ -265,6 +228,10 @@ pub trait Store: Send + Sync {
         bounds: Bounds,
     ) -> Result<Asking, StoreError>;
 
+    /// Writes down, with a `Shown` record, that a call has a question shown once more, and counts it as one more that its user
+    /// asked; where that is one too many, they are in quarantine, and a `Denied` record says so.
+    async fn shown(&self, call: Uuid, question: Uuid, flood: u32) -> Result<Option<Quarantine>, StoreError>;
+
     /// Writes down an answer and its `Answered` record, in one transaction. Where one person is enough, the first answer
     /// stands; where several are needed, each may say yes once, and the confirmation is approved when their yeses together
     /// are what it needs. One no ends it. Answering a confirmation that is not open is `NotApproved`; but anything else than
@@ -284,9 +251,9 @@ pub trait Store: Send + Sync {
     /// A confirmation and what became of it.
     async fn confirmation(&self, id: Uuid) -> Result<Option<(Confirmation, Standing)>, StoreError>;
 
-    /// The newest 32 confirmations about this request or this effect, newest first, whatever was found then and whatever
-    /// became of them.
-    async fn asked_before(&self, request: Digest, effect: Digest) -> Result<Vec<(Confirmation, Standing)>, StoreError>;
+    /// The newest 32 confirmations about this request or effect, newest first, whatever was found then and became of them;
+    /// and behind those the newest 32 that were declined and have such an aim.
+    async fn asked_before(&self, like: Like) -> Result<Vec<(Confirmation, Standing)>, StoreError>;
 
     /// Puts a user in quarantine: nobody is asked for them any more, and what was approved for them for a while ends. One
     /// who is there already stays as they are.

@@ -7,6 +7,7 @@ mod apart;
 mod askings;
 mod bell;
 mod grants;
+mod here;
 mod inspect;
 mod lease;
 mod open;
@@ -26,7 +27,7 @@ mod writer;
 mod writes;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -38,8 +39,8 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{
-    Asking, Bounds, CallFilter, Ending, Given, Granted, Intent, NoEnd, NotHere, OpenQuestions, Pruned, Quarantine,
-    Start, Store, StoreError, StoredCall, Unfinished,
+    Asking, Bounds, CallFilter, Ending, Given, Granted, Intent, Like, NoEnd, NotHere, OpenQuestions, Pruned,
+    Quarantine, Start, Store, StoreError, StoredCall, Unfinished,
 };
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, Subject};
 use crate::confirm::{Channel, Confirmation, Grant, Standing};
@@ -250,8 +251,8 @@ impl Store for SqliteStore {
         Err(Box::new(Unfinished { intent, ending: Arc::unwrap_or_clone(ending), error }))
     }
 
-    async fn hold_open(&self, intent: &Intent) {
-        self.tell_unwritten(intent.call).await;
+    async fn hold_open(&self, call: Uuid) {
+        self.tell_unwritten(call).await;
     }
 
     async fn record(&self, subject: Subject, event: AuditEvent) -> Result<(), StoreError> {
@@ -260,22 +261,7 @@ impl Store for SqliteStore {
     }
 
     fn record_here(&self, record: (Subject, AuditEvent)) -> Result<(), NotHere> {
-        let Some(queue) = &self.queue else { return Err(NotHere::Failed(closed())) };
-        let durable = writes::by_itself(&record.1).map_err(NotHere::Failed)?;
-        // Where others wait, one transaction for all is quicker.
-        if queue.capacity() < queue.max_capacity() {
-            return Err(NotHere::Busy(Box::new(record)));
-        }
-        let mut writer = match self.writer.try_lock() {
-            Ok(writer) => writer,
-            Err(TryLockError::WouldBlock) => return Err(NotHere::Busy(Box::new(record))),
-            Err(TryLockError::Poisoned(_)) => return Err(NotHere::Failed(closed())),
-        };
-        let (reply, mut answer) = oneshot::channel();
-        let run = move |writing: &mut Writing<'_>| writing.append(record.0, record.1);
-        let task = Task { durable, run: Some(Box::new(run)), result: None, reply: Some(reply), lost: None };
-        writer.write_here(Box::new(task));
-        answer.try_recv().unwrap_or_else(|_| Err(closed())).map_err(NotHere::Failed)
+        self.record_on_this_thread(record)
     }
 
     async fn ask(
@@ -286,6 +272,10 @@ impl Store for SqliteStore {
         bounds: Bounds,
     ) -> Result<Asking, StoreError> {
         self.write(true, move |writing| askings::ask(writing, subject, &confirmation, channel, bounds)).await
+    }
+
+    async fn shown(&self, call: Uuid, question: Uuid, flood: u32) -> Result<Option<Quarantine>, StoreError> {
+        self.write(true, move |writing| askings::shown(writing, call, question, flood)).await
     }
 
     async fn answer(&self, subject: Subject, given: Given) -> Result<(), StoreError> {
@@ -300,8 +290,8 @@ impl Store for SqliteStore {
         self.read(move |connection, seals| ConfirmationRow::find(connection, id, seals)).await
     }
 
-    async fn asked_before(&self, request: Digest, effect: Digest) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
-        self.read(move |connection, seals| reads::asked_before(connection, request, effect, seals)).await
+    async fn asked_before(&self, like: Like) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
+        self.read(move |connection, seals| reads::asked_before(connection, &like, seals)).await
     }
 
     async fn quarantine(&self, principal: Principal, why: String) -> Result<Quarantine, StoreError> {
@@ -367,7 +357,9 @@ impl Store for SqliteStore {
     }
 
     async fn settle(&self, call: Uuid, ending: Ending) -> Result<bool, StoreError> {
-        self.write(true, move |writing| writes::end(writing, call, &ending)).await
+        let ended = self.write(true, move |writing| writes::end(writing, call, &ending)).await?;
+        self.unwritten.remove(call);
+        Ok(ended)
     }
 
     async fn records(&self, after: Option<(Uuid, u64)>, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {

@@ -240,7 +240,7 @@ async fn the_wrong_name_is_no_yes() -> Result {
     let (_browser, tab, _) = somebody(&site, "ada", &Setup::DESK).await?;
     let id = site.ask_to_delete().await?;
     tab.go(&format!("/questions/{id}")).await?;
-    for wrong in ["booking", "Bookings", "bookings;", "yes"] {
+    for wrong in ["booking", "Bookings"] {
         tab.fill("To approve, type", wrong).await?;
         tab.press("Approve with your passkey").await?;
         tab.sees("What was typed is not the name that was asked for. Nothing was changed.").await?;
@@ -252,6 +252,26 @@ async fn the_wrong_name_is_no_yes() -> Result {
     tab.press("Approve with your passkey").await?;
     tab.sees("Approved.").await?;
     site.repeat_delete().await?.done();
+    site.sound().await
+}
+
+#[tokio::test]
+async fn three_wrong_names_close_the_question_and_are_on_record() -> Result {
+    let site = Site::new(OUT_OF_BAND).await?;
+    let before = site.world.dump("fleet")?;
+    let (_browser, tab, _) = somebody(&site, "ada", &Setup::DESK).await?;
+    let id = site.ask_to_delete().await?;
+    tab.go(&format!("/questions/{id}")).await?;
+    for (wrong, said) in [("bookings;", "Nothing was changed"), ("yes", "Nothing was changed"), ("no", "is closed now")]
+    {
+        tab.fill("To approve, type", wrong).await?;
+        tab.press("Approve with your passkey").await?;
+        tab.sees(said).await?;
+    }
+    assert_eq!((open_questions(&site.world)?, yeses(&site.world, &id)?), (Vec::new(), 0));
+    let again = site.ask_to_delete().await?;
+    assert_ne!(again, id);
+    assert_eq!(site.world.dump("fleet")?, before);
     site.sound().await
 }
 

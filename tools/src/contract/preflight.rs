@@ -127,6 +127,12 @@ impl Preflight {
         ids.collect()
     }
 
+    /// The things it acts on, by every name they have. For [`super::Tool::aim`].
+    #[must_use]
+    pub fn aim(&self) -> Vec<Value> {
+        self.targets.iter().flat_map(Target::names).collect()
+    }
+
     /// The reversibility the gateway goes by: what the look found, unless that is milder than declared without evidence
     /// that proves a condition the declaration names; then the declared worst.
     #[must_use]

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// What an environment is worth. Unknown counts as production, so there is no unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +51,14 @@ pub struct Target {
 }
 
 impl Target {
+    /// Every name of this thing: its path, which stays when something else is put in its place, and the provider's id, which
+    /// stays when it is moved.
+    #[must_use]
+    pub fn names(&self) -> Vec<Value> {
+        let id = self.uid.iter().map(|uid| json!({ "id": uid }));
+        std::iter::once(json!({ "path": self.path })).chain(id).collect()
+    }
+
     /// The name a person types to confirm: the last segment of the path.
     #[must_use]
     pub fn name(&self) -> &str {

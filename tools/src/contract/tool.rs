@@ -50,13 +50,23 @@ pub trait Tool: Send + Sync {
         Ok(Read { seen, outcome })
     }
 
-    /// What would come of the call, however its arguments are spelled: two calls of one tool on one configured target are
-    /// the same to the person who is asked where this is the same. `seen` is what the look found.
+    /// What would come of the call, however its arguments are spelled: of two calls of one tool on one configured target for
+    /// which this is the same, people are asked about one at a time. `seen` is what the look found.
     ///
     /// The default goes by the things it acts on and by the observed state. A tool that acts on whole things goes by those
-    /// alone: a no to the end of one holds whatever becomes of it meanwhile.
+    /// alone.
     fn effect(&self, _args: &Value, seen: &Preflight) -> Value {
         effect_on(seen)
+    }
+
+    /// What the call is aimed at, by every name of that: a person's no to it holds for each call of the tool that shares one
+    /// of these, on the same configured target. `seen` is what the look found.
+    ///
+    /// It holds nothing that changes while nobody is asked, and nothing that the words of a call can vary without end: whole
+    /// things go by path and by id, statements by what they do to which tables. Else a no would hold until the next
+    /// respelling, or the next change by anybody. The default is the things it acts on.
+    fn aim(&self, _args: &Value, seen: &Preflight) -> Vec<Value> {
+        seen.aim()
     }
 
     /// Finds out whether a call that was started took effect. Changes nothing. Asked only once [`Toolset::is_over`] has

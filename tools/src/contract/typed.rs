@@ -87,6 +87,10 @@ pub trait TypedTool: Send + Sync + 'static {
     fn effect(&self, _args: &Self::Args, seen: &Preflight) -> Value {
         effect_on(seen)
     }
+    /// See [`Tool::aim`].
+    fn aim(&self, _args: &Self::Args, seen: &Preflight) -> Vec<Value> {
+        seen.aim()
+    }
     /// See [`Tool::probe`].
     async fn probe(&self, args: &Self::Args, seen: &Preflight, lease: &Lease) -> Probe {
         match self.look(args, lease).await {
@@ -161,6 +165,13 @@ impl<T: TypedTool> Tool for Typed<T> {
         match self.args(args) {
             Ok(args) => self.tool.effect(&args, seen),
             Err(_) => effect_on(seen),
+        }
+    }
+
+    fn aim(&self, args: &Value, seen: &Preflight) -> Vec<Value> {
+        match self.args(args) {
+            Ok(args) => self.tool.aim(&args, seen),
+            Err(_) => seen.aim(),
         }
     }
 

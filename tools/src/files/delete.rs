@@ -97,6 +97,10 @@ impl TypedTool for Delete {
         seen.whole()
     }
 
+    fn aim(&self, _args: &Args, seen: &Preflight) -> Vec<Value> {
+        super::aim(seen)
+    }
+
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         let (args, seen) = (args.clone(), seen.fingerprint);
         work(lease, move |root| {

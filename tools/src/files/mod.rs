@@ -27,12 +27,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Deserialize;
+use serde_json::Value;
 
 pub use client::{Folder, Kind};
 pub use glob::Glob;
 
 use crate::contract::{
-    HeldSecrets, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed,
+    HeldSecrets, Lease, Preflight, Search, Settings, SettingsError, Target, TargetReport, Tool, ToolError, Toolset,
+    Typed,
 };
 use client::work;
 
@@ -49,6 +51,13 @@ impl Files {
     pub const fn new() -> Self {
         Self
     }
+}
+
+/// What a call that changes one thing is aimed at: the first of its targets, by path and by id. Where a file system takes
+/// two cases of a letter for one, another spelling is the same path.
+fn aim(seen: &Preflight) -> Vec<Value> {
+    let names = |thing: &Target| Target { path: thing.path.to_lowercase(), ..thing.clone() }.names();
+    seen.targets.first().map(names).unwrap_or_default()
 }
 
 /// A target's own keys.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
 use super::CREDENTIAL;
@@ -98,6 +98,19 @@ impl TypedTool for PostgresAlter {
         }
         tx.rollback().await?;
         Ok(preflight)
+    }
+
+    fn aim(&self, args: &Args, seen: &Preflight) -> Vec<Value> {
+        let made = |what: &str, name: &str| vec![json!({ "make": what, "name": name.replace('"', "").to_lowercase() })];
+        let on = |what: &str| seen.aim().into_iter().map(|table| json!({ "make": what, "on": table })).collect();
+        match ddl::read(&args.sql).map(|asked| asked.change) {
+            Ok(Change::Schema(name)) => made("schema", &name),
+            Ok(Change::Type(name)) => made("type", &name),
+            Ok(Change::Relation { name, word, .. }) => made(word, &name),
+            Ok(Change::Index(_)) => on("index"),
+            Ok(Change::Table { .. }) => on("alteration"),
+            Err(_) => seen.aim(),
+        }
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {

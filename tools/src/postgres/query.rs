@@ -16,7 +16,7 @@ use super::value::{self, Json};
 use crate::contract::{
     Audience, BlastRadius, Digest, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
 };
-use crate::sql::{Class, Uses, examine};
+use crate::sql::{self, Class, Dialect, Uses, examine};
 
 pub(super) struct PostgresQuery;
 
@@ -91,6 +91,11 @@ impl TypedTool for PostgresQuery {
         only_harmless_code(&tx, &uses).await?;
         tx.rollback().await?;
         Ok(read_preflight(&session, &json!([args.sql, args.params]), "query"))
+    }
+
+    fn aim(&self, args: &Args, seen: &Preflight) -> Vec<Value> {
+        let tables = sql::tables(&args.sql, Dialect::Postgres);
+        if tables.is_empty() { seen.aim() } else { tables.into_iter().map(Value::from).collect() }
     }
 
     async fn run(&self, args: &Args, _seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {

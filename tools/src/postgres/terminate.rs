@@ -122,6 +122,11 @@ impl TypedTool for PostgresTerminate {
         seen.whole()
     }
 
+    fn aim(&self, _args: &Args, seen: &Preflight) -> Vec<Value> {
+        // Its number is another session's once it has ended; its id never is.
+        seen.targets.iter().filter_map(|session| session.uid.as_ref()).map(|id| json!(id)).collect()
+    }
+
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         lease.require_write()?;
         let mut session = Session::open(lease).await?;

@@ -182,6 +182,16 @@ impl TypedTool for PostgresWrite {
         Err(never_the_same())
     }
 
+    fn aim(&self, args: &Args, seen: &Preflight) -> Vec<Value> {
+        let Ok((write, _)) = only_a_write(&args.sql) else { return seen.aim() };
+        write.aim(|table| {
+            let end = format!(".{}", table.to_lowercase());
+            let meant = seen.targets.iter().filter(|target| target.path.to_lowercase().ends_with(&end));
+            let names: Vec<Value> = meant.flat_map(Target::names).collect();
+            if names.is_empty() { vec![json!(table.to_lowercase())] } else { names }
+        })
+    }
+
     async fn probe(&self, _args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
         restore_rows::probe(seen, lease).await
     }

@@ -1,5 +1,6 @@
 //! What a statement does to rows, table by table and the worst first: told from its text, and in words for people.
 
+use serde_json::{Value, json};
 use sqlparser::ast::{Insert, Merge, MergeAction, OnConflictAction, OnInsert};
 
 use super::{Verb, Write};
@@ -19,6 +20,17 @@ impl Write {
     #[must_use]
     pub fn inserts(&self) -> bool {
         self.changes.iter().any(|change| matches!(change.verb, Verb::Insert | Verb::Merge))
+    }
+
+    /// What its text says it may do, each to a table by every name the table has: its words, values and conditions can be
+    /// varied without end and mean the same.
+    #[must_use]
+    pub fn aim(&self, names: impl Fn(&str) -> Vec<Value>) -> Vec<Value> {
+        let each = |change: &Change| {
+            let verb = change.verb.as_str();
+            names(&change.table).into_iter().map(move |name| json!({ "verb": verb, "table": name }))
+        };
+        self.changes.iter().flat_map(each).collect()
     }
 
     /// How bad what it may do to this table is, 0 for the worst of the statement; `None` for a table it does not name.

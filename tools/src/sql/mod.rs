@@ -13,9 +13,11 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sqlparser::ast::{ObjectName, ObjectNamePart, ObjectType, Statement};
+use sqlparser::ast::{ObjectName, ObjectNamePart, ObjectType, Statement, visit_relations};
 use sqlparser::dialect::{Dialect as Syntax, MySqlDialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
@@ -221,6 +223,20 @@ pub(crate) fn names(sql: &str) -> Result<Uses, Refusal> {
     let _alone = one_at_a_time(sql);
     let (_, tokens) = parse(sql, Dialect::Postgres)?;
     postgres::uses(sql, &tokens)
+}
+
+/// The tables a statement reads or writes, by the last part of their names in small letters: what stays of its text when
+/// words, values and conditions are varied.
+pub(crate) fn tables(sql: &str, dialect: Dialect) -> Vec<String> {
+    let _alone = one_at_a_time(sql);
+    let mut tables = BTreeSet::new();
+    if let Ok((statement, _)) = parse(sql, dialect) {
+        let _all = visit_relations(&statement, |name| {
+            tables.extend(last_part(name).map(|name| name.to_lowercase()));
+            ControlFlow::<()>::Continue(())
+        });
+    }
+    tables.into_iter().collect()
 }
 
 /// What a class is told from.

@@ -84,6 +84,10 @@ impl TypedTool for SqliteDropTable {
         seen.targets.iter().map(|table| table.path.clone()).collect()
     }
 
+    fn aim(&self, _args: &Args, seen: &Preflight) -> Vec<Value> {
+        schema::aim(seen)
+    }
+
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         let (name, target, expected) = (args.table.clone(), args.target.clone(), seen.fingerprint);
         work(lease, move |site| {

@@ -105,6 +105,10 @@ impl TypedTool for SqlitePurgeTable {
         seen.targets.iter().map(|table| table.path.clone()).collect()
     }
 
+    fn aim(&self, _args: &Args, seen: &Preflight) -> Vec<Value> {
+        schema::aim(seen)
+    }
+
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         let (name, expected) = (args.table.clone(), seen.fingerprint);
         work(lease, move |site| {

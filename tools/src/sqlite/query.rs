@@ -92,6 +92,11 @@ impl TypedTool for SqliteQuery {
         work(lease, move |site| Ok(read_preflight(site, &json!(sql), "query"))).await
     }
 
+    fn aim(&self, args: &Args, seen: &Preflight) -> Vec<Value> {
+        let tables = sql::tables(&args.sql, Dialect::Sqlite);
+        if tables.is_empty() { seen.aim() } else { tables.into_iter().map(Value::from).collect() }
+    }
+
     async fn run(&self, args: &Args, _seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         only_a_read(&args.sql)?;
         let (sql, limit) = (args.sql.clone(), args.limit);

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::{Site, work};
 use super::contents::contents;
@@ -84,6 +84,10 @@ impl TypedTool for SqliteRestoreTable {
             })
         })
         .await
+    }
+
+    fn aim(&self, _args: &Args, seen: &Preflight) -> Vec<Value> {
+        schema::aim(seen)
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {

@@ -1,11 +1,17 @@
 //! What a database says about its tables.
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
+use serde_json::{Value, json};
 
 use super::client::Site;
 use super::text;
-use crate::contract::ToolError;
+use crate::contract::{Preflight, ToolError};
 use crate::text::shown;
+
+/// What a call about whole tables is aimed at. By name alone, in any case: a table has no id of its own, only its file's.
+pub(super) fn aim(seen: &Preflight) -> Vec<Value> {
+    seen.targets.iter().map(|table| json!(table.path.to_lowercase())).collect()
+}
 
 /// What begins the name of everything the quarantine owns.
 pub(super) const TRASH: &str = "mollyguard_trash";

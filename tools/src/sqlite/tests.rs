@@ -5,6 +5,7 @@ mod bounds;
 mod functions;
 mod laws;
 mod replies;
+mod spelling;
 mod strangers;
 mod world;
 mod writes;

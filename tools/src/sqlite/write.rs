@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::{Site, work};
 use super::effects::{self, Effects};
@@ -119,6 +119,13 @@ impl TypedTool for SqliteWrite {
             Ok(Done { output: output(effects), undo })
         })
         .await
+    }
+
+    fn aim(&self, args: &Args, seen: &Preflight) -> Vec<Value> {
+        match only_a_write(&args.sql) {
+            Ok(write) => write.aim(|table| vec![json!(table.to_ascii_lowercase())]),
+            Err(_) => schema::aim(seen),
+        }
     }
 
     async fn probe(&self, _args: &Args, seen: &Preflight, lease: &Lease) -> Probe {

@@ -62,6 +62,34 @@ async fn a_refusal_of_any_step_is_on_record_once() {
     assert_eq!(stored.undone_by, None, "and nothing was taken back");
 }
 
+/// Of whichever step: a refusal that cannot be written down is one still, with its own reason, and says that it is not on
+/// record.
+#[tokio::test]
+async fn a_refusal_that_cannot_be_written_down_says_so() {
+    let place = Place::new();
+    let held = hold(&place.folder.path().join("state"));
+    let unknown = Uuid::now_v7();
+    for (tool, args, expected) in [
+        ("told_do", json!({"target": "nowhere"}), "invalid_arguments"),
+        ("told_do", json!({}), "invalid_arguments"),
+        ("undo_call", json!({"call_id": unknown}), "untouched"),
+    ] {
+        let Reply::Refused(refusal) = place.ask(tool, args.clone()).await else { panic!("{tool} {args} is refused") };
+        assert_eq!(refusal.reason_code.as_str(), expected, "{tool} {args}: {}", refusal.message);
+        assert!(refusal.message.contains("this refusal is not on record"), "{tool} {args}: {}", refusal.message);
+    }
+    // What a step of a call writes down itself.
+    let refusal =
+        Refusal::new(ReasonCode::Denied, "no", "Do something else.", About::unseen(unknown, Reversibility::Reversible));
+    let subject = crate::store::laws::subject(unknown);
+    let refusal = place.gateway.on_record(subject, refusal).await;
+    assert!(refusal.is_recorded && refusal.message.contains("this refusal is not on record"), "{}", refusal.message);
+    drop(held);
+    assert!(place.denied().await.is_empty());
+    let Reply::Refused(refusal) = place.ask("told_do", json!({})).await else { panic!("it is refused") };
+    assert!(!refusal.message.contains("record"), "{}", refusal.message);
+}
+
 #[tokio::test]
 async fn an_agent_does_not_flood_the_record_and_what_is_left_out_is_counted() {
     let place = Place::new();

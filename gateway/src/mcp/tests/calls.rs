@@ -145,10 +145,12 @@ async fn what_cannot_be_read_is_never_forwarded() {
         let reply = raw.receive().await;
         assert_eq!((&reply["id"], &reply["error"]["code"]), (&json!(90), &json!(-32602)), "{params} got {reply}");
     }
-    // What is no JSON has no id to answer to, and is passed over, as in the SDKs. What is no message is refused.
-    raw.line("{this is no json").await;
-    raw.line("[]").await;
-    assert_eq!(raw.receive().await["error"]["code"], -32600);
+    // What is no JSON has no id to answer to, and neither has what is no message.
+    for (line, expected) in [("{this is no json", -32700), ("[]", -32600)] {
+        raw.line(line).await;
+        let reply = raw.receive().await;
+        assert_eq!((reply.get("id"), &reply["error"]["code"]), (None, &json!(expected)), "{reply}");
+    }
     let reply = raw.ask("tools/destroy", json!({})).await;
     assert_eq!(reply["error"]["code"], -32601);
     assert!(fake.seen().is_empty());

@@ -11,7 +11,7 @@ use super::parts::SESAME;
 use super::*;
 use crate::mcp::{Access, Http, HttpError, Limits, Token, Tokens, serve_http};
 
-struct Site {
+pub(super) struct Site {
     address: SocketAddr,
     leave: CancellationToken,
     server: JoinHandle<Result<(), HttpError>>,
@@ -20,29 +20,33 @@ struct Site {
 /// SHA-256 of `other`.
 const OTHER: &str = "d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa";
 
-fn tokens() -> Access {
+pub(super) fn tokens() -> Access {
     let token = |digest: &str, user: &str| Token::new(digest, user, vec!["dev".to_owned()]).unwrap();
     Access::Tokens(Tokens::new(vec![token(SESAME, "alice"), token(OTHER, "bob")]).unwrap())
 }
 
 async fn site(fake: &Arc<Fake>, access: Access, limits: Limits) -> Site {
+    site_of(wire(fake), access, limits).await
+}
+
+pub(super) async fn site_of(wire: Wire, access: Access, limits: Limits) -> Site {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let settings = Http { access, hosts: vec!["gate.example".to_owned()], origins: Vec::new(), limits, beside: None };
     let leave = CancellationToken::new();
-    let server = tokio::spawn(serve_http(listener, wire(fake), settings, leave.clone()));
+    let server = tokio::spawn(serve_http(listener, wire, settings, leave.clone()));
     Site { address, leave, server }
 }
 
 /// A reply whose body may still be coming.
-struct Got {
-    status: u16,
+pub(super) struct Got {
+    pub(super) status: u16,
     head: String,
     rest: BufReader<TcpStream>,
 }
 
 impl Got {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.head
             .lines()
             .filter_map(|line| line.split_once(": "))
@@ -56,13 +60,13 @@ impl Got {
         text
     }
 
-    async fn json(self) -> Value {
+    pub(super) async fn json(self) -> Value {
         let text = self.text().await;
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("not json: {text:?}"))
     }
 
     /// The next message of an event stream, or the one that is the whole body.
-    async fn event(&mut self) -> Value {
+    pub(super) async fn event(&mut self) -> Value {
         loop {
             let mut line = String::new();
             let read = timeout(PATIENCE, self.rest.read_line(&mut line)).await.unwrap().unwrap();
@@ -108,7 +112,7 @@ impl Site {
     }
 
     /// A call under 2026-07-28.
-    async fn call(&self, tool: &str, params: &Value, token: Option<&str>) -> Got {
+    pub(super) async fn call(&self, tool: &str, params: &Value, token: Option<&str>) -> Got {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string();
         let bearer = token.map(|token| format!("Bearer {token}"));
         let mut headers =
@@ -118,7 +122,7 @@ impl Site {
     }
 
     /// Opens a session of an older revision.
-    async fn open(&self, token: &str) -> Got {
+    pub(super) async fn open(&self, token: &str) -> Got {
         let info = json!({"name": "raw", "version": "1"});
         let params = json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}}, "clientInfo": info});
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}).to_string();
@@ -126,7 +130,7 @@ impl Site {
     }
 
     /// A message within such a session.
-    async fn within(&self, session: &str, token: &str, message: &Value) -> Got {
+    pub(super) async fn within(&self, session: &str, token: &str, message: &Value) -> Got {
         let bearer = format!("Bearer {token}");
         let headers =
             [("Authorization", bearer.as_str()), ("Mcp-Session-Id", session), ("MCP-Protocol-Version", "2025-11-25")];

@@ -6,6 +6,7 @@ mod calls;
 mod client;
 mod granted;
 mod http;
+mod parallel;
 mod parts;
 mod spelling;
 mod strays;
@@ -13,6 +14,7 @@ mod waiting;
 mod world;
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -50,6 +52,8 @@ struct Fake {
     cancelled: Notify,
     /// Told when a question is answered elsewhere.
     elsewhere: Notify,
+    /// How many malformed calls were to be written down.
+    malformed: AtomicUsize,
     /// `stages` goes on one stage a permit.
     go_on: Notify,
 }
@@ -166,6 +170,10 @@ impl Calls for Fake {
         self.declarations.iter().find(|declaration| declaration.name == name)
     }
 
+    async fn malformed(&self, _: &Principal) {
+        self.malformed.fetch_add(1, Ordering::SeqCst);
+    }
+
     async fn settled(&self, _: Uuid) {
         self.elsewhere.notified().await;
     }
@@ -184,6 +192,10 @@ impl Calls for Arc<Fake> {
 
     fn declaration(&self, name: &str) -> Option<&Declaration> {
         self.as_ref().declaration(name)
+    }
+
+    async fn malformed(&self, principal: &Principal) {
+        self.as_ref().malformed(principal).await;
     }
 
     async fn settled(&self, confirmation: Uuid) {

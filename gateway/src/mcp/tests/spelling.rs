@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use super::world::{World, visit};
 use super::*;
 use crate::call::call;
+use crate::confirm::{Assurance, Confirmation};
+use crate::identity::Principal;
 use crate::store::Store as _;
 use crate::store::tests::text;
 
@@ -68,31 +70,138 @@ async fn a_no_to_the_end_of_a_table_holds_however_it_is_spelled_and_whatever_is_
 }
 
 #[tokio::test]
-async fn a_no_to_a_statement_holds_for_what_comes_to_the_same_and_for_nothing_else() {
+async fn a_no_to_a_statement_holds_for_the_same_done_to_the_same_table_and_for_nothing_else() {
     let world = World::new().await;
-    world.sql("vault", "INSERT INTO visits (id, at) VALUES (1, 'a'), (2, 'b')");
+    world.sql("vault", "INSERT INTO visits (id, at) VALUES (1, 'a'), (2, 'b'); CREATE TABLE others (id, at); INSERT INTO others VALUES (1, 'a')");
     let write = async |sql: &str| make(&world, "sqlite_write", json!({"target": "vault", "sql": sql})).await;
     asked(write("DELETE FROM visits WHERE id = 1").await);
     world.decline(&world.question().await).await;
-    for same in [
+    for (n, same) in [
         "DELETE FROM visits WHERE id=1",
         "delete from VISITS where id = 1 -- please",
         "DELETE FROM main.visits WHERE id < 2",
         "DELETE FROM visits WHERE at = 'a' AND id IN (1)",
-    ] {
+        "DELETE FROM visits WHERE 2 = id",
+        "WITH x AS (SELECT 1 AS one) DELETE FROM visits AS v WHERE v.id = (SELECT one FROM x)",
+        "DELETE FROM visits",
+        "REPLACE INTO visits (id, at) VALUES (1, 'x')",
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let refusal = refused(write(same).await);
         assert_eq!(refusal.reason_code, ReasonCode::ConfirmationDeclined, "{same}: {}", refusal.message);
+        world.sql("vault", &format!("UPDATE visits SET at = 'c{n}'; INSERT INTO visits (at) VALUES ('new')"));
     }
-    for other in [
-        "DELETE FROM visits WHERE id = 2",
-        "DELETE FROM visits",
+    assert_eq!(questions(&world), "1");
+    let others = [
         "UPDATE visits SET at = 'c' WHERE id = 1",
-        "UPDATE visits SET at = 'd' WHERE id = 1",
         "INSERT INTO visits (at) VALUES ('e')",
-    ] {
+        "DELETE FROM others WHERE id = 1",
+        "UPDATE others SET at = 'c'",
+    ];
+    for other in others {
         asked(write(other).await);
     }
-    assert_eq!(world.visits("vault"), 2);
+    assert_eq!((questions(&world).as_str(), world.visits("vault")), ("5", 10));
+}
+
+/// Another person's no is theirs, and so is another database's.
+#[tokio::test]
+async fn a_no_holds_for_the_user_and_the_target_it_was_said_about() {
+    let world = World::new().await;
+    asked(make(&world, "sqlite_write", visit("vault")).await);
+    world.decline(&world.question().await).await;
+    asked(make(&world, "sqlite_write", visit("crown")).await);
+    let bob = call(&world.gateway, Request::new("sqlite_write", visit("vault"), principal("bob"))).await;
+    asked(bob.unwrap());
+    let chief = Principal { roles: vec!["chief".into()], ..principal("alice") };
+    let again = call(&Arc::clone(&world.gateway), Request::new("sqlite_write", visit("vault"), chief)).await.unwrap();
+    assert_eq!(refused(again).reason_code, ReasonCode::ConfirmationDeclined, "whatever else they are");
+}
+
+/// Whoever says yes for a while after a no has changed their mind.
+#[tokio::test]
+async fn a_yes_that_stands_for_a_while_ends_an_earlier_no_to_the_same() {
+    let world = World::new().await;
+    let insert = |at: &str| json!({"target": "vault", "sql": format!("INSERT INTO visits (at) VALUES ('{at}')")});
+    let (first, second) = (
+        asked(make(&world, "sqlite_write", insert("one")).await),
+        asked(make(&world, "sqlite_write", insert("two")).await),
+    );
+    let question = async |id| world.page.confirmation(id).await.unwrap().unwrap().0;
+    world.decline(&question(first).await).await;
+    let refusal = refused(make(&world, "sqlite_write", insert("three")).await);
+    assert_eq!(refusal.reason_code, ReasonCode::ConfirmationDeclined);
+    // So that the yes is later than the no by the clock, too.
+    let no = now();
+    while now() <= no {
+        tokio::task::yield_now().await;
+    }
+    let hour = Some(std::time::Duration::from_secs(3600));
+    world.approve_for(&question(second).await, 0, Assurance::OutOfBand, hour).await.unwrap();
+    for at in ["two", "three", "four"] {
+        assert!(matches!(make(&world, "sqlite_write", insert(at)).await, Reply::Done(_)), "{at}");
+    }
+    assert_eq!(world.visited_at("vault"), "two,three,four");
+    assert_eq!(questions(&world), "2");
+}
+
+/// Somebody says no while others of the call's spellings are on their way.
+#[tokio::test]
+async fn a_no_said_between_the_look_and_the_question_holds_already() {
+    let world = World::new().await;
+    asked(make(&world, "sqlite_write", visit("vault")).await);
+    let first = world.question().await;
+    world.decline(&first).await;
+    // As a call has it that looked before the no: nothing but the store can tell.
+    let late = Confirmation { id: Uuid::now_v7(), request: first.call, effect: Some(first.call), ..first.clone() };
+    let about = crate::store::laws::subject(late.id);
+    let bounds = |denial| crate::store::Bounds { denial, open: 100, flood: 100 };
+    let hour = bounds(std::time::Duration::from_secs(3600));
+    let asking = world.page.ask(about.clone(), late.clone(), None, hour).await.unwrap();
+    assert!(matches!(&asking, crate::store::Asking::Declined(no, _) if no.id == first.id), "{asking:?}");
+    assert_eq!(questions(&world), "1");
+    let asking = world.page.ask(about, late, None, bounds(std::time::Duration::ZERO)).await.unwrap();
+    assert!(matches!(asking, crate::store::Asking::Asked), "once it does not hold any more: {asking:?}");
+}
+
+/// Every way of a file through changes that nobody is asked about, on a real gateway.
+#[tokio::test]
+async fn a_no_to_the_end_of_a_file_holds_whatever_becomes_of_it() {
+    let world = World::new().await;
+    let file = world.folder.path().join("uploads/folder/plan.txt");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "1").unwrap();
+    let purge = async |path: &str| make(&world, "files_purge", json!({"target": "uploads", "path": path})).await;
+    asked(purge("folder/plan.txt").await);
+    world.decline(&world.question().await).await;
+    let aside = file.with_file_name("aside");
+    for n in 0..24 {
+        match n % 4 {
+            0 => std::fs::write(&file, format!("written {n}")).unwrap(),
+            // A new file of that name.
+            1 => {
+                std::fs::write(&aside, format!("new {n}")).unwrap();
+                std::fs::rename(&aside, &file).unwrap();
+            }
+            2 => {
+                std::fs::rename(&file, &aside).unwrap();
+                std::fs::rename(&aside, &file).unwrap();
+            }
+            _ => std::fs::File::open(&file)
+                .unwrap()
+                .set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o640))
+                .unwrap(),
+        }
+        let path = ["folder/plan.txt", "./folder//plan.txt", "folder/./plan.txt", "folder/Plan.txt"][n % 3];
+        let refusal = refused(purge(path).await);
+        assert_eq!(refusal.reason_code, ReasonCode::ConfirmationDeclined, "{n}: {}", refusal.message);
+    }
+    assert_eq!(questions(&world), "1");
+    std::fs::write(file.with_file_name("other.txt"), "1").unwrap();
+    asked(purge("folder/other.txt").await);
+    assert!(file.exists());
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! What a client writes that is no request or cannot be one: it neither ends the process nor takes more than its bound.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use serde_json::json;
 
 use super::*;
@@ -58,7 +56,7 @@ impl Raw {
                 return reply;
             }
             assert!(reply["id"].is_null(), "{reply}");
-            assert_eq!(reply["error"]["code"], -32600, "{reply}");
+            assert!([-32600, -32700].map(Value::from).contains(&reply["error"]["code"]), "{reply}");
             assert!(!reply.to_string().contains("hunter2"));
         }
     }
@@ -198,4 +196,150 @@ async fn a_client_that_does_not_read_gets_no_more_work_done() {
     let mut output = writing.await.unwrap();
     output.shutdown().await.unwrap();
     timeout(PATIENCE, server).await.unwrap().unwrap().unwrap();
+}
+
+/// Whether whoever wrote this line waits for an answer to it: it is no notification, no answer, and not empty.
+fn wants_an_answer(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    match serde_json::from_slice::<Value>(line) {
+        Ok(Value::Object(fields)) => {
+            let (is_call, answers) =
+                (fields.contains_key("method"), fields.contains_key("result") || fields.contains_key("error"));
+            if is_call { fields.contains_key("id") } else { !answers }
+        }
+        _ => !line.is_empty(),
+    }
+}
+
+/// Writes lines and reads their answers: one each, no more, before the server goes on to the next.
+async fn each_is_answered_once(raw: &mut Raw, lines: impl Iterator<Item = Vec<u8>>) -> usize {
+    let mut answered = 0;
+    for line in lines {
+        let wants = wants_an_answer(&line);
+        raw.bytes(&line).await;
+        raw.send(&json!({"jsonrpc": "2.0", "id": "next", "method": "ping"})).await;
+        let (mut answers, mut is_next) = (Vec::new(), false);
+        while !is_next || answers.len() < usize::from(wants) {
+            let reply = raw.receive().await;
+            if reply["id"] == "next" && !is_next {
+                is_next = true;
+            } else {
+                assert!(reply.get("method").is_none(), "{reply}");
+                answers.push(reply);
+            }
+        }
+        assert_eq!(answers.len(), usize::from(wants), "{}: {answers:?}", String::from_utf8_lossy(&line));
+        answered += answers.len();
+    }
+    // Had one of them been answered twice, the second would come first.
+    raw.send(&json!({"jsonrpc": "2.0", "id": "last", "method": "ping"})).await;
+    assert_eq!(raw.receive().await["id"], "last");
+    answered
+}
+
+/// A request with one byte replaced, one left out, or one put in, at every place.
+fn mutations(request: &[u8]) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for at in 0..request.len() {
+        for byte in [b'"', b'{', b']', b',', b'\\', b'0', b'x', b' ', 0x01, 0xff] {
+            let mut line = request.to_vec();
+            line[at] = byte;
+            all.push(line);
+        }
+        let mut line = request.to_vec();
+        line.remove(at);
+        all.push(line);
+        let mut line = request.to_vec();
+        line.insert(at, request[at]);
+        all.push(line);
+        all.push(request[..at].to_vec());
+    }
+    all
+}
+
+#[tokio::test]
+async fn every_request_is_answered_whatever_becomes_of_its_bytes() {
+    let fake = Arc::new(Fake::new());
+    let mut raw = Raw::older(wire(&fake), "2025-11-25", json!({})).await;
+    for request in [
+        r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"ok","arguments":{"a":"\u00e9","b":[1.5]}}}"#,
+        r#"{"jsonrpc":"2.0","id":"a-b","method":"tools/list","params":{"cursor":"x"}}"#,
+    ] {
+        let mutations = mutations(request.as_bytes());
+        let all = mutations.len();
+        let answered = each_is_answered_once(&mut raw, mutations.into_iter()).await;
+        assert!(answered * 10 > all * 8, "{answered} of {all}");
+    }
+    assert_eq!(raw.ask("tools/call", json!({"name": "ok"})).await["result"]["isError"], false);
+    raw.hang_up().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_parsed_is_answered_by_its_id() {
+    let fake = Arc::new(Fake::new());
+    let mut raw = Raw::older(wire(&fake), "2025-11-25", json!({})).await;
+    let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let mut values: Vec<Vec<u8>> = ["\"\\ud800\"", "\"\\udc00\\ud800\"", "1e999", &deep(200), &deep(40_000)]
+        .map(|it| it.as_bytes().to_vec())
+        .into();
+    values.push(b"\"\xff\"".to_vec());
+    values.push(b"\"\xed\xa0\x80\"".to_vec());
+    for (n, value) in values.into_iter().enumerate() {
+        let head =
+            format!(r#"{{"jsonrpc":"2.0","id":"q{n}","method":"tools/call","params":{{"name":"ok","arguments":{{"a":"#);
+        raw.bytes(&[head.as_bytes(), &value, b"}}}"].concat()).await;
+        let reply = raw.receive().await;
+        assert_eq!((&reply["id"], &reply["error"]["code"]), (&json!(format!("q{n}")), &json!(-32700)), "{reply}");
+    }
+    assert!(fake.seen().is_empty());
+    assert_eq!(fake.malformed.load(Ordering::SeqCst), 7, "each is written down");
+    assert_eq!(raw.ask("tools/call", json!({"name": "ok"})).await["result"]["isError"], false);
+}
+
+#[tokio::test]
+async fn a_call_of_the_wrong_shape_is_written_down() {
+    let fake = Arc::new(Fake::new());
+    let mut raw = Raw::older(wire(&fake), "2025-11-25", json!({})).await;
+    let calls = [
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#,
+        r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":7}}"#,
+        r#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"ok","name":"hang"}}"#,
+        r#"{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"ok","arguments":[]}}"#,
+        r#"{"jsonrpc":"2.0","id":5,"method":"tools/call"}"#,
+        r#"{"jsonrpc":"1.0","id":6,"method":"tools/call","params":{"name":"ok"}}"#,
+    ];
+    for (n, call) in calls.iter().enumerate() {
+        raw.line(call).await;
+        let reply = raw.receive().await;
+        assert_eq!(reply["id"], n + 1, "{reply}");
+        assert!(reply["error"]["code"].as_i64().is_some_and(|code| (-32700..=-32600).contains(&code)), "{reply}");
+    }
+    assert!(fake.seen().is_empty());
+    assert_eq!(fake.malformed.load(Ordering::SeqCst), calls.len());
+    raw.ask("tools/unheard", json!({})).await;
+    assert_eq!(fake.malformed.load(Ordering::SeqCst), calls.len(), "what is no call is none");
+}
+
+#[tokio::test]
+async fn there_is_room_for_no_more_than_fits_whatever_part_of_a_call_is_large() {
+    let fake = Arc::new(Fake::new());
+    let mut raw = Raw::older(wire(&fake), "2025-11-25", json!({})).await;
+    let large = "x".repeat(12 << 20);
+    let calls = [
+        json!({"name": "hang", "arguments": {"a": large}}),
+        json!({"name": "hang", "_meta": {"a": large}}),
+        json!({"name": "hang", "inputResponses": {"a": large}}),
+        json!({"name": "hang", "requestState": large}),
+    ];
+    for params in &calls[..2] {
+        raw.request("tools/call", params.clone()).await;
+        timeout(PATIENCE, fake.hanging.notified()).await.unwrap();
+    }
+    for params in calls {
+        let reply = raw.ask("tools/call", params).await;
+        assert_eq!(code(&reply), "unavailable", "{}", reply["result"]["structuredContent"]);
+    }
+    let reply = raw.ask("tools/call", json!({"name": "x".repeat(12 << 20)})).await;
+    assert_eq!(reply["error"]["code"], -32602);
+    assert_eq!(fake.seen().len(), 2);
 }

@@ -31,6 +31,12 @@ forbid (principal, action, resource)
 when { resource.target == "crown" && context.call.reversibility != "read_only" }
 unless { context has approval && context.approval.assurance >= 3 && context.approval.approvers >= 2 };
 
+@id("uploads-need-a-person-out-of-band")
+@reason("It is uploaded.")
+forbid (principal, action, resource)
+when { resource.target == "uploads" && context.call.reversibility != "read_only" }
+unless { context has approval && context.approval.assurance >= 3 };
+
 @id("many-rows-need-a-person-out-of-band")
 @reason("It is much.")
 forbid (principal, action, resource)
@@ -80,6 +86,8 @@ impl World {
             let keys = format!("kind = 'sqlite', environment = 'production', path = '{target}.db'");
             file.push_str(&format!("targets.{target} = {{ {keys} }}\n"));
         }
+        std::fs::create_dir(at("uploads")).unwrap();
+        file.push_str("targets.uploads = { kind = 'files', environment = 'production', root = 'uploads' }\n");
         std::fs::create_dir(at("policies")).unwrap();
         std::fs::write(at("policies/people.cedar"), POLICY).unwrap();
         std::fs::write(at("mollyguard.toml"), file).unwrap();

@@ -114,7 +114,7 @@ async fn who_was_enrolled_before_there_were_links_is_linked_to_nobody() {
     let (bea, mut key) = house.linked("bea", None).await;
     let asked = house.question(ELSE[0]).await;
     house.store.close().await.unwrap();
-    let before = "DROP TABLE marks; DROP INDEX calls_by_undone; DROP INDEX confirmations_by_effect;
+    let before = "DROP TABLE marks; DROP TABLE aims; DROP INDEX calls_by_undone; DROP INDEX confirmations_by_effect;
                   ALTER TABLE operators DROP COLUMN user; PRAGMA user_version = 4";
     run(&house.place.path().join("mollyguard.db"), before);
     house.store = open(house.place.path());
@@ -168,7 +168,7 @@ async fn a_question_whose_approver_was_removed_is_asked_anew() {
     let spent = house.store.begin(Start { confirmation: Some(question.id), ..start() }).await;
     assert!(matches!(spent, Err(StoreError::NotApproved(..))));
     let again = Confirmation { id: Uuid::now_v7(), ..question.clone() };
-    let bounds = Bounds { open: 1_000, flood: 1_000 };
+    let bounds = Bounds { denial: std::time::Duration::ZERO, open: 1_000, flood: 1_000 };
     let asking = house.store.ask(subject(Uuid::now_v7()), again, Some(Channel::Elicitation), bounds).await.unwrap();
     assert!(matches!(asking, Asking::Asked), "{asking:?}");
     assert!(matches!(house.standing(&question).await, Standing::Refused { .. }), "and the old one is closed");

@@ -1,6 +1,8 @@
 //! Putting questions within bounds: how many of one user's are open, how many they asked of late, and who is not asked for
 //! any more.
 
+use std::collections::BTreeSet;
+
 use mollyguard_tools::contract::{Digest, Timestamp, now};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::json;
@@ -43,27 +45,75 @@ pub(super) fn ask(
         denied(writing, subject, "confirmation_required")?;
         return Ok(Asking::InOtherWords(Box::new(other)));
     }
+    // Looked at once more in here: between the first look and this somebody may have said no.
+    for (no, standing) in reads::declined(connection, &confirmation.aim, writing.seals)? {
+        if standing.is_a_no_until(bounds.denial).is_some_and(|until| now() < until) {
+            denied(writing, subject, "confirmation_declined")?;
+            return Ok(Asking::Declined(Box::new(no), standing));
+        }
+    }
     let at = now();
     let of_late = of_late(connection, user, at)?;
     if of_late.len() >= count(bounds.flood) {
-        let why = format!("more than {} questions within 10 minutes", bounds.flood);
-        let quarantine = quarantine(writing, &confirmation.principal, why)?;
-        denied(writing, subject, "denied")?;
-        return Ok(Asking::Quarantined(quarantine));
+        return flooded(writing, subject, &confirmation.principal, bounds.flood).map(Asking::Quarantined);
     }
-    let open = of_late.iter().flatten().filter(|id| is_open(connection, id, writing.seals)).count();
+    let open: BTreeSet<_> = of_late.iter().flatten().collect();
+    let open = open.into_iter().filter(|id| is_open(connection, id, writing.seals)).count();
     let fits = open < count(bounds.open);
     let id = fits.then(|| confirmation.id.to_string());
-    connection
-        .prepare_cached("INSERT INTO askings (user, at, confirmation) VALUES (?1, ?2, ?3)")
-        .and_then(|mut insert| insert.execute(params![user, at.as_millisecond(), id]))
-        .map_err(failed)?;
+    counted(connection, user, at, id)?;
     if !fits {
         denied(writing, subject, "unavailable")?;
         return Ok(Asking::TooMany { open: bounds.open });
     }
     put(writing, subject, confirmation, channel)?;
     Ok(Asking::Asked)
+}
+
+/// See [`crate::store::Store::shown`].
+pub(super) fn shown(
+    writing: &mut Writing<'_>,
+    call: Uuid,
+    question: Uuid,
+    flood: u32,
+) -> Result<Option<Quarantine>, StoreError> {
+    let connection = writing.connection;
+    let found = ConfirmationRow::find(connection, question, writing.seals)?;
+    let (confirmation, _) = found.ok_or(StoreError::NotFound("confirmation", question))?;
+    let subject = Subject { call: Some(call), ..Subject::from(&confirmation) };
+    let principal = confirmation.principal;
+    if let Some(quarantine) = find(connection, &principal.user, writing.seals)? {
+        denied(writing, subject, "denied")?;
+        return Ok(Some(quarantine));
+    }
+    let at = now();
+    if of_late(connection, &principal.user, at)?.len() >= count(flood) {
+        return flooded(writing, subject, &principal, flood).map(Some);
+    }
+    counted(connection, &principal.user, at, Some(question.to_string()))?;
+    writing.append(subject, AuditEvent::Shown { confirmation: question })?;
+    Ok(None)
+}
+
+fn flooded(
+    writing: &mut Writing<'_>,
+    subject: Subject,
+    principal: &Principal,
+    flood: u32,
+) -> Result<Quarantine, StoreError> {
+    let why = format!("more than {flood} questions within 10 minutes");
+    let quarantine = quarantine(writing, principal, why)?;
+    denied(writing, subject, "denied")?;
+    Ok(quarantine)
+}
+
+/// Counts that a person was asked, or was to be.
+fn counted(connection: &Connection, user: &str, at: Timestamp, question: Option<String>) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT INTO askings (user, at, confirmation) VALUES (?1, ?2, ?3)")
+        .and_then(|mut insert| insert.execute(params![user, at.as_millisecond(), question]))
+        .map_err(failed)?;
+    Ok(())
 }
 
 /// Whether a question that is pending can still come to what is needed now: it asks for no less, and of an approved one
@@ -102,6 +152,13 @@ fn put(
             insert.execute(params![row.id, row.request, row.state, row.confirmation, row.standing, row.seal])
         })
         .map_err(failed)?;
+    for name in confirmation.aim.names() {
+        writing
+            .connection
+            .prepare_cached("INSERT OR IGNORE INTO aims (name, confirmation) VALUES (?1, ?2)")
+            .and_then(|mut insert| insert.execute(params![name.to_string(), row.id]))
+            .map_err(failed)?;
+    }
     let text = Digest::of_bytes(confirmation.text.as_bytes());
     let Confirmation { id, need, call, .. } = *confirmation;
     writing.append(subject, AuditEvent::Asked { confirmation: id, need, text, call, channel })

@@ -316,6 +316,7 @@ fn remove(
                 pruned.calls += 1;
             }
             Told::Question(id) => {
+                run("DELETE FROM aims WHERE confirmation = ?1", &[&id.to_string()])?;
                 run("DELETE FROM confirmations WHERE id = ?1", &[&id.to_string()])?;
                 pruned.questions += 1;
             }

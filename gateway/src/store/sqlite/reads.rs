@@ -9,11 +9,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, params_fr
 use uuid::Uuid;
 
 use super::lease;
-use super::rows::{CALL, CallRow, ConfirmationRow, Depth, LISTED};
+use super::rows::{CALL, CallRow, ConfirmationRow, Depth, LISTED, text};
 use super::schema::failed;
 use crate::audit::{ArgsKey, AuditRecord};
-use crate::confirm::{Confirmation, Standing};
-use crate::store::{CallFilter, StoreError, StoredCall};
+use crate::confirm::{Aim, Confirmation, Standing};
+use crate::store::{CallFilter, Like, StoreError, StoredCall};
 
 /// How many earlier questions about one request or effect are looked at.
 const ASKED_BEFORE: u32 = 32;
@@ -56,7 +56,7 @@ pub(super) fn pending_effect(
 ) -> Result<Option<Confirmation>, StoreError> {
     let Some(effect) = asked.effect else { return Ok(None) };
     let now = now();
-    let found = asked_before(connection, asked.request, effect, seals)?;
+    let found = about(connection, asked.request, effect, seals)?;
     let rules = |of: &Confirmation| of.covers.as_ref().map(|covers| (covers.declaration, covers.policies));
     let is_pending = |(other, standing): &(Confirmation, Standing)| {
         matches!(standing, Standing::Open { .. } | Standing::Approved { .. })
@@ -69,6 +69,45 @@ pub(super) fn pending_effect(
 
 /// See [`crate::store::Store::asked_before`].
 pub(super) fn asked_before(
+    connection: &Connection,
+    like: &Like,
+    seals: &ArgsKey,
+) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
+    let mut asked = about(connection, like.request, like.effect, seals)?;
+    for no in declined(connection, &like.aim, seals)? {
+        if asked.iter().all(|(other, _)| other.id != no.0.id) {
+            asked.push(no);
+        }
+    }
+    Ok(asked)
+}
+
+/// The newest that were declined and whose aim is also this one.
+pub(super) fn declined(
+    connection: &Connection,
+    aim: &Aim,
+    seals: &ArgsKey,
+) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM confirmations
+         WHERE id IN (SELECT confirmation FROM aims WHERE name IN (SELECT value FROM json_each(?1)))
+         AND CASE WHEN json_valid(standing) THEN json_extract(standing, '$.how') END = 'declined'
+         ORDER BY n DESC LIMIT {ASKED_BEFORE}",
+        ConfirmationRow::COLUMNS
+    );
+    let mut find = connection.prepare_cached(&sql).map_err(failed)?;
+    let mut rows = find.query([text(&aim.names())?]).map_err(failed)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let no = ConfirmationRow::read(row).map_err(failed).and_then(|row| row.confirmation(seals));
+        // The index is not sealed; what it leads to is.
+        found.extend(believed(row, no).filter(|(no, _)| no.aim.holds_for(aim)));
+    }
+    Ok(found)
+}
+
+/// The newest about a request or an effect.
+fn about(
     connection: &Connection,
     request: Digest,
     effect: Digest,

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::*;
 use crate::audit::{End, verify_export, verify_store};
+use crate::confirm::Aim;
 use crate::store::laws::{self, ended, ran, start, subject};
 
 pub(crate) fn options(directory: &Path) -> OpenStore {
@@ -171,8 +172,8 @@ fn refuses_what_others_can_change() {
 fn refuses_a_newer_a_foreign_and_a_damaged_database() {
     let place = tempfile::tempdir().unwrap();
     drop(open(place.path()));
-    plain(place.path()).pragma_update(None, "user_version", 7).unwrap();
-    assert!(error_of(SqliteStore::open(options(place.path()))).contains("newer mollyguard (schema 7"));
+    plain(place.path()).pragma_update(None, "user_version", 8).unwrap();
+    assert!(error_of(SqliteStore::open(options(place.path()))).contains("newer mollyguard (schema 8"));
     verify_store(place.path(), None).unwrap_err();
     plain(place.path()).pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0)).unwrap();
 
@@ -430,7 +431,10 @@ async fn a_damaged_row_does_not_hide_the_others() {
     assert!(unfinished.len() == 3 && unfinished.contains(&sound[1]), "{unfinished:?}");
     let open = store.open_confirmations().await.unwrap();
     assert_eq!(open.iter().map(|question| question.id).collect::<Vec<_>>(), [sound[0]]);
-    let asked = store.asked_before(open[0].request, open[0].request).await.unwrap();
+    let asked = store
+        .asked_before(Like { request: open[0].request, effect: open[0].request, aim: Aim::default() })
+        .await
+        .unwrap();
     assert_eq!(asked.iter().map(|(question, _)| question.id).collect::<Vec<_>>(), [sound[0]]);
     assert!(matches!(store.call(damaged[1]).await, Err(StoreError::Corrupt(_))));
     let report = verify_store(place.path(), None).unwrap();

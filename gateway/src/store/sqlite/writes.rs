@@ -17,7 +17,7 @@ use super::schema::failed;
 use super::unsettled::{self, Looker, Unwritten};
 use super::writer::{Task, Work};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject, chain};
-use crate::confirm::{Answer, Approval, Channel, Confirmation, Ended, Standing, strength};
+use crate::confirm::{Answer, Approval, Channel, Confirmation, Ended, Standing, TRIES, quoted, strength};
 use crate::store::{Ending, GATEWAY, Given, Start, StoreError};
 
 /// Where a stream ends: the place of its next record, and the digest that one will follow.
@@ -329,14 +329,22 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
     let Some((confirmation, standing)) = ConfirmationRow::find(writing.connection, id, writing.seals)? else {
         return Err(StoreError::NotFound("confirmation", id));
     };
+    operators::check_answering(writing, &given)?;
+    // Neither a yes nor a no: who mistyped may try again, but not without end.
+    let is_mistyped = given.approval.is_none() && matches!(given.answer, Answer::Accept { .. });
+    let mistyped = standing.mistyped();
     let approvals = match standing {
-        Standing::Open { approvals } => approvals,
+        Standing::Open { approvals, mistyped } if is_mistyped && mistyped + 1 < TRIES => {
+            stand(writing, &confirmation, &Standing::Open { approvals, mistyped: mistyped + 1 })?;
+            return mistyping(writing, subject, &given);
+        }
+        Standing::Approved { .. } if is_mistyped => return mistyping(writing, subject, &given),
+        Standing::Open { approvals, .. } => approvals,
         // A yes that is not used yet can be taken back, but not given twice.
         Standing::Approved { .. } if given.approval.is_none() => Vec::new(),
         Standing::Spent { call } => return refuse(&format!("it was used already, by call `{call}`")),
         Standing::Approved { .. } | Standing::Refused { .. } => return refuse("it was answered already"),
     };
-    operators::check_answering(writing, &given)?;
     let sufficient = given.approval.is_some();
     // The yes of somebody who was removed meanwhile is kept, and counts no more.
     let (mut counting, gone) = those_who_may(writing, approvals)?;
@@ -358,7 +366,7 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
             let is_enough =
                 strength(&counting, &confirmation.principal).is_some_and(|it| it.covers(&confirmation.need));
             let approvals = [counting, gone].concat();
-            if is_enough { Standing::Approved { approvals } } else { Standing::Open { approvals } }
+            if is_enough { Standing::Approved { approvals } } else { Standing::Open { approvals, mistyped } }
         }
         None => Standing::Refused { how: refusal(&given.answer).into(), by: given.by.clone(), at: now() },
     };
@@ -381,6 +389,15 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
         grants::end_those(writing, Ended::Declined, operator, |grant| grant.is_contradicted_by(&confirmation))?;
     }
     grant.map_or(Ok(()), |grant| grants::give(writing, &grant))
+}
+
+/// Writes down that something else was typed than what was asked for.
+fn mistyping(writing: &mut Writing<'_>, subject: Subject, given: &Given) -> Result<(), StoreError> {
+    let typed =
+        if let Answer::Accept { typed: Some(typed) } = &given.answer { quoted(typed) } else { "nothing".into() };
+    let why = format!("{typed} was typed, by {}, which is not the text that was asked for", quoted(&given.by));
+    let (confirmation, channel, operator) = (given.confirmation, given.channel, given.operator);
+    writing.append(subject, AuditEvent::Rejected { confirmation, channel, operator, why })
 }
 
 /// See [`crate::store::Store::reject`].

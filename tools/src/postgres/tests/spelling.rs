@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::world::{Ground, find};
+use crate::laws::a_no_holds;
+use crate::postgres::Postgres;
 
 async fn effect(ground: &Ground, tool: &str, mut args: Value) -> Value {
     args["target"] = json!("orders");
@@ -76,4 +78,90 @@ async fn a_statement_is_what_it_comes_to() {
     ] {
         assert_ne!(write(sql, json!([])).await, first, "{sql}");
     }
+}
+
+/// Something that somebody does to the database while nobody is asked.
+fn change(ground: &Ground, n: usize) {
+    let sql = match n % 6 {
+        0 => format!("UPDATE public.bookings SET note = 'now {n}'"),
+        1 => format!("INSERT INTO public.bookings VALUES ({}, 'new')", n + 100),
+        2 => "ALTER TABLE public.bookings RENAME TO away; ALTER TABLE public.away RENAME TO bookings".to_owned(),
+        3 => "ALTER TABLE public.bookings ALTER COLUMN note SET DEFAULT 'x'".to_owned(),
+        4 => "DELETE FROM public.bookings WHERE id > 1".to_owned(),
+        // Another table of that name.
+        _ => "CREATE TABLE public.copy (LIKE public.bookings INCLUDING ALL); INSERT INTO public.copy SELECT * FROM \
+              public.bookings; DO $$ BEGIN EXECUTE format('ALTER TABLE public.copy OWNER TO %I', (SELECT tableowner FROM \
+              pg_tables WHERE schemaname = 'public' AND tablename = 'bookings')); END $$; DROP TABLE public.bookings; ALTER TABLE public.copy RENAME TO bookings"
+            .to_owned(),
+    };
+    ground.sql(&sql);
+}
+
+#[tokio::test]
+async fn a_no_holds_whatever_is_changed_and_however_a_call_is_spelled() {
+    let ground = Ground::roles(WORLD);
+    let write = |sql: &str, params: Value| json!({ "target": "orders", "sql": sql, "params": params });
+    let mut deletes = Vec::new();
+    let mut updates = Vec::new();
+    for name in ["public.bookings", "PUBLIC.Bookings", "\"public\".\"bookings\"", "public . bookings"] {
+        for (condition, params) in [
+            ("id = 1", json!([])),
+            ("1 = id", json!([])),
+            ("((id)=(1))", json!([])),
+            ("id < 2", json!([])),
+            ("id = $1", json!([1])),
+            ("id = $1", json!([2])),
+            ("id IN (SELECT 1)", json!([])),
+        ] {
+            deletes.push(write(&format!("DELETE FROM {name} WHERE {condition}"), params.clone()));
+            deletes.push(write(&format!("delete/* */from {name} as b where {condition} -- please"), params.clone()));
+            updates.push(write(&format!("UPDATE {name} SET note = 'a' WHERE {condition}"), params.clone()));
+            updates.push(write(&format!("update {name} b set note = 'b' || 'c' where {condition}"), params));
+        }
+    }
+    let names: Vec<Value> = ["public.bookings", "PUBLIC.BOOKINGS", "\"public\".\"bookings\""]
+        .iter()
+        .map(|name| json!({ "target": "orders", "object": "table", "name": name }))
+        .collect();
+    let truncates: Vec<Value> = [json!({}), json!({ "cascade": true }), json!({ "restart_identity": true })]
+        .iter()
+        .map(|more| {
+            let mut args = json!({ "target": "orders", "table": "public.bookings" });
+            args.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            args
+        })
+        .collect();
+    for (tool, calls) in [
+        ("postgres_write", deletes),
+        ("postgres_write", updates),
+        ("postgres_drop", vec![names.clone(); 4].concat()),
+        ("postgres_purge", vec![names.clone(); 4].concat()),
+        ("postgres_truncate", vec![truncates; 4].concat()),
+    ] {
+        let looked = a_no_holds(&ground, &Postgres::new(), tool, &calls, |n| change(&ground, n + 7)).await.unwrap();
+        assert!(looked * 10 > calls.len() * 6, "{tool}: {looked} of {} could be looked at", calls.len());
+        ground.sql("DELETE FROM public.bookings WHERE id > 2");
+    }
+}
+
+#[tokio::test]
+async fn a_no_holds_for_nothing_that_is_done_to_other_tables_or_by_another_verb() {
+    let ground = Ground::roles(WORLD);
+    let aim = async |sql: &str| {
+        let args = json!({ "target": "orders", "sql": sql });
+        let seen = ground.look("postgres_write", args.clone()).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        find("postgres_write").aim(&args, &seen)
+    };
+    let declined = aim("DELETE FROM public.bookings WHERE id = 1").await;
+    let holds = async |sql: &str| aim(sql).await.iter().any(|one| declined.contains(one));
+    for other in [
+        "DELETE FROM public.\"Bookings\" WHERE id = 1",
+        "DELETE FROM public.cars",
+        "UPDATE public.bookings SET note = 'c' WHERE id = 1",
+        "INSERT INTO public.bookings VALUES (7)",
+    ] {
+        assert!(!holds(other).await, "{other}");
+    }
+    let beside = "WITH gone AS (DELETE FROM public.bookings WHERE id = 2 RETURNING id) INSERT INTO public.cars SELECT id FROM gone";
+    assert!(holds(beside).await, "it does the same beside something else");
 }

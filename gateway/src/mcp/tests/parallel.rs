@@ -1,0 +1,228 @@
+//! Many identical calls at once: one dialog, one answer, one change; on a real gateway, over both transports, in both eras.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::http::{site_of, tokens};
+use super::world::{World, visit, visiting};
+use super::*;
+use crate::audit::AuditEvent;
+use crate::mcp::Limits;
+use crate::store::Store as _;
+
+/// How many identical calls are made.
+const MANY: usize = 200;
+
+/// Longer than any of this takes: no call stops waiting for the answer by itself.
+const WAIT: Duration = Duration::from_secs(300);
+
+/// Those that another call is asked for are told so at once.
+const AT_ONCE: Duration = Duration::ZERO;
+
+const FORM: fn() -> Value = || json!({"elicitation": {"form": {}}});
+
+fn approve() -> Value {
+    json!({"action": "accept", "content": {"decision": "approve"}})
+}
+
+/// There was one visit, and every other call was told that the approval is another's.
+async fn one_visit(world: &World, codes: &[Option<String>]) {
+    assert_eq!(world.visits("fleet"), 1);
+    assert_eq!((codes.len(), codes.iter().filter(|code| code.is_none()).count()), (MANY, 1), "{codes:?}");
+    let mut others = codes.iter().flatten();
+    assert!(others.all(|code| code == "confirmation_spent" || code == "confirmation_required"), "{codes:?}");
+    assert!(world.page.quarantined().await.unwrap().is_empty(), "nobody was flooded");
+    let records = world.records().await;
+    let asked = records.iter().filter(|record| matches!(record.event, AuditEvent::Asked { .. })).count();
+    // The one dialog counts a second time where another call shows it than the one that asked.
+    let shown = records.iter().filter(|record| matches!(record.event, AuditEvent::Shown { .. })).count();
+    assert!(asked == 1 && shown <= 1, "{asked} asked, {shown} shown again");
+}
+
+fn code_of(reply: &Value) -> Option<String> {
+    reply["result"]["structuredContent"]["reason_code"].as_str().map(ToOwned::to_owned)
+}
+
+#[tokio::test]
+async fn an_older_client_is_asked_once() {
+    let world = World::new().await;
+    let mut raw = Raw::older(world.wire(AT_ONCE), "2025-11-25", FORM()).await;
+    for _ in 0..MANY {
+        raw.request("tools/call", visiting("fleet")).await;
+    }
+    let (mut asked, mut codes) = (Vec::new(), Vec::new());
+    while codes.len() < MANY - 1 || asked.is_empty() {
+        let message = raw.receive().await;
+        if message["method"] == "elicitation/create" {
+            asked.push(message);
+        } else if message["id"].is_u64() {
+            codes.push(code_of(&message));
+        }
+    }
+    let [question] = asked.as_slice() else { panic!("{} dialogs", asked.len()) };
+    assert!(codes.iter().all(|code| code.as_deref() == Some("confirmation_required")), "{codes:?}");
+    raw.send(&json!({"jsonrpc": "2.0", "id": question["id"], "result": approve()})).await;
+    loop {
+        let message = raw.receive().await;
+        assert_ne!(message["method"], "elicitation/create");
+        if message["id"].is_u64() {
+            codes.push(code_of(&message));
+            break;
+        }
+    }
+    one_visit(&world, &codes).await;
+}
+
+/// All of them wait for the one answer.
+#[tokio::test]
+async fn an_older_client_is_asked_once_and_the_others_wait() {
+    let world = World::new().await;
+    let mut raw = Raw::older(world.wire(WAIT), "2025-11-25", FORM()).await;
+    for n in 0..MANY {
+        let mut params = visiting("fleet");
+        params["_meta"] = json!({"progressToken": format!("p{n}")});
+        raw.request("tools/call", params).await;
+    }
+    let (mut asked, mut waiting, mut codes) = (Vec::new(), std::collections::HashSet::new(), Vec::new());
+    while waiting.len() < MANY || asked.is_empty() {
+        let message = raw.receive().await;
+        if message["method"] == "elicitation/create" {
+            asked.push(message);
+        } else if message["params"]["message"] == "waiting for a person" {
+            waiting.insert(message["params"]["progressToken"].to_string());
+        } else {
+            assert!(message.get("method").is_some(), "{message}");
+        }
+    }
+    raw.send(&json!({"jsonrpc": "2.0", "id": asked[0]["id"], "result": approve()})).await;
+    while codes.len() < MANY {
+        let message = raw.receive().await;
+        if message["method"] == "elicitation/create" {
+            asked.push(message);
+        } else if message["id"].is_u64() {
+            codes.push(code_of(&message));
+        }
+    }
+    assert_eq!(asked.len(), 1);
+    one_visit(&world, &codes).await;
+}
+
+#[tokio::test]
+async fn a_newer_client_is_asked_once() {
+    let world = World::new().await;
+    let mut raw = Raw::new(world.wire(AT_ONCE));
+    let params = newest_with("sqlite_write", &visit("fleet"), &FORM());
+    for _ in 0..MANY {
+        raw.request("tools/call", params.clone()).await;
+    }
+    let (mut asked, mut codes) = (Vec::new(), Vec::new());
+    while asked.len() + codes.len() < MANY {
+        let reply = raw.receive().await;
+        if reply["result"]["resultType"] == "input_required" {
+            asked.push(reply);
+        } else if reply["id"].is_u64() {
+            codes.push(code_of(&reply));
+        }
+    }
+    let [question] = asked.as_slice() else { panic!("{} dialogs", asked.len()) };
+    let reply = raw.ask("tools/call", again(&params, question)).await;
+    codes.push(code_of(&reply));
+    one_visit(&world, &codes).await;
+}
+
+/// The call again, with the answer.
+fn again(params: &Value, asked: &Value) -> Value {
+    let mut again = params.clone();
+    again["requestState"] = asked["result"]["requestState"].clone();
+    again["inputResponses"] = json!({"confirm": approve()});
+    again
+}
+
+#[tokio::test]
+async fn an_older_client_is_asked_once_over_http() {
+    let world = World::new().await;
+    let site = Arc::new(site_of(world.wire(AT_ONCE), tokens(), Limits::default()).await);
+    let session = site.open("open sesame").await.header("mcp-session-id").unwrap().to_owned();
+    let (told, mut events) = tokio::sync::mpsc::unbounded_channel();
+    for n in 0..MANY {
+        let (site, session, told) = (Arc::clone(&site), session.clone(), told.clone());
+        let call = json!({"jsonrpc": "2.0", "id": n + 2, "method": "tools/call", "params": visiting("fleet")});
+        tokio::spawn(async move {
+            let mut stream = site.within(&session, "open sesame", &call).await;
+            loop {
+                let message = stream.event().await;
+                let is_over = message["id"] == n + 2;
+                told.send(message).unwrap();
+                if is_over {
+                    return;
+                }
+            }
+        });
+    }
+    let (mut asked, mut codes) = (Vec::new(), Vec::new());
+    while codes.len() < MANY {
+        let message = events.recv().await.unwrap();
+        if message["method"] == "elicitation/create" {
+            asked.push(message);
+        } else if message["id"].is_u64() {
+            codes.push(code_of(&message));
+        }
+        if codes.len() == MANY - 1
+            && let [question] = asked.as_slice()
+        {
+            let answer = json!({"jsonrpc": "2.0", "id": question["id"], "result": approve()});
+            assert_eq!(site.within(&session, "open sesame", &answer).await.status, 202);
+        }
+    }
+    assert_eq!(asked.len(), 1);
+    one_visit(&world, &codes).await;
+}
+
+#[tokio::test]
+async fn a_newer_client_is_asked_once_over_http() {
+    let world = World::new().await;
+    let site = Arc::new(site_of(world.wire(AT_ONCE), tokens(), Limits::default()).await);
+    let params = newest_with("sqlite_write", &visit("fleet"), &FORM());
+    let calls: Vec<_> = (0..MANY)
+        .map(|_| {
+            let (site, params) = (Arc::clone(&site), params.clone());
+            tokio::spawn(async move { site.call("sqlite_write", &params, Some("open sesame")).await.json().await })
+        })
+        .collect();
+    let (mut asked, mut codes) = (Vec::new(), Vec::new());
+    for call in calls {
+        let reply = call.await.unwrap();
+        if reply["result"]["resultType"] == "input_required" {
+            asked.push(reply);
+        } else {
+            codes.push(code_of(&reply));
+        }
+    }
+    let [question] = asked.as_slice() else { panic!("{} dialogs", asked.len()) };
+    let params = again(&params, question);
+    codes.push(code_of(&site.call("sqlite_write", &params, Some("open sesame")).await.json().await));
+    one_visit(&world, &codes).await;
+}
+
+/// A client that closes each dialog without an answer, or loses it, and asks again and again.
+#[tokio::test]
+async fn each_dialog_counts_as_a_question() {
+    let world = World::with(|config| config.confirm.flood = 5).await;
+    let mut shown = 0;
+    loop {
+        // A connection of its own each time, as a client has it that is started again: it has not shown anything yet.
+        let mut raw = Raw::new(world.wire(WAIT));
+        let reply = raw.ask("tools/call", newest_with("sqlite_write", &visit("fleet"), &FORM())).await;
+        if reply["result"]["resultType"] != "input_required" {
+            assert_eq!(code(&reply), "denied", "{reply}");
+            break;
+        }
+        shown += 1;
+        assert!(shown <= 5, "it is shown without end");
+    }
+    assert_eq!(shown, 5);
+    assert_eq!(world.page.quarantined().await.unwrap().len(), 1);
+    assert_eq!((world.page.open_confirmations().await.unwrap().len(), world.visits("fleet")), (1, 0));
+}
