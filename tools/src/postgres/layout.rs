@@ -45,7 +45,8 @@ pub(super) struct Layout {
 /// A column.
 #[derive(Clone, Debug)]
 pub(super) struct Field {
-    number: i16,
+    /// `pg_attribute.attnum`: what it is known by, whatever it is called.
+    pub number: i16,
     /// Its name.
     pub name: String,
     /// Its type as SQL writes it wherever it is read.

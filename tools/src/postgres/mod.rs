@@ -20,6 +20,7 @@ mod drop;
 mod exact;
 mod exposed;
 mod footprint;
+mod held;
 mod inverse;
 mod involved;
 mod layout;

@@ -11,6 +11,7 @@ mod describe;
 mod exact_types;
 mod generator;
 mod hostile;
+mod kept_whole;
 mod others;
 mod outside;
 mod places;
