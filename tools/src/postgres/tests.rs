@@ -28,6 +28,7 @@ mod spelling;
 mod terminate;
 mod tls;
 mod trial_budget;
+mod unsteady;
 mod vouched;
 mod world;
 mod write_faults;
