@@ -8,6 +8,7 @@ mod check;
 mod cluster;
 mod counting;
 mod describe;
+mod encodings;
 mod exact_types;
 mod generator;
 mod hostile;
