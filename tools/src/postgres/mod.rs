@@ -44,6 +44,7 @@ mod terminate;
 mod trial;
 mod trouble;
 mod truncate;
+mod turns;
 mod types;
 mod unalter;
 mod unreachable;

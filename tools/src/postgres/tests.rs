@@ -29,6 +29,7 @@ mod spelling;
 mod terminate;
 mod tls;
 mod trial_budget;
+mod turns_of_users;
 mod unsteady;
 mod vouched;
 mod world;
