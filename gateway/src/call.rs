@@ -298,7 +298,7 @@ impl Run {
             self.gateway.broker.lend_read(&self.errand.target)
         };
         let lease = match lease {
-            Ok(lease) => lease,
+            Ok(lease) => lease.in_turn_of(&self.request.principal.user),
             Err(error) => return Ran::ended(Err(ToolError::unavailable(error.to_string()))),
         };
         // The tool keeps its own deadline and knows what it has done; this one only ends the waiting for a tool that

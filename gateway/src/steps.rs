@@ -107,7 +107,7 @@ impl Gateway {
     }
 
     async fn try_look(&self, request: &Request, errand: &Errand) -> Result<Preflight, ToolError> {
-        let lease = self.lease_to_look(errand)?;
+        let lease = self.lease_to_look(request, errand)?;
         let look = async {
             self.is_the_one(&lease, errand).await?;
             errand.tool.tool.preflight(&errand.args, &lease).await
@@ -124,7 +124,7 @@ impl Gateway {
         judge: MayRead,
     ) -> Result<Read<Outcome>, Box<Refusal>> {
         let work = async {
-            let lease = self.lease_to_look(errand)?;
+            let lease = self.lease_to_look(request, errand)?;
             let read = async {
                 self.is_the_one(&lease, errand).await?;
                 errand.tool.tool.read(&errand.args, &lease, judge).await
@@ -140,9 +140,10 @@ impl Gateway {
         }
     }
 
-    fn lease_to_look(&self, errand: &Errand) -> Result<Lease, ToolError> {
+    fn lease_to_look(&self, request: &Request, errand: &Errand) -> Result<Lease, ToolError> {
         let lease = self.broker.lend_look(&errand.target, &errand.tool.declaration);
-        lease.map_err(|error| ToolError::refused(error.to_string()))
+        let lease = lease.map_err(|error| ToolError::refused(error.to_string()))?;
+        Ok(lease.in_turn_of(&request.principal.user))
     }
 
     /// The target is the one that was configured, and no other target is the same.
@@ -160,6 +161,7 @@ impl Gateway {
     ) -> Result<Outcome, ToolError> {
         let lease = self.broker.lend_read(&errand.target);
         let lease = lease.map_err(|error| ToolError::refused(error.to_string()))?;
+        let lease = lease.in_turn_of(&request.principal.user);
         let read = errand.tool.tool.execute(&errand.args, seen, &lease);
         heeding(request, lease.limits().deadline, read).await.map_err(nothing_changed)
     }

@@ -151,7 +151,8 @@ fn amount(radius: &BlastRadius) -> String {
             radius.parts.iter().take(CHANGED).map(|(name, n)| format!("{} {}", shown(name), grouped(*n))).collect();
         let _ = write!(text, "; {}", named.join(", "));
         if radius.parts.len() > CHANGED {
-            let _ = write!(text, " and {} more", radius.parts.len() - CHANGED);
+            let rest: u64 = radius.parts.values().skip(CHANGED).fold(0, |all, rows| all.saturating_add(*rows));
+            let _ = write!(text, " and {} in {} more", grouped(rest), radius.parts.len() - CHANGED);
         }
     }
     text
@@ -188,4 +189,20 @@ fn closing(asked: &Asked<'_>) -> String {
         "To approve exactly this, choose approve.".to_owned()
     };
     format!("\n{how} Anything else, or no answer by {expires}, changes nothing.")
+}
+
+#[cfg(test)]
+mod tests {
+    use mollyguard_tools::contract::Scope;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_named_is_counted() {
+        let mut radius = BlastRadius::one(Scope::Resource);
+        radius.parts = (0..70).map(|at| (format!("t{at:02}"), 10 + at)).collect();
+        let text = amount(&radius);
+        assert!(text.contains("t63 73") && !text.contains("t64"), "{text}");
+        assert!(text.ends_with(" and 459 in 6 more"), "{text}");
+    }
 }

@@ -66,6 +66,14 @@ impl Cluster {
     /// # Errors
     /// There is no PostgreSQL, or it does not start.
     pub fn start(settings: &str) -> io::Result<Self> {
+        Self::start_with_locales(settings, None)
+    }
+
+    /// The same with locales of its own, as `localedef` made them in a folder.
+    ///
+    /// # Errors
+    /// There is no PostgreSQL, or it does not start.
+    pub fn start_with_locales(settings: &str, locales: Option<&Path>) -> io::Result<Self> {
         let programs = programs().ok_or_else(|| {
             io::Error::other("no PostgreSQL server below /usr/lib/postgresql: `tests/run --install` installs it")
         })?;
@@ -75,7 +83,11 @@ impl Cluster {
         hand_over(&folder)?;
         let defaults = "-c fsync=off -c max_connections=60 -c shared_buffers=16MB -c max_prepared_transactions=4 \
                         -c track_functions=all -c max_wal_size=64MB -c autovacuum=off";
-        let mut keeper = Command::new("bash")
+        let mut keeper = Command::new("bash");
+        if let Some(locales) = locales {
+            keeper.env("LOCPATH", locales);
+        }
+        let mut keeper = keeper
             .args(["-c", KEEPER, "keeper"])
             .arg(&folder)
             .arg(port.to_string())

@@ -105,19 +105,32 @@ pub struct Lease {
     secret: Option<Arc<Secret>>,
     limits: Limits,
     held: Option<Arc<dyn HeldSecrets>>,
+    user: Option<Arc<str>>,
 }
 
 impl Lease {
     /// Lends access to `target`. Write access is lent by the gateway's broker against a policy's permit, and by tests.
     #[must_use]
     pub fn new(access: Access, target: Arc<Configured>, secret: Option<Arc<Secret>>, limits: Limits) -> Self {
-        Self { access, target, secret, limits, held: None }
+        Self { access, target, secret, limits, held: None, user: None }
     }
 
     /// The same for a tool that gives out parts of something: it looks for these around the part.
     #[must_use]
     pub fn holding(self, held: Arc<dyn HeldSecrets>) -> Self {
         Self { held: Some(held), ..self }
+    }
+
+    /// The same for the calls of one user, whose name it is: where calls wait for each other, the users take turns.
+    #[must_use]
+    pub fn in_turn_of(self, user: &str) -> Self {
+        Self { user: Some(Arc::from(user)), ..self }
+    }
+
+    /// Whose turn it is; empty for what the gateway does by itself.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.user.as_deref().unwrap_or_default()
     }
 
     /// What finds the secrets the gateway holds, where it holds any.

@@ -239,8 +239,8 @@ impl State {
         let mut evidence = Vec::new();
         if let Some(relation) = &self.relation {
             blast_radius.bytes = Some(self.bytes);
-            let what =
-                format!("{} holds about {}, {}", relation.shown(), count(self.estimate, "row"), size(self.bytes));
+            let rows = self.rows(tx, relation).await?;
+            let what = format!("{} holds {rows}, {}", relation.shown(), size(self.bytes));
             evidence.push(Evidence::seen(About::State, what, "pg_class"));
             evidence.push(Evidence::seen(About::State, locks(change), "the statement"));
         }
@@ -267,6 +267,22 @@ impl State {
             summary: summary(change, self.relation.as_ref()),
             pre_image: None,
         })
+    }
+
+    /// How many rows there are, for people: what the server estimates, or else what can be counted.
+    async fn rows(&self, tx: &Tx<'_>, relation: &Relation) -> Result<String, ToolError> {
+        if self.estimate > 0 {
+            return Ok(format!("about {}", count(self.estimate, "row")));
+        }
+        // Nobody has analysed it: that says nothing of how many there are.
+        let mut parts = Vec::new();
+        for row in tx.rows(PARTS, &[(&relation.oid, Type::OID)]).await? {
+            parts.push(cell::<u32>(&row, 0)?);
+        }
+        let parts = shape::relations(tx, &parts).await?;
+        let held = super::contents::contents(tx, &parts, tx.site().limits.count).await?;
+        let all = parts.iter().all(|part| matches!(part.kind, 'r' | 'm'));
+        Ok(held.shown().filter(|_| all).unwrap_or_else(|| "an unknown number of rows".into()))
     }
 
     /// Whether it runs at all.
@@ -352,6 +368,10 @@ async fn new(tx: &Tx<'_>, sql: &str, name: &str) -> Result<u32, ToolError> {
 const SIZE: &str = "SELECT pg_catalog.pg_total_relation_size(c.oid), greatest(c.reltuples, 0)::int8, \
     EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE c.oid IN (h.inhrelid, h.inhparent)) \
     FROM pg_catalog.pg_class c WHERE c.oid = $1";
+
+/// It, or the parts its rows lie in.
+const PARTS: &str = "SELECT t.relid::oid FROM pg_catalog.pg_partition_tree($1::oid::pg_catalog.regclass) t WHERE t.isleaf \
+    UNION SELECT c.oid FROM pg_catalog.pg_class c WHERE c.oid = $1 AND c.relkind <> 'p' ORDER BY 1";
 
 async fn alterable(tx: &Tx<'_>, relation: &Relation) -> Result<(), ToolError> {
     let shown_name = relation.shown();

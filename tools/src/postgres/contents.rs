@@ -47,6 +47,10 @@ pub(super) struct Part {
     pub stopped: bool,
     /// How many the server thought there were when it last analysed it.
     estimate: u64,
+    /// Moves when one of the counted rows is written; none where they were not read.
+    pub digest: Option<Digest>,
+    /// How many writes of rows the server has counted.
+    pub writes: i64,
 }
 
 impl Part {
@@ -137,7 +141,9 @@ const KNOWN: &str = "SELECT pg_catalog.pg_total_relation_size(c.oid), pg_catalog
     pg_catalog.has_table_privilege(c.oid, 'SELECT') AND c.relispopulated, \
     pg_catalog.jsonb_build_array(c.oid, pg_catalog.pg_relation_filenode(c.oid), pg_catalog.pg_relation_size(c.oid), \
         pg_catalog.pg_stat_get_tuples_inserted(c.oid), pg_catalog.pg_stat_get_tuples_updated(c.oid), \
-        pg_catalog.pg_stat_get_tuples_deleted(c.oid))::text \
+        pg_catalog.pg_stat_get_tuples_deleted(c.oid))::text, \
+    pg_catalog.pg_stat_get_tuples_inserted(c.oid) + pg_catalog.pg_stat_get_tuples_updated(c.oid) \
+        + pg_catalog.pg_stat_get_tuples_deleted(c.oid) \
     FROM pg_catalog.pg_class c WHERE c.oid = $1";
 
 async fn one(tx: &Tx<'_>, relation: &Relation, left: u64, all: &mut Contents) -> Result<(Part, Value), ToolError> {
@@ -147,14 +153,15 @@ async fn one(tx: &Tx<'_>, relation: &Relation, left: u64, all: &mut Contents) ->
     let estimate: f64 = cell(row, 2)?;
     let (hidden, readable): (bool, bool) = (cell(row, 3)?, cell(row, 4)?);
     let known: String = cell(row, 5)?;
+    let writes = cell::<Option<i64>>(row, 6)?.unwrap_or_default();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate, and never below zero")]
     let estimate = estimate.max(0.0) as u64;
     all.bytes = all.bytes.saturating_add(total.unsigned_abs());
-    let part = |rows, stopped| Part { oid: relation.oid, rows, stopped, estimate };
+    let part = |rows, stopped, digest| Part { oid: relation.oid, rows, stopped, estimate, digest, writes };
     if hidden || !readable || all.runs.is_some() {
         all.hidden = true;
         all.truncated = true;
-        return Ok((part(0, true), json!([relation.oid, known])));
+        return Ok((part(0, true, None), json!([relation.oid, known])));
     }
     let bound = i64::try_from(left.saturating_add(1)).unwrap_or(i64::MAX);
     let sql = format!("{DIGEST} FROM ONLY {} AS t LIMIT $1) AS q", relation.quoted());
@@ -163,15 +170,18 @@ async fn one(tx: &Tx<'_>, relation: &Relation, left: u64, all: &mut Contents) ->
     let (counted, hash): (i64, Option<String>) = (cell(row, 0)?, cell(row, 1)?);
     let counted = counted.unsigned_abs();
     if counted <= left {
-        return Ok((part(counted, false), json!([relation.oid, counted, hash])));
+        let read = json!([relation.oid, counted, hash]);
+        return Ok((part(counted, false, Some(Digest::of(&read))), read));
     }
     all.truncated = true;
-    Ok((part(left, true), json!([relation.oid, hash, known, sample(tx, relation, heap).await?])))
+    let read = Some(Digest::of(&json!([relation.oid, counted, hash])));
+    Ok((part(left, true, read), json!([relation.oid, hash, known, sample(tx, relation, heap).await?])))
 }
 
-/// Which versions of rows there are: each write of a row makes another one, wherever it lies.
-const DIGEST: &str = "SELECT count(*), pg_catalog.sum(pg_catalog.hashtextextended(q.place, 0))::text FROM \
-    (SELECT t.ctid::text || ' ' || t.xmin::text AS place";
+/// Which transactions wrote the rows, and how many of them each: a row that is written belongs to another one from then on,
+/// one that is gone is missing. Where it lies is left out, since maintenance moves rows without writing them.
+const DIGEST: &str = "SELECT count(*), pg_catalog.sum(pg_catalog.hashtextextended(q.wrote, 0))::text FROM \
+    (SELECT t.xmin::text AS wrote";
 
 /// A digest of the rows on pages all over a table, the same ones each time. The server's counters notice any write, but only
 /// once its session has handed them in, up to some seconds after the commit and not before the end of a longer transaction;

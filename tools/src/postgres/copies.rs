@@ -35,6 +35,9 @@ pub(super) struct Copy {
     pub copy: u32,
     /// How many rows there are.
     pub rows: u64,
+    /// The transaction that wrote all of them; entries of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrote: Option<String>,
 }
 
 /// Where a sequence was.
@@ -66,7 +69,9 @@ pub(super) async fn make(tx: &Tx<'_>, id: &str, tables: &[Relation]) -> Result<V
         quarantine::close(tx, "pg_class", &quoted, "TABLE").await?;
         let copy = catalog::relation(tx, &quoted).await?.oid;
         let rows: i64 = tx.value(&format!("SELECT count(*) FROM ONLY {quoted}"), &[]).await?;
-        copies.push(Copy { oid: table.oid, name, copy, rows: rows.unsigned_abs() });
+        let sql = format!("SELECT pg_catalog.min(t.xmin::text) FROM ONLY {quoted} AS t");
+        let wrote = tx.value(&sql, &[]).await?;
+        copies.push(Copy { oid: table.oid, name, copy, rows: rows.unsigned_abs(), wrote });
     }
     Ok(copies)
 }
@@ -106,9 +111,19 @@ pub(super) async fn are_wanted(tx: &Tx<'_>, copies: &Copies) -> Result<Value, To
         if kept.schema != TRASH || kept.name != copy.name {
             return Err(ToolError::changed("the copy of the rows is gone"));
         }
-        let sql = format!("SELECT count(*) FROM ONLY {} AS t", kept.quoted());
-        if tx.value::<i64>(&sql, &[]).await?.unsigned_abs() != copy.rows {
-            return Err(ToolError::changed("the copy of the rows is not whole any more"));
+        // Whatever is written to the copy since is another transaction's.
+        let sql = format!(
+            "SELECT count(*), count(*) FILTER (WHERE t.xmin::text IS DISTINCT FROM coalesce($1, t.xmin::text)) \
+             FROM ONLY {} AS t",
+            kept.quoted()
+        );
+        let rows = tx.rows(&sql, &[(&copy.wrote, Type::TEXT)]).await?;
+        let row = rows.first().ok_or_else(|| ToolError::failed("a count gave no row"))?;
+        let (found, others): (i64, i64) = (cell(row, 0)?, cell(row, 1)?);
+        if found.unsigned_abs() != copy.rows || others != 0 {
+            let what = format!("the copy of the rows of {} was changed while it lay in the quarantine", table.shown());
+            return Err(ToolError::changed(what)
+                .with_next(format!("a person can look at {} and put back what is wanted", kept.quoted())));
         }
         oids.push(copy.oid);
     }

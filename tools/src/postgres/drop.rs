@@ -111,7 +111,7 @@ impl TypedTool for PostgresDrop {
         let undo = UndoPlan {
             tool: "postgres_restore_dropped".into(),
             args: json!({ "target": args.target, "id": kept.id }),
-            expects: quarantine::way_is_free(&tx, &kept).await?,
+            expects: quarantine::way_is_free(&tx, &kept).await?.digest,
             until: None,
             lossy: Vec::new(),
         };

@@ -45,7 +45,8 @@ pub(super) struct Layout {
 /// A column.
 #[derive(Clone, Debug)]
 pub(super) struct Field {
-    number: i16,
+    /// `pg_attribute.attnum`: what it is known by, whatever it is called.
+    pub number: i16,
     /// Its name.
     pub name: String,
     /// Its type as SQL writes it wherever it is read.
@@ -185,7 +186,8 @@ const COLUMNS: &str = "SELECT a.attrelid, a.attnum, a.attname::text, \
       JOIN pg_catalog.pg_class s ON s.oid = p.refobjid AND s.relkind = 'S' \
       WHERE p.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND p.objid = d.oid \
       AND p.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass), \
-    coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), '') \
+    coalesce(pg_catalog.pg_get_expr(d.adbin, d.adrelid), (SELECT t.typdefault FROM pg_catalog.pg_type t \
+      WHERE t.oid = a.atttypid AND t.typtype = 'd'), '') \
     FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
     WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1, 2";
 

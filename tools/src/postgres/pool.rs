@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::address::Address;
 use super::connect::Connection;
+use super::turns::{Place, Turns};
 use super::unreachable::Unreachable;
 use crate::contract::Secret;
 
@@ -40,7 +40,7 @@ impl Pools {
             return Ok(Arc::clone(pool));
         }
         let address = Address::parse(secret.reveal())?;
-        let pool = Arc::new(Pool { address, slots: Arc::new(Semaphore::new(most)), idle: Mutex::default() });
+        let pool = Arc::new(Pool { address, turns: Turns::new(most), idle: Mutex::default() });
         pools.insert(key, Arc::clone(&pool));
         Ok(pool)
     }
@@ -50,7 +50,7 @@ impl Pools {
 pub(super) struct Pool {
     /// Where they go.
     pub address: Address,
-    slots: Arc<Semaphore>,
+    turns: Turns,
     idle: Mutex<Vec<(Connection, Instant)>>,
 }
 
@@ -58,23 +58,23 @@ pub(super) struct Pool {
 pub(super) struct Lent {
     /// The connection.
     pub connection: Connection,
-    slot: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Pool {
-    /// A clean connection, as soon as one is free.
+    /// A clean connection, as soon as it is this user's turn.
     ///
     /// # Errors
     /// Why none can be opened.
-    pub(super) async fn get(&self) -> Result<Lent, Unreachable> {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|error| error.to_string())?;
+    pub(super) async fn get(&self, user: &str) -> Result<Lent, Unreachable> {
+        let place = self.turns.come(user).await.ok_or_else(|| "the gateway is closing".to_owned())?;
         while let Some((connection, since)) = self.take() {
             if since.elapsed() < STALE && !connection.client.is_closed() {
                 connection.meter.reset();
-                return Ok(Lent { connection, slot });
+                return Ok(Lent { connection, place });
             }
         }
-        Ok(Lent { connection: Connection::open(&self.address).await?, slot })
+        Ok(Lent { connection: Connection::open(&self.address).await?, place })
     }
 
     fn take(&self) -> Option<(Connection, Instant)> {
@@ -85,13 +85,13 @@ impl Pool {
     pub(super) fn give_back(self: Arc<Self>, lent: Lent) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            let Lent { connection, slot } = lent;
+            let Lent { connection, place } = lent;
             connection.meter.reset();
             let cleaned = tokio::time::timeout(CLEANING, connection.client.batch_execute(CLEAN)).await;
             if matches!(cleaned, Ok(Ok(()))) {
                 self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
             }
-            drop(slot);
+            drop(place);
         });
     }
 }

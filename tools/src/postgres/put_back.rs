@@ -8,6 +8,7 @@ use tokio_postgres::types::Type;
 use super::catalog::cell;
 use super::involved;
 use super::layout::{self, Layout};
+use super::quarantine::TRASH;
 use super::rows::{self, Images, RowImage, TableImage};
 use super::sequences;
 use super::session::Tx;
@@ -80,6 +81,22 @@ impl Paths {
 pub(super) async fn tables(tx: &Tx<'_>, images: &Images) -> Result<Vec<Layout>, ToolError> {
     let mut found: BTreeMap<u32, Layout> =
         layout::layouts(tx, &images.oids()).await?.into_iter().map(|layout| (layout.oid, layout)).collect();
+    let mut tables = Vec::new();
+    for image in &images.tables {
+        let name = format!("{}.{}", shown(&image.schema), shown(&image.table));
+        let layout = found.remove(&image.oid);
+        let layout = layout.ok_or_else(|| ToolError::not_found(format!("the table {name} is not there any more")))?;
+        if layout.schema.starts_with(TRASH) {
+            return Err(ToolError::refused(format!(
+                "the rows cannot be put back: {name} was dropped, and what lies in the quarantine is to come back whole"
+            ))
+            .with_next("undo the call that dropped it first, then this one"));
+        }
+        match image.misfit(&layout).or_else(|| layout.obstacle()) {
+            Some(reason) => return Err(ToolError::refused(format!("the rows cannot be put back: {reason}"))),
+            None => tables.push(layout),
+        }
+    }
     let types = match images.types.is_empty() {
         true => Vec::new(),
         false => types::images(tx, &images.oids()).await?,
@@ -87,16 +104,6 @@ pub(super) async fn tables(tx: &Tx<'_>, images: &Images) -> Result<Vec<Layout>, 
     if let Some(other) = images.types.iter().find(|then| !then.holds_in(&types)) {
         let what = format!("the type {} is no longer as it was", shown(&other.name));
         return Err(ToolError::refused(format!("the rows cannot be put back: {what}")));
-    }
-    let mut tables = Vec::new();
-    for image in &images.tables {
-        let name = format!("{}.{}", shown(&image.schema), shown(&image.table));
-        let layout = found.remove(&image.oid);
-        let layout = layout.ok_or_else(|| ToolError::not_found(format!("the table {name} is not there any more")))?;
-        match image.misfit(&layout).or_else(|| layout.obstacle()) {
-            Some(reason) => return Err(ToolError::refused(format!("the rows cannot be put back: {reason}"))),
-            None => tables.push(layout),
-        }
     }
     Ok(tables)
 }
@@ -106,7 +113,11 @@ pub(super) async fn now(tx: &Tx<'_>, layouts: &[Layout], images: &Images) -> Res
     let mut tables = Vec::new();
     for (layout, image) in layouts.iter().zip(&images.tables) {
         let keys: Vec<Vec<String>> = image.rows.iter().map(|row| row.key.clone()).collect();
-        tables.push(TableImage::of(layout, rows::current(tx, layout, &keys).await?));
+        let mut now = TableImage::of(layout, rows::current(tx, layout, &keys).await?);
+        if image.numbers.is_empty() {
+            now.numbers.clear();
+        }
+        tables.push(now);
     }
     let types = types::images(tx, &images.oids()).await?;
     Ok(Images { tables, sequences: sequences::again(tx, &images.sequences).await?, types })

@@ -10,6 +10,7 @@ use tokio_postgres::types::Type;
 
 use super::catalog::{self, cell, quote};
 use super::code::{self, Doing};
+use super::held::{self, Held};
 use super::session::Tx;
 use super::shape;
 use super::subject::Subject;
@@ -30,6 +31,9 @@ pub(super) struct Kept {
     pub at: String,
     /// The way back.
     pub way: Way,
+    /// What it held by then; entries of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
 }
 
 /// The way back for one kind of thing.
@@ -214,7 +218,8 @@ pub(super) async fn put_away(tx: &Tx<'_>, subject: &Subject, gives_up: bool) -> 
             Way::Schema { oid: schema.oid, name: schema.name.clone() }
         }
     };
-    let kept = Kept { id, what: subject.shown(), at: now().to_string(), way };
+    let held = Held::of(tx, &way).await?;
+    let kept = Kept { id, what: subject.shown(), at: now().to_string(), way, held };
     note(tx, &kept).await?;
     Ok(kept)
 }
@@ -274,9 +279,17 @@ fn gone(what: &str) -> ToolError {
         .with_next("a person can still move it by hand")
 }
 
-/// Whether the thing still lies where it was put and its place is free: what a look and a call both need to know. Gives what
-/// moves when either changes.
-pub(super) async fn way_is_free(tx: &Tx<'_>, kept: &Kept) -> Result<Digest, ToolError> {
+/// That the way back is free.
+pub(super) struct Free {
+    /// Moves when the thing or its place changes.
+    pub digest: Digest,
+    /// What a person should know of how far it is what was put there.
+    pub said: Vec<String>,
+}
+
+/// Whether the thing still lies where it was put, as it was put there, and its place is free: what a look and a call both
+/// need to know.
+pub(super) async fn way_is_free(tx: &Tx<'_>, kept: &Kept) -> Result<Free, ToolError> {
     let look = match &kept.way {
         Way::Relations(moved) => {
             let mut oids = Vec::new();
@@ -309,7 +322,11 @@ pub(super) async fn way_is_free(tx: &Tx<'_>, kept: &Kept) -> Result<Digest, Tool
         Way::Database { name, .. } => return Err(not_ours(kept, name)),
         Way::Copies(copies) => super::copies::are_wanted(tx, copies).await?,
     };
-    Ok(Digest::of(&json!({ "kept": kept, "look": look })))
+    let said = match kept.way {
+        Way::Copies(_) => Vec::new(),
+        _ => held::compare(tx, kept).await?,
+    };
+    Ok(Free { digest: Digest::of(&json!({ "kept": kept, "look": look })), said })
 }
 
 fn free(taken: bool, name: &str) -> Result<(), ToolError> {

@@ -67,14 +67,17 @@ impl TypedTool for PostgresRestoreDropped {
         shape::harden(&tx).await?;
         let kept = restorable(&tx, &args.id).await?;
         let what = format!("the {} was dropped at {}", kept.what, shown(&kept.at));
+        let free = quarantine::way_is_free(&tx, &kept).await?;
+        let mut evidence = vec![whereabouts, Evidence::seen(About::State, what, "the quarantine")];
+        evidence.extend(free.said.into_iter().map(|said| Evidence::seen(About::State, said, "the quarantine")));
         let mut preflight = Preflight {
             targets: vec![tx.site().target("postgres_quarantined", &kept.trash(), uid(&tx, &kept))],
             blast_radius: BlastRadius::one(Scope::Resource),
             reversibility: Reversibility::Reversible,
             destroys_recovery: false,
-            evidence: vec![whereabouts, Evidence::seen(About::State, what, "the quarantine")],
+            evidence,
             alternative: None,
-            fingerprint: quarantine::way_is_free(&tx, &kept).await?,
+            fingerprint: free.digest,
             summary: format!("bring the {} back from the quarantine", kept.what),
             pre_image: None,
         };
@@ -95,7 +98,7 @@ impl TypedTool for PostgresRestoreDropped {
             Way::Schema { .. } | Way::Database { .. } | Way::Copies(_) => Vec::new(),
         };
         shape::lock(&tx, &shape::relations(&tx, &oids).await?).await?;
-        if quarantine::way_is_free(&tx, &kept).await? != seen.fingerprint {
+        if quarantine::way_is_free(&tx, &kept).await?.digest != seen.fingerprint {
             return Err(ToolError::changed("what lies in the quarantine is no longer as it was looked at"));
         }
         code::of_events(&tx).await?.as_seen(seen)?;

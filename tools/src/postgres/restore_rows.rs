@@ -106,7 +106,7 @@ async fn restore(tx: &Tx<'_>, args: &Args, seen: &Preflight) -> Result<(String, 
         return Err(ToolError::changed("the rows are no longer as they were left"));
     }
     // One that somebody has drawn from since stays where it is: setting it back would give values out twice.
-    now.sequences = held.into_iter().filter(|sequence| args.left.contains(sequence)).collect();
+    now.sequences = held.into_iter().filter(|now| args.left.iter().any(|left| left.stands_like(now))).collect();
     let mut then = args.rows.clone();
     then.sequences.retain(|kept| now.sequences.iter().any(|sequence| sequence.oid == kept.oid));
     if let Err(reason) = put_back::put_back(tx, &paths, &layouts, &then).await? {
@@ -134,9 +134,9 @@ pub(super) async fn probe(seen: &Preflight, lease: &Lease) -> Probe {
     let now = current(&tx, &kept.before).await;
     let _ended = tx.rollback().await;
     match now {
-        Ok(now) if kept.before.tables == kept.after.tables || now.tables.is_empty() => Probe::Unknown,
-        Ok(now) if now.tables == kept.before.tables => Probe::Unchanged,
-        Ok(now) if now.tables == kept.after.tables => Probe::Changed,
+        Ok(now) if kept.before.identity() == kept.after.identity() || now.tables.is_empty() => Probe::Unknown,
+        Ok(now) if now.identity() == kept.before.identity() => Probe::Unchanged,
+        Ok(now) if now.identity() == kept.after.identity() => Probe::Changed,
         Ok(_) | Err(_) => Probe::Unknown,
     }
 }
@@ -156,11 +156,11 @@ fn preflight(tx: &Tx<'_>, args: &Args, now: &Images, database: Target, whereabou
     let differs = |(now, then): &(&RowImage, &RowImage)| now.row != then.row;
     let mut parts = Vec::new();
     for (now, then) in now.tables.iter().zip(&args.rows.tables) {
-        let name = format!("{}.{}", then.schema, then.table);
-        let uid = format!("{}#{}", tx.server.identity(), then.oid);
+        let name = format!("{}.{}", now.schema, now.table);
+        let uid = format!("{}#{}", tx.server.identity(), now.oid);
         targets.push(tx.site().target("postgres_table", &name, uid));
         let rows = now.rows.iter().zip(&then.rows).filter(differs).count() as u64;
-        parts.push(format!("{} of {}.{}", grouped(rows), shown(&then.schema), shown(&then.table)));
+        parts.push(format!("{} of {}.{}", grouped(rows), shown(&now.schema), shown(&now.table)));
         blast_radius.parts.insert(name, rows);
     }
     if targets.is_empty() {
@@ -187,7 +187,7 @@ fn preflight(tx: &Tx<'_>, args: &Args, now: &Images, database: Target, whereabou
 
 fn fingerprint(server: &Server, now: &Images) -> Digest {
     // A sequence moves with every draw of anybody: it is no reason to refuse.
-    Digest::of(&json!({ "in": server.identity(), "rows": now.tables }))
+    Digest::of(&json!({ "in": server.identity(), "rows": now.identity() }))
 }
 
 /// The plan that puts `was` back where things are as `is`.

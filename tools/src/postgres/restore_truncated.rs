@@ -84,7 +84,7 @@ impl TypedTool for PostgresRestoreTruncated {
             destroys_recovery: false,
             evidence: vec![whereabouts, Evidence::seen(About::State, what, "the quarantine")],
             alternative: None,
-            fingerprint: quarantine::way_is_free(&tx, &kept).await?,
+            fingerprint: quarantine::way_is_free(&tx, &kept).await?.digest,
             summary: format!("put {} back: the {}", count(rows, "row"), kept.what),
             pre_image: None,
         };
@@ -101,7 +101,7 @@ impl TypedTool for PostgresRestoreTruncated {
         let (kept, copies) = restorable(&tx, &args.id).await?;
         let oids: Vec<u32> = copies.tables.iter().map(|copy| copy.oid).collect();
         shape::lock(&tx, &shape::relations(&tx, &oids).await?).await?;
-        if quarantine::way_is_free(&tx, &kept).await? != seen.fingerprint {
+        if quarantine::way_is_free(&tx, &kept).await?.digest != seen.fingerprint {
             return Err(ToolError::changed("the tables are no longer as they were looked at"));
         }
         code::of_events(&tx).await?.as_seen(seen)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -13,6 +14,7 @@ use super::sequences::SequenceImage;
 use super::session::Tx;
 use super::types::TypeImage;
 use crate::contract::ToolError;
+use crate::text::shown;
 
 /// A column's values, by row; `None` is NULL.
 pub(super) type Texts = Vec<Option<String>>;
@@ -44,6 +46,10 @@ pub(super) struct TableImage {
     pub key: Vec<(String, String)>,
     /// Names and types of its stored columns: with others the rows do not fit.
     pub columns: Vec<(String, String)>,
+    /// The numbers of the key's columns and then of the stored ones, by which they are known: names move. Images of earlier
+    /// versions go by the names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub numbers: Vec<i16>,
     /// The rows.
     pub rows: Vec<RowImage>,
 }
@@ -83,15 +89,48 @@ impl TableImage {
             table: layout.name.clone(),
             key: named(layout.key()),
             columns: named(layout.stored()),
+            numbers: numbers(layout),
             rows,
         }
     }
 
     /// Why rows kept like this do not fit the table as it is now.
     pub(super) fn misfit(&self, layout: &Layout) -> Option<String> {
-        let fits = named(layout.key()) == self.key && named(layout.stored()) == self.columns;
-        (!fits).then(|| format!("{} has other columns or another key now", layout.shown()))
+        let name = layout.shown();
+        if self.numbers.is_empty() {
+            let fits = named(layout.key()) == self.key && named(layout.stored()) == self.columns;
+            return (!fits).then(|| format!("{name} has other columns or another key now"));
+        }
+        let stored = self.numbers.get(self.key.len()..).unwrap_or_default();
+        for ((column, kind), number) in self.columns.iter().zip(stored) {
+            let column = shown(column);
+            let Some(now) = layout.columns.iter().find(|field| field.number == *number) else {
+                return Some(format!("the column {column} of {name} was dropped since"));
+            };
+            if now.generated {
+                return Some(format!("the column {column} of {name} is generated from others now"));
+            }
+            if now.kind != *kind {
+                return Some(format!("the column {column} of {name} was of type {kind} and is {} now", now.kind));
+            }
+        }
+        if let Some(new) = layout.stored().find(|field| !stored.contains(&field.number)) {
+            return Some(format!("the column {} came to {name} since", shown(&new.name)));
+        }
+        (numbers(layout) != self.numbers).then(|| format!("the rows of {name} are told apart by other columns now"))
     }
+
+    /// What these rows are, whatever the table and its columns are called by now.
+    pub(super) fn identity(&self) -> Value {
+        match self.numbers.is_empty() {
+            true => json!(self),
+            false => json!([self.oid, self.numbers, self.rows]),
+        }
+    }
+}
+
+fn numbers(layout: &Layout) -> Vec<i16> {
+    layout.key().chain(layout.stored()).map(|field| field.number).collect()
 }
 
 fn named<'a>(fields: impl Iterator<Item = &'a Field>) -> Vec<(String, String)> {
@@ -103,6 +142,11 @@ impl Images {
     pub(super) fn weight(&self) -> u64 {
         let rows = self.tables.iter().flat_map(|table| &table.rows).map(RowImage::weight);
         rows.chain(self.types.iter().map(TypeImage::weight)).sum()
+    }
+
+    /// What the rows are, as [`TableImage::identity`] tells it.
+    pub(super) fn identity(&self) -> Vec<Value> {
+        self.tables.iter().map(TableImage::identity).collect()
     }
 
     /// The ids of the tables.

@@ -32,6 +32,13 @@ pub(super) struct SequenceImage {
     pub drawn: bool,
 }
 
+impl SequenceImage {
+    /// Whether it is the same sequence at the same place, whatever it is called.
+    pub(super) fn stands_like(&self, other: &Self) -> bool {
+        (self.oid, &self.last, self.drawn) == (other.oid, &other.last, other.drawn)
+    }
+}
+
 /// A sequence that may be drawn from.
 #[derive(Clone, Debug)]
 pub(super) struct Sequence {

@@ -91,6 +91,8 @@ pub(super) enum Mode {
 pub(super) struct Session {
     /// What it works on.
     pub site: Site,
+    /// For whom, in whose turn.
+    user: Arc<str>,
     /// The server, as it calls itself.
     pub server: Server,
     pool: Arc<Pool>,
@@ -112,6 +114,8 @@ pub(super) struct Server {
     pub version: i32,
     /// Who the session is.
     pub user: String,
+    /// The role may bound how much a read writes to the server's disk, and nobody has bounded it as tightly.
+    pub bounds_files: bool,
 }
 
 impl Server {
@@ -125,6 +129,17 @@ const WHO: &str = "SELECT s.system_identifier::text, d.datname::text, d.oid, \
                    pg_catalog.current_setting('server_version_num')::int4, session_user::text \
                    FROM pg_catalog.pg_control_system() s, pg_catalog.pg_database d \
                    WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()";
+
+/// How much a read may write to the server's disk while it sorts and joins, in kilobytes.
+const FILES_OF_A_READ: i64 = 1 << 20;
+
+/// What is set now in kilobytes, or -1, where the role may set it.
+const FILES: &str = "SELECT CASE WHEN pg_catalog.has_parameter_privilege('temp_file_limit', 'SET') THEN \
+    (SELECT s.setting::int8 FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) 'temp_file_limit') END";
+
+const FILES_BEFORE_15: &str = "SELECT CASE WHEN r.rolsuper THEN \
+    (SELECT s.setting::int8 FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) 'temp_file_limit') END \
+    FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) current_user";
 
 impl Session {
     /// A clean connection to the lease's target.
@@ -156,11 +171,13 @@ impl Session {
             let error = ToolError::unavailable(format!("cannot connect to `{}`: {reason}", site.name));
             why.next.into_iter().fold(error, ToolError::with_next)
         };
-        let lent = match tokio::time::timeout_at(ends.into(), pool.get()).await {
+        let lent = match tokio::time::timeout_at(ends.into(), pool.get(lease.user())).await {
             Ok(lent) => lent.map_err(unreachable)?,
             Err(_) => return Err(unreachable(format!("no answer within {:?}", limits.deadline).into())),
         };
-        let mut session = Self { site, server: Server::default(), pool, lent: Some(lent), ends, busy: Arc::default() };
+        let user = Arc::from(lease.user());
+        let mut session =
+            Self { site, user, server: Server::default(), pool, lent: Some(lent), ends, busy: Arc::default() };
         session.server = session.who().await?;
         Ok(session)
     }
@@ -181,15 +198,19 @@ impl Session {
     pub(super) async fn ask_who(&mut self) -> Result<Server, ToolError> {
         let tx = self.begin(Mode::ReadOnly).await?;
         let rows = tx.rows(WHO, &[]).await?;
-        tx.rollback().await?;
         let row = rows.first().ok_or_else(|| ToolError::unavailable("the server does not say who it is"))?;
+        // Before PostgreSQL 15 only a superuser could be allowed to.
+        let version: i32 = row.try_get(3).unwrap_or_default();
+        let files: Option<i64> = tx.value(if version >= 150_000 { FILES } else { FILES_BEFORE_15 }, &[]).await?;
+        tx.rollback().await?;
         let cell = |at| row.try_get::<_, String>(at).unwrap_or_default();
         Ok(Server {
             system: cell(0),
             database: cell(1),
             oid: row.try_get(2).unwrap_or_default(),
-            version: row.try_get(3).unwrap_or_default(),
+            version,
             user: cell(4),
+            bounds_files: files.is_some_and(|set| !(0..=FILES_OF_A_READ).contains(&set)),
         })
     }
 
@@ -235,6 +256,9 @@ impl Session {
         let inner = clock.over(builder.start()).await?;
         let tx = Tx { inner, mode, clock, server, shown: AtomicBool::new(false) };
         tx.run(&settings(mode, tx.clock.left())).await?;
+        if mode == Mode::ReadOnly && tx.server.bounds_files {
+            tx.run(&format!("SET LOCAL temp_file_limit = {FILES_OF_A_READ}")).await?;
+        }
         Ok(tx)
     }
 }

@@ -261,7 +261,12 @@ async fn schema(tx: &Tx<'_>, named: &Named<'_>) -> Result<Subject, ToolError> {
     if name == TRASH || quarantine::id_in(&name).is_some() && !named.quarantined {
         return Err(ToolError::refused(format!("the schema {} belongs to the quarantine already", shown(&name))));
     }
-    let rows = tx.rows(SCHEMA, &[(&name, Type::TEXT)]).await?;
+    let sql = format!(
+        "SELECT n.oid, pg_catalog.pg_has_role(n.nspowner, 'USAGE'), {LOOK}, \
+         pg_catalog.pg_get_userbyid(n.nspowner)::text \
+         FROM pg_catalog.pg_namespace n WHERE n.nspname = $1::text::pg_catalog.name"
+    );
+    let rows = tx.rows(&sql, &[(&name, Type::TEXT)]).await?;
     let Some(row) = rows.first() else {
         return Err(ToolError::not_found(format!("there is no schema {} in `{}`", shown(&name), tx.site().name))
             .with_next("a schema goes by its exact name, without quotes; `postgres_describe` lists what there is"));
@@ -270,20 +275,31 @@ async fn schema(tx: &Tx<'_>, named: &Named<'_>) -> Result<Subject, ToolError> {
         return Err(foreign_owner(tx, &format!("the schema {}", shown(&name)), &cell::<String>(row, 3)?));
     }
     let schema = Schema { oid: cell(row, 0)?, name, look: cell(row, 2)? };
+    let relations = relations_in(tx, schema.oid).await?;
+    Ok(Subject::Schema(schema, relations))
+}
+
+/// The relations of a schema, by their ids.
+pub(super) async fn relations_in(tx: &Tx<'_>, schema: u32) -> Result<Vec<Relation>, ToolError> {
     let sql = "SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relnamespace = $1 \
                AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') ORDER BY c.oid";
     let mut oids = Vec::new();
-    for row in tx.rows(sql, &[(&schema.oid, Type::OID)]).await? {
+    for row in tx.rows(sql, &[(&schema, Type::OID)]).await? {
         oids.push(cell::<u32>(&row, 0)?);
     }
-    Ok(Subject::Schema(schema, shape::relations(tx, &oids).await?))
+    shape::relations(tx, &oids).await
 }
 
-const SCHEMA: &str = "SELECT n.oid, pg_catalog.pg_has_role(n.nspowner, 'USAGE'), \
-    pg_catalog.jsonb_build_array(n.nspowner, n.nspacl::text, pg_catalog.obj_description(n.oid, 'pg_namespace'), \
+/// What a schema is like apart from its relations; none where it is gone.
+pub(super) async fn look_of_schema(tx: &Tx<'_>, oid: u32) -> Result<Option<String>, ToolError> {
+    let sql = format!("SELECT {LOOK} FROM pg_catalog.pg_namespace n WHERE n.oid = $1");
+    tx.rows(&sql, &[(&oid, Type::OID)]).await?.first().map(|row| cell(row, 0)).transpose()
+}
+
+/// Its owner, privileges, comment, functions and types.
+const LOOK: &str = "pg_catalog.jsonb_build_array(n.nspowner, n.nspacl::text, \
+    pg_catalog.obj_description(n.oid, 'pg_namespace'), \
     (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(p.oid, p.xmin::text) ORDER BY p.oid) \
      FROM pg_catalog.pg_proc p WHERE p.pronamespace = n.oid), \
     (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(t.oid, t.xmin::text) ORDER BY t.oid) \
-     FROM pg_catalog.pg_type t WHERE t.typnamespace = n.oid))::text, \
-    pg_catalog.pg_get_userbyid(n.nspowner)::text \
-    FROM pg_catalog.pg_namespace n WHERE n.nspname = $1::text::pg_catalog.name";
+     FROM pg_catalog.pg_type t WHERE t.typnamespace = n.oid))::text";

@@ -383,7 +383,10 @@ impl Gathering<'_, '_> {
             }
         }
         if reach.unsteady {
-            notes.push("a trigger on the way may give other values each time, so new values may differ".into());
+            notes.push(
+                "a trigger, rule or default on the way may give other values each time, so new values may differ"
+                    .into(),
+            );
         }
         let parts: Vec<Value> = counts
             .iter()

@@ -77,6 +77,10 @@ pub(super) fn explain(site: &Site, error: &Error) -> ToolError {
         "25006" => ToolError::refused(format!("not a read: `{name}` says: {text}")),
         "42501" => ToolError::failed(format!("the role may not do that on `{name}`: {text}"))
             .with_next("a person who administers the database can grant it"),
+        "53400" if text.contains("temp_file_limit") => {
+            ToolError::refused(format!("it writes more temporary files than a read may on `{name}`: {text}"))
+                .with_next("sort, join or group fewer rows: filter first, or add a LIMIT to what is read")
+        }
         "53300" => ToolError::unavailable(format!("`{name}` has no connection left: {text}")),
         _ if ["08", "57P", "58", "XX", "53"].iter().any(|class| code.starts_with(class)) => {
             ToolError::unavailable(format!("`{name}` failed: {text}"))

@@ -123,7 +123,7 @@ impl TypedTool for PostgresTruncate {
             Some(kept) => Some(UndoPlan {
                 tool: "postgres_restore_truncated".into(),
                 args: json!({ "target": args.target, "id": kept.id }),
-                expects: quarantine::way_is_free(&tx, kept).await?,
+                expects: quarantine::way_is_free(&tx, kept).await?.digest,
                 until: None,
                 lossy: Vec::new(),
             }),
@@ -156,7 +156,7 @@ async fn copy(tx: &Tx<'_>, reach: &Reach, args: &Args) -> Result<Kept, ToolError
     let tables = copies::make(tx, &id, &leaves).await?;
     let copies = Copies { tables, sequences, root: reach.root().quoted(), cascade: args.cascade };
     let what = format!("rows of {}", reach.root().shown());
-    let kept = Kept { id, what, at: now().to_string(), way: Way::Copies(copies) };
+    let kept = Kept { id, what, at: now().to_string(), way: Way::Copies(copies), held: None };
     quarantine::note(tx, &kept).await?;
     Ok(kept)
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlparser::ast::{Insert, Merge, MergeAction, OnConflictAction, OnInsert};
 
 use super::{Verb, Write};
-use crate::text::grouped;
+use crate::text::{count, grouped};
 
 /// One thing a statement's text says it may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,9 +129,23 @@ pub fn changes_of_rows(mut tables: Vec<RowsOf>, truncated: bool) -> String {
     const NAMED: usize = 12;
     tables.sort_by_key(RowsOf::weight);
     let at_least = if truncated { "at least " } else { "" };
-    let mut said: Vec<_> = tables.iter().take(NAMED).map(|rows| rows.said(at_least)).collect();
-    if tables.len() > NAMED {
-        said.push(format!("and rows of {} more tables", tables.len() - NAMED));
+    let named = tables.len().min(NAMED);
+    let (named, rest) = tables.split_at(named);
+    let mut said: Vec<_> = named.iter().map(|rows| rows.said(at_least)).collect();
+    if !rest.is_empty() {
+        said.push(format!("and {}", together(rest).said(at_least)));
     }
     said.join("; ")
+}
+
+/// What is done to the rows of several tables, all of it: none of it is milder for not being named.
+fn together(tables: &[RowsOf]) -> RowsOf {
+    let mut all = RowsOf { table: count(tables.len() as u64, "more table"), ..RowsOf::default() };
+    for rows in tables {
+        all.inserted = all.inserted.saturating_add(rows.inserted);
+        all.updated = all.updated.saturating_add(rows.updated);
+        all.deleted = all.deleted.saturating_add(rows.deleted);
+    }
+    all.verb = tables.iter().filter_map(|rows| rows.verb).min_by_key(|verb| severity(*verb));
+    all
 }

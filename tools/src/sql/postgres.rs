@@ -25,6 +25,8 @@ pub struct Uses {
     pub dotted: BTreeSet<Vec<String>>,
     /// Operators.
     pub operators: BTreeSet<String>,
+    /// Names without quotes that are not all ASCII: how a database of single bytes folds those, its locale says.
+    pub bare: BTreeSet<String>,
     /// How often something of the name `nextval` is called.
     pub draws: usize,
     /// The same of `set_config`.
@@ -39,6 +41,7 @@ impl Uses {
         self.names.extend(other.names);
         self.dotted.extend(other.dotted);
         self.operators.extend(other.operators);
+        self.bare.extend(other.bare);
         self.draws += other.draws;
         self.settings += other.settings;
     }
@@ -73,7 +76,18 @@ pub(super) fn uses(sql: &str, tokens: &[TokenWithSpan]) -> Result<Uses, Refusal>
     if parsed.next().is_some() {
         return opaque("text that the server reads differently");
     }
-    collect(&lexemes)
+    let mut uses = collect(&lexemes)?;
+    uses.bare = tokens.iter().filter_map(|token| bare(&token.token)).collect();
+    Ok(uses)
+}
+
+fn bare(token: &Token) -> Option<String> {
+    match token {
+        Token::Word(word) if word.quote_style.is_none() && !word.value.is_ascii() => {
+            Some(word.value.to_ascii_lowercase())
+        }
+        _ => None,
+    }
 }
 
 /// The tokens without PostgreSQL's syntax that the parser does not know and that changes no class: `TABLE t` is

@@ -455,7 +455,23 @@ fn rows_are_told_by_table_the_worst_first() {
     assert_eq!(told(&[none, rows("u", 0, 1, 0)]), "update 1 row of u; delete 0 rows of t");
     assert_eq!(changes_of_rows(vec![rows("t", 0, 0, 7)], true), "delete at least 7 rows of t");
     let many = told(&(0..40).map(|n| rows(&format!("t{n}"), 1, 0, 0)).collect::<Vec<_>>());
-    assert!(many.ends_with("; and rows of 28 more tables"), "{many}");
+    assert!(many.ends_with("; and insert 28 rows of 28 more tables"), "{many}");
+}
+
+#[test]
+fn what_is_not_named_is_counted_with_each_of_its_verbs() {
+    let rows = |at: u64| RowsOf {
+        table: format!("t{at}"),
+        inserted: u64::from(at > 20),
+        updated: u64::from(at == 20),
+        deleted: u64::from(at < 15),
+        verb: Some(if at == 19 { Verb::Delete } else { Verb::Insert }),
+        through: None,
+    };
+    let many = changes_of_rows((0..30).map(rows).collect(), false);
+    assert!(many.ends_with("; and insert 9 and update 1 and delete 3 rows of 18 more tables"), "{many}");
+    let one = changes_of_rows((0..13).map(rows).collect(), true);
+    assert!(one.ends_with("; and delete at least 1 row of 1 more table"), "{one}");
 }
 
 #[test]

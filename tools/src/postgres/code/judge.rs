@@ -1,10 +1,12 @@
 //! Whether one function is known to be harmless: by the list of built-in ones, by an operator's word for its exact body, or
-//! by its body, whose parts are looked up in turn.
+//! by its body, whose parts are looked up in turn. An operator's word holds for the body alone: what that names is looked up
+//! as well, since somebody else can replace it.
 
 use serde_json::json;
 use tokio_postgres::Row;
 
 use super::tree::FIRST_OWN;
+use super::visible::visible;
 use super::walk::{Places, Text, Walk};
 use super::{Doing, is_harmless};
 use crate::contract::{Digest, ToolError};
@@ -139,7 +141,7 @@ impl Walk<'_, '_> {
         let place = places.get(&function.oid).cloned().unwrap_or_default();
         // What the server brings along in SQL keeps its id when somebody replaces it: its body counts, as with any other.
         if function.oid < FIRST_OWN && matches!(function.language.as_str(), "internal" | "c") {
-            if !self.is_harmless_builtin(&function) {
+            if !self.vouches_for(&function) && !self.is_harmless_builtin(&function) {
                 self.act(&format!("`{}`", shown(&function.name)), &place);
             }
             return Ok(());
@@ -148,9 +150,8 @@ impl Walk<'_, '_> {
         for kind in cell::<Vec<u32>>(row, 12)? {
             self.kind(kind, &place);
         }
-        if self.is_vouched(&function) {
-            return Ok(());
-        }
+        let vouched = self.is_vouched(&function);
+        self.vouching = vouched;
         let here = format!("the function {}", shown_sentence(&function.signature));
         if let Some(defaults) = cell::<Option<String>>(row, 9)? {
             self.tree(&defaults, Doing::Reading, &here);
@@ -161,10 +162,34 @@ impl Walk<'_, '_> {
         for operator in cell::<Vec<u32>>(row, 14)? {
             self.operator(operator, &here);
         }
-        if let Err(why) = self.follow(&function, &here).await? {
-            self.opaque(&function, &why, &place);
+        match self.follow(&function, &here).await? {
+            Err(_) if vouched && function.language != "c" => {
+                let text = self.seen_in(&function.source);
+                self.names(&text, &here).await?;
+            }
+            Err(why) if !vouched => self.opaque(&function, &why, &place),
+            Ok(()) | Err(_) => {}
         }
+        self.vouching = false;
         Ok(())
+    }
+
+    /// All that a text may name which nobody can read.
+    fn seen_in(&self, source: &str) -> Text {
+        let uses = visible(source);
+        let changed = match self.doing {
+            Doing::Reading => Vec::new(),
+            // Any of the tables may be the one it changes, and with that fire triggers.
+            Doing::Rebuilding | Doing::Writing => uses.names.iter().cloned().collect(),
+        };
+        let draws = literals(source, "nextval").filter_map(sequence).collect();
+        Text { uses, changed, draws, everywhere: true, exempt: Vec::new() }
+    }
+
+    /// Whether all that led to this built-in function were bodies that an operator vouches for: which built-in ones those
+    /// call was read with them, and nobody can replace one.
+    fn vouches_for(&self, function: &Function) -> bool {
+        !self.seen.contains(&("function", function.oid))
     }
 
     fn is_harmless_builtin(&self, function: &Function) -> bool {
@@ -226,7 +251,10 @@ impl Walk<'_, '_> {
             match declared(kind) {
                 Declared::Nothing => {}
                 Declared::Type(part) => text.uses.extend(examine_body(&part).map_err(|refusal| refusal.to_string())?.1),
-                Declared::Like(names) => text.uses.dotted.extend(names),
+                Declared::Like(names) => {
+                    text.uses.bare.extend(names.iter().flatten().filter(|name| !name.is_ascii()).cloned());
+                    text.uses.dotted.extend(names);
+                }
             }
         }
         for fragment in &body.fragments {
@@ -238,7 +266,9 @@ impl Walk<'_, '_> {
                 Class::Schema { what, .. } => return Err(format!("runs {what}")),
                 Class::Other { what } => return Err(format!("runs {what}")),
             }
-            text.draws.extend(literals(&fragment.sql, "nextval").filter_map(sequence));
+            let drawn: Vec<String> = literals(&fragment.sql, "nextval").filter_map(sequence).collect();
+            text.uses.bare.extend(drawn.iter().filter(|name| !name.is_ascii()).cloned());
+            text.draws.extend(drawn);
             let lower = fragment.sql.to_ascii_lowercase();
             said[0] += lower.matches("nextval").count();
             said[1] += lower.matches("set_config").count();

@@ -8,6 +8,7 @@
 mod edges;
 mod judge;
 mod tree;
+mod visible;
 mod walk;
 
 #[cfg(test)]

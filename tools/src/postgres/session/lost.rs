@@ -43,7 +43,7 @@ impl Session {
         self.lent = None;
         self.ends = Instant::now() + self.site.limits.deadline.min(Duration::from_secs(10));
         self.busy.store(false, Ordering::Relaxed);
-        let lent = tokio::time::timeout_at(self.ends.into(), self.pool.get()).await.ok()?.ok()?;
+        let lent = tokio::time::timeout_at(self.ends.into(), self.pool.get(&self.user)).await.ok()?.ok()?;
         self.lent = Some(lent);
         let server = self.who().await.ok()?;
         // Another server's transactions have the same numbers.

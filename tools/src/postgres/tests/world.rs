@@ -75,7 +75,15 @@ impl Ground {
     }
 
     fn on(cluster: &'static Cluster, script: &str, role: &str, reader: &str) -> Self {
-        let database = cluster.database();
+        Self::in_database(cluster, cluster.database(), script, role, reader)
+    }
+
+    /// An existing database of a server, used as the superuser.
+    pub(super) fn existing(cluster: &'static Cluster, database: String, script: &str) -> Self {
+        Self::in_database(cluster, database, script, "postgres", "postgres")
+    }
+
+    fn in_database(cluster: &'static Cluster, database: String, script: &str, role: &str, reader: &str) -> Self {
         if role != "postgres" {
             cluster.sql("postgres", &format!("ALTER DATABASE {database} OWNER TO {role}"));
             cluster.sql(&database, &format!("GRANT ALL ON SCHEMA public TO {role}"));

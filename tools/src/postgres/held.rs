@@ -1,0 +1,146 @@
+//! What lay in the quarantine when it was put there, so that what is brought back is what was taken away: the definition by
+//! ids and column numbers, and which rows there were. Others can still write to it by its id: through a view, a foreign key,
+//! or by its new name.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::catalog::Relation;
+use super::contents::{self, counted};
+use super::quarantine::{Kept, Way};
+use super::session::Tx;
+use super::{catalog, shape, subject};
+use crate::contract::{Digest, ToolError};
+use crate::text::count;
+
+/// What there was at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Held {
+    /// Of the definition, with all that belongs to it.
+    definition: Digest,
+    /// How many rows were compared at most, of all tables together.
+    most: u64,
+    /// The tables with rows of their own.
+    rows: Vec<Rows>,
+}
+
+/// The rows of one table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Rows {
+    oid: u32,
+    rows: u64,
+    /// There are more than these.
+    stopped: bool,
+    /// Moves when one of them is written; none where they could not be read.
+    digest: Option<Digest>,
+    /// What the server had counted as written by then.
+    writes: i64,
+}
+
+impl Held {
+    /// What lies there now.
+    pub(super) async fn of(tx: &Tx<'_>, way: &Way) -> Result<Option<Self>, ToolError> {
+        Self::up_to(tx, way, tx.site().limits.count).await
+    }
+
+    async fn up_to(tx: &Tx<'_>, way: &Way, most: u64) -> Result<Option<Self>, ToolError> {
+        let relations = match way {
+            Way::Relations(moved) => {
+                let oids: Vec<u32> = moved.iter().map(|one| one.oid).collect();
+                shape::relations(tx, &oids).await?
+            }
+            Way::Schema { oid, .. } => subject::relations_in(tx, *oid).await?,
+            // Its table goes on being used, and its values with it; of copies the rows are counted by who wrote them.
+            Way::Column { .. } | Way::Copies(_) | Way::Database { .. } => return Ok(None),
+        };
+        let oids: Vec<u32> = relations.iter().map(|relation| relation.oid).collect();
+        let around = match way {
+            Way::Schema { oid, .. } => subject::look_of_schema(tx, *oid).await?,
+            _ => None,
+        };
+        let definition = Digest::of(&json!([oids, shape::shape(tx, &oids).await?, around]));
+        let contents = contents::contents(tx, &relations, most).await?;
+        let rows = contents.parts.iter().map(|part| Rows {
+            oid: part.oid,
+            rows: part.rows,
+            stopped: part.stopped,
+            digest: part.digest,
+            writes: part.writes,
+        });
+        Ok(Some(Self { definition, most, rows: rows.collect() }))
+    }
+}
+
+/// Compares what lies there with what was put there; what a person should know of that, where it is the same.
+///
+/// # Errors
+/// `Untouched`: it was changed since, in words that say what.
+pub(super) async fn compare(tx: &Tx<'_>, kept: &Kept) -> Result<Vec<String>, ToolError> {
+    if let Way::Column { .. } = kept.way {
+        return Ok(vec![
+            "its table went on being used: each row comes back with the value it has in the column now".into(),
+        ]);
+    }
+    let Some(then) = &kept.held else {
+        return Ok(vec!["nobody wrote down what it held when it was dropped, so that was not compared".into()]);
+    };
+    let Some(now) = Held::up_to(tx, &kept.way, then.most).await? else { return Ok(Vec::new()) };
+    if now.definition != then.definition {
+        return Err(changed(&format!("the definition of the {} was changed", kept.what), kept));
+    }
+    let mut said = Vec::new();
+    let mut same = 0;
+    for was in &then.rows {
+        let relation = catalog::relation_of(tx, was.oid).await?;
+        let Some(is) = now.rows.iter().find(|is| is.oid == was.oid) else { continue };
+        match (was.digest, is.digest) {
+            (Some(before), Some(after)) if before != after || was.stopped != is.stopped => {
+                let (had, has) = (counted(was.rows, was.stopped), counted(is.rows, is.stopped));
+                let how = if had == has {
+                    format!("it still holds {has}, other ones")
+                } else {
+                    format!("it held {had}, now it holds {has}")
+                };
+                return Err(changed(&format!("rows of {} were written ({how})", relation.shown()), kept));
+            }
+            (Some(_), Some(_)) if was.stopped => said.push(beyond(&relation, was, is)),
+            (Some(_), Some(_)) => same += was.rows,
+            _ => said.push(format!("the rows of {} could not be read, so they were not compared", relation.shown())),
+        }
+    }
+    if said.is_empty() && !then.rows.is_empty() {
+        said.push(format!(
+            "nothing of it was changed since: its definition and {} are as they were",
+            count(same, "row")
+        ));
+    }
+    Ok(said)
+}
+
+/// What can be told of a table with more rows than are compared.
+fn beyond(relation: &Relation, was: &Rows, is: &Rows) -> String {
+    let writes = match is.writes.checked_sub(was.writes) {
+        Some(0) => "the server counted no write to it since".to_owned(),
+        Some(more @ 1..) => format!(
+            "since then the server counted {} as written, of which some may be from just before",
+            count(more.unsigned_abs(), "row")
+        ),
+        _ => "the server's own count of writes began anew since".to_owned(),
+    };
+    let compared = count(was.rows, "row");
+    format!(
+        "of {} the first {compared} are as they were; what lies behind them was not compared: {writes}",
+        relation.shown()
+    )
+}
+
+fn changed(what: &str, kept: &Kept) -> ToolError {
+    let by_hand = match &kept.way {
+        Way::Relations(_) => format!("a person can look at it in the schema {} and move it back by hand", kept.trash()),
+        _ => format!("a person can look at it under the name {} and rename it by hand", kept.trash()),
+    };
+    ToolError::changed(format!(
+        "{what} while it lay in the quarantine, so bringing it back would not restore what was dropped"
+    ))
+    .with_next(by_hand)
+}
