@@ -119,6 +119,6 @@ mod tests {
         let paths = |address: &str| paths_in(OsStr::new(address));
         assert_eq!(paths("unix:path=/run/bus,guid=0;tcp:host=x"), [PathBuf::from("/run/bus")]);
         assert_eq!(paths("/private/tmp/x:0"), [PathBuf::from("/private/tmp/x:0")]);
-        assert_eq!(paths(":0"), [PathBuf::new(); 0]);
+        assert!(paths(":0").is_empty());
     }
 }

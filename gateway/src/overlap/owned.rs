@@ -99,7 +99,7 @@ const LIBRARIES: &[&str] =
     &["cfg", "class", "conf", "dll", "dylib", "egg", "json", "node", "pth", "pyd", "so", "toml", "whl", "zip"];
 
 /// Arguments that are followed by code, or the name of a module, in place of a script.
-const INLINE: &[&str] = &["-c", "-e", "-E", "-m", "-M", "-p", "-r", "--eval", "--print", "--command"];
+const INLINE: &[&str] = &["-c", "-e", "-m", "--eval", "--print", "--command"];
 
 /// A script that is run by a script, and so on, is followed so far.
 const SCRIPTS: usize = 4;
@@ -171,15 +171,17 @@ fn interpreters_in(word: &str) -> impl Iterator<Item = &str> {
     pieces_of(word).filter(|piece| is_one_of(piece, INTERPRETERS))
 }
 
-/// What interpreters are given as their scripts, whatever those are called: the first path behind them.
+/// What interpreters are given as their scripts, whatever those are called: the first path behind them that is there.
 fn scripts_in(words: &[String]) -> Vec<PathBuf> {
     let (mut scripts, mut is_behind) = (Vec::new(), false);
-    for piece in words.iter().flat_map(|word| pieces_of(word)) {
+    let is_there = |piece: &str| Path::new(piece).is_absolute() && Path::new(piece).exists();
+    let pieces = |word| if is_there(word) { vec![word] } else { pieces_of(word).collect() };
+    for piece in words.iter().flat_map(|word| pieces(word.as_str())) {
         if is_one_of(piece, INTERPRETERS) {
             is_behind = true;
         } else if INLINE.contains(&piece) {
             is_behind = false;
-        } else if is_behind && Path::new(piece).is_absolute() {
+        } else if is_behind && is_there(piece) {
             scripts.push(PathBuf::from(piece));
             is_behind = false;
         }
@@ -201,7 +203,7 @@ fn is_code(path: &Path) -> bool {
 }
 
 /// Where an installed program finds libraries, modules and settings: in the folder where it really lies, and beside it where
-/// that is one of programs; interpreters in virtual environments go by where they are named as well.
+/// that is one of programs other than the system's, which are trusted anyway; interpreters in virtual environments go by where they are named as well.
 fn beside_program(path: &Path) -> Vec<(PathBuf, Within)> {
     let mut beside = Vec::new();
     let real = path.canonicalize().ok();
@@ -213,7 +215,8 @@ fn beside_program(path: &Path) -> Vec<(PathBuf, Within)> {
         beside.push((folder.join("pyvenv.cfg"), Within::Nothing));
         let is_of_programs =
             folder.file_name().is_some_and(|name| ["bin", "sbin", "libexec"].iter().any(|it| name == *it));
-        if let Some(prefix) = folder.parent().filter(|_| is_of_programs) {
+        let is_the_systems = |prefix: &Path| ["/", "/usr", "/usr/local"].iter().any(|it| prefix == Path::new(it));
+        if let Some(prefix) = folder.parent().filter(|prefix| is_of_programs && !is_the_systems(prefix)) {
             let folders = ["lib", "lib32", "lib64", "libexec", "share", "etc"];
             beside.extend(folders.map(|name| (prefix.join(name), Within::Everything)));
             beside.push((prefix.join("pyvenv.cfg"), Within::Nothing));

@@ -355,7 +355,7 @@ fn scripts() -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt as _;
 
     let folder = tempfile::tempdir().unwrap();
-    for name in ["etc", "code/json", "shell/data", "far/data", "real/data", "venv/bin", "venv/lib", "data"] {
+    for name in ["etc", "code/json", "shell/data", "far/data", "real/data", "venv/bin", "venv/lib", "data", "a b"] {
         std::fs::create_dir_all(folder.path().join(name)).unwrap();
     }
     let far = format!("#!{}\n", folder.path().join("far/runs").display());
@@ -369,6 +369,7 @@ fn scripts() -> tempfile::TempDir {
         ("etc/by_far", &far),
         ("venv/bin/python3", "not a script"),
         ("real/tell.py", ""),
+        ("a b/tell it", ""),
     ] {
         std::fs::write(folder.path().join(name), text).unwrap();
         std::fs::set_permissions(folder.path().join(name), std::fs::Permissions::from_mode(0o700)).unwrap();
@@ -406,8 +407,11 @@ fn where_a_program_finds_its_code_is_out_of_reach() {
         ("[\"python3\", \"-u\", \"../code/tell\", \"../shell/tell\"]", "shell/data", false),
         ("[\"python3\", \"-c\", \"open('SHELL/tell.log', 'w')\"]", "shell/data", false),
         ("[\"perl\", \"SHELL/tell\"]", "shell/data", true),
+        ("[\"perl\", \"SPACED/tell it\"]", "shell/data", false),
+        ("[\"perl\", \"SPACED/tell it\"]", "a b/data", true),
     ] {
         let command = command.replace("CODE", &at("code").display().to_string());
+        let command = command.replace("SPACED", &at("a b").display().to_string());
         let command = command.replace("SHELL", &at("shell").display().to_string());
         std::fs::create_dir_all(at(root)).unwrap();
         let found = with_command(folder.path(), &command, &at(root));
@@ -455,8 +459,12 @@ fn what_programs_are_loaded_from_is_out_of_reach() {
         let found = checked(folder.path(), &files("a", "staging", root));
         assert!(matches!(found, Err(Overlap::Own { .. })), "{root}: {found:?}");
     }
-    for root in ["/etc/nginx", "/usr/share/nginx/html", "/usr/local/var/app", "/opt/app/data", "/srv", "/var/www"] {
+    let ordinary = ["/etc/nginx", "/usr/share/nginx/html", "/usr/local/var/app", "/opt/app/data", "/srv", "/var/www"];
+    for root in ordinary {
         assert_eq!(checked(folder.path(), &files("a", "staging", root)), Ok(()), "{root}");
+        for command in ["[\"env\"]", "[\"/bin/sh\", \"/bin/true\"]", "[\"perl\", \"-ne\", \"print if /foo/\"]"] {
+            assert_eq!(with_command(folder.path(), command, Path::new(root)), Ok(()), "{command} and {root}");
+        }
     }
     let home = std::env::home_dir().unwrap();
     let (over, in_it) = (home.parent().unwrap_or(&home), |name: &str| home.join(name));
