@@ -15,6 +15,7 @@ mod idle;
 mod images;
 mod pattern;
 mod probe;
+mod program;
 mod purge_table;
 mod put_back;
 mod quarantine;
@@ -24,9 +25,12 @@ mod restore_rows;
 mod restore_table;
 mod schema;
 mod stop;
+mod temporary;
 mod text;
 mod trial;
+mod turns;
 mod value;
+mod watch;
 mod write;
 
 #[cfg(test)]

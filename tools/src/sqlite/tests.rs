@@ -6,5 +6,8 @@ mod functions;
 mod laws;
 mod replies;
 mod strangers;
+mod stretches;
 mod world;
 mod writes;
+
+pub(super) use laws::run;
