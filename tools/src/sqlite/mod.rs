@@ -13,6 +13,7 @@ mod effects;
 mod exposed;
 mod idle;
 mod images;
+mod orphans;
 mod pattern;
 mod probe;
 mod program;

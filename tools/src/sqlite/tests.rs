@@ -4,6 +4,7 @@ mod accidents;
 mod bounds;
 mod functions;
 mod laws;
+mod orphans;
 mod replies;
 mod strangers;
 mod stretches;
