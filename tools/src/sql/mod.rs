@@ -8,6 +8,7 @@ mod changes;
 mod comments;
 mod functions;
 mod postgres;
+mod sqlite;
 mod walk;
 
 #[cfg(test)]
@@ -278,7 +279,15 @@ fn parse(sql: &str, dialect: Dialect) -> Result<(Statement, Vec<TokenWithSpan>),
     // Only PostgreSQL's are looked at again; a copy of the others would be as large as they are.
     let plain = if dialect == Dialect::Postgres { postgres::plainer(&tokens) } else { std::mem::take(&mut tokens) };
     let mut parser = Parser::new(syntax).with_tokens_with_locations(plain);
-    let mut statements = parser.parse_statements().map_err(|error| Refusal::Unparsable(short(&error)))?;
+    let mut parsed = parser.parse_statements();
+    // SQLite's text is read as it stands first, so that what the parser knows is read as ever.
+    if parsed.is_err() && dialect == Dialect::Sqlite {
+        let tokens = Tokenizer::new(syntax, sql).tokenize_with_location();
+        let plain = sqlite::plainer(&tokens.map_err(|error| Refusal::Unparsable(short(&error)))?);
+        parser = Parser::new(syntax).with_tokens_with_locations(plain);
+        parsed = parser.parse_statements();
+    }
+    let mut statements = parsed.map_err(|error| Refusal::Unparsable(short(&error)))?;
     // The parser takes an `END` for the end of a block around the statements and leaves all that follows unread. To
     // SQLite and PostgreSQL it is a name like any other: `SELECT 1 END, writefile('x', 'y')`, `SELECT 1 END; DROP TABLE t`.
     if parser.peek_token() != Token::EOF {

@@ -119,7 +119,7 @@ pub(super) fn plainer(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     plain
 }
 
-fn is_keyword(token: &Token, keyword: &str) -> bool {
+pub(super) fn is_keyword(token: &Token, keyword: &str) -> bool {
     matches!(token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(keyword))
 }
 

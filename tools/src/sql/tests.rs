@@ -1,5 +1,7 @@
 //! Ordinary and hostile statements, and what each is.
 
+mod syntax;
+
 use super::*;
 
 fn read(sql: &str, dialect: Dialect) -> bool {

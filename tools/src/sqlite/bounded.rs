@@ -56,7 +56,7 @@ pub(super) fn install_patterns(conn: &Connection) -> Result<()> {
 }
 
 /// Whether text is stored as UTF-16, and bytes taken for text are read as such.
-fn wide(conn: &Connection) -> Result<bool> {
+pub(super) fn wide(conn: &Connection) -> Result<bool> {
     conn.query_row("PRAGMA encoding", [], |row| Ok(row.get::<_, String>(0)? != "UTF-8"))
 }
 

@@ -1,26 +1,33 @@
-//! How long one value may be while a statement runs, so that what it holds at once, and what it does between two looks at
-//! the clock, stay bounded: the columns it reads and the functions it calls share [`BUDGET`] bytes.
+//! How long one value may be while a statement runs, so that what it holds at once, and what it does between two places
+//! where it can be stopped, stay bounded.
 //!
-//! SQLite looks at the clock once per row. In between it may build a value for each call of the statement, each as long as
-//! the limit lets it be.
+//! SQLite can be stopped where its program jumps back, once a row. In between it may build a value for each step of the
+//! program, each as long as the limit lets it be, and go through it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::hooks::AuthAction;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, Error, ErrorCode};
 
-use super::{pattern, stop, text};
+use super::program::Program;
+use super::{bounded, pattern, stop, text};
 
 /// What all values of a row may take together.
 const BUDGET: usize = 256 << 20;
 
+/// How long a statement may go on where nothing stops it: about a second, in tenths of a nanosecond.
+pub(super) const UNSTOPPED: u64 = 10_000_000_000;
+
 /// No value longer than this is built or read: a few characters of SQL can ask for gigabytes.
-const LONGEST_VALUE: usize = 64 << 20;
+pub(super) const LONGEST_VALUE: usize = 64 << 20;
 
 /// A value of this length may always be held.
 const SHORTEST: usize = 64 << 10;
+
+/// A program that must not meet values of this length is not run: it would have a million expressions.
+const LEAST: usize = 1 << 10;
 
 /// As long as any value that is kept for undoing may be.
 const KEPT: usize = 8 << 20;
@@ -28,15 +35,15 @@ const KEPT: usize = 8 << 20;
 /// While a statement is compiled, SQLite may already compute what is constant in it.
 const COMPILING: usize = 1 << 20;
 
-/// The longest text that SQLite's own `LIKE` and `GLOB` search, and the longest pattern they take: their time is the
-/// product of both. Longer ones are for those of [`super::bounded`].
-const SEARCHED: usize = 4 << 20;
+/// The longest pattern that SQLite's own `LIKE` and `GLOB` take: their time is the product of text and pattern. Longer ones
+/// are for those of [`super::bounded`].
 const PATTERN: usize = 100;
 
-/// `json_patch` looks for each key of one object among those of the other.
+/// `json_patch` looks for each key of one object among those of the other, and what is constant it already looks for
+/// while a statement is compiled.
 const PATCHED: usize = 128 << 10;
 
-/// What a statement reads and calls, as SQLite tells its authorizer while it compiles it.
+/// What a statement reads and calls, as SQLite tells its authorizer while it compiles it, and what it is compiled to.
 #[derive(Clone, Default)]
 pub(super) struct Weight(Arc<Parts>);
 
@@ -44,11 +51,19 @@ pub(super) struct Weight(Arc<Parts>);
 struct Parts {
     values: AtomicU32,
     edits: AtomicBool,
-    patches: AtomicBool,
     patterns: AtomicBool,
+    unhurried: AtomicBool,
+    wide: AtomicBool,
+    program: Mutex<Program>,
 }
 
 impl Weight {
+    /// Asks the connection what it could not be asked while the authorizer listens.
+    pub(super) fn begin(&self, conn: &Connection) -> rusqlite::Result<()> {
+        self.0.wide.store(bounded::wide(conn)?, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Adds what the authorizer is asked about.
     pub(super) fn hear(&self, action: &AuthAction<'_>) {
         match action {
@@ -61,35 +76,54 @@ impl Weight {
 
     fn called(&self, function: &str) {
         let parts = &self.0;
-        match function.strip_prefix("jsonb").or_else(|| function.strip_prefix("json")) {
-            Some("_patch") => parts.patches.store(true, Ordering::Relaxed),
-            Some(_) => parts.edits.store(true, Ordering::Relaxed),
-            None if function == "like" || function == "glob" => parts.patterns.store(true, Ordering::Relaxed),
-            None => {}
+        if function.starts_with("json") {
+            parts.edits.store(true, Ordering::Relaxed);
+        } else if function == "like" || function == "glob" {
+            parts.patterns.store(true, Ordering::Relaxed);
         }
     }
 
-    /// How long a value may be.
-    fn longest(&self, statement: &str, own_patterns: bool) -> usize {
-        let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+    /// The statement may go on for as long as it likes where nothing stops it: somebody approved that.
+    pub(super) fn unhurried(&self) {
+        self.0.unhurried.store(true, Ordering::Relaxed);
+    }
+
+    /// Looks at what the statement is compiled to, on a connection that is about to run it and lets nobody change the
+    /// schema meanwhile.
+    pub(super) fn examine(&self, conn: &Connection, statement: &str) -> rusqlite::Result<()> {
+        // What is compiled for this alone does not count.
+        let values = self.0.values.load(Ordering::Relaxed);
+        let program = Program::of(conn, statement, self.0.wide.load(Ordering::Relaxed))?;
+        self.0.values.store(values, Ordering::Relaxed);
+        *self.program() = program;
+        Ok(())
+    }
+
+    fn program(&self) -> MutexGuard<'_, Program> {
+        self.0.program.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long a value may be, so that no stretch of the program takes long, and so that it does not hold too much.
+    fn longest(&self, statement: &str, own_patterns: bool) -> (usize, usize) {
         // The authorizer does not hear of operators, nor of arguments: the JSON functions go through the value for each.
-        let edits = if is(&self.0.edits) { text::written(statement, ",") } else { 0 };
+        let edits = if self.0.edits.load(Ordering::Relaxed) { text::written(statement, ",") } else { 0 };
         let values = self.0.values.load(Ordering::Relaxed) as usize + text::written(statement, "||") + edits;
-        let mut longest = (BUDGET / values.max(1)).clamp(SHORTEST, LONGEST_VALUE);
-        if is(&self.0.patches) {
-            longest = longest.min(PATCHED);
-        }
-        if self.has_patterns() && !own_patterns {
-            longest = longest.min(SEARCHED);
-        }
-        longest
+        let (quick, held) = self.program().longest(UNSTOPPED, BUDGET, own_patterns);
+        let held = held.min((BUDGET / values.max(1)).max(SHORTEST)).min(LONGEST_VALUE);
+        (quick, held)
     }
 
     /// Limits a connection to what the compiled statement may hold.
     pub(super) fn apply(&self, conn: &Connection, statement: &str, own_patterns: bool) -> rusqlite::Result<()> {
-        let pattern = if own_patterns { pattern::LONGEST } else { PATTERN };
-        conn.set_limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, pattern as i32)?;
-        set(conn, self.longest(statement, own_patterns))
+        patterns(conn, own_patterns)?;
+        let (quick, held) = self.longest(statement, own_patterns);
+        if self.0.unhurried.load(Ordering::Relaxed) {
+            return set(conn, held);
+        }
+        if quick < LEAST {
+            return Err(too_big());
+        }
+        set(conn, quick.min(held))
     }
 
     /// Whether it searches with `LIKE` or `GLOB`.
@@ -97,16 +131,41 @@ impl Weight {
         self.0.patterns.load(Ordering::Relaxed)
     }
 
+    /// Whether it sorts, groups or keeps rows of its own on the way.
+    pub(super) fn keeps_rows(&self) -> bool {
+        self.program().keeps
+    }
+
     /// Whether the statement failed only because SQLite's own `LIKE` or `GLOB` is limited.
     pub(super) fn wants_own_patterns(&self, error: &Error) -> bool {
-        let limited =
-            error.sqlite_error_code() == Some(ErrorCode::TooBig) || error.to_string().contains("pattern too complex");
+        let limited = is_too_big(error) || error.to_string().contains("pattern too complex");
         limited && self.has_patterns()
     }
+
+    /// Whether the statement failed because no value may be so long that going through it takes long; whoever has the
+    /// time may run it.
+    pub(super) fn was_hurried(&self, error: &Error, statement: &str, own_patterns: bool) -> bool {
+        let (quick, held) = self.longest(statement, own_patterns);
+        is_too_big(error) && quick < held && !self.0.unhurried.load(Ordering::Relaxed)
+    }
+}
+
+/// Limits a connection to what a statement of the gateway may hold that runs a schema's own expressions, such as putting
+/// rows back: no stretch of it takes long.
+pub(super) fn hurried(conn: &Connection, statement: &str) -> rusqlite::Result<()> {
+    let (quick, held) = Program::of(conn, statement, bounded::wide(conn)?)?.longest(UNSTOPPED, BUDGET, false);
+    patterns(conn, false)?;
+    set(conn, quick.min(held.max(KEPT)).clamp(LEAST, LONGEST_VALUE))
 }
 
 /// Limits a connection that is about to compile a statement.
 pub(super) fn compiling(conn: &Connection, statement: &str) -> rusqlite::Result<()> {
+    if statement.len() > PATCHED
+        && (text::mentions(statement, "json_patch") || text::mentions(statement, "jsonb_patch"))
+    {
+        return Err(too_big());
+    }
+    patterns(conn, false)?;
     set(conn, COMPILING + statement.len())
 }
 
@@ -120,14 +179,28 @@ pub(super) fn usual(conn: &Connection) -> rusqlite::Result<()> {
     set(conn, LONGEST_VALUE)
 }
 
+fn patterns(conn: &Connection, own: bool) -> rusqlite::Result<()> {
+    let longest = if own { pattern::LONGEST } else { PATTERN };
+    conn.set_limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, longest as i32).map(drop)
+}
+
 fn set(conn: &Connection, bytes: usize) -> rusqlite::Result<()> {
     stop::longest(bytes);
     conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::try_from(bytes).unwrap_or(i32::MAX)).map(drop)
+}
+
+fn too_big() -> Error {
+    Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_TOOBIG), None)
+}
+
+/// Whether a value was longer than it may be.
+pub(super) fn is_too_big(error: &Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::TooBig)
 }
 
 /// What is said of a value that is too long.
 pub(super) const TOO_LONG: &str = "a value is longer than this statement may hold at once";
 
 /// What helps then.
-pub(super) const SHORTER: &str =
-    "name fewer columns and functions in one statement, or take `length(…)` or `substr(…)` of the long value";
+pub(super) const SHORTER: &str = "name fewer columns, functions and conditions in one statement, or take `length(…)` or \
+                                  `substr(…)` of the long value";

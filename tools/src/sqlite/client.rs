@@ -7,7 +7,6 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
@@ -35,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PATIENCE_OF_A_LOOK: Duration = Duration::from_secs(2);
 
 /// How many steps of SQLite's machine pass between two looks at the clock: few, because one may copy megabytes.
-const STEPS: i32 = 50;
+pub(super) const STEPS: i32 = 50;
 
 /// Runs `job` on the lease's database off the runtime's threads. When the deadline passes, or this future is dropped, what
 /// the job is running is interrupted and ends without a change.
@@ -48,22 +47,25 @@ where
     let (target, limits) = (lease.target(), *lease.limits());
     let (name, environment, access) = (target.name.clone(), target.environment.clone(), lease.access());
     let stop = Stop { hung_up: Arc::default(), at: Instant::now() + limits.deadline, deadline: limits.deadline };
-    let _hang_up = HangUp(Arc::clone(&stop.hung_up));
+    let mut waits = HangUp(Some(stop.clone()));
     let done = blocking(move || {
         let _bounds = OnThisThread::begin(&stop);
         job(&Site::find(name, environment, access, &path, limits, stop)?)
     })
     .await;
+    waits.0 = None;
     idle::close_in_time();
     done
 }
 
-/// Sets the flag when dropped: when the future that waits for the work is.
-struct HangUp(Arc<AtomicBool>);
+/// Hangs up when dropped with a job still in it: when the future that waits for the work is.
+struct HangUp(Option<Stop>);
 
 impl Drop for HangUp {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        if let Some(stop) = &self.0 {
+            stop.hang_up();
+        }
     }
 }
 
@@ -137,6 +139,7 @@ impl Site {
     /// Keeps a connection whose read went well for the next one.
     pub(super) fn keep(&self, conn: Connection, files: Option<Files>) {
         if let Some(files) = files {
+            stop::leave();
             idle::keep(&self.path, files, conn);
         }
     }
@@ -208,6 +211,7 @@ impl Site {
     fn attend(&self, conn: &mut Connection) -> rusqlite::Result<()> {
         conn.busy_timeout(PATIENCE.min(self.limits.deadline))?;
         budget::usual(conn)?;
+        stop::attend(conn);
         let stop = self.stop.clone();
         conn.progress_handler(STEPS, Some(move || stop.now()))
     }
@@ -238,6 +242,7 @@ impl Site {
         }
         let none: Option<fn() -> bool> = None;
         conn.progress_handler(0, none).map_err(|error| self.explain(&error))?;
+        stop::leave();
         failpoint::pass("sqlite_commit").map_err(|error| ToolError::unavailable(error.to_string()))?;
         let Err(error) = conn.execute_batch("COMMIT") else {
             return failpoint::pass("sqlite_committed").map_err(|error| self.in_doubt(&error));
@@ -251,6 +256,11 @@ impl Site {
 
     fn in_doubt(&self, error: &dyn std::error::Error) -> ToolError {
         ToolError::uncertain(format!("committing to `{}` failed: {error}", self.name))
+    }
+
+    /// Whether nobody wants the answer any more, or its time is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.stop.now()
     }
 
     fn too_long(&self) -> ToolError {

@@ -13,8 +13,10 @@ mod effects;
 mod exposed;
 mod idle;
 mod images;
+mod orphans;
 mod pattern;
 mod probe;
+mod program;
 mod purge_table;
 mod put_back;
 mod quarantine;
@@ -24,9 +26,12 @@ mod restore_rows;
 mod restore_table;
 mod schema;
 mod stop;
+mod temporary;
 mod text;
 mod trial;
+mod turns;
 mod value;
+mod watch;
 mod write;
 
 #[cfg(test)]

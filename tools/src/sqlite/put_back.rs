@@ -12,6 +12,7 @@ use rusqlite::hooks::Action;
 use rusqlite::{Connection, ErrorCode, params_from_iter};
 use serde_json::Value;
 
+use super::budget;
 use super::images::{
     ImageError, Images, RowImage, SequenceImage, TableImage, condition, current, fitting, has_sequences, sequence,
     unfit,
@@ -27,6 +28,10 @@ const COUNTED: u64 = 1_000_000;
 /// Makes the rows that are `now` what `then` says. The caller has turned triggers and foreign keys off and holds a
 /// transaction, which it rolls back after an error.
 pub(super) fn put_back(conn: &mut Connection, now: &Images, then: &Images) -> Result<(), ImageError> {
+    put(conn, now, then, false)
+}
+
+fn put(conn: &mut Connection, now: &Images, then: &Images, tried: bool) -> Result<(), ImageError> {
     let tables = then.tables.iter().map(|image| fitting(conn, image)).collect::<Result<Vec<_>, _>>()?;
     let moves = moves(&tables, now, then)?;
     // SQLite counts a row that is put back as a new one, but AUTOINCREMENT is to move only where the images say so.
@@ -36,7 +41,7 @@ pub(super) fn put_back(conn: &mut Connection, now: &Images, then: &Images) -> Re
     let (witness, counter) = (Witness::default(), conn.total_changes());
     let hearing = witness.clone();
     conn.update_hook(Some(move |action, _: &str, table: &str, rowid| hearing.hear(action, table, rowid)))?;
-    let made = make(conn, &moves);
+    let made = make(conn, &moves, tried);
     conn.update_hook(None::<fn(Action, &str, &str, i64)>)?;
     let meant = made?;
     if conn.total_changes() - counter != meant || !witness.agrees(&moves) {
@@ -58,7 +63,7 @@ pub(super) fn try_to_put_back(conn: &mut Connection, now: &Images, then: &Images
     // The pragma for foreign keys does nothing within a transaction.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
     conn.execute_batch("PRAGMA ignore_check_constraints = ON")?;
-    put_back(conn, now, then)
+    put(conn, now, then, true)
 }
 
 /// One row that is to go, to come, or to be replaced.
@@ -90,18 +95,27 @@ fn moves<'a>(tables: &'a [Table], now: &'a Images, then: &'a Images) -> Result<V
 }
 
 /// All that go do so first: rows that swapped a unique value could not be put back one by one.
-/// Returns how many changes that makes.
-fn make(conn: &Connection, moves: &[Move<'_>]) -> Result<u64, ImageError> {
-    let mut made = 0;
+/// Returns how many changes that makes. A try holds the lock, so no stretch of it may take long: a schema may have any
+/// number of expressions over its columns.
+fn make(conn: &Connection, moves: &[Move<'_>], tried: bool) -> Result<u64, ImageError> {
+    let (mut made, mut hurried) = (0, String::new());
+    let mut hurry = |sql: &str| {
+        if tried && hurried != sql {
+            budget::hurried(conn, sql)?;
+            sql.clone_into(&mut hurried);
+        }
+        Ok::<_, ImageError>(())
+    };
     for Move { table, key, .. } in moves.iter().filter(|row| row.goes.is_some()) {
         let (condition, bound) = condition(table, key)?;
         let sql = format!("DELETE FROM {} WHERE {condition}", quote(&table.name));
+        hurry(&sql)?;
         once(conn.prepare_cached(&sql)?.execute(params_from_iter(bound))?, table)?;
         made += 1;
     }
     for row in moves {
         if let Some(values) = row.comes {
-            insert(conn, row.table, row.key, values)?;
+            insert(conn, row.table, row.key, values, &mut hurry)?;
             made += 1;
         }
     }
@@ -115,7 +129,13 @@ fn once(changed: usize, table: &Table) -> Result<(), ImageError> {
     Err(unfit(format!("a row of `{}` stood for {changed} rows", shown(&table.name))))
 }
 
-fn insert(conn: &Connection, table: &Table, key: &Value, row: &[Value]) -> Result<(), ImageError> {
+fn insert(
+    conn: &Connection,
+    table: &Table,
+    key: &Value,
+    row: &[Value],
+    hurry: &mut dyn FnMut(&str) -> Result<(), ImageError>,
+) -> Result<(), ImageError> {
     let mut columns: Vec<String> = table.stored().iter().map(|column| quote(column)).collect();
     let mut values: Vec<&Value> = row.iter().collect();
     if values.len() != columns.len() {
@@ -135,6 +155,7 @@ fn insert(conn: &Connection, table: &Table, key: &Value, row: &[Value]) -> Resul
     let (columns, places) = (columns.join(", "), places.join(", "));
     // Said in the statement, ABORT goes before whatever ON CONFLICT the schema says.
     let sql = format!("INSERT OR ABORT INTO {} ({columns}) VALUES ({places})", quote(&table.name));
+    hurry(&sql)?;
     match conn.prepare_cached(&sql)?.execute(params_from_iter(bound)) {
         Ok(changed) => once(changed, table),
         Err(rusqlite::Error::SqliteFailure(error, Some(said))) if error.code == ErrorCode::ConstraintViolation => {

@@ -1,10 +1,11 @@
 //! `sqlite_query`: one read. Four layers each keep it from changing anything: the classifier, a connection opened for
 //! reading, the authorizer, and SQLite's own word that the statement is read-only.
 //!
-//! A sort too large for SQLite's cache goes to a temporary file, which SQLite deletes as soon as it has opened it: the
-//! deadline bounds it. Sorting in memory instead would be bounded by nothing else, and would cost the gateway itself.
+//! A sort too large for SQLite's cache goes to a temporary file, which SQLite deletes as soon as it has opened it:
+//! [`super::temporary`] bounds it. Sorting in memory instead would cost the gateway itself.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -16,8 +17,9 @@ use serde_json::{Value, json};
 
 use super::bounded;
 use super::budget::{self, Weight};
-use super::client::{Site, work};
+use super::client::{STEPS, Site, work};
 use super::schema;
+use super::temporary::{self, Temporary};
 use super::value;
 use crate::contract::{
     Audience, BlastRadius, Digest, Done, Lease, MayRead, Preflight, Promise, Read, Reversibility, Scope, ToolError,
@@ -188,6 +190,16 @@ fn attempt(site: &Site, sql: &str, most: u64, own_patterns: bool) -> Result<Opti
         bounded::install_patterns(&conn).map_err(|error| site.explain(&error))?;
     }
     let weight = Weight::default();
+    // The schema a statement is examined under is the one it runs under.
+    conn.execute_batch("BEGIN; SELECT 1 FROM sqlite_master LIMIT 1").map_err(|error| site.explain(&error))?;
+    weight.begin(&conn).map_err(|error| site.explain(&error))?;
+    let crowded = Arc::new(AtomicBool::new(false));
+    let (keeping, noting, mut files_kept) = (weight.clone(), Arc::clone(&crowded), Temporary::new());
+    site.stop_when(&mut conn, STEPS, move || {
+        let too_much = files_kept.too_much() && keeping.keeps_rows();
+        noting.fetch_or(too_much, Ordering::Relaxed);
+        too_much
+    })?;
     let weighing = weight.clone();
     let denied = Arc::new(Mutex::new(None));
     let noting = Arc::clone(&denied);
@@ -209,12 +221,14 @@ fn attempt(site: &Site, sql: &str, most: u64, own_patterns: bool) -> Result<Opti
     let said = denied.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (result, said) {
         (Ok(output), _) => {
+            conn.execute_batch("COMMIT").map_err(|error| site.explain(&error))?;
             site.keep(conn, files.filter(|_| !own_patterns));
             Ok(Some(output))
         }
         (Err(_), Some(what)) => Err(ToolError::refused(format!("not a read: {what}"))),
         (Err(Failed::Refused(reason)), None) => Err(ToolError::refused(reason)),
         (Err(Failed::Sqlite(error)), None) if !own_patterns && weight.wants_own_patterns(&error) => Ok(None),
+        (Err(Failed::Sqlite(_)), None) if crowded.load(Ordering::Relaxed) => Err(temporary::refusal(&site.name)),
         (Err(Failed::Sqlite(error)), None) => Err(advise(site, &conn, &error)),
     }
 }
@@ -262,6 +276,10 @@ fn rows(
 ) -> Result<Output, Failed> {
     budget::compiling(conn, sql)?;
     let mut statement = conn.prepare(sql)?;
+    // What is only explained does not run.
+    if statement.is_explain() == 0 {
+        weight.examine(conn, sql)?;
+    }
     weight.apply(conn, sql, own_patterns)?;
     if !statement.readonly() {
         return Err(Failed::Refused("not a read: SQLite says the statement may write".into()));

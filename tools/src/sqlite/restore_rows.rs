@@ -12,6 +12,7 @@ use serde_json::json;
 use super::client::{Site, work};
 use super::effects::explain;
 use super::images::{self, Images, RowImage, SequenceImage};
+use super::orphans::Orphans;
 use super::put_back::put_back;
 use super::schema;
 use crate::contract::{
@@ -36,8 +37,8 @@ pub(super) struct Args {
     rows: Images,
     /// What AUTOINCREMENT remembered when the rows were changed: it is put back only where it is still so.
     left: Vec<SequenceImage>,
-    /// How many rows pointed to nothing when the rows were like this, by foreign key: these may do so again.
-    orphans: BTreeMap<String, u64>,
+    /// Which rows pointed to nothing when the rows were like this, by foreign key: these may do so again.
+    orphans: BTreeMap<String, Vec<String>>,
 }
 
 /// What was put back.
@@ -88,12 +89,12 @@ impl TypedTool for SqliteRestoreRows {
                 return Err(ToolError::changed("the rows are no longer as they were left"));
             }
             let tables = involved(&conn, &args.rows).map_err(|error| site.explain(&error))?;
-            let orphans = orphans(&conn, &tables, None).map_err(|error| site.explain(&error))?;
+            let orphans = Orphans::of(&conn, &tables, None).map_err(|error| site.explain(&error))?;
             let (back_to, then) = unmoved(now, &args);
             put_back(&mut conn, &back_to, &then).map_err(|error| explain(site, &error))?;
-            let left = self::orphans(&conn, &tables, None).map_err(|error| site.explain(&error))?;
-            points_somewhere(&left, &orphans, &args.orphans)?;
-            let undo = plan_from(site, &args.target, &back_to, &then, orphans)?;
+            let left = Orphans::of(&conn, &tables, None).map_err(|error| site.explain(&error))?;
+            left.were_there(&orphans, &args.orphans)?;
+            let undo = plan_from(site, &args.target, &back_to, &then, &orphans)?;
             let rows_restored = args.rows.tables.iter().map(|table| table.rows.len() as u64).sum();
             site.commit(&mut conn)?;
             Ok(Done { output: Output { rows_restored }, undo: Some(undo) })
@@ -199,10 +200,10 @@ pub(super) fn plan(site: &Site, conn: &Connection, target: &str, was: &Images) -
     // What pointed to nothing before is asked of a connection that still sees it.
     let before = site.open_to_read()?;
     let tables = involved(&before, was).map_err(|error| site.explain(&error))?;
-    let orphans = orphans(&before, &tables, Some(CHECKED)).map_err(|error| site.explain(&error))?;
+    let orphans = Orphans::of(&before, &tables, Some(CHECKED)).map_err(|error| site.explain(&error))?;
     drop(before);
     let now = images::current(conn, was, room(site)).map_err(|error| explain(site, &error))?;
-    plan_from(site, target, was, &now, orphans)
+    plan_from(site, target, was, &now, &orphans)
 }
 
 fn plan_from(
@@ -210,9 +211,10 @@ fn plan_from(
     target: &str,
     back_to: &Images,
     now: &Images,
-    orphans: BTreeMap<String, u64>,
+    orphans: &Orphans,
 ) -> Result<UndoPlan, ToolError> {
-    let args = Args { target: target.to_owned(), rows: back_to.clone(), left: now.sequences.clone(), orphans };
+    let (left, orphans) = (now.sequences.clone(), orphans.kept());
+    let args = Args { target: target.to_owned(), rows: back_to.clone(), left, orphans };
     let args = serde_json::to_value(args).map_err(|error| ToolError::failed(error.to_string()))?;
     let expects = fingerprint(site, now);
     Ok(UndoPlan { tool: "sqlite_restore_rows".into(), args, expects, until: None, lossy: Vec::new() })
@@ -231,47 +233,4 @@ fn involved(conn: &Connection, rows: &Images) -> rusqlite::Result<Vec<String>> {
         }
     }
     Ok(tables)
-}
-
-/// How many rows of these tables point to nothing, by foreign key. Tables of more rows than `bound` are passed over:
-/// checking reads all of them.
-fn orphans(conn: &Connection, tables: &[String], bound: Option<u64>) -> rusqlite::Result<BTreeMap<String, u64>> {
-    let mut found = BTreeMap::new();
-    for table in tables {
-        if let Some(bound) = bound
-            && schema::count(conn, table, "", bound)?.1
-        {
-            continue;
-        }
-        let mut statement = conn.prepare("SELECT parent, fkid FROM pragma_foreign_key_check(?1)")?;
-        let mut rows = statement.query([table])?;
-        loop {
-            let row = match rows.next() {
-                Ok(Some(row)) => row,
-                Ok(None) => break,
-                // A key that cannot be enforced at all cannot be broken by this either.
-                Err(error) if error.to_string().contains("foreign key mismatch") => break,
-                Err(error) => return Err(error),
-            };
-            let key = format!("{table} -> {} ({})", row.get::<_, String>(0)?, row.get::<_, i64>(1)?);
-            *found.entry(key).or_default() += 1;
-        }
-    }
-    Ok(found)
-}
-
-/// Refuses to leave more rows pointing to nothing than there are now or were then.
-fn points_somewhere(
-    left: &BTreeMap<String, u64>,
-    now: &BTreeMap<String, u64>,
-    then: &BTreeMap<String, u64>,
-) -> Result<(), ToolError> {
-    let of = |counts: &BTreeMap<String, u64>, key: &str| counts.get(key).copied().unwrap_or_default();
-    for (key, count) in left {
-        if *count > of(now, key).max(of(then, key)) {
-            let reason = format!("the rows would point to rows that are no longer there: {key}");
-            return Err(ToolError::refused(reason).with_next("put the rows they refer to back first"));
-        }
-    }
-    Ok(())
 }

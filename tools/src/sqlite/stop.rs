@@ -1,9 +1,14 @@
-//! What ends a job on a database, asked between SQLite's steps and, by the functions of [`super::bounded`], within one.
+//! What ends a job on a database, asked between SQLite's steps and, by the functions of [`super::bounded`], within one;
+//! [`super::watch`] says it from outside.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::watch::{self, Watched};
 
 /// A caller who hung up, or a deadline that passed.
 #[derive(Clone)]
@@ -17,6 +22,12 @@ impl Stop {
     pub(super) fn now(&self) -> bool {
         self.hung_up.load(Ordering::Relaxed) || Instant::now() >= self.at
     }
+
+    /// Whoever waited is gone.
+    pub(super) fn hang_up(&self) {
+        self.hung_up.store(true, Ordering::Relaxed);
+        watch::hurry();
+    }
 }
 
 /// What holds for the job of this thread. A job and its connections never leave the thread they began on.
@@ -24,10 +35,17 @@ struct Bounds {
     stop: Stop,
     until: Option<Instant>,
     longest: usize,
+    watched: Arc<Watched>,
+    /// Work done since the last look at the clock.
+    done: u64,
 }
 
 thread_local! {
     static BOUNDS: RefCell<Option<Bounds>> = const { RefCell::new(None) };
+}
+
+fn with<T>(work: impl FnOnce(&mut Bounds) -> T) -> Option<T> {
+    BOUNDS.with_borrow_mut(|slot| slot.as_mut().map(work))
 }
 
 /// Ends with the job.
@@ -35,7 +53,8 @@ pub(super) struct OnThisThread(());
 
 impl OnThisThread {
     pub(super) fn begin(stop: &Stop) -> Self {
-        let bounds = Bounds { stop: stop.clone(), until: None, longest: usize::MAX };
+        let watched = Watched::begin(stop);
+        let bounds = Bounds { stop: stop.clone(), until: None, longest: usize::MAX, watched, done: 0 };
         BOUNDS.with_borrow_mut(|slot| *slot = Some(bounds));
         Self(())
     }
@@ -47,35 +66,52 @@ impl Drop for OnThisThread {
     }
 }
 
+/// Has what the connection runs end with the job.
+pub(super) fn attend(conn: &Connection) {
+    with(|bounds| bounds.watched.attend(conn.get_interrupt_handle()));
+}
+
+/// Nothing that the job's connections run is interrupted from outside any more: a commit is to come to its end, and a
+/// connection that is kept is somebody else's next.
+pub(super) fn leave() {
+    with(|bounds| bounds.watched.leave());
+}
+
 /// Gives the job an end of its own before its deadline, or none.
 pub(super) fn until(until: Option<Instant>) {
-    BOUNDS.with_borrow_mut(|slot| {
-        if let Some(bounds) = slot {
-            bounds.until = until;
-        }
+    with(|bounds| {
+        bounds.until = until;
+        bounds.watched.until(until);
     });
 }
 
 /// No value longer than this is built.
 pub(super) fn longest(bytes: usize) {
-    BOUNDS.with_borrow_mut(|slot| {
-        if let Some(bounds) = slot {
-            bounds.longest = bytes;
-        }
-    });
+    with(|bounds| bounds.longest = bytes);
 }
 
 /// How many units of work pass between two looks at the clock: about a millisecond of them.
 const GLANCE: u64 = 1 << 20;
 
-/// Counts work within one call of a function.
-#[derive(Default)]
+/// Counts work within one call of a function, on top of what those before it did: a row may call thousands.
 pub(super) struct Meter {
     done: u64,
 }
 
 /// The job is over.
 pub(super) struct Over;
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self { done: with(|bounds| bounds.done).unwrap_or_default() }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        with(|bounds| bounds.done = self.done);
+    }
+}
 
 impl Meter {
     /// Says so many units of work are done.
@@ -84,13 +120,16 @@ impl Meter {
         if self.done < GLANCE {
             return Ok(());
         }
+        let over = |bounds: &mut Bounds| bounds.stop.now() || bounds.until.is_some_and(|until| Instant::now() >= until);
+        if with(over).unwrap_or_default() {
+            return Err(Over);
+        }
         self.done = 0;
-        let over = |bounds: &Bounds| bounds.stop.now() || bounds.until.is_some_and(|until| Instant::now() >= until);
-        if BOUNDS.with_borrow(|slot| slot.as_ref().is_some_and(over)) { Err(Over) } else { Ok(()) }
+        Ok(())
     }
 }
 
 /// Whether a value of so many bytes may be built.
 pub(super) fn fits(bytes: usize) -> bool {
-    BOUNDS.with_borrow(|slot| slot.as_ref().is_none_or(|bounds| bytes <= bounds.longest))
+    with(|bounds| bytes <= bounds.longest).unwrap_or(true)
 }

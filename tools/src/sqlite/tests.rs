@@ -4,8 +4,12 @@ mod accidents;
 mod bounds;
 mod functions;
 mod laws;
+mod orphans;
 mod replies;
 mod spelling;
 mod strangers;
+mod stretches;
 mod world;
 mod writes;
+
+pub(super) use laws::run;

@@ -22,6 +22,7 @@ use super::client::Site;
 use super::contents::contents;
 use super::effects::Effects;
 use super::recorder::Recorder;
+use super::turns::Turn;
 use super::{bounded, query, schema, stop};
 use crate::contract::{Digest, ToolError};
 
@@ -30,6 +31,9 @@ pub(super) const LOCKED: Duration = Duration::from_secs(1);
 
 /// How many bytes of changed pages a try keeps in memory.
 const DIRTY: u64 = 64 << 20;
+
+/// How many bytes a sort takes at once.
+const SORTED: u64 = 2 << 20;
 
 /// How many steps of SQLite's machine pass between two checks of the bounds: few, because a row of megabytes takes few.
 const STEPS: i32 = 20;
@@ -53,18 +57,26 @@ pub(super) struct Trial {
     version: i64,
     full: Arc<AtomicBool>,
     until: Option<Instant>,
+    /// A look's turn at the lock.
+    turn: Option<Turn>,
 }
 
 impl Trial {
-    /// Begins it on a connection that has the lock.
-    pub(super) fn begin(site: &Site, mut after: Connection, purpose: Purpose) -> Result<Self, ToolError> {
+    /// Begins it on a connection that has the lock, a look's within its turn.
+    pub(super) fn begin(
+        site: &Site,
+        mut after: Connection,
+        purpose: Purpose,
+        turn: Option<Turn>,
+    ) -> Result<Self, ToolError> {
         let explain = |error: rusqlite::Error| site.explain(&error);
         let until = (purpose == Purpose::Look).then(|| Instant::now() + LOCKED);
         let mut before = site.open_to_read()?;
         begin(site, &before, "BEGIN")?;
         before.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).map_err(explain)?;
         let version = version(site, &before)?;
-        begin(site, &after, &format!("PRAGMA cache_size = -{}; PRAGMA cache_spill = ON", DIRTY >> 10))?;
+        // A small cache, since sorting goes on unasked for as long as its cache is large; changed pages may be more.
+        begin(site, &after, &format!("PRAGMA cache_size = -{}; PRAGMA cache_spill = -{}", SORTED >> 10, DIRTY >> 10))?;
         let full = Arc::new(AtomicBool::new(false));
         let noting = Arc::clone(&full);
         let deny = move |_| {
@@ -76,24 +88,40 @@ impl Trial {
         let log = (mode == "wal").then(|| Log::of(&site.path));
         watch(site, &mut before, None, until, Arc::default())?;
         watch(site, &mut after, log, until, Arc::clone(&full))?;
-        Ok(Self { after, before, version, full, until })
+        Ok(Self { after, before, version, full, until, turn })
     }
 
-    /// Why the run was stopped, if it was: said of an error, or at the end.
-    pub(super) fn stopped(&self, by: Option<&rusqlite::Error>) -> Option<String> {
+    /// Why the run was stopped, if it was: said of an error, or at the end; `hurried` where only a value's length stood in
+    /// the way.
+    pub(super) fn stopped(&self, by: Option<&rusqlite::Error>, hurried: bool) -> Option<String> {
         if self.full.load(Ordering::Relaxed) {
             return Some(format!("the changed pages take more than {} MiB", DIRTY >> 20));
+        }
+        if hurried {
+            return Some("a value is too long for a statement that works on values so often to be tried out".into());
         }
         let interrupted = by.and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::OperationInterrupted);
         let late = self.until.is_some_and(|until| Instant::now() >= until);
         (interrupted && late).then(|| format!("trying it out took longer than {} s", LOCKED.as_secs()))
     }
 
-    /// The transaction, ready to be committed or rolled back.
-    pub(super) fn end(self, site: &Site) -> Result<Connection, ToolError> {
-        let mut conn = self.after;
-        site.as_usual(&mut conn)?;
-        Ok(conn)
+    /// The transaction, ready to be committed; a look's is rolled back.
+    pub(super) fn end(mut self, site: &Site) -> Result<Connection, ToolError> {
+        site.as_usual(&mut self.after)?;
+        if self.until.is_some() {
+            self.let_go(site)?;
+        }
+        Ok(self.after)
+    }
+
+    /// Lets go of the lock, without a change.
+    fn let_go(&mut self, site: &Site) -> Result<(), ToolError> {
+        // What was interrupted has been rolled back already.
+        if !self.after.is_autocommit() {
+            begin(site, &self.after, "ROLLBACK")?;
+        }
+        drop(self.turn.take());
+        Ok(())
     }
 
     /// The same, with every row of the tables whose changed rows are not in the fingerprint one by one in it. What is too
@@ -108,10 +136,10 @@ impl Trial {
         if effects.uncovered.is_empty() {
             return self.end(site);
         }
-        if purpose == Purpose::Look && !self.after.is_autocommit() {
-            begin(site, &self.after, "ROLLBACK")?;
-        }
         site.as_usual(&mut self.before)?;
+        if purpose == Purpose::Look {
+            self.let_go(site)?;
+        }
         let mut seen = Vec::new();
         for table in &effects.uncovered {
             let contents = contents(&self.before, site, table)?;
@@ -125,9 +153,7 @@ impl Trial {
     /// come in between: then nothing holds of what was seen.
     pub(super) fn abandon(mut self, site: &Site, statement: &str) -> Result<(Connection, Digest), ToolError> {
         site.as_usual(&mut self.before)?;
-        if !self.after.is_autocommit() {
-            begin(site, &self.after, "ROLLBACK")?;
-        }
+        self.let_go(site)?;
         begin(site, &self.before, "COMMIT")?;
         let stands = as_it_stands(site, &self.before, statement)?;
         if version(site, &self.before)? != self.version {
@@ -234,6 +260,7 @@ pub(super) fn perform(
     if own_patterns {
         bounded::install_patterns(conn)?;
     }
+    recorder.weight.begin(conn)?;
     let (authorizing, touching) = (recorder.clone(), recorder.clone());
     conn.authorizer(Some(move |context: AuthContext<'_>| authorizing.authorize(&context)))?;
     conn.update_hook(Some(move |action, _: &str, table: &str, rowid| touching.touch(action, table, rowid)))?;
@@ -254,6 +281,7 @@ fn returning(
     (weight, own_patterns): (&Weight, bool),
 ) -> rusqlite::Result<Option<query::Output>> {
     budget::compiling(conn, text)?;
+    weight.examine(conn, text)?;
     let mut statement = conn.prepare(text)?;
     weight.apply(conn, text, own_patterns)?;
     if statement.column_count() > 0 {

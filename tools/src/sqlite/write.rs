@@ -93,10 +93,6 @@ impl TypedTool for SqliteWrite {
         let (write, sql) = (only_a_write(&args.sql)?, args.sql.clone());
         work(lease, move |site| {
             let (conn, effects) = effects::run(site, &sql, &write, Purpose::Look)?;
-            // What was interrupted has been rolled back already.
-            if !conn.is_autocommit() {
-                conn.execute_batch("ROLLBACK").map_err(|error| site.explain(&error))?;
-            }
             preflight(site, &conn, &write, &effects)
         })
         .await

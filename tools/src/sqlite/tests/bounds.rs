@@ -156,3 +156,41 @@ async fn a_hostile_name_forges_nothing_in_what_a_person_reads() {
         }
     }
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_read_that_fills_the_disk_with_temporary_files_is_refused_and_another_goes_on() {
+    use crate::sqlite::temporary::tests::{BIG, KEEPING, set_most};
+
+    let world = Database::new(BIG);
+    set_most(Some(1 << 20));
+    // Enough of it that it is still at work when the files are looked at.
+    let endless = "SELECT a.v FROM big AS a, big AS b, big AS c ORDER BY substr(a.v, 5) || b.v";
+    let (cause, reason, next) = advice(world.call("sqlite_query", &sql(endless)).await);
+    assert_eq!(cause, Cause::Refused, "{reason}");
+    assert!(reason.contains("temporary files") && next.contains("narrow"), "{reason} {next}");
+    set_most(None);
+    for text in KEEPING {
+        let (_, answer) = world.call("sqlite_query", &sql(&format!("{text} LIMIT 1"))).await.unwrap();
+        assert_eq!(answer.output["row_count"], 1, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_long_look_the_next_one_waits_and_gives_up_with_its_call() {
+    let mut world = rows("WAL", 3);
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    let never = sql(&format!("UPDATE t SET v = ({endless})"));
+    let (_, reason, _) = advice(world.look("sqlite_write", &never).await);
+    assert!(reason.contains("longer than 1 s"), "{reason}");
+    // It held the lock for a second, so the rest goes on for four; a call that has less time is told so.
+    world.limits.deadline = Duration::from_millis(1);
+    let (cause, reason, next) = advice(world.look("sqlite_write", &sql("DELETE FROM t")).await);
+    assert_eq!(cause, Cause::Unavailable, "{reason}");
+    assert!(reason.contains("being tried out") && next.contains("try again"), "{reason} {next}");
+    // Another database does not wait.
+    rows("WAL", 3).look("sqlite_write", &sql("DELETE FROM t")).await.unwrap();
+    world.limits.deadline = Duration::from_secs(900);
+    let seen = world.look("sqlite_write", &sql("DELETE FROM t")).await.unwrap();
+    assert_eq!(seen.blast_radius.rows, Some(3));
+}

@@ -168,7 +168,11 @@ fn statement() -> impl Strategy<Value = String> {
     })
 }
 
-pub(super) fn run<S: Strategy>(strategy: &S, cases: u32, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+pub(in crate::sqlite) fn run<S: Strategy>(
+    strategy: &S,
+    cases: u32,
+    test: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) {
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
     TestRunner::new(config).run(strategy, test).unwrap_or_else(|error| panic!("{error}"));
 }
