@@ -241,7 +241,8 @@ async fn take_back(world: &dyn World, toolset: &dyn Toolset, outcome: &Outcome) 
         .map_err(|error| format!("`{}` cannot undo: {error}", plan.tool))
 }
 
-/// Looks, lets the world move, and requires that the call is then refused with nothing changed.
+/// Looks, lets the world move, and requires that the call is then refused with nothing changed, and that a no to it holds
+/// still: it is aimed at the same.
 ///
 /// Returns `false` where the call or the disturbance does not apply to this world.
 ///
@@ -257,6 +258,13 @@ pub async fn refuses_when_moved(
     let Ok(seen) = tool.preflight(args, &lend_look(world, tool.as_ref())).await else { return Ok(false) };
     if !world.disturb(args).await {
         return Ok(false);
+    }
+    if let Ok(again) = tool.preflight(args, &lend_look(world, tool.as_ref())).await {
+        let (was, is) = (tool.aim(args, &seen), tool.aim(args, &again));
+        let name = &tool.declaration().name;
+        hold(was.iter().any(|one| is.contains(one)), || {
+            format!("a no to `{name}` {args} is lost: {was:?}, now {is:?}")
+        })?;
     }
     let moved = world.state().await;
     let result = tool.execute(args, &seen, &lend(world, Access::Write)).await;

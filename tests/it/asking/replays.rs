@@ -154,13 +154,13 @@ async fn what_changed_after_the_question_was_not_approved() -> Result {
 }
 
 #[tokio::test]
-async fn the_same_call_made_twice_is_one_question_and_runs_once() -> Result {
+async fn the_same_call_made_twice_is_one_dialog_and_runs_once() -> Result {
     let setup = by_hand(Way::Stdio).await?;
     let change = json!({"target": "fleet", "sql": "UPDATE bookings SET days = days + 1"});
-    let ask = async || Result::Ok(setup.agent.call_once(WRITE, change.clone()).await?.asks()?.1);
-    let (first, second) = (ask().await?, ask().await?);
+    let (_, first) = setup.agent.call_once(WRITE, change.clone()).await?.asks()?;
+    setup.agent.call_once(WRITE, change.clone()).await?.done()?.refused("confirmation_required");
     let answer = accepted("decision", "approve");
-    setup.agent.call_again(WRITE, change.clone(), answer.clone(), &second).await?.done()?.done();
+    setup.agent.call_again(WRITE, change.clone(), answer.clone(), &first).await?.done()?.done();
     let changed = setup.world.dump("fleet")?;
     setup.agent.call_again(WRITE, change.clone(), answer, &first).await?.done()?.refused("confirmation_spent");
     assert_eq!(setup.world.dump("fleet")?, changed);

@@ -50,7 +50,10 @@ async fn accepts_everything(way: Way, era: Era, kind: Value) -> Result {
         assert_whole(&world)?;
     }
     assert_eq!(operators.open().await?, 2, "each was asked once");
-    assert_eq!(events(&world, PURGE).await?, ["asked", "asked"]);
+    let mut events = events(&world, PURGE).await?;
+    // Each client shows the page once, which is on record.
+    events.retain(|event| event != "shown");
+    assert_eq!(events, ["asked", "asked"]);
     Ok(())
 }
 
@@ -88,7 +91,9 @@ async fn a_waiting_call_runs_when_another_process_writes_the_answer() -> Result 
             assert!(world.rows("fleet_staging", "bookings").is_err(), "it is purged");
             assert_eq!(world.rows("fleet", "bookings")?, 12);
             assert!(matches!(operators.standing(&question).await?, Standing::Spent { .. }));
-            assert_eq!(events(&world, PURGE).await?, ["asked", "answered", "answered", "started", "finished"]);
+            let mut events = events(&world, PURGE).await?;
+            events.retain(|event| event != "shown");
+            assert_eq!(events, ["asked", "answered", "answered", "started", "finished"]);
             super::assert_sound(&world).await?;
         }
     }

@@ -275,6 +275,21 @@ async fn every_request_is_answered_whatever_becomes_of_its_bytes() {
 }
 
 #[tokio::test]
+async fn so_is_every_request_of_the_newest_revision() {
+    let fake = Arc::new(Fake::new());
+    let mut raw = Raw::new(wire(&fake));
+    let call = newest("ok", &json!({"a": 1}));
+    assert_eq!(raw.ask("tools/call", call.clone()).await["result"]["isError"], false);
+    let request = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": call}).to_string();
+    let mutations = mutations(request.as_bytes());
+    let all = mutations.len();
+    let answered = each_is_answered_once(&mut raw, mutations.into_iter()).await;
+    assert!(answered * 10 > all * 8, "{answered} of {all}");
+    assert_eq!(raw.ask("tools/call", newest("ok", &json!({}))).await["result"]["isError"], false);
+    raw.hang_up().await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_parsed_is_answered_by_its_id() {
     let fake = Arc::new(Fake::new());
     let mut raw = Raw::older(wire(&fake), "2025-11-25", json!({})).await;
