@@ -25,7 +25,7 @@ pub(super) async fn a_no_holds_for_whatever_shares_its_aim(open: Open<'_>) {
     for same in [&["path a", "id 1"][..], &["path a"], &["id 1"], &["path b", "id 1"], &["path a", "id 2"]] {
         match put(&*other, &aimed(same), ROOM).await {
             Asking::Declined(no, Standing::Refused { how, .. }) => {
-                assert_eq!((no.id, how.as_str()), (first.id, "declined"))
+                assert_eq!((no.id, how.as_str()), (first.id, "declined"));
             }
             asking => panic!("{same:?}: {asking:?}"),
         }

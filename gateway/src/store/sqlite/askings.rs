@@ -60,7 +60,7 @@ pub(super) fn ask(
     let open: BTreeSet<_> = of_late.iter().flatten().collect();
     let open = open.into_iter().filter(|id| is_open(connection, id, writing.seals)).count();
     let fits = open < count(bounds.open);
-    let id = fits.then(|| confirmation.id.to_string());
+    let id = fits.then_some(confirmation.id);
     counted(connection, user, at, id)?;
     if !fits {
         denied(writing, subject, "unavailable")?;
@@ -90,7 +90,7 @@ pub(super) fn shown(
     if of_late(connection, &principal.user, at)?.len() >= count(flood) {
         return flooded(writing, subject, &principal, flood).map(Some);
     }
-    counted(connection, &principal.user, at, Some(question.to_string()))?;
+    counted(connection, &principal.user, at, Some(question))?;
     writing.append(subject, AuditEvent::Shown { confirmation: question })?;
     Ok(None)
 }
@@ -108,10 +108,10 @@ fn flooded(
 }
 
 /// Counts that a person was asked, or was to be.
-fn counted(connection: &Connection, user: &str, at: Timestamp, question: Option<String>) -> Result<(), StoreError> {
+fn counted(connection: &Connection, user: &str, at: Timestamp, question: Option<Uuid>) -> Result<(), StoreError> {
     connection
         .prepare_cached("INSERT INTO askings (user, at, confirmation) VALUES (?1, ?2, ?3)")
-        .and_then(|mut insert| insert.execute(params![user, at.as_millisecond(), question]))
+        .and_then(|mut insert| insert.execute(params![user, at.as_millisecond(), question.map(|id| id.to_string())]))
         .map_err(failed)?;
     Ok(())
 }
