@@ -1,6 +1,7 @@
 //! What every store must obey, whatever keeps it. Each law is a function over a way to open stores on one and the same
 //! place; dropping a store there stands for its process coming to an end.
 
+pub(crate) mod bounds;
 mod declined;
 pub(crate) mod grants;
 pub(crate) mod pruning;
@@ -190,8 +191,8 @@ pub(crate) async fn all(mut place: impl FnMut() -> Box<dyn Fn() -> Arc<dyn Store
     declined::who_mistypes_may_try_again(&*place()).await;
     a_need_that_grew_is_asked_about_anew(&*place()).await;
     what_was_asked_before_is_found(&*place()).await;
-    one_user_has_so_many_questions_open(&*place()).await;
-    a_flood_of_questions_ends_them(&*place()).await;
+    bounds::one_user_has_so_many_questions_open(&*place()).await;
+    bounds::a_flood_of_questions_ends_them(&*place()).await;
     a_call_is_taken_back_once(&*place()).await;
     an_undo_that_changed_nothing_may_be_tried_again(&*place()).await;
     calls_are_listed_newest_first(&*place()).await;
@@ -471,65 +472,6 @@ async fn what_was_asked_before_is_found(open: Open<'_>) {
     assert_eq!(asked.iter().map(|(it, _)| it.id).collect::<Vec<_>>(), [later.id, about.id], "newest first");
     assert_eq!(asked[0].1, Standing::unanswered());
     assert!(matches!(&asked[1].1, Standing::Refused { how, by, .. } if how == "declined" && by == "ada"));
-}
-
-/// Somebody else's question.
-fn of(user: &str) -> Confirmation {
-    Confirmation { principal: Principal { user: user.into(), ..ada() }, ..question(Duration::from_secs(600)) }
-}
-
-async fn one_user_has_so_many_questions_open(open: Open<'_>) {
-    let stores = [open(), open()];
-    let bounds = Bounds { open: 2, ..ROOM };
-    let (first, second) = (question(Duration::from_secs(600)), question(Duration::from_secs(600)));
-    let past = question(Duration::ZERO);
-    for question in [&past, &first, &second] {
-        assert!(matches!(put(&*stores[0], question, bounds).await, Asking::Asked), "what has expired does not count");
-    }
-    for store in &stores {
-        let one_more = question(Duration::from_secs(600));
-        assert!(matches!(put(&**store, &one_more, bounds).await, Asking::TooMany { open: 2 }));
-        assert!(store.confirmation(one_more.id).await.unwrap().is_none());
-    }
-    assert!(matches!(put(&*stores[1], &of("eve"), bounds).await, Asking::Asked), "each has a share of their own");
-    assert!(matches!(put(&*stores[1], &first, bounds).await, Asking::Already(..)), "it is none more");
-    approve(&*stores[0], first.id).await.unwrap();
-    assert!(matches!(put(&*stores[1], &question(Duration::from_secs(600)), bounds).await, Asking::Asked));
-    let denied = all_records(&*stores[0]).await;
-    let denied = denied.iter().filter(|record| matches!(record.event, AuditEvent::Denied { .. }));
-    assert_eq!(denied.count(), 2, "what was one too many is on record");
-}
-
-async fn a_flood_of_questions_ends_them(open: Open<'_>) {
-    let stores = [open(), open()];
-    let bounds = Bounds { denial: DENIAL, open: 3, flood: 5 };
-    for n in 0..5 {
-        let asking = put(&*stores[n % 2], &question(Duration::from_secs(600)), bounds).await;
-        assert_eq!(matches!(asking, Asking::Asked), n < 3, "{asking:?}");
-    }
-    assert!(stores[0].quarantined().await.unwrap().is_empty());
-    for store in &stores {
-        let Asking::Quarantined(quarantine) = put(&**store, &question(Duration::from_secs(600)), bounds).await else {
-            panic!("that is one more than a flood")
-        };
-        assert_eq!(store.quarantined().await.unwrap(), [quarantine]);
-    }
-    assert!(matches!(put(&*stores[0], &of("eve"), bounds).await, Asking::Asked), "nobody else is in it");
-    let again = stores[1].quarantine(ada(), "for another reason".into()).await.unwrap();
-    assert_eq!(again.why, "more than 5 questions within 10 minutes", "the first reason stands");
-
-    stores[1].lift("ada".into(), None).await.unwrap();
-    assert!(matches!(stores[0].lift("ada".into(), None).await, Err(StoreError::NotQuarantined(user)) if user == "ada"));
-    assert!(matches!(put(&*stores[0], &question(Duration::from_secs(600)), bounds).await, Asking::Asked));
-    let kept: Vec<_> =
-        all_records(&*stores[0]).await.into_iter().map(|record| (record.subject, record.event)).collect();
-    let of_ada = kept.iter().filter(|(about, event)| match event {
-        AuditEvent::Quarantined { .. } | AuditEvent::Lifted { by: None } => {
-            about.principal.as_ref().is_some_and(|principal| principal.user == "ada")
-        }
-        _ => false,
-    });
-    assert_eq!(of_ada.count(), 2);
 }
 
 async fn a_call_is_taken_back_once(open: Open<'_>) {
