@@ -6,14 +6,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use mollyguard_tools::contract::Digest;
+use mollyguard_tools::contract::{Digest, now};
 use mollyguard_tools::text::visible_json;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::checkpoint::Checkpoint;
-use super::{AuditEvent, AuditRecord, Mark, Pruning};
+use super::{ArgsKey, AuditEvent, AuditRecord, Mark, Pruning, PublicKey};
 
 /// More findings than this are counted, not listed.
 const LISTED: usize = 1_000;
@@ -67,6 +67,14 @@ pub struct Head {
 pub(crate) struct SealedHead {
     pub(crate) head: Head,
     pub(crate) seal: Vec<u8>,
+}
+
+impl SealedHead {
+    /// Whether the seal is this installation's. The first versions signed heads instead.
+    pub(crate) fn is_sealed(&self, key: &PublicKey, seals: Option<&ArgsKey>) -> bool {
+        let sealed = |seals: &ArgsKey| seals.seal_head(key, &self.head).as_slice() == self.seal;
+        seals.is_some_and(sealed) || key.verifies_head(&self.head, &self.seal)
+    }
 }
 
 /// What is sealed, or signed, of a head.
@@ -266,6 +274,9 @@ impl Verifier {
         reached.last = record.digest;
         if let AuditEvent::Pruned { pruning, before, marks, .. } = &record.event {
             let this = Pruning { pruning: *pruning, at: record.at, before: *before, marks: *marks };
+            if let Some(what) = this.is_impossible(now()) {
+                self.report.found(Wrong::Misplaced, Some(place), format!("record {seq} {what}"));
+            }
             let newest = self.report.pruned.is_none_or(|known| known.pruning < this.pruning);
             self.report.pruned = if newest { Some(this) } else { self.report.pruned };
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use mollyguard_tools::contract::{BlastRadius, Digest, Reversibility};
+use mollyguard_tools::contract::{BlastRadius, Digest, Reversibility, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -60,6 +60,8 @@ pub(crate) struct Ledger {
     /// The calls that ran under one.
     under: Vec<(Place, Uuid)>,
     stored_grants: HashSet<Uuid>,
+    /// The users nobody is asked for, or is again: when that was, and where it is recorded.
+    quarantines: HashMap<String, (Timestamp, Place, bool)>,
 }
 
 impl Ledger {
@@ -96,6 +98,17 @@ impl Ledger {
                 self.granted.insert(*grant, (place, facts)).is_some()
             }
             (AuditEvent::GrantEnded { grant, how, .. }, _) => self.grants_ended.insert(*grant, (place, *how)).is_some(),
+            (AuditEvent::Quarantined { .. } | AuditEvent::Lifted { .. }, _) => {
+                let is_one = matches!(record.event, AuditEvent::Quarantined { .. });
+                if let Some(principal) = &record.subject.principal {
+                    let last = self.quarantines.entry(principal.user.clone()).or_insert((record.at, place, is_one));
+                    // Of two processes, whichever came later; of one, in their order.
+                    if (last.0, last.1) <= (record.at, place) {
+                        *last = (record.at, place, is_one);
+                    }
+                }
+                false
+            }
             (AuditEvent::Started { .. } | AuditEvent::Finished { .. } | AuditEvent::Undone { .. }, None) => true,
             _ => false,
         };
@@ -171,6 +184,28 @@ impl Ledger {
         if told != end {
             let what = format!("the approval for a while `{id}` is stored with another end than the records say");
             report.found(Wrong::Table, place, what);
+        }
+    }
+
+    /// Compares the users who are in quarantine with the records. Where records were pruned, that of an old one may be gone.
+    pub(crate) fn quarantined(&mut self, stored: HashSet<String>, report: &mut Report) {
+        let told = std::mem::take(&mut self.quarantines);
+        // The record that it was lifted may be gone.
+        let is_old = |at: Timestamp| report.pruned.is_some_and(|pruned| at < pruned.before);
+        let not_stored =
+            told.iter().filter(|(user, (at, _, is_one))| *is_one && !stored.contains(*user) && !is_old(*at));
+        let not_stored: Vec<(String, Place)> = not_stored.map(|(user, (_, place, _))| (user.clone(), *place)).collect();
+        for (user, place) in not_stored {
+            report.found(
+                Wrong::Table,
+                Some(place),
+                format!("`{user}` is in quarantine by the records, and not as stored"),
+            );
+        }
+        let is_told = |user: &String| told.get(user).map_or(report.pruned.is_some(), |(.., is_one)| *is_one);
+        let untold: Vec<String> = stored.into_iter().filter(|user| !is_told(user)).collect();
+        for user in untold {
+            report.found(Wrong::Table, None, format!("`{user}` is in quarantine as stored, and not by the records"));
         }
     }
 

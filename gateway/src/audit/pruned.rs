@@ -1,6 +1,7 @@
 //! Where streams begin whose first records were pruned. A mark is sealed beside the records, and the newest record of a
 //! pruning holds the digest of all marks: one that is gone, edited, or of an older copy does not fit it.
 
+use jiff::SignedDuration;
 use mollyguard_tools::contract::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -48,6 +49,12 @@ pub struct Enrolled {
     pub passkey: Passkey,
 }
 
+/// Nothing younger is pruned: `keep_days` is no less. Tests of this crate have nothing that old.
+const SHORTEST: SignedDuration = SignedDuration::from_hours(if cfg!(test) { -48 } else { 7 * 24 });
+
+/// So far a clock may be ahead of the one that verifies.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+
 /// What a record says of the pruning it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Pruning {
@@ -60,4 +67,40 @@ pub struct Pruning {
     /// The digest of all marks after it.
     #[serde(skip)]
     pub marks: Digest,
+}
+
+impl Pruning {
+    /// Why no gateway with a clock that was right has pruned this; `now` is when that is asked.
+    pub(super) fn is_impossible(&self, now: Timestamp) -> Option<String> {
+        self.is_out_of_time(now, SHORTEST)
+    }
+
+    fn is_out_of_time(&self, now: Timestamp, shortest: SignedDuration) -> Option<String> {
+        let Self { at, before, .. } = self;
+        if at.duration_since(now) > AHEAD {
+            return Some(format!("says that records were pruned at {at}, which is yet to come"));
+        }
+        let young = at.duration_since(*before) < shortest;
+        young.then(|| format!("says that records made before {before} were pruned at {at}: so young a record never is"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mollyguard_tools::contract::now;
+
+    use super::*;
+
+    #[test]
+    fn a_pruning_is_in_time() {
+        let day = SignedDuration::from_hours(24);
+        let wrong = |ahead: i32, kept: i32| {
+            let at = now() + day * ahead;
+            let pruning = Pruning { pruning: 1, at, before: at - day * kept, marks: Digest::of_bytes(b"marks") };
+            pruning.is_out_of_time(now(), day * 7).is_some()
+        };
+        assert!(!wrong(0, 7) && !wrong(-400, 30) && !wrong(0, 400));
+        assert!(wrong(0, 6) && wrong(-400, 1) && wrong(0, -1), "what is younger than a week stays");
+        assert!(wrong(2, 7) && wrong(8, 30), "it cannot have been yet");
+    }
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use mollyguard_tools::text::visible_json;
 use serde_json::{Value, json};
 
-use super::chain::{Report, SealedHead, Verifier, Wrong};
+use super::chain::{Report, Verifier, Wrong};
 use super::checkpoint::{AuditKey, Notes, PublicKey, parse_notes};
 use super::{ArgsKey, Ledger, Mark, Signatures};
 use crate::store::{Inspection, KeyError, StoreError};
@@ -33,9 +33,21 @@ pub enum AuditError {
         /// Why.
         source: io::Error,
     },
+    /// What would be signed is not as it was written.
+    #[error("the record is not sound, so nothing of it is signed: {what}{}; see `mollyguard audit verify`", more(*others))]
+    NotSound {
+        /// What was found first.
+        what: String,
+        /// How many things besides that.
+        others: usize,
+    },
     /// The export cannot be written.
     #[error("the export cannot be written: {0}")]
     Write(#[source] io::Error),
+}
+
+fn more(others: usize) -> String {
+    if others == 0 { String::new() } else { format!(" (and {others} more)") }
 }
 
 /// The key that the checkpoints and exports of this state directory are verified with; made when there is none.
@@ -71,13 +83,7 @@ pub fn verify_store(directory: &Path, checkpoint: Option<&Path>) -> Result<Repor
         }
     })?;
     let seals = ArgsKey::existing(directory)?;
-    let marks = marks(&store, seals.as_ref(), &mut verifier.report)?;
-    verifier.begins(&marks);
-    verifier.heads(&store.heads()?, |SealedHead { head, seal }| {
-        let Some(key) = &key else { return false };
-        let sealed = |seals: &ArgsKey| seals.seal_head(key, head).as_slice() == seal;
-        seals.as_ref().is_some_and(sealed) || key.verifies_head(head, seal)
-    });
+    ends(&store, key.as_ref(), seals.as_ref(), &mut verifier)?;
     hold_against(&mut verifier, notes, checkpoint.is_some());
 
     let mut report = verifier.finish();
@@ -103,6 +109,19 @@ pub fn verify_store(directory: &Path, checkpoint: Option<&Path>) -> Result<Repor
         report.found(Wrong::Table, None, format!("the database file is damaged: {what}"));
     }
     Ok(report)
+}
+
+/// Holds the streams against where each begins and ends, as this installation has sealed it.
+fn ends(
+    store: &Inspection,
+    key: Option<&PublicKey>,
+    seals: Option<&ArgsKey>,
+    verifier: &mut Verifier,
+) -> Result<Vec<Mark>, AuditError> {
+    let marks = marks(store, seals, &mut verifier.report)?;
+    verifier.begins(&marks);
+    verifier.heads(&store.heads()?, |head| key.is_some_and(|key| head.is_sealed(key, seals)));
+    Ok(marks)
 }
 
 /// Where streams begin that were pruned. A mark that is not sealed by this installation is none.
@@ -207,17 +226,20 @@ fn hold_against(verifier: &mut Verifier, notes: Notes, given: bool) {
     verifier.checkpoints(&notes.checkpoints);
 }
 
-/// Writes every record as a line of JSON, in which what cannot be seen is an escape, and as the last line `{"checkpoint": …}`, a signed note that says where each
-/// stream ends. Returns how many records were written.
+/// Writes every record as a line of JSON, in which what cannot be seen is an escape, and as the last line `{"checkpoint": …}`,
+/// a signed note that says where each stream begins and ends. Returns how many records were written. What is not as it was
+/// written is written out, and not signed.
 ///
 /// # Errors
-/// The store or the key cannot be read, or the writer fails.
+/// The store or the key cannot be read, the record is not sound, or the writer fails.
 pub fn export(directory: &Path, writer: &mut dyn Write) -> Result<u64, AuditError> {
     let store = Inspection::open(directory)?;
     let key = signing_key(directory, &store)?;
+    let mut verifier = Verifier::new(&[]);
     let mut written = 0;
     let mut failed = None;
-    store.records(|_, text| {
+    store.records(|place, text| {
+        verifier.record(Some(place), text);
         if failed.is_none() {
             failed = writeln!(writer, "{}", visible_json(text)).err();
             written += 1;
@@ -226,8 +248,13 @@ pub fn export(directory: &Path, writer: &mut dyn Write) -> Result<u64, AuditErro
     if let Some(error) = failed {
         return Err(AuditError::Write(error));
     }
+    let marks = ends(&store, Some(&key.public()), ArgsKey::existing(directory)?.as_ref(), &mut verifier)?;
+    let report = verifier.finish();
+    if let Some(first) = report.findings.first() {
+        let others = report.findings.len() - 1;
+        return Err(AuditError::NotSound { what: first.what.clone(), others });
+    }
     let heads = store.heads()?.into_iter().map(|sealed| sealed.head).collect();
-    let marks = store.marks()?.into_iter().map(|(mark, _)| mark).collect();
     let closing = json!({"checkpoint": key.sign_whole(heads, marks)});
     writeln!(writer, "{}", visible_json(&closing.to_string()))
         .and_then(|()| writer.flush())

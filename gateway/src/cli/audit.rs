@@ -8,7 +8,7 @@ use mollyguard_tools::text::count;
 use super::paint::Paint;
 use super::{Done, Failure, load, print, print_json};
 use crate::audit::{self, PublicKey};
-use crate::config::{ConfigError, find};
+use crate::config::{Config, ConfigError, find};
 
 /// What to do with the record.
 #[derive(Debug, Subcommand)]
@@ -47,7 +47,10 @@ impl Audit {
                         let key = key.map_or_else(|| own_key(config), |key| Ok(Some(*key)))?;
                         audit::verify_export(&file, checkpoint.as_deref(), key.as_ref())
                     }
-                    None => audit::verify_store(&load(config)?.state, checkpoint.as_deref()),
+                    None => {
+                        let config = load(config)?;
+                        audit::verify_store(&config.state, checkpoint.as_deref()).map(|report| as_kept(report, &config))
+                    }
                 };
                 let report = report.map_err(Failure::usage)?;
                 if json {
@@ -64,6 +67,16 @@ impl Audit {
             Self::Key => print(&format!("{}\n", audit::public_key(&load(config)?.state).map_err(Failure::usage)?)),
         }
     }
+}
+
+/// Says so where records were pruned though the configuration keeps everything.
+fn as_kept(mut report: audit::Report, config: &Config) -> audit::Report {
+    if report.pruned.is_some() && config.keep.is_none() {
+        report
+            .notes
+            .push("records were pruned, and this configuration keeps everything: somebody has used another".into());
+    }
+    report
 }
 
 fn read_key(text: &str) -> Result<Box<PublicKey>, String> {

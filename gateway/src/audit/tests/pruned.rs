@@ -173,3 +173,65 @@ fn nothing_is_pruned_from_what_was_edited() {
     copy.done();
     assert_eq!(copy.records(), before, "not even what stands before it");
 }
+
+/// What is left of a stream whose first records were deleted, dressed up as pruned as well as it can be without a key.
+#[test]
+fn what_passes_for_pruned_is_not_signed() {
+    let copy = Copy::of(original());
+    let records = copy.records();
+    let (stream, ..) = records[0].clone();
+    let digest_of = |seq: i64| {
+        let (.., text) = records.iter().find(|(of, at, _)| *of == stream && *at == seq).unwrap();
+        serde_json::from_str::<Value>(text).unwrap()["digest"].as_str().unwrap().to_owned()
+    };
+    copy.database.execute("DELETE FROM records WHERE stream = ?1 AND seq < 3", [&stream]).unwrap();
+    let mark =
+        Mark { stream: stream.parse().unwrap(), first: 3, previous: Digest::parse(&digest_of(2)).unwrap(), pruning: 1 };
+    let put = "INSERT INTO marks (stream, first, previous, pruning, seal) VALUES (?1, 3, ?2, 1, 'forged')";
+    copy.database.execute(put, params![stream, digest_of(2)]).unwrap();
+    let (last, seq, text) = records.last().unwrap().clone();
+    let mut forged: Value = serde_json::from_str(&text).unwrap();
+    let at = mollyguard_tools::contract::now();
+    let event = AuditEvent::Pruned {
+        pruning: 1,
+        before: at,
+        records: 3,
+        calls: 1,
+        questions: 0,
+        grants: 0,
+        marks: Mark::digest_of(&[mark]),
+        passkeys: Vec::new(),
+    };
+    forged["event"] = serde_json::to_value(event).unwrap();
+    forged["seq"] = (seq + 1).into();
+    copy.put(&last, seq + 1, &forged.to_string());
+    copy.relink();
+    found(&copy, "the store");
+    let mut bytes = Vec::new();
+    let error = export(copy.place.path(), &mut bytes).unwrap_err();
+    assert!(matches!(error, AuditError::NotSound { .. }), "{error}");
+    let key = public_key(original().path()).unwrap();
+    assert_found(&report_of(&bytes, &key), "an export that was not signed");
+}
+
+#[test]
+fn what_a_no_and_a_quarantine_are_found_by_cannot_be_removed() {
+    let place = tempfile::tempdir().unwrap();
+    block_on(async {
+        let store = SqliteStore::open(options(place.path(), None)).unwrap();
+        fill(&store).await;
+        let aimed = crate::confirm::Aim::of("sqlite_write", "fleet", "ada", None, &["a table".into()]);
+        ask(&store, &crate::confirm::Confirmation { aim: aimed, ..question(Duration::from_secs(600)) }).await;
+        for user in ["eve", "bob"] {
+            let principal = crate::identity::Principal { user: user.into(), client: None, roles: Vec::new() };
+            store.quarantine(principal, "a flood".into()).await.unwrap();
+        }
+        store.lift("bob".into(), None).await.unwrap();
+    });
+    assert!(Copy::of(&place).report(None).is_sound(), "{:#?}", Copy::of(&place).report(None).findings);
+    for edit in ["DELETE FROM aims", "DELETE FROM quarantines"] {
+        let copy = Copy::of(&place);
+        assert_eq!(copy.run(edit), 1, "{edit}");
+        found(&copy, edit);
+    }
+}

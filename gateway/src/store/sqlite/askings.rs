@@ -222,6 +222,21 @@ pub(super) fn all(connection: &Connection, seals: &ArgsKey) -> Result<Vec<Quaran
     rows.map(|row| believed(row.map_err(failed)?, seals)).collect()
 }
 
+/// Whether the question is found by everything it is aimed at.
+pub(super) fn is_led_to(connection: &Connection, question: &Confirmation) -> Result<bool, StoreError> {
+    let mut find = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM aims WHERE name = ?1 AND confirmation = ?2)")
+        .map_err(failed)?;
+    for name in question.aim.names() {
+        let leads: bool =
+            find.query_row([name.to_string(), question.id.to_string()], |row| row.get(0)).map_err(failed)?;
+        if !leads {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// See [`crate::store::Store::quarantine`].
 pub(super) fn quarantine(
     writing: &mut Writing<'_>,

@@ -7,6 +7,7 @@ use mollyguard_tools::contract::{Digest, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
+use super::askings;
 use super::grants;
 use super::operators;
 use super::prune;
@@ -129,9 +130,19 @@ impl Inspection {
         let mut rows = query.query([]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             match ConfirmationRow::read(row).map_err(failed).and_then(|row| row.confirmation(seals)) {
-                Ok((confirmation, standing)) => ledger.confirmation(&confirmation, &standing, report),
+                Ok((confirmation, standing)) => {
+                    if !askings::is_led_to(&self.connection, &confirmation)? {
+                        let what = format!("what leads to confirmation `{}` by its aim is gone", confirmation.id);
+                        report.found(Wrong::Table, None, what);
+                    }
+                    ledger.confirmation(&confirmation, &standing, report);
+                }
                 Err(error) => report.found(Wrong::Table, None, error.to_string()),
             }
+        }
+        match askings::all(&self.connection, seals) {
+            Ok(all) => ledger.quarantined(all.into_iter().map(|quarantine| quarantine.user).collect(), report),
+            Err(error) => report.found(Wrong::Table, None, error.to_string()),
         }
         for row in grants::every(&self.connection, seals)? {
             match row {

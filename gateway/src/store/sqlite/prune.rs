@@ -4,6 +4,7 @@
 //! goes as well: what is left tells one story. Where that does not hold, the stream is cut before it.
 
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use mollyguard_tools::contract::{Digest, Timestamp};
 use rusqlite::{Connection, params};
@@ -20,10 +21,13 @@ use crate::confirm::Standing;
 use crate::store::{Pruned, StoreError};
 
 /// How many records are looked at in one transaction: other processes wait for it.
-const AT_ONCE: usize = 4_096;
+const AT_ONCE: usize = 2_048;
 
 /// The most, where nothing of fewer can go: a question may be answered and used many records later.
-const AT_MOST: usize = 262_144;
+const AT_MOST: usize = 32_768;
+
+/// How long one transaction looks at records.
+const LOOKING: Duration = Duration::from_millis(500);
 
 /// A row that records tell of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,18 +47,57 @@ struct Old {
 
 /// See [`crate::store::Store::prune`].
 pub(super) fn prune(writing: &mut Writing<'_>, before: Timestamp) -> Result<Pruned, StoreError> {
+    let until = Instant::now() + LOOKING;
+    let streams = not_held_up(writing, before)?;
     let mut at_once = AT_ONCE;
     loop {
-        let (mut old, all) = read_old(writing, before, at_once)?;
+        let (mut old, all) = read_old(writing.connection, &streams, before, at_once, until)?;
         let going = cut(writing, before, &mut old)?;
         if old.iter().any(|old| old.cut > 0) {
             return remove(writing, before, &old, &going, !all);
         }
-        if all || at_once >= AT_MOST {
+        if all || at_once >= AT_MOST || Instant::now() >= until {
             return Ok(Pruned::none(before));
         }
         at_once *= 4;
     }
+}
+
+/// A stream and where it begins: its name, the place of its first record, and what that follows.
+struct Begun {
+    name: String,
+    stream: Uuid,
+    first: u64,
+    previous: Digest,
+}
+
+/// The streams whose first record is older than what is kept, and not held up by what is newer: however many stand behind it,
+/// none of those can go before it.
+fn not_held_up(writing: &Writing<'_>, before: Timestamp) -> Result<Vec<Begun>, StoreError> {
+    let marks = believed(writing)?;
+    let mut streams =
+        writing.connection.prepare_cached("SELECT stream, seq FROM heads ORDER BY stream").map_err(failed)?;
+    let streams = streams
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))
+        .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
+        .map_err(failed)?;
+    let mut rows = Rows::new(writing, before);
+    let mut free = Vec::new();
+    for (name, last) in streams {
+        let stream = super::rows::read_id("a stream", &name)?;
+        let mark = marks.get(&stream);
+        let (first, previous) = mark.map_or_else(|| (0, genesis(stream)), |mark| (mark.first, mark.previous));
+        if first > last.cast_unsigned() {
+            continue;
+        }
+        let begun = Begun { name, stream, first, previous };
+        if let [record] = read_stream(writing.connection, &begun, before, 1)?.as_slice()
+            && !rows.is_held_up(record)?
+        {
+            free.push(begun);
+        }
+    }
+    Ok(free)
 }
 
 /// Where streams begin that were pruned, by stream, each with its seal.
@@ -94,42 +137,35 @@ fn not_sound(stream: Uuid, seq: u64) -> StoreError {
     ))
 }
 
-/// The first records of every stream that were made before then, `at_once` at the most; and whether that is all of them.
-fn read_old(writing: &Writing<'_>, before: Timestamp, at_once: usize) -> Result<(Vec<Old>, bool), StoreError> {
-    let marks = believed(writing)?;
-    let mut streams =
-        writing.connection.prepare_cached("SELECT stream, seq FROM heads ORDER BY stream").map_err(failed)?;
-    let streams = streams
-        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))
-        .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
-        .map_err(failed)?;
-    let (mut old, mut left) = (Vec::new(), at_once);
-    for (name, last) in streams {
-        let stream = super::rows::read_id("a stream", &name)?;
-        let mark = marks.get(&stream);
-        let (first, previous) = mark.map_or_else(|| (0, genesis(stream)), |mark| (mark.first, mark.previous));
-        if first > last.cast_unsigned() {
-            continue;
-        }
-        if left == 0 {
+/// The first records of these streams that were made before then, each with its share of `at_once`; and whether that is all
+/// of them.
+fn read_old(
+    connection: &Connection,
+    streams: &[Begun],
+    before: Timestamp,
+    at_once: usize,
+    until: Instant,
+) -> Result<(Vec<Old>, bool), StoreError> {
+    let share = (at_once / streams.len().max(1)).max(64);
+    let (mut old, mut all) = (Vec::new(), true);
+    for begun in streams {
+        if Instant::now() >= until && !old.is_empty() {
             return Ok((old, false));
         }
-        let records = read_stream(writing.connection, &name, (stream, first, previous), before, left)?;
-        left -= records.len();
-        if !records.is_empty() {
-            old.push(Old { stream, first, cut: records.len(), records });
-        }
+        let records = read_stream(connection, begun, before, share)?;
+        all &= records.len() < share;
+        old.push(Old { stream: begun.stream, first: begun.first, cut: records.len(), records });
     }
-    Ok((old, left > 0))
+    Ok((old, all))
 }
 
 fn read_stream(
     connection: &Connection,
-    name: &str,
-    (stream, first, mut previous): (Uuid, u64, Digest),
+    begun: &Begun,
     before: Timestamp,
     most: usize,
 ) -> Result<Vec<AuditRecord>, StoreError> {
+    let (name, stream, first, mut previous) = (&begun.name, begun.stream, begun.first, begun.previous);
     let mut query = connection
         .prepare_cached("SELECT record FROM records WHERE stream = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3")
         .map_err(failed)?;
@@ -156,7 +192,7 @@ fn read_stream(
 
 /// Cuts every stream before the first record that has to stay. Gives the rows that go.
 fn cut(writing: &Writing<'_>, before: Timestamp, old: &mut [Old]) -> Result<HashSet<Told>, StoreError> {
-    let mut rows = Rows { writing, before, is_there: HashMap::new(), is_over: HashMap::new(), rests: HashMap::new() };
+    let mut rows = Rows::new(writing, before);
     loop {
         let going: HashSet<Told> =
             old.iter().flat_map(|old| old.records.iter().take(old.cut)).filter_map(begins).collect();
@@ -210,7 +246,25 @@ struct Rows<'a> {
     rests: HashMap<Told, Vec<Told>>,
 }
 
-impl Rows<'_> {
+impl<'a> Rows<'a> {
+    fn new(writing: &'a Writing<'a>, before: Timestamp) -> Self {
+        Self { writing, before, is_there: HashMap::new(), is_over: HashMap::new(), rests: HashMap::new() }
+    }
+
+    /// Whether it has to stay whatever else can go: something it tells of, or that rests on that, is newer or in use.
+    fn is_held_up(&mut self, record: &AuditRecord) -> Result<bool, StoreError> {
+        let mut told = speaks_of(record);
+        if let Some(row) = begins(record) {
+            told.extend_from_slice(self.rest_on(row)?);
+        }
+        for row in told {
+            if self.is_there(row)? && !self.is_over(row)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn can_go(&mut self, record: &AuditRecord, going: &HashSet<Told>) -> Result<bool, StoreError> {
         for told in speaks_of(record) {
             if !going.contains(&told) && self.is_there(told)? {

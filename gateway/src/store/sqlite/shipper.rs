@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{Inspection, Pulse};
 use crate::audit::checkpoint::parse_notes;
-use crate::audit::{AuditKey, Head, PublicKey};
+use crate::audit::{ArgsKey, AuditKey, Head, PublicKey};
 
 /// How long a failed attempt waits for the next, at least.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -105,12 +105,18 @@ impl Notes {
     /// Appends a checkpoint of the streams that changed, and waits for the disk.
     fn append(&mut self) -> Result<(), String> {
         let store = Inspection::open(&self.directory).map_err(|error| error.to_string())?;
-        let heads: Vec<Head> = match store.heads() {
-            Ok(heads) => heads.into_iter().map(|sealed| sealed.head).collect(),
-            Err(error) => return Err(error.to_string()),
-        };
-        let key = AuditKey::open_for(&self.directory, self.installation, !heads.is_empty())
+        let sealed = store.heads().map_err(|error| error.to_string())?;
+        let key = AuditKey::open_for(&self.directory, self.installation, !sealed.is_empty())
             .map_err(|error| error.to_string())?;
+        let seals = ArgsKey::existing(&self.directory).map_err(|error| error.to_string())?;
+        // What somebody else has put there is not signed.
+        if let Some(other) = sealed.iter().find(|head| !head.is_sealed(&key.public(), seals.as_ref())) {
+            let stream = other.head.stream;
+            return Err(format!(
+                "the end of stream {stream} is not sealed by this installation: see `mollyguard audit verify`"
+            ));
+        }
+        let heads: Vec<Head> = sealed.into_iter().map(|sealed| sealed.head).collect();
         let changed: Vec<Head> = match &self.named {
             Some(named) => heads.iter().filter(|head| named.get(&head.stream) != Some(head)).copied().collect(),
             None => match self.newest(&store, &key.public()) {

@@ -155,3 +155,28 @@ async fn more_than_goes_at_once_is_pruned_bit_by_bit() {
     assert!(pruned.records >= 4_205, "{pruned:?}");
     assert!(verify_store(place.path(), None).unwrap().is_sound());
 }
+
+#[tokio::test]
+async fn what_is_held_up_holds_up_no_other_stream() {
+    let place = tempfile::tempdir().unwrap();
+    let (held, free) = (open(place.path()), open(place.path()));
+    let running = held.begin(start()).await.unwrap();
+    let reads = |store: SqliteStore, count: usize| async move {
+        futures_util::future::try_join_all((0..count).map(|_| store.record(subject(Uuid::now_v7()), a_read())))
+            .await
+            .unwrap();
+        store
+    };
+    let held = reads(held, 3_000).await;
+    let free = reads(free, 3_000).await;
+    let pruned = crate::retention::prune(&held, long_after()).await.unwrap();
+    // Of the one in front only what it is configured with, of the other all there is.
+    assert_eq!((pruned.records, pruned.calls), (3_002, 0));
+    assert!(held.call(running.call()).await.unwrap().is_some());
+    let before = free.records(None, 1).await.unwrap()[0].at;
+    assert_eq!(held.prune(before).await.unwrap().records, 0);
+    assert!(verify_store(place.path(), None).unwrap().is_sound());
+    held.finish(running, ended(End::Untouched)).await.unwrap();
+    let pruned = crate::retention::prune(&held, long_after()).await.unwrap();
+    assert!(pruned.records > 3_000 && pruned.calls == 1, "{pruned:?}");
+}
