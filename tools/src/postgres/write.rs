@@ -21,7 +21,7 @@ use crate::contract::{
     About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
     Target, ToolError, TypedTool,
 };
-use crate::sql::{Class, RowsOf, Uses, Verb, Write, changes_of_rows, examine_text};
+use crate::sql::{Class, Dialect, RowsOf, Uses, Verb, Write, changes_of_rows, effect_of, examine_text};
 use crate::text::{shown, size};
 
 /// The condition that makes a write reversible.
@@ -180,6 +180,10 @@ impl TypedTool for PostgresWrite {
             return Ok(Done { output: output(&write, *effects), undo });
         }
         Err(never_the_same())
+    }
+
+    fn effect(&self, args: &Args, seen: &Preflight) -> Value {
+        effect_of(seen, &args.sql, &args.params, Dialect::Postgres)
     }
 
     fn aim(&self, args: &Args, seen: &Preflight) -> Vec<Value> {

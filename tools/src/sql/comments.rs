@@ -1,10 +1,13 @@
-//! Where a statement's comments stand, as its own dialect reads them.
+//! What stands between a statement's words, as its own dialect reads them, and the words without it.
 
 use std::ops::Range;
 
+use serde::Serialize;
+use serde_json::{Value, json};
 use sqlparser::tokenizer::{Location, Token, Tokenizer, Whitespace};
 
 use super::{Dialect, LONGEST};
+use crate::contract::{Digest, Preflight};
 
 /// The bytes of each comment, its marks included and the line's end left out. None where the text cannot be read.
 #[must_use]
@@ -26,6 +29,22 @@ pub fn comments(sql: &str, dialect: Dialect) -> Vec<Range<usize>> {
         found.push(start..start + text.trim_end_matches(['\n', '\r']).len());
     }
     found
+}
+
+/// What a change would come to, of which a look found this: things and state, the rows as they were and would be, and where
+/// those are not kept, the statement.
+pub(crate) fn effect_of(seen: &Preflight, sql: &str, params: &impl Serialize, dialect: Dialect) -> Value {
+    let rows = seen.pre_image.as_ref().map(Digest::of);
+    let statement = rows.is_none().then(|| json!([words(sql, dialect), params]));
+    json!({ "on": seen.targets, "state": seen.fingerprint, "rows": rows, "statement": statement })
+}
+
+/// A statement's words and signs, whatever stands between them.
+fn words(sql: &str, dialect: Dialect) -> Vec<String> {
+    let read = (sql.len() <= LONGEST).then(|| Tokenizer::new(dialect.syntax(), sql).tokenize().ok()).flatten();
+    let Some(tokens) = read else { return vec![sql.to_owned()] };
+    let words = tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_) | Token::SemiColon));
+    words.map(ToString::to_string).collect()
 }
 
 /// Turns lines and columns, in the order they come, into bytes.

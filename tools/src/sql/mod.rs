@@ -25,6 +25,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 pub use changes::{Change, RowsOf, changes_of_rows};
 pub use comments::comments;
+pub(crate) use comments::effect_of;
 pub use postgres::Uses;
 
 /// Whose SQL a statement is written in.

@@ -22,7 +22,7 @@ use crate::contract::{
     About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
     Target, ToolError, TypedTool,
 };
-use crate::sql::{Class, Dialect, Write, classify};
+use crate::sql::{Class, Dialect, Write, classify, effect_of};
 use crate::text::{count, shown};
 
 /// The condition that makes a write reversible.
@@ -115,6 +115,10 @@ impl TypedTool for SqliteWrite {
             Ok(Done { output: output(effects), undo })
         })
         .await
+    }
+
+    fn effect(&self, args: &Args, seen: &Preflight) -> Value {
+        effect_of(seen, &args.sql, &(), Dialect::Sqlite)
     }
 
     fn aim(&self, args: &Args, seen: &Preflight) -> Vec<Value> {

@@ -124,3 +124,20 @@ async fn a_no_holds_for_nothing_that_is_done_to_other_tables_or_by_another_verb(
     let other = aim(&db, "sqlite_query", read("SELECT * FROM bookings")).await;
     assert!(other.iter().all(|one| !declined.contains(one)));
 }
+
+#[tokio::test]
+async fn two_changes_whose_rows_are_not_kept_are_two() {
+    let mut database = Database::new(SHOP);
+    let mut effect = async |bytes: u64, statement: &str| {
+        database.limits.undo_bytes = bytes;
+        let seen = database.look("sqlite_write", &sql(statement)).await.unwrap();
+        find("sqlite_write").effect(&sql(statement), &seen)
+    };
+    for bytes in [1, 1 << 20] {
+        let one = effect(bytes, "INSERT INTO cust (id, name) VALUES (70, 'one')").await;
+        let spelled = effect(bytes, "INSERT INTO cust(id,name) /* again */ VALUES (70,'one');").await;
+        assert_eq!(one, spelled, "{bytes}");
+        let two = effect(bytes, "INSERT INTO cust (id, name) VALUES (70, 'two')").await;
+        assert_ne!(one, two, "with {bytes} bytes for undoing");
+    }
+}
