@@ -1,5 +1,6 @@
 //! What no target may reach, what no reply may hold, and whose calls a gateway settles.
 
+mod journal;
 mod planted;
 
 use std::fs::{self, Permissions};

@@ -128,6 +128,7 @@ impl Broker {
             _ => held.secret.as_ref(),
         };
         let lease = Lease::new(access, Arc::clone(&held.configured), secret.cloned(), self.limits);
+        let lease = lease.reserving(self.reaches.reserved(&held.configured));
         Ok(match &self.held {
             Some(secrets) => lease.holding(Arc::clone(secrets)),
             None => lease,

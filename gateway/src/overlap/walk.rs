@@ -13,7 +13,7 @@ const MOST_LINKS: usize = 40;
 pub(super) struct Walked {
     /// Each name that is looked up, in the folder where it really lies. Who can change one of them can lead the path
     /// elsewhere.
-    names: Vec<PathBuf>,
+    pub(super) names: Vec<PathBuf>,
     /// Where it ends, as far as that exists.
     pub(super) real: PathBuf,
     /// The device and inode of the end, and of the folders it lies in: a folder mounted twice has two paths.

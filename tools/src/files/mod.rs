@@ -13,6 +13,7 @@ mod probe;
 mod purge;
 mod read;
 mod rel;
+mod reserved;
 mod restore;
 mod tally;
 mod trash;

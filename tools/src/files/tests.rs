@@ -7,6 +7,7 @@ mod laws;
 #[cfg(target_os = "linux")]
 mod mounts;
 mod pages;
+mod reserved;
 mod spelling;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::Files;
 use crate::contract::{
-    Access, Configured, Environment, Lease, Limits, Outcome, Preflight, Tier, Tool, ToolError, Toolset,
+    Access, Configured, Environment, Lease, Limits, Outcome, Preflight, Reserved, Tier, Tool, ToolError, Toolset,
 };
 use crate::laws::World;
 
@@ -32,6 +33,7 @@ struct Ground {
     outside: PathBuf,
     target: Arc<Configured>,
     limits: Limits,
+    reserved: Vec<Reserved>,
 }
 
 impl Ground {
@@ -54,7 +56,7 @@ impl Ground {
             environment: Environment { name: "prod".into(), tier: Tier::Production },
             settings: Files::new().settings(table, &base).unwrap(),
         });
-        Self { _temp: temp, root, outside, target, limits: Limits::default() }
+        Self { _temp: temp, root, outside, target, limits: Limits::default(), reserved: Vec::new() }
     }
 
     fn file(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
@@ -65,7 +67,7 @@ impl Ground {
     }
 
     fn lease(&self, access: Access) -> Lease {
-        Lease::new(access, self.target.clone(), None, self.limits)
+        Lease::new(access, self.target.clone(), None, self.limits).reserving(self.reserved.clone())
     }
 
     async fn look(&self, tool: &str, args: Value) -> Result<Preflight, ToolError> {
