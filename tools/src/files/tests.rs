@@ -1,6 +1,8 @@
 //! The toolset on real folders: a world to run the laws in, and calls made by hand.
 
 mod attacks;
+#[cfg(target_os = "linux")]
+mod attributes;
 mod behaviour;
 mod bounds;
 mod laws;

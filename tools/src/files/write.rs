@@ -20,8 +20,8 @@ use super::read::Encoding;
 use super::rel::Rel;
 use super::tally::Found;
 use super::trash::{self, Entry, Held, fresh_id, lock, swap};
-use super::walk::survey;
-use super::{reserved, restore};
+use super::walk::{open_file, survey};
+use super::{attributes, reserved, restore};
 use crate::contract::{
     About, Alternative, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Probe, Promise,
     Reversibility, Scope, Target, ToolError, TypedTool,
@@ -313,6 +313,9 @@ impl Plan {
                 rustix::fs::fchown(&file, Some(user), Some(group))
                     .map_err(|error| io::Error::other(format!("its owner cannot be kept: {error}")))?;
             }
+            let replaced = open_file(&self.top, old)
+                .map_err(|error| io::Error::other(format!("its access list cannot be read, so not kept: {error}")))?;
+            attributes::keep(&replaced, &file)?;
             // Writing takes the set-id bits away, as it does everywhere else: the program under them is another one now.
             file.set_permissions(Permissions::from_mode(old.mode & 0o777))?;
         }
