@@ -3,6 +3,7 @@
 //! file the gateway goes by. Looked at when the gateway starts, and again before a program is run or a target lent.
 
 mod child;
+mod links;
 mod owned;
 mod walk;
 
