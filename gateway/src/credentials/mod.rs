@@ -1,6 +1,9 @@
 //! The broker: it holds the secrets, lends access to one target for one call, and takes every held secret out of whatever
 //! leaves the gateway. It decides nothing: lending write access takes policy's permit.
 
+#[cfg(test)]
+mod encodings;
+mod forms;
 mod fragments;
 mod redact;
 mod source;
