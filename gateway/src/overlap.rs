@@ -3,6 +3,7 @@
 //! file the gateway goes by. Looked at when the gateway starts, and again before a program is run or a target lent.
 
 mod child;
+mod links;
 mod owned;
 mod walk;
 
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use mollyguard_tools::contract::{Configured, Toolset};
+use mollyguard_tools::contract::{Configured, Reserved, Toolset};
 
 use crate::config::{Config, Place, Trusted};
 pub(crate) use child::Program;
@@ -198,6 +199,20 @@ impl Reaches {
             led.get(&target.name).is_none_or(|(named, led)| named.canonicalize().is_ok_and(|leads| leads == *led))
         };
         if stays { Ok(()) } else { self.look() }
+    }
+
+    /// What a target's calls may not change though it may reach it: the files of targets of other kinds that only those
+    /// may change, and every name on the way to them, as the links lie now.
+    pub(crate) fn reserved(&self, target: &Configured) -> Vec<Reserved> {
+        let others = self.targets.iter().filter(|(other, _)| other.kind != target.kind);
+        let of_one = |(other, toolset): &(Arc<Configured>, Arc<dyn Toolset>)| {
+            let paths = toolset.reserves(&other.settings).into_iter().flat_map(|path| Walked::of(&path).names);
+            paths.map(|path| Reserved { target: other.name.clone(), path }).collect::<Vec<_>>()
+        };
+        let mut reserved: Vec<Reserved> = others.flat_map(of_one).collect();
+        reserved.sort_by(|one, other| one.path.cmp(&other.path));
+        reserved.dedup_by(|one, other| one.path == other.path);
+        reserved
     }
 
     fn look(&self) -> Result<(), Overlap> {

@@ -1,5 +1,6 @@
 //! What no target may reach, what no reply may hold, and whose calls a gateway settles.
 
+mod journal;
 mod planted;
 
 use std::fs::{self, Permissions};
@@ -46,6 +47,16 @@ async fn a_gateway_that_would_run_what_an_agent_can_change_does_not_start() -> R
         }),
         ("redact.secrets", &|world| {
             world.set("redact.secrets", vec!["file:scripts/word"]);
+        }),
+        ("policies.directories", &|world| {
+            let policies = world.path().join("policies");
+            let policy = world.path().join("scripts/own.cedar");
+            let text = "@id(\"own\")\n@reason(\"No.\")\nforbid (principal, action, resource);\n";
+            let linked = fs::create_dir_all(&policies)
+                .and_then(|()| fs::write(&policy, text))
+                .and_then(|()| symlink(&policy, policies.join("own.cedar")));
+            assert!(linked.is_ok(), "{linked:?}");
+            world.own_policies(&policies.display().to_string());
         }),
         ("targets.pg.secret", &|world| {
             let url = url(world);

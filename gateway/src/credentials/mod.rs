@@ -1,6 +1,9 @@
 //! The broker: it holds the secrets, lends access to one target for one call, and takes every held secret out of whatever
 //! leaves the gateway. It decides nothing: lending write access takes policy's permit.
 
+#[cfg(test)]
+mod encodings;
+mod forms;
 mod fragments;
 mod redact;
 mod source;
@@ -128,6 +131,7 @@ impl Broker {
             _ => held.secret.as_ref(),
         };
         let lease = Lease::new(access, Arc::clone(&held.configured), secret.cloned(), self.limits);
+        let lease = lease.reserving(self.reaches.reserved(&held.configured));
         Ok(match &self.held {
             Some(secrets) => lease.holding(Arc::clone(secrets)),
             None => lease,

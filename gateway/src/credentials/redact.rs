@@ -1,17 +1,15 @@
 //! Takes every held secret out of text, in the forms it is likely to be echoed in.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, Match, MatchKind};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use aho_corasick::{AhoCorasick, BuildError, MatchKind};
 use mollyguard_tools::contract::{BlastRadius, HeldSecrets, MARK, Secret};
 use serde_json::Value;
 
 use super::SecretError;
+use super::forms::{View, decoded, forms, longest_of, parts, unbroken};
 use super::fragments::Fragments;
 
 /// Secrets shorter than this are refused: redacting them would mangle ordinary text.
@@ -29,46 +27,70 @@ pub struct Named {
 /// Takes held secrets out of text.
 #[derive(Clone, Debug, Default)]
 pub struct Redactor {
-    /// Tells fast whether there is any.
-    search: Option<AhoCorasick>,
-    /// Finds all of them, those that overlap others too.
-    all: Option<AhoCorasick>,
-    /// The reference each form belongs to.
-    references: Arc<[String]>,
+    search: Option<Search>,
     fragments: Fragments,
     longest: usize,
     /// Some form can be written as a number.
     has_digits: bool,
 }
 
+/// Looks for many forms at once.
+#[derive(Clone, Debug)]
+struct Search {
+    /// Finds all of them, those that overlap others too.
+    all: AhoCorasick,
+    /// The reference each form belongs to, and whether it may be broken into lines.
+    forms: Arc<[(String, bool)]>,
+}
+
+impl Search {
+    /// Every occurrence of every form, those within and across others as well, with its reference; or only of those that
+    /// may be broken into lines.
+    fn of<'a>(&'a self, bytes: &'a [u8], is_unbroken: bool) -> impl Iterator<Item = (Range<usize>, &'a str)> {
+        // Which is the faster search, and nearly always enough.
+        let is_any = self.all.is_match(bytes);
+        let found = is_any.then(|| self.all.find_overlapping_iter(bytes)).into_iter().flatten();
+        found.filter_map(move |found| {
+            let (reference, is_broken) = self.forms.get(found.pattern().as_usize())?;
+            (*is_broken || !is_unbroken).then_some((found.range(), reference.as_str()))
+        })
+    }
+}
+
 impl Redactor {
-    /// A redactor for these secrets: as they are, JSON-escaped, URL-encoded, in hexadecimal, and in base64 at all three
-    /// alignments; whatever the case of their letters.
+    /// A redactor for these secrets: as they are, in UTF-16, in hexadecimal and base64 of either, broken into lines or not,
+    /// with quotes doubled, and with any of their bytes percent-encoded or escaped by backslashes as in JSON; whatever the
+    /// case of their letters.
     ///
     /// # Errors
     /// There are too many to search for.
     pub fn new(secrets: &[Named]) -> Result<Self, SecretError> {
         let of_one = |named: &Named| {
-            let forms = forms(named.secret.reveal()).into_iter();
-            forms.map(|form| (form, named.reference.clone())).collect::<Vec<_>>()
+            let forms = forms(named.secret.reveal(), SHORTEST).into_iter();
+            forms.map(|form| (form.bytes, named.reference.clone(), form.is_broken)).collect::<Vec<_>>()
         };
-        let mut forms: Vec<(String, String)> = secrets.iter().flat_map(of_one).collect();
+        let mut forms: Vec<(Vec<u8>, String, bool)> = secrets.iter().flat_map(of_one).collect();
         forms.sort_unstable();
         forms.dedup_by(|one, other| one.0 == other.0);
         if forms.is_empty() {
             return Ok(Self::default());
         }
-        let (forms, references): (Vec<String>, Vec<String>) = forms.into_iter().unzip();
-        let failed = |error: aho_corasick::BuildError| SecretError::Redactor(error.to_string());
-        let search =
-            |kind| AhoCorasick::builder().match_kind(kind).ascii_case_insensitive(true).build(&forms).map_err(failed);
+        let bytes = || forms.iter().map(|(bytes, ..)| bytes);
+        let is_number = |form: &Vec<u8>| form.iter().all(|b| b.is_ascii_digit() || b"+-.eE".contains(b));
+        let longest = bytes().map(Vec::len).max().unwrap_or_default();
+        let decoded = secrets.iter().map(|named| longest_of(named.secret.reveal().len())).max().unwrap_or_default();
+        let has_digits = bytes().any(is_number);
+        let failed = |error: BuildError| SecretError::Redactor(error.to_string());
+        let mut builder = AhoCorasick::builder();
+        let builder = builder.match_kind(MatchKind::Standard).ascii_case_insensitive(true);
+        let all = builder.build(bytes()).map_err(failed)?;
+        let forms = forms.into_iter().map(|(_, reference, is_broken)| (reference, is_broken)).collect();
         Ok(Self {
-            search: Some(search(MatchKind::LeftmostLongest)?),
-            all: Some(search(MatchKind::Standard)?),
-            references: references.into(),
+            search: Some(Search { all, forms }),
             fragments: Fragments::new(secrets).map_err(failed)?,
-            longest: forms.iter().map(String::len).max().unwrap_or_default(),
-            has_digits: forms.iter().any(|form| form.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b))),
+            // Each character may be followed by the end of a line.
+            longest: longest.saturating_mul(2).max(decoded),
+            has_digits,
         })
     }
 
@@ -85,8 +107,10 @@ impl Redactor {
             return Cow::Borrowed(text);
         }
         // Both are looked for in the text as it came: what is whole may share its end with a piece of another.
-        let mut spans = self.spans(text.as_bytes());
-        spans.extend(self.fragments.pieces(text));
+        let whole = self.spans(text.as_bytes()).into_iter();
+        // In UTF-16, one may end within what reads as a character here.
+        let whole = whole.map(|span| text.floor_char_boundary(span.start)..text.ceil_char_boundary(span.end));
+        let mut spans: Vec<_> = whole.chain(self.fragments.pieces(text)).collect();
         spans.sort_unstable_by_key(|span| span.start);
         let spans = spans.into_iter().fold(Vec::new(), merged);
         if spans.is_empty() {
@@ -158,10 +182,23 @@ impl Redactor {
         Cow::Owned(clean)
     }
 
-    /// Every occurrence of every form, those within and across others as well, in the order of their ends.
-    fn occurrences<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = Match> + 'a {
-        let is_any = self.search.as_ref().is_some_and(|search| search.is_match(bytes));
-        self.all.iter().filter(move |_| is_any).flat_map(move |all| all.find_overlapping_iter(bytes))
+    /// Every occurrence of every form, in what the bytes are and in what they decode to, in no order.
+    fn occurrences(&self, bytes: &[u8], mut tell: impl FnMut(Range<usize>, &str)) {
+        let Some(search) = &self.search else { return };
+        search.of(bytes, false).for_each(|(span, reference)| tell(span, reference));
+        for (start, part) in parts(bytes, self.longest) {
+            let mut tell_of = |view: &View, (span, reference): (Range<usize>, &str)| {
+                let place = view.place(&span);
+                tell(start + place.start..start + place.end, reference);
+            };
+            let views = decoded(part);
+            for view in &views {
+                search.of(&view.bytes, false).for_each(|found| tell_of(view, found));
+            }
+            for view in unbroken(part, &views) {
+                search.of(&view.bytes, true).for_each(|found| tell_of(&view, found));
+            }
+        }
     }
 }
 
@@ -180,68 +217,48 @@ impl HeldSecrets for Redactor {
     }
 
     fn spans(&self, bytes: &[u8]) -> Vec<Range<usize>> {
-        self.occurrences(bytes).map(|found| found.range()).fold(Vec::new(), merged)
+        let mut spans = Vec::new();
+        self.occurrences(bytes, |span, _| spans.push(span));
+        spans.sort_unstable_by_key(|span| span.start);
+        spans.into_iter().fold(Vec::new(), merged)
     }
 
     fn references(&self, bytes: &[u8]) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
-        for one in self.occurrences(bytes) {
-            if let Some(reference) = self.references.get(one.pattern().as_usize())
-                && !found.contains(reference)
-            {
-                found.push(reference.clone());
+        self.occurrences(bytes, |_, reference| {
+            if !found.iter().any(|known| known == reference) {
+                found.push(reference.to_owned());
             }
-        }
+        });
         found
     }
 }
 
-fn forms(secret: &str) -> Vec<String> {
-    let bytes = secret.as_bytes();
-    let mut forms = vec![secret.to_owned(), hex::encode(bytes), hex::encode_upper(bytes)];
-    forms.extend([url_encoded(secret, false), url_encoded(secret, true)]);
-    if let Ok(json) = serde_json::to_string(secret) {
-        forms.push(json[1..json.len() - 1].to_owned());
-    }
-    for shift in 0..3 {
-        forms.extend([&STANDARD_NO_PAD, &URL_SAFE_NO_PAD].map(|engine| inner_base64(engine, bytes, shift)));
-    }
-    forms.retain(|form| form.len() >= SHORTEST);
-    forms
-}
-
-/// The characters base64 gives for these bytes whatever stands before (`shift` bytes) and after them.
-fn inner_base64(engine: &base64::engine::GeneralPurpose, bytes: &[u8], shift: usize) -> String {
-    let mut padded = vec![0; shift];
-    padded.extend_from_slice(bytes);
-    let encoded = engine.encode(&padded);
-    // The first character that mixes in foreign bits, and the last, are left out.
-    let from = (shift * 8).div_ceil(6);
-    let to = padded.len() * 8 / 6;
-    encoded.get(from..to).unwrap_or_default().to_owned()
-}
-
-/// Percent-encoding of RFC 3986, in lower- or upper-case hexadecimal.
-fn url_encoded(text: &str, upper: bool) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else if upper {
-            let _ = write!(encoded, "%{byte:02X}");
-        } else {
-            let _ = write!(encoded, "%{byte:02x}");
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+
+    /// Percent-encoding of RFC 3986, in lower- or upper-case hexadecimal.
+    fn url_encoded(text: &str, upper: bool) -> String {
+        let mut encoded = String::new();
+        for byte in text.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                encoded.push(char::from(byte));
+            } else if upper {
+                let _ = write!(encoded, "%{byte:02X}");
+            } else {
+                let _ = write!(encoded, "%{byte:02x}");
+            }
+        }
+        encoded
+    }
 
     fn redactor(secret: &str) -> Redactor {
         let secret = Arc::new(Secret::new(secret.to_owned()));

@@ -5,7 +5,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::child::led_to;
-use super::walk::{Walked, files_of, locate};
+use super::links::links_in;
+use super::walk::{Walked, files_of, hidden_in, locate};
 use crate::config::{Names, Place};
 
 /// How much of a folder is trusted with it.
@@ -107,7 +108,7 @@ const SCRIPTS: usize = 4;
 /// What is trusted with it. Programs are looked for in `folders` first, and in `others` where those have none.
 pub(super) fn owned(what: &'static str, place: &Place, folders: &[PathBuf], others: &[PathBuf]) -> Vec<Owned> {
     let one = |path: &PathBuf, within| vec![Owned { what, path: path.clone(), within }];
-    match place {
+    let mut owned = match place {
         Place::Path(path) => one(path, Within::Everything),
         Place::Folder(path, names) => one(path, Within::Names(*names)),
         Place::LookedBefore(path) => one(path, Within::Nothing),
@@ -118,7 +119,10 @@ pub(super) fn owned(what: &'static str, place: &Place, folders: &[PathBuf], othe
             owned.extend(led_to());
             owned
         }
-    }
+    };
+    let links: Vec<Owned> = owned.iter().flat_map(links_in).collect();
+    owned.extend(links);
+    owned
 }
 
 /// The program and the files its arguments name, what runs it where it is a script, and where those look for code.
@@ -141,6 +145,9 @@ fn of_program(words: &[String], find: &dyn Fn(&str) -> Option<PathBuf>, deep: us
         add("folder of programs", path, within);
     }
     let scripts = scripts_in(words);
+    for path in hidden_in(arguments) {
+        add("program", path, Within::Nothing);
+    }
     for script in files.iter().filter(|file| is_code(file)).chain(&scripts) {
         beside_script(script).for_each(|(path, within)| add("folder of programs", path, within));
     }

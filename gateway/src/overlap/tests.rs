@@ -1,5 +1,7 @@
 //! What is found to be in reach, and what is not.
 
+mod links;
+
 use std::path::Path;
 
 use super::*;

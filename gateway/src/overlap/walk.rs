@@ -13,7 +13,7 @@ const MOST_LINKS: usize = 40;
 pub(super) struct Walked {
     /// Each name that is looked up, in the folder where it really lies. Who can change one of them can lead the path
     /// elsewhere.
-    names: Vec<PathBuf>,
+    pub(super) names: Vec<PathBuf>,
     /// Where it ends, as far as that exists.
     pub(super) real: PathBuf,
     /// The device and inode of the end, and of the folders it lies in: a folder mounted twice has two paths.
@@ -124,4 +124,41 @@ pub(super) fn files_of(arguments: &[String]) -> Vec<PathBuf> {
         }
     }
     files
+}
+
+/// In so many places one path of an argument may end.
+const ENDS: usize = 32;
+
+/// What else in the arguments may be a path: whatever begins at a `/`, however it is joined to what stands before it
+/// (`A=/x:/y`, `-nf/x`, `host:/x`), up to each character that may end it. Only what stands in a web address is none.
+pub(super) fn hidden_in(arguments: &[String]) -> Vec<PathBuf> {
+    let home = std::env::home_dir();
+    let may_end = |c: char| !c.is_alphanumeric() && !"/._-".contains(c);
+    let mut paths = Vec::new();
+    for argument in arguments {
+        for (at, _) in argument.match_indices('/') {
+            let (before, rest) = argument.split_at(at);
+            if is_in_an_address(before, rest) {
+                continue;
+            }
+            let is_homes = ["~", "$HOME", "${HOME}"].iter().any(|name| before.ends_with(name));
+            let ends = rest.match_indices(may_end).map(|(end, _)| end).take(ENDS).chain([rest.len()]);
+            for path in ends.filter_map(|end| rest.get(..end)) {
+                let below_home = home.as_ref().filter(|_| is_homes).map(|home| home.join(path.trim_start_matches('/')));
+                paths.push(below_home.unwrap_or_else(|| PathBuf::from(path)));
+            }
+        }
+    }
+    paths
+}
+
+/// Whether a `/` stands in an address such as `https://a.example/path`.
+fn is_in_an_address(before: &str, rest: &str) -> bool {
+    let is_between = |c: char| c.is_whitespace() || "'\"`".contains(c);
+    let begins = before.rsplit(is_between).next().unwrap_or_default();
+    let ends = rest.split(is_between).next().unwrap_or_default();
+    let at = begins.find(':').unwrap_or(begins.len());
+    let scheme = begins[..at].rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let is_web = ["http", "https", "ws", "wss"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+    is_web && [&begins[at..], ends].concat().starts_with("://")
 }

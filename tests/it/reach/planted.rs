@@ -69,13 +69,15 @@ async fn a_gateway_whose_programs_would_find_a_plant_does_not_start() -> Result 
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let modules = modules.strip_prefix(".local/").ok_or("below .local")?;
     let customize = format!("{modules}/usercustomize.py");
-    let ways: [Way<'_>; 4] = [
+    let ways: [Way<'_>; 5] = [
         // A folder beside a script, of the name of a module.
         ("code/colorsys", "__init__.py", words(&[&python, "code/tell.py"])),
         ("code/colorsys", "__init__.py", words(&["code/tell"])),
         // A user's own modules, which every Python loads.
         ("home/.local", &customize, words(&[&python, "-c", "print('s3cret-word')"])),
         ("home/.local", &customize, words(&["sh", "-c", &format!("exec {python} -c 'print(6*7)'")])),
+        // The same where that folder of the home directory is a link to the target, as tools for dot-files make them.
+        ("linked", &customize, words(&[&python, "-c", "print('s3cret-word')"])),
     ];
     for (target, path, command) in ways {
         for key in ["notify.command", "redact.secrets"] {
@@ -87,6 +89,9 @@ async fn a_gateway_whose_programs_would_find_a_plant_does_not_start() -> Result 
             world.set("targets.root.root", target);
             fs::create_dir_all(world.path().join(target))?;
             fs::create_dir_all(world.path().join("code"))?;
+            if target == "linked" {
+                std::os::unix::fs::symlink(world.path().join(target), home.join(".local"))?;
+            }
             let script = format!("#!{python}\nimport colorsys\nprint('printed-by-the-script')\n");
             for name in ["code/tell.py", "code/tell"] {
                 fs::write(world.path().join(name), &script)?;

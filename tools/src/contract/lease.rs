@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,6 +99,15 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A file that another target's calls alone may change, or a name on the way to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserved {
+    /// The target whose it is.
+    pub target: String,
+    /// Where it is, by the folders it really lies in; it need not be there.
+    pub path: PathBuf,
+}
+
 /// A credential lent for one call, with the target it opens. The gateway's broker makes these; a tool only reads them.
 pub struct Lease {
     access: Access,
@@ -106,13 +116,14 @@ pub struct Lease {
     limits: Limits,
     held: Option<Arc<dyn HeldSecrets>>,
     user: Option<Arc<str>>,
+    reserved: Vec<Reserved>,
 }
 
 impl Lease {
     /// Lends access to `target`. Write access is lent by the gateway's broker against a policy's permit, and by tests.
     #[must_use]
     pub fn new(access: Access, target: Arc<Configured>, secret: Option<Arc<Secret>>, limits: Limits) -> Self {
-        Self { access, target, secret, limits, held: None, user: None }
+        Self { access, target, secret, limits, held: None, user: None, reserved: Vec::new() }
     }
 
     /// The same for a tool that gives out parts of something: it looks for these around the part.
@@ -125,6 +136,18 @@ impl Lease {
     #[must_use]
     pub fn in_turn_of(self, user: &str) -> Self {
         Self { user: Some(Arc::from(user)), ..self }
+    }
+
+    /// The same beside targets whose files may lie in this one's reach: it leaves those as they are.
+    #[must_use]
+    pub fn reserving(self, reserved: Vec<Reserved>) -> Self {
+        Self { reserved, ..self }
+    }
+
+    /// What this target reaches and may not change.
+    #[must_use]
+    pub fn reserved(&self) -> &[Reserved] {
+        &self.reserved
     }
 
     /// Whose turn it is; empty for what the gateway does by itself.

@@ -13,7 +13,7 @@ mod typed;
 pub use declaration::{Audience, Condition, Declaration, Reversibility, Scope};
 pub use digest::{Digest, canonical_json};
 pub use held::{Exposed, HeldSecrets, MARK, Search};
-pub use lease::{Access, Configured, Lease, Limits, Secret, Settings};
+pub use lease::{Access, Configured, Lease, Limits, Reserved, Secret, Settings};
 pub use outcome::{Cause, Outcome, Probe, ToolError, UndoPlan};
 pub use preflight::{About, Alternative, BlastRadius, Evidence, Preflight};
 pub use target::{Environment, Target, Tier};

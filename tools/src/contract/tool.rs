@@ -133,6 +133,12 @@ pub trait Toolset: Send + Sync {
         Vec::new()
     }
 
+    /// The local files that only the calls of such a target may change, whatever others reach them: a database, and what
+    /// its engine keeps beside it.
+    fn reserves(&self, _settings: &Settings) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
     /// The local files that the lease's secret names and that its target is reached by, such as certificates and sockets,
     /// each with what it is. No target may reach them.
     fn trusts(&self, _lease: &Lease) -> Vec<(&'static str, PathBuf)> {

@@ -15,7 +15,7 @@ use super::glob::Glob;
 use super::platform;
 use super::rel::Rel;
 use crate::contract::{
-    About, Environment, Evidence, HeldSecrets, Lease, Limits, Target, Timestamp, ToolError, blocking,
+    About, Environment, Evidence, HeldSecrets, Lease, Limits, Reserved, Target, Timestamp, ToolError, blocking,
 };
 use crate::text::shown_os;
 
@@ -165,6 +165,7 @@ pub(super) struct Site {
     environment: Environment,
     limits: Limits,
     held: Option<Arc<dyn HeldSecrets>>,
+    reserved: Vec<Reserved>,
 }
 
 impl Site {
@@ -176,6 +177,7 @@ impl Site {
             environment: target.environment.clone(),
             limits: *lease.limits(),
             held: lease.held().cloned(),
+            reserved: lease.reserved().to_vec(),
         })
     }
 
@@ -207,6 +209,11 @@ pub(super) struct Root {
 impl Root {
     pub(super) const fn limits(&self) -> &Limits {
         &self.site.limits
+    }
+
+    /// What other targets' calls alone may change.
+    pub(super) fn reserved(&self) -> &[Reserved] {
+        &self.site.reserved
     }
 
     /// What finds the secrets the gateway holds.

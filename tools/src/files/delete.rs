@@ -10,10 +10,10 @@ use super::client::{Place, Root, beyond_mount, work};
 use super::platform;
 use super::probe::{find_out, is_trashed};
 use super::rel::Rel;
-use super::restore;
 use super::tally::Found;
 use super::trash::{self, Held, fresh_id, lock, swap};
 use super::walk::survey;
+use super::{reserved, restore};
 use crate::contract::{
     About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
     ToolError, TypedTool,
@@ -145,6 +145,7 @@ where
 {
     let rel = Rel::parse_inside(path)?;
     let place = root.place(&rel)?;
+    reserved::leave(root, &place)?;
     let found = look(&place)?.ok_or_else(|| ToolError::not_found(format!("there is no {}", rel.shown())))?;
     if let Some(mounts) = found.tally.mounts() {
         return Err(beyond_mount(&mounts));

@@ -1,6 +1,7 @@
 //! Tools over folders of files: look, write, move, delete to a trash, and purge for good. Nothing outside a target's root
 //! is reached, whatever a path or a link says.
 
+mod attributes;
 mod check;
 mod client;
 mod delete;
@@ -13,6 +14,7 @@ mod probe;
 mod purge;
 mod read;
 mod rel;
+mod reserved;
 mod restore;
 mod tally;
 mod trash;

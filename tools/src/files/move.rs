@@ -15,6 +15,7 @@ use super::delete::{doomed_as, radius};
 use super::platform;
 use super::probe::{self, find_out};
 use super::rel::Rel;
+use super::reserved;
 use super::tally::Found;
 use super::trash::lock;
 use super::walk::{survey, survey_to};
@@ -68,6 +69,7 @@ pub(super) fn way(root: &Root, args: &Args) -> Result<Way, ToolError> {
     }
     let (from, found) = doomed_as(root, &args.from, |place| survey_to(root, place, &to))?;
     let to = root.place(&to)?;
+    reserved::leave(root, &to)?;
     if to.stat()?.is_some() {
         return Err(ToolError::refused(format!("{} exists already, and a move replaces nothing", to.rel.shown()))
             .with_next("move or delete that first with `files_move` or `files_delete`, or choose another path"));

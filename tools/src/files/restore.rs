@@ -10,6 +10,7 @@ use super::KIND;
 use super::client::{Place, Root, beyond_mount, work};
 use super::delete::radius;
 use super::rel::Rel;
+use super::reserved;
 use super::tally::Found;
 use super::trash::{Entry, Held, lock, parse_id, swap};
 use super::walk::survey;
@@ -90,6 +91,7 @@ impl Sides {
 
 fn sides(root: &Root, rel: &Rel, id: &str) -> Result<Sides, ToolError> {
     let place = root.place(rel)?;
+    reserved::leave(root, &place)?;
     let here = survey(root, &place)?;
     let kept = Entry::open(root, id)?.map(|entry| entry.survey(root, rel)).transpose()?.flatten();
     if here.is_none() && kept.is_none() {

@@ -1,12 +1,15 @@
 //! The toolset on real folders: a world to run the laws in, and calls made by hand.
 
 mod attacks;
+#[cfg(target_os = "linux")]
+mod attributes;
 mod behaviour;
 mod bounds;
 mod laws;
 #[cfg(target_os = "linux")]
 mod mounts;
 mod pages;
+mod reserved;
 mod spelling;
 
 use std::collections::BTreeMap;
@@ -20,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::Files;
 use crate::contract::{
-    Access, Configured, Environment, Lease, Limits, Outcome, Preflight, Tier, Tool, ToolError, Toolset,
+    Access, Configured, Environment, Lease, Limits, Outcome, Preflight, Reserved, Tier, Tool, ToolError, Toolset,
 };
 use crate::laws::World;
 
@@ -32,6 +35,7 @@ struct Ground {
     outside: PathBuf,
     target: Arc<Configured>,
     limits: Limits,
+    reserved: Vec<Reserved>,
 }
 
 impl Ground {
@@ -54,7 +58,7 @@ impl Ground {
             environment: Environment { name: "prod".into(), tier: Tier::Production },
             settings: Files::new().settings(table, &base).unwrap(),
         });
-        Self { _temp: temp, root, outside, target, limits: Limits::default() }
+        Self { _temp: temp, root, outside, target, limits: Limits::default(), reserved: Vec::new() }
     }
 
     fn file(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
@@ -65,7 +69,7 @@ impl Ground {
     }
 
     fn lease(&self, access: Access) -> Lease {
-        Lease::new(access, self.target.clone(), None, self.limits)
+        Lease::new(access, self.target.clone(), None, self.limits).reserving(self.reserved.clone())
     }
 
     async fn look(&self, tool: &str, args: Value) -> Result<Preflight, ToolError> {

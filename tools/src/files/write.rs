@@ -18,10 +18,10 @@ use super::platform;
 use super::probe::{self, find_out};
 use super::read::Encoding;
 use super::rel::Rel;
-use super::restore;
 use super::tally::Found;
 use super::trash::{self, Entry, Held, fresh_id, lock, swap};
-use super::walk::survey;
+use super::walk::{open_file, survey};
+use super::{attributes, reserved, restore};
 use crate::contract::{
     About, Alternative, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Probe, Promise,
     Reversibility, Scope, Target, ToolError, TypedTool,
@@ -162,6 +162,7 @@ impl Plan {
         let content = content_of(args)?;
         let rel = Rel::parse_inside(&args.path)?;
         let (top, below) = root.nearest(&rel)?;
+        reserved::leave_below(root, &top, &below)?;
         if !below.is_empty() && !args.create_parents {
             return Err(ToolError::not_found(format!("there is no folder {}", top.rel.shown()))
                 .with_next("set `create_parents` to make the folders on the way"));
@@ -312,6 +313,9 @@ impl Plan {
                 rustix::fs::fchown(&file, Some(user), Some(group))
                     .map_err(|error| io::Error::other(format!("its owner cannot be kept: {error}")))?;
             }
+            let replaced = open_file(&self.top, old)
+                .map_err(|error| io::Error::other(format!("its access list cannot be read, so not kept: {error}")))?;
+            attributes::keep(&replaced, &file)?;
             // Writing takes the set-id bits away, as it does everywhere else: the program under them is another one now.
             file.set_permissions(Permissions::from_mode(old.mode & 0o777))?;
         }

@@ -105,6 +105,11 @@ impl Toolset for Sqlite {
         std::iter::once(path.clone()).chain(["-wal", "-shm", "-journal"].map(beside)).collect()
     }
 
+    /// A journal that another wrote would be rolled back into the database by the next statement, be it a read.
+    fn reserves(&self, settings: &Settings) -> Vec<PathBuf> {
+        self.reach(settings)
+    }
+
     async fn identity(&self, lease: &Lease) -> Result<String, ToolError> {
         client::work(lease, |site| Ok(check::identity(site))).await
     }
