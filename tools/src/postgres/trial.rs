@@ -11,6 +11,7 @@ use super::catalog::cell;
 use super::code::{self, Code};
 use super::involved::{self, Involved};
 use super::layout::{self, Layout};
+use super::named::{self, LOCKED};
 use super::params::{self, Text};
 use super::put_back::{self, Paths};
 use super::query;
@@ -68,13 +69,14 @@ pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], seen: Opti
     // Before the statement is as much as analysed: that already runs a domain's CHECK for a row.
     let code = code::of_statement(tx, asked.uses, &asked.write.tables).await?;
     if !code.acts.is_empty() {
+        named::resolved(&code)?;
         return Ok(Ran::Done(Box::new(unsafe_to_try(tx, &paths, asked, &code, seen).await?)));
     }
     let statement = tx.prepare(asked.sql).await?;
     let given = params::of_call(asked.params, statement.params())?;
     readable(&statement)?;
     paths.own(tx).await?;
-    let named = named(tx, asked.write).await?;
+    let named = named::named(tx, asked.write, &code).await?;
     let roots: Vec<u32> = named.iter().map(|layout| layout.oid).chain(also.iter().copied()).collect();
     // An INSERT draws from sequences wherever in the statement it stands.
     let verb = if asked.write.inserts() { Verb::Insert } else { asked.write.verb };
@@ -135,7 +137,7 @@ async fn unsafe_to_try(
     seen: Option<Digest>,
 ) -> Result<Effects, ToolError> {
     paths.own(tx).await?;
-    let named = writable(tx, layout::layouts(tx, &code.changed).await?, asked.write).await?;
+    let named = named::writable(tx, layout::layouts(tx, &code.changed).await?, asked.write).await?;
     let first = code.first().unwrap_or_default();
     let reason = format!("it would run {first}, which is not known to be harmless");
     let mut effects = untried(tx, asked, named, reason);
@@ -148,6 +150,8 @@ async fn unsafe_to_try(
         let statement = tx.prepare(asked.sql).await?;
         let given = params::of_call(asked.params, statement.params())?;
         readable(&statement)?;
+        paths.own(tx).await?;
+        named::named(tx, asked.write, code).await?;
         Performed { returned: effects.returned, told: effects.told, .. } =
             perform(tx, paths, &statement, &given, None).await?;
     }
@@ -174,55 +178,6 @@ fn readable(statement: &Statement) -> Result<(), ToolError> {
         }
     }
 }
-
-/// The tables the statement changes, as the server read it: it has locked them for writing.
-async fn named(tx: &Tx<'_>, write: &Write) -> Result<Vec<Layout>, ToolError> {
-    let mut oids: Vec<u32> = Vec::new();
-    for row in &tx.rows(LOCKED, &[(&"RowExclusiveLock" as _, Type::TEXT)]).await? {
-        oids.push(cell(row, 0)?);
-    }
-    writable(tx, layout::layouts(tx, &oids).await?, write).await
-}
-
-/// The tables in the order they are told, or why they are not for writing.
-async fn writable(tx: &Tx<'_>, mut layouts: Vec<Layout>, write: &Write) -> Result<Vec<Layout>, ToolError> {
-    // What the statement does worst to comes first: its name is the one a person types.
-    layouts.sort_by_key(|layout| write.rank(&layout.name).unwrap_or(usize::MAX));
-    for layout in &layouts {
-        let name = layout.shown();
-        if layout.oid < 16_384 || layout.schema.starts_with("mollyguard_") {
-            let reason = format!("{name} is not for writing: it belongs to PostgreSQL or to the quarantine");
-            return Err(ToolError::refused(reason));
-        }
-        if layout.kind == 'f' {
-            return Err(ToolError::refused(format!("{name} is a foreign table: its rows are on another server")));
-        }
-    }
-    if layouts.is_empty() {
-        return Err(ToolError::refused("the statement changes no table"));
-    }
-    let oids: Vec<u32> = layouts.iter().map(|layout| layout.oid).collect();
-    let away = tx.rows(AWAY, &[(&oids as _, Type::OID_ARRAY)]).await?;
-    match away.first() {
-        None => Ok(layouts),
-        Some(row) => {
-            let reason = format!(
-                "the foreign table {} is a part of it, and its rows are on another server",
-                shown(&cell::<String>(row, 0)?)
-            );
-            Err(ToolError::refused(reason).with_next("name the part that is meant, if it is one of this database"))
-        }
-    }
-}
-
-/// The foreign tables that are partitions or children of these: a try would already change their server.
-const AWAY: &str = "WITH RECURSIVE tree (oid) AS (SELECT pg_catalog.unnest($1) UNION SELECT i.inhrelid FROM tree \
-    JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid) SELECT c.oid::pg_catalog.regclass::text FROM tree \
-    JOIN pg_catalog.pg_class c ON c.oid = tree.oid WHERE c.relkind = 'f' ORDER BY 1 LIMIT 1";
-
-const LOCKED: &str = "SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c \
-    ON c.oid = l.relation WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.mode = $1 \
-    AND c.relkind IN ('r', 'p', 'v', 'f', 'm') ORDER BY 1";
 
 /// What came of running the statement.
 struct Performed {
@@ -284,14 +239,15 @@ async fn nothing_beyond(tx: &Tx<'_>, touched: &Touched) -> Result<(), ToolError>
 /// What can be told of a statement that is not tried out, for this reason: nothing of it runs.
 pub(super) async fn named_only(tx: &Tx<'_>, asked: &Asked<'_>, reason: String) -> Result<Effects, ToolError> {
     let paths = Paths::of(tx).await?;
-    if !code::of_statement(tx, asked.uses, &asked.write.tables).await?.acts.is_empty() {
+    let code = code::of_statement(tx, asked.uses, &asked.write.tables).await?;
+    if !code.acts.is_empty() {
         return Err(ToolError::changed("what this would run changed while it was looked at").with_next("try again"));
     }
     let statement = tx.prepare(asked.sql).await?;
     params::of_call(asked.params, statement.params())?;
     readable(&statement)?;
     paths.own(tx).await?;
-    let named = named(tx, asked.write).await?;
+    let named = named::named(tx, asked.write, &code).await?;
     Ok(untried(tx, asked, named, reason))
 }
 

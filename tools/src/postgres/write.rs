@@ -188,7 +188,7 @@ impl TypedTool for PostgresWrite {
             let end = format!(".{}", table.to_lowercase());
             let meant = seen.targets.iter().filter(|target| target.path.to_lowercase().ends_with(&end));
             let names: Vec<Value> = meant.flat_map(Target::names).collect();
-            if names.is_empty() { vec![json!(table.to_lowercase())] } else { names }
+            if names.is_empty() { seen.targets.iter().flat_map(Target::names).collect() } else { names }
         })
     }
 
