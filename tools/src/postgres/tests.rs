@@ -18,6 +18,7 @@ mod others;
 mod outside;
 mod places;
 mod places_render;
+mod quarantined;
 mod reads;
 mod resolved;
 mod schema_accidents;
