@@ -51,6 +51,8 @@ pub(super) struct Effects {
     pub untried: Option<String>,
     /// How many rows the server says the statement itself changed, or gave back.
     pub told: Option<u64>,
+    /// It draws from a sequence that lies in the quarantine.
+    pub draws_kept: bool,
     /// Digest of what it changed.
     pub fingerprint: Digest,
 }
@@ -274,6 +276,7 @@ fn untried(tx: &Tx<'_>, asked: &Asked<'_>, named: Vec<Layout>, reason: String) -
         returned: None,
         untried: Some(reason),
         told: None,
+        draws_kept: false,
         fingerprint,
     }
 }
@@ -306,6 +309,14 @@ impl Gathering<'_, '_> {
             counts.push((layout, of));
         }
         let mut images = (Images::default(), Images::default());
+        let in_quarantine = |sequence: &&SequenceImage| sequence.schema.starts_with("mollyguard_");
+        let moved = was.iter().zip(&is).filter(|(was, is)| was != is).map(|(was, _)| was);
+        let kept: Vec<&SequenceImage> = moved.filter(in_quarantine).collect();
+        let draws_kept = !kept.is_empty();
+        obstacles.extend(kept.iter().map(|sequence| {
+            let name = shown(&format!("{}.{}", sequence.schema, sequence.name));
+            format!("it draws from {name}, which lies in the quarantine: what was dropped could not come back whole")
+        }));
         (images.0.sequences, images.1.sequences) = was.iter().cloned().zip(is).filter(|(was, is)| was != is).unzip();
         let digests: BTreeMap<u32, Value> =
             touched.found.iter().map(|found| (found.layout.oid, digest(found, reach.unsteady))).collect();
@@ -350,7 +361,8 @@ impl Gathering<'_, '_> {
             .collect();
         let fingerprint = Digest::of(&json!({ "in": tx.server.identity(), "tables": parts }));
         let images = obstacles.is_empty().then_some(images);
-        Ok(Effects { named, counts, images, obstacles, notes, returned: None, untried: None, told: None, fingerprint })
+        let (returned, untried, told) = (None, None, None);
+        Ok(Effects { named, counts, images, obstacles, notes, returned, untried, told, draws_kept, fingerprint })
     }
 }
 

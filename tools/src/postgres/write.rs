@@ -305,7 +305,8 @@ fn preflight(tx: &Tx<'_>, write: &Write, effects: &Effects, whereabouts: Evidenc
         targets,
         blast_radius,
         reversibility,
-        destroys_recovery: effects.counts.iter().any(|(layout, _)| layout.schema.starts_with("mollyguard_")),
+        destroys_recovery: effects.draws_kept
+            || effects.counts.iter().any(|(layout, _)| layout.schema.starts_with("mollyguard_")),
         evidence,
         alternative: None,
         fingerprint: effects.fingerprint,
