@@ -13,6 +13,7 @@ mod exact_types;
 mod generator;
 mod hostile;
 mod kept_whole;
+mod made_of_builtins;
 mod only;
 mod others;
 mod outside;
