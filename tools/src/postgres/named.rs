@@ -4,11 +4,12 @@ use tokio_postgres::types::Type;
 
 use super::catalog::cell;
 use super::code::Code;
+use super::involved;
 use super::layout::{self, Layout};
 use super::session::Tx;
 use crate::contract::ToolError;
-use crate::sql::Write;
-use crate::text::shown;
+use crate::sql::{Verb, Write};
+use crate::text::{count, shown};
 
 /// The tables the statement changes, as the server read it: it has locked them for writing.
 pub(super) async fn named(tx: &Tx<'_>, write: &Write, code: &Code) -> Result<Vec<Layout>, ToolError> {
@@ -79,3 +80,32 @@ const AWAY: &str = "WITH RECURSIVE tree (oid) AS (SELECT pg_catalog.unnest($1) U
 pub(super) const LOCKED: &str = "SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c \
     ON c.oid = l.relation WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.mode = $1 \
     AND c.relkind IN ('r', 'p', 'v', 'f', 'm') ORDER BY 1";
+
+/// What a statement that is not tried out may change beside the tables it names, for people.
+pub(super) async fn reached(
+    tx: &Tx<'_>,
+    named: &[Layout],
+    write: &Write,
+    sql: &str,
+) -> Result<Option<String>, ToolError> {
+    /// The tables that are named; what comes after them is counted.
+    const NAMED: usize = 12;
+    let roots: Vec<u32> = named.iter().map(|layout| layout.oid).collect();
+    let verb = if write.inserts() { Verb::Insert } else { write.verb };
+    let reach = involved::involved(tx, &roots, verb, sql).await?;
+    let others: Vec<u32> = reach.tables.into_iter().filter(|oid| !roots.contains(oid)).collect();
+    let mut names: Vec<String> = layout::layouts(tx, &others).await?.iter().map(Layout::shown).collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    names.sort();
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    if more > 0 {
+        names.push(count(more as u64, "more table"));
+    }
+    Ok(Some(format!(
+        "it may also change rows of {} (by foreign keys, partitions, rules or triggers)",
+        names.join(", ")
+    )))
+}

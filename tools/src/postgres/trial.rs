@@ -92,7 +92,7 @@ pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], seen: Opti
     let held = match sequences::hold(tx, &drawn.into_iter().collect::<Vec<_>>()).await? {
         Ok(held) => held,
         Err(reason) => {
-            let effects = untried(tx, asked, named, reason);
+            let effects = untried(tx, asked, named, reason).await?;
             let Some(seen) = seen else { return Ok(Ran::Done(Box::new(effects))) };
             as_seen(&effects, seen)?;
             let Performed { returned, told, .. } = perform(tx, &paths, &statement, &given, None).await?;
@@ -142,7 +142,7 @@ async fn unsafe_to_try(
     let named = named::writable(tx, layout::layouts(tx, &code.changed).await?, asked.write).await?;
     let first = code.first().unwrap_or_default();
     let reason = format!("it would run {first}, which is not known to be harmless");
-    let mut effects = untried(tx, asked, named, reason);
+    let mut effects = untried(tx, asked, named, reason).await?;
     effects.fingerprint = Digest::of(&json!([effects.fingerprint, code.digest]));
     effects.notes.extend(code.acts.iter().skip(1).map(|act| format!("it would also run {act}")));
     effects.notes.extend(code.next.clone());
@@ -250,7 +250,7 @@ pub(super) async fn named_only(tx: &Tx<'_>, asked: &Asked<'_>, reason: String) -
     readable(&statement)?;
     paths.own(tx).await?;
     let named = named::named(tx, asked.write, &code).await?;
-    Ok(untried(tx, asked, named, reason))
+    untried(tx, asked, named, reason).await
 }
 
 /// The fingerprint of a statement that was not tried out.
@@ -265,20 +265,21 @@ pub(super) fn untried_fingerprint(tx: &Tx<'_>, asked: &Asked<'_>, named: &[Layou
     Digest::of(&json!({ "in": tx.server.identity(), "sql": asked.sql, "params": asked.params, "tables": tables }))
 }
 
-fn untried(tx: &Tx<'_>, asked: &Asked<'_>, named: Vec<Layout>, reason: String) -> Effects {
+async fn untried(tx: &Tx<'_>, asked: &Asked<'_>, named: Vec<Layout>, reason: String) -> Result<Effects, ToolError> {
     let fingerprint = untried_fingerprint(tx, asked, &named);
-    Effects {
+    let reached = named::reached(tx, &named, asked.write, asked.sql).await?;
+    Ok(Effects {
         named,
         counts: Vec::new(),
         images: None,
         obstacles: Vec::new(),
-        notes: Vec::new(),
+        notes: reached.into_iter().collect(),
         returned: None,
         untried: Some(reason),
         told: None,
         draws_kept: false,
         fingerprint,
-    }
+    })
 }
 
 /// Turning what was touched into what is told, kept and bound.

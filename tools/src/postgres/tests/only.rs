@@ -70,6 +70,18 @@ async fn code_behind_a_table_named_with_only_or_a_star_runs_in_no_look() {
 }
 
 #[tokio::test]
+async fn a_statement_that_is_not_tried_names_the_tables_it_may_reach() {
+    let ground = Ground::roles(&format!(
+        "{SCHEMA} CREATE TABLE c (id int8 PRIMARY KEY, tr int8 REFERENCES tr ON DELETE CASCADE);
+         CREATE TABLE g (id int8 PRIMARY KEY, c int8 REFERENCES c ON DELETE SET NULL); CREATE TABLE far (id int8)"
+    ));
+    let seen = ground.look("postgres_write", json!({ "sql": "DELETE FROM ONLY tr" })).await.unwrap();
+    let told = format!("{:?}", seen.evidence);
+    assert!(told.contains("it may also change rows of public.c, public.g (by foreign keys"), "{told}");
+    assert!(!told.contains("public.far"), "{told}");
+}
+
+#[tokio::test]
 async fn a_parent_alone_and_with_its_children_is_changed_as_it_is_told_and_comes_back() {
     let ground = Ground::roles(
         "CREATE TABLE par (id int8 PRIMARY KEY, v int8); CREATE TABLE chi (PRIMARY KEY (id)) INHERITS (par);
