@@ -67,6 +67,10 @@ pub(super) fn read(sql: &str) -> Result<Asked<'_>, ToolError> {
     if let Some(name) = uses.names.iter().find(|name| name.starts_with("mollyguard_")) {
         return Err(refused(format!("{} belongs to the quarantine, or could be taken for it", shown(name))));
     }
+    // `nextval('mollyguard_trash.t_id_seq')` names it in a text.
+    if sql.to_ascii_lowercase().contains("mollyguard_trash") {
+        return Err(refused("it speaks of `mollyguard_trash`, which belongs to the quarantine".into()));
+    }
     if uses.names.contains("pg_temp") {
         return Err(refused("what is made in `pg_temp` is gone with the connection".into()));
     }

@@ -4,8 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio_postgres::types::Type;
 
-use super::catalog::Relation;
+use super::catalog::{Relation, cell};
 use super::contents::{self, counted};
 use super::quarantine::{Kept, Way};
 use super::session::Tx;
@@ -22,6 +23,17 @@ pub(super) struct Held {
     most: u64,
     /// The tables with rows of their own.
     rows: Vec<Rows>,
+    /// Where the sequences stand, those of the tables' columns included; none where nobody wrote that down.
+    #[serde(default)]
+    sequences: Option<Vec<Stands>>,
+}
+
+/// Where one sequence stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stands {
+    oid: u32,
+    /// The value drawn last and whether that was drawn; none where it could not be read.
+    at: Option<String>,
 }
 
 /// The rows of one table.
@@ -67,8 +79,34 @@ impl Held {
             digest: part.digest,
             writes: part.writes,
         });
-        Ok(Some(Self { definition, most, rows: rows.collect() }))
+        let sequences = Some(stand(tx, &oids).await?);
+        Ok(Some(Self { definition, most, rows: rows.collect(), sequences }))
     }
+}
+
+/// The sequences among these relations and those that belong to their columns.
+const SEQUENCES: &str = "SELECT c.oid, CASE WHEN pg_catalog.has_table_privilege(c.oid, 'SELECT') THEN \
+    pg_catalog.quote_ident(n.nspname::text) || '.' || pg_catalog.quote_ident(c.relname::text) END \
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S' \
+    AND (c.oid = ANY ($1) OR EXISTS (SELECT FROM pg_catalog.pg_depend d \
+        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid \
+        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY ($1) \
+        AND d.deptype IN ('a', 'i'))) ORDER BY c.oid";
+
+async fn stand(tx: &Tx<'_>, oids: &[u32]) -> Result<Vec<Stands>, ToolError> {
+    let mut found = Vec::new();
+    for row in &tx.rows(SEQUENCES, &[(&oids as _, Type::OID_ARRAY)]).await? {
+        let (oid, name): (u32, Option<String>) = (cell(row, 0)?, cell(row, 1)?);
+        let at = match name {
+            Some(name) => {
+                let sql = format!("SELECT s.last_value::text || ' ' || s.is_called::text FROM {name} AS s");
+                Some(tx.value::<String>(&sql, &[]).await?)
+            }
+            None => None,
+        };
+        found.push(Stands { oid, at });
+    }
+    Ok(found)
 }
 
 /// Compares what lies there with what was put there; what a person should know of that, where it is the same.
@@ -87,6 +125,12 @@ pub(super) async fn compare(tx: &Tx<'_>, kept: &Kept) -> Result<Vec<String>, Too
     let Some(now) = Held::up_to(tx, &kept.way, then.most).await? else { return Ok(Vec::new()) };
     if now.definition != then.definition {
         return Err(changed(&format!("the definition of the {} was changed", kept.what), kept));
+    }
+    let stood = then.sequences.iter().flatten();
+    let moved = stood.filter(|was| was.at.is_some()).find(|was| !now.sequences.iter().flatten().any(|is| is == *was));
+    if let Some(was) = moved {
+        let sequence = catalog::relation_of(tx, was.oid).await?;
+        return Err(changed(&format!("the sequence {} was drawn from or set", sequence.shown()), kept));
     }
     let mut said = Vec::new();
     let mut same = 0;

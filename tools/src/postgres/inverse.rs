@@ -152,8 +152,9 @@ impl Step {
             Self::Added { table, number } => {
                 let relation = catalog::relation_of(tx, *table).await?;
                 let name = column_name(tx, *table, *number).await?;
+                // To IS NOT NULL a row with a null in it is no value.
                 let sql = format!(
-                    "SELECT EXISTS (SELECT FROM {} AS t WHERE t.{} IS NOT NULL)",
+                    "SELECT EXISTS (SELECT FROM {} AS t WHERE pg_catalog.num_nonnulls(t.{}) > 0)",
                     relation.quoted(),
                     quote(&name)
                 );

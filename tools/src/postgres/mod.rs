@@ -26,6 +26,7 @@ mod involved;
 mod layout;
 mod listing;
 mod metered;
+mod named;
 mod params;
 mod pool;
 mod purge;

@@ -351,8 +351,12 @@ async fn column_is_free(
     free(columns.iter().any(|column| column.name == name), &format!("{} of {}", shown(name), relation.shown()))?;
     if not_null {
         code::of_relations(tx, &[table], Doing::Rebuilding).await?.refuse("not brought back")?;
-        let sql =
-            format!("SELECT EXISTS (SELECT FROM {} AS t WHERE t.{} IS NULL)", relation.quoted(), quote(&kept.trash()));
+        // To IS NULL a row of nothing but nulls is none, and to NOT NULL it is a value.
+        let sql = format!(
+            "SELECT EXISTS (SELECT FROM {} AS t WHERE pg_catalog.num_nulls(t.{}) > 0)",
+            relation.quoted(),
+            quote(&kept.trash())
+        );
         if tx.value::<bool>(&sql, &[]).await? {
             return Err(ToolError::changed(format!("rows came into {} without a value for it", relation.shown()))
                 .with_next("fill in the column under its name in the quarantine first"));

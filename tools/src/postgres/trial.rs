@@ -11,6 +11,7 @@ use super::catalog::cell;
 use super::code::{self, Code};
 use super::involved::{self, Involved};
 use super::layout::{self, Layout};
+use super::named::{self, LOCKED};
 use super::params::{self, Text};
 use super::put_back::{self, Paths};
 use super::query;
@@ -50,6 +51,8 @@ pub(super) struct Effects {
     pub untried: Option<String>,
     /// How many rows the server says the statement itself changed, or gave back.
     pub told: Option<u64>,
+    /// It draws from a sequence that lies in the quarantine.
+    pub draws_kept: bool,
     /// Digest of what it changed.
     pub fingerprint: Digest,
 }
@@ -68,13 +71,14 @@ pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], seen: Opti
     // Before the statement is as much as analysed: that already runs a domain's CHECK for a row.
     let code = code::of_statement(tx, asked.uses, &asked.write.tables).await?;
     if !code.acts.is_empty() {
+        named::resolved(&code)?;
         return Ok(Ran::Done(Box::new(unsafe_to_try(tx, &paths, asked, &code, seen).await?)));
     }
     let statement = tx.prepare(asked.sql).await?;
     let given = params::of_call(asked.params, statement.params())?;
     readable(&statement)?;
     paths.own(tx).await?;
-    let named = named(tx, asked.write).await?;
+    let named = named::named(tx, asked.write, &code).await?;
     let roots: Vec<u32> = named.iter().map(|layout| layout.oid).chain(also.iter().copied()).collect();
     // An INSERT draws from sequences wherever in the statement it stands.
     let verb = if asked.write.inserts() { Verb::Insert } else { asked.write.verb };
@@ -88,7 +92,7 @@ pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], seen: Opti
     let held = match sequences::hold(tx, &drawn.into_iter().collect::<Vec<_>>()).await? {
         Ok(held) => held,
         Err(reason) => {
-            let effects = untried(tx, asked, named, reason);
+            let effects = untried(tx, asked, named, reason).await?;
             let Some(seen) = seen else { return Ok(Ran::Done(Box::new(effects))) };
             as_seen(&effects, seen)?;
             let Performed { returned, told, .. } = perform(tx, &paths, &statement, &given, None).await?;
@@ -135,10 +139,10 @@ async fn unsafe_to_try(
     seen: Option<Digest>,
 ) -> Result<Effects, ToolError> {
     paths.own(tx).await?;
-    let named = writable(tx, layout::layouts(tx, &code.changed).await?, asked.write).await?;
+    let named = named::writable(tx, layout::layouts(tx, &code.changed).await?, asked.write).await?;
     let first = code.first().unwrap_or_default();
     let reason = format!("it would run {first}, which is not known to be harmless");
-    let mut effects = untried(tx, asked, named, reason);
+    let mut effects = untried(tx, asked, named, reason).await?;
     effects.fingerprint = Digest::of(&json!([effects.fingerprint, code.digest]));
     effects.notes.extend(code.acts.iter().skip(1).map(|act| format!("it would also run {act}")));
     effects.notes.extend(code.next.clone());
@@ -148,6 +152,8 @@ async fn unsafe_to_try(
         let statement = tx.prepare(asked.sql).await?;
         let given = params::of_call(asked.params, statement.params())?;
         readable(&statement)?;
+        paths.own(tx).await?;
+        named::named(tx, asked.write, code).await?;
         Performed { returned: effects.returned, told: effects.told, .. } =
             perform(tx, paths, &statement, &given, None).await?;
     }
@@ -174,55 +180,6 @@ fn readable(statement: &Statement) -> Result<(), ToolError> {
         }
     }
 }
-
-/// The tables the statement changes, as the server read it: it has locked them for writing.
-async fn named(tx: &Tx<'_>, write: &Write) -> Result<Vec<Layout>, ToolError> {
-    let mut oids: Vec<u32> = Vec::new();
-    for row in &tx.rows(LOCKED, &[(&"RowExclusiveLock" as _, Type::TEXT)]).await? {
-        oids.push(cell(row, 0)?);
-    }
-    writable(tx, layout::layouts(tx, &oids).await?, write).await
-}
-
-/// The tables in the order they are told, or why they are not for writing.
-async fn writable(tx: &Tx<'_>, mut layouts: Vec<Layout>, write: &Write) -> Result<Vec<Layout>, ToolError> {
-    // What the statement does worst to comes first: its name is the one a person types.
-    layouts.sort_by_key(|layout| write.rank(&layout.name).unwrap_or(usize::MAX));
-    for layout in &layouts {
-        let name = layout.shown();
-        if layout.oid < 16_384 || layout.schema.starts_with("mollyguard_") {
-            let reason = format!("{name} is not for writing: it belongs to PostgreSQL or to the quarantine");
-            return Err(ToolError::refused(reason));
-        }
-        if layout.kind == 'f' {
-            return Err(ToolError::refused(format!("{name} is a foreign table: its rows are on another server")));
-        }
-    }
-    if layouts.is_empty() {
-        return Err(ToolError::refused("the statement changes no table"));
-    }
-    let oids: Vec<u32> = layouts.iter().map(|layout| layout.oid).collect();
-    let away = tx.rows(AWAY, &[(&oids as _, Type::OID_ARRAY)]).await?;
-    match away.first() {
-        None => Ok(layouts),
-        Some(row) => {
-            let reason = format!(
-                "the foreign table {} is a part of it, and its rows are on another server",
-                shown(&cell::<String>(row, 0)?)
-            );
-            Err(ToolError::refused(reason).with_next("name the part that is meant, if it is one of this database"))
-        }
-    }
-}
-
-/// The foreign tables that are partitions or children of these: a try would already change their server.
-const AWAY: &str = "WITH RECURSIVE tree (oid) AS (SELECT pg_catalog.unnest($1) UNION SELECT i.inhrelid FROM tree \
-    JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid) SELECT c.oid::pg_catalog.regclass::text FROM tree \
-    JOIN pg_catalog.pg_class c ON c.oid = tree.oid WHERE c.relkind = 'f' ORDER BY 1 LIMIT 1";
-
-const LOCKED: &str = "SELECT DISTINCT l.relation FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_class c \
-    ON c.oid = l.relation WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.mode = $1 \
-    AND c.relkind IN ('r', 'p', 'v', 'f', 'm') ORDER BY 1";
 
 /// What came of running the statement.
 struct Performed {
@@ -284,15 +241,16 @@ async fn nothing_beyond(tx: &Tx<'_>, touched: &Touched) -> Result<(), ToolError>
 /// What can be told of a statement that is not tried out, for this reason: nothing of it runs.
 pub(super) async fn named_only(tx: &Tx<'_>, asked: &Asked<'_>, reason: String) -> Result<Effects, ToolError> {
     let paths = Paths::of(tx).await?;
-    if !code::of_statement(tx, asked.uses, &asked.write.tables).await?.acts.is_empty() {
+    let code = code::of_statement(tx, asked.uses, &asked.write.tables).await?;
+    if !code.acts.is_empty() {
         return Err(ToolError::changed("what this would run changed while it was looked at").with_next("try again"));
     }
     let statement = tx.prepare(asked.sql).await?;
     params::of_call(asked.params, statement.params())?;
     readable(&statement)?;
     paths.own(tx).await?;
-    let named = named(tx, asked.write).await?;
-    Ok(untried(tx, asked, named, reason))
+    let named = named::named(tx, asked.write, &code).await?;
+    untried(tx, asked, named, reason).await
 }
 
 /// The fingerprint of a statement that was not tried out.
@@ -307,19 +265,21 @@ pub(super) fn untried_fingerprint(tx: &Tx<'_>, asked: &Asked<'_>, named: &[Layou
     Digest::of(&json!({ "in": tx.server.identity(), "sql": asked.sql, "params": asked.params, "tables": tables }))
 }
 
-fn untried(tx: &Tx<'_>, asked: &Asked<'_>, named: Vec<Layout>, reason: String) -> Effects {
+async fn untried(tx: &Tx<'_>, asked: &Asked<'_>, named: Vec<Layout>, reason: String) -> Result<Effects, ToolError> {
     let fingerprint = untried_fingerprint(tx, asked, &named);
-    Effects {
+    let reached = named::reached(tx, &named, asked.write, asked.sql).await?;
+    Ok(Effects {
         named,
         counts: Vec::new(),
         images: None,
         obstacles: Vec::new(),
-        notes: Vec::new(),
+        notes: reached.into_iter().collect(),
         returned: None,
         untried: Some(reason),
         told: None,
+        draws_kept: false,
         fingerprint,
-    }
+    })
 }
 
 /// Turning what was touched into what is told, kept and bound.
@@ -350,6 +310,14 @@ impl Gathering<'_, '_> {
             counts.push((layout, of));
         }
         let mut images = (Images::default(), Images::default());
+        let in_quarantine = |sequence: &&SequenceImage| sequence.schema.starts_with("mollyguard_");
+        let moved = was.iter().zip(&is).filter(|(was, is)| was != is).map(|(was, _)| was);
+        let kept: Vec<&SequenceImage> = moved.filter(in_quarantine).collect();
+        let draws_kept = !kept.is_empty();
+        obstacles.extend(kept.iter().map(|sequence| {
+            let name = shown(&format!("{}.{}", sequence.schema, sequence.name));
+            format!("it draws from {name}, which lies in the quarantine: what was dropped could not come back whole")
+        }));
         (images.0.sequences, images.1.sequences) = was.iter().cloned().zip(is).filter(|(was, is)| was != is).unzip();
         let digests: BTreeMap<u32, Value> =
             touched.found.iter().map(|found| (found.layout.oid, digest(found, reach.unsteady))).collect();
@@ -394,7 +362,8 @@ impl Gathering<'_, '_> {
             .collect();
         let fingerprint = Digest::of(&json!({ "in": tx.server.identity(), "tables": parts }));
         let images = obstacles.is_empty().then_some(images);
-        Ok(Effects { named, counts, images, obstacles, notes, returned: None, untried: None, told: None, fingerprint })
+        let (returned, untried, told) = (None, None, None);
+        Ok(Effects { named, counts, images, obstacles, notes, returned, untried, told, draws_kept, fingerprint })
     }
 }
 

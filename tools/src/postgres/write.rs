@@ -192,7 +192,7 @@ impl TypedTool for PostgresWrite {
             let end = format!(".{}", table.to_lowercase());
             let meant = seen.targets.iter().filter(|target| target.path.to_lowercase().ends_with(&end));
             let names: Vec<Value> = meant.flat_map(Target::names).collect();
-            if names.is_empty() { vec![json!(table.to_lowercase())] } else { names }
+            if names.is_empty() { seen.targets.iter().flat_map(Target::names).collect() } else { names }
         })
     }
 
@@ -309,7 +309,8 @@ fn preflight(tx: &Tx<'_>, write: &Write, effects: &Effects, whereabouts: Evidenc
         targets,
         blast_radius,
         reversibility,
-        destroys_recovery: effects.counts.iter().any(|(layout, _)| layout.schema.starts_with("mollyguard_")),
+        destroys_recovery: effects.draws_kept
+            || effects.counts.iter().any(|(layout, _)| layout.schema.starts_with("mollyguard_")),
         evidence,
         alternative: None,
         fingerprint: effects.fingerprint,

@@ -7,7 +7,10 @@ pub(crate) mod body;
 mod changes;
 mod comments;
 mod functions;
+mod keywords;
 mod postgres;
+mod relations;
+mod size;
 mod sqlite;
 mod walk;
 
@@ -27,6 +30,7 @@ pub use changes::{Change, RowsOf, changes_of_rows};
 pub use comments::comments;
 pub(crate) use comments::effect_of;
 pub use postgres::Uses;
+use size::{nests, tokens_at_most};
 
 /// Whose SQL a statement is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,12 +285,20 @@ fn parse(sql: &str, dialect: Dialect) -> Result<(Statement, Vec<TokenWithSpan>),
     let plain = if dialect == Dialect::Postgres { postgres::plainer(&tokens) } else { std::mem::take(&mut tokens) };
     let mut parser = Parser::new(syntax).with_tokens_with_locations(plain);
     let mut parsed = parser.parse_statements();
-    // SQLite's text is read as it stands first, so that what the parser knows is read as ever.
-    if parsed.is_err() && dialect == Dialect::Sqlite {
-        let tokens = Tokenizer::new(syntax, sql).tokenize_with_location();
-        let plain = sqlite::plainer(&tokens.map_err(|error| Refusal::Unparsable(short(&error)))?);
-        parser = Parser::new(syntax).with_tokens_with_locations(plain);
-        parsed = parser.parse_statements();
+    // What the parser knows is read as it stands first.
+    if parsed.is_err() {
+        let again = match dialect {
+            Dialect::Sqlite => {
+                let tokens = Tokenizer::new(syntax, sql).tokenize_with_location();
+                Some(sqlite::plainer(&tokens.map_err(|error| Refusal::Unparsable(short(&error)))?))
+            }
+            Dialect::Postgres => relations::without_stars(postgres::plainer(&tokens)),
+            Dialect::MySql => None,
+        };
+        if let Some(plain) = again {
+            parser = Parser::new(syntax).with_tokens_with_locations(plain);
+            parsed = parser.parse_statements();
+        }
     }
     let mut statements = parsed.map_err(|error| Refusal::Unparsable(short(&error)))?;
     // The parser takes an `END` for the end of a block around the statements and leaves all that follows unread. To
@@ -298,54 +310,6 @@ fn parse(sql: &str, dialect: Dialect) -> Result<(Statement, Vec<TokenWithSpan>),
         Some(second) => Err(Refusal::Several(statements.len(), first_word(&second.to_string()))),
         None => statements.pop().map(|statement| (statement, tokens)).ok_or(Refusal::Empty),
     }
-}
-
-/// No less than the number of words and signs in a text, told without taking it apart. A plain literal is one; behind
-/// whatever a dialect may quote, escape or comment with in a way of its own, what stands in literals is counted too.
-fn tokens_at_most(sql: &str, dialect: Dialect) -> usize {
-    let bytes = sql.as_bytes();
-    let (mut found, mut quote, mut odd, mut in_word, mut in_number) = (0, None, false, false, false);
-    for (at, byte) in bytes.iter().copied().enumerate() {
-        if let Some(open) = quote {
-            if byte == open {
-                quote = None;
-            } else if byte == b'\\' && dialect == Dialect::MySql {
-                (quote, odd) = (None, true);
-            }
-            continue;
-        }
-        let doubled = |mark| bytes.get(at + 1) == Some(&mark);
-        match byte {
-            b'\'' | b'"' if odd => {}
-            b'\'' | b'"' if in_word || (at > 0 && bytes[at - 1] == b'&') => odd = true,
-            b'\'' | b'"' => quote = Some(byte),
-            b'\\' | b'$' | b'#' | b'`' | b'[' => odd = true,
-            b'-' if doubled(b'-') => odd = true,
-            b'/' if doubled(b'*') => odd = true,
-            _ => {}
-        }
-        // A character that is not ASCII is one of its own: it may be a space, a letter or a quote.
-        let (word, inside) = (byte.is_ascii_alphanumeric() || byte == b'_', (0x80..0xc0).contains(&byte));
-        // A number may end where a letter begins.
-        let goes_on = word && in_word && (byte.is_ascii_digit() || !in_number);
-        found += usize::from(!byte.is_ascii_whitespace() && !inside && !goes_on);
-        (in_word, in_number) = (word, byte.is_ascii_digit());
-    }
-    found
-}
-
-/// Whether a token can deepen the tree. Literals, commas and parentheses cannot: the parser itself bounds the latter.
-const fn nests(token: &Token) -> bool {
-    !matches!(
-        token,
-        Token::Whitespace(_)
-            | Token::Number(..)
-            | Token::SingleQuotedString(_)
-            | Token::HexStringLiteral(_)
-            | Token::Comma
-            | Token::LParen
-            | Token::RParen
-    )
 }
 
 /// Whether a function, named as the database itself names it, is known to change nothing: for an authorizer, which also

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::Refusal;
+use super::{Refusal, relations};
 
 /// PostgreSQL cuts longer names, so that they name something else than they say.
 pub(super) const LONGEST_NAME: usize = 63;
@@ -91,7 +91,7 @@ fn bare(token: &Token) -> Option<String> {
 }
 
 /// The tokens without PostgreSQL's syntax that the parser does not know and that changes no class: `TABLE t` is
-/// `SELECT * FROM t`; `BETWEEN SYMMETRIC` and a frame's `EXCLUDE TIES` are keywords only.
+/// `SELECT * FROM t`; `BETWEEN SYMMETRIC` and a frame's `EXCLUDE TIES` are keywords only; `ONLY t` is `t` without its children.
 pub(super) fn plainer(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let written: Vec<&TokenWithSpan> = tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
     let is = |at: usize, word: &str| written.get(at).is_some_and(|t| is_keyword(&t.token, word));
@@ -116,7 +116,7 @@ pub(super) fn plainer(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
         }
         at += 1;
     }
-    plain
+    relations::without_only(plain)
 }
 
 pub(super) fn is_keyword(token: &Token, keyword: &str) -> bool {

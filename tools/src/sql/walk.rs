@@ -8,9 +8,9 @@ use sqlparser::ast::{
     TableObject, UnaryOperator, Update, Value, Visit as _, Visitor, XmlTableColumnOption,
 };
 
-use super::changes;
 use super::functions::{self, Effect};
 use super::{Class, Dialect, Refusal, Trust, Verb, Write, first_word, last_part};
+use super::{changes, keywords};
 
 /// The class of a statement that is a query or a change of rows.
 pub(super) fn class_of(statement: &Statement, trust: Trust) -> Result<Class, Refusal> {
@@ -101,6 +101,12 @@ impl Found {
             return opaque("an INSERT of another dialect");
         }
         let TableObject::TableName(name) = &insert.table else { return opaque("an INSERT into a function") };
+        if self.trust.dialect == Dialect::Postgres {
+            if insert.or.is_some() || insert.replace_into {
+                return opaque("an INSERT of another dialect");
+            }
+            keywords::relation(name)?;
+        }
         let table = last_part(name);
         let replaces = insert.replace_into || insert.or == Some(SqliteOnConflict::Replace);
         self.replaces |= replaces;
@@ -110,6 +116,10 @@ impl Found {
     }
 
     fn update(&mut self, update: &Update) -> ControlFlow<Refusal> {
+        // `UPDATE replace t` changes the table `replace`, called `t`.
+        if self.trust.dialect == Dialect::Postgres && update.or.is_some() {
+            return opaque("an UPDATE of another dialect");
+        }
         if !update.table.joins.is_empty() {
             return opaque("an UPDATE over several tables");
         }
@@ -229,6 +239,9 @@ impl Visitor for Found {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Refusal> {
         self.locks |= !query.locks.is_empty();
+        if self.trust.dialect == Dialect::Postgres {
+            keywords::query(query)?;
+        }
         if query.for_clause.is_some() || query.settings.is_some() || !query.pipe_operators.is_empty() {
             return opaque("a query of another dialect");
         }
@@ -255,6 +268,9 @@ impl Visitor for Found {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Refusal> {
+        if self.trust.dialect == Dialect::Postgres {
+            keywords::factor(factor)?;
+        }
         match factor {
             TableFactor::Table { name, args: Some(args), alias, .. } => {
                 self.columns(alias.as_ref())?;

@@ -104,7 +104,7 @@ pub(super) const TYPES: &str = "WITH kind AS MATERIALIZED (SELECT t.*, pg_catalo
         (kind.typmodin::oid), (kind.typmodout::oid), (kind.typanalyze::oid)) AS o (oid) \
       WHERE kind.typtype = 'b' AND kind.typelem = 0 AND NOT known AND o.oid <> 0 \
     UNION ALL SELECT 'function', c.castfunc, NULL, 'a cast of the type ' || shown FROM kind \
-      JOIN pg_catalog.pg_cast c ON kind.oid IN (c.castsource, c.casttarget) WHERE c.castfunc >= 16384 \
+      JOIN pg_catalog.pg_cast c ON kind.oid IN (c.castsource, c.casttarget) WHERE c.castfunc <> 0 \
     UNION ALL SELECT 'type', o.oid, NULL, 'a cast of the type ' || shown FROM kind \
       JOIN pg_catalog.pg_cast c ON kind.oid IN (c.castsource, c.casttarget), \
       LATERAL (VALUES (c.castsource), (c.casttarget)) AS o (oid) WHERE o.oid >= 16384 \
@@ -114,7 +114,8 @@ pub(super) const TYPES: &str = "WITH kind AS MATERIALIZED (SELECT t.*, pg_catalo
 /// Of operator classes `$1`: the functions and operators of their families.
 pub(super) const CLASSES: &str = "SELECT 'function'::text, a.amproc::oid, NULL::text, \
       'the operator class ' || pg_catalog.quote_ident(c.opcname::text) FROM pg_catalog.pg_opclass c \
-      JOIN pg_catalog.pg_amproc a ON a.amprocfamily = c.opcfamily WHERE c.oid = ANY ($1) AND a.amproc::oid >= 16384 \
+      JOIN pg_catalog.pg_amproc a ON a.amprocfamily = c.opcfamily WHERE c.oid = ANY ($1) AND (a.amproc::oid >= 16384 \
+        OR NOT EXISTS (SELECT FROM pg_catalog.pg_amproc b WHERE b.oid < 16384 AND b.amproc::oid = a.amproc::oid)) \
     UNION ALL SELECT 'operator', a.amopopr, NULL, 'the operator class ' || pg_catalog.quote_ident(c.opcname::text) \
       FROM pg_catalog.pg_opclass c JOIN pg_catalog.pg_amop a ON a.amopfamily = c.opcfamily \
       WHERE c.oid = ANY ($1) AND a.amopopr >= 16384";
@@ -184,14 +185,16 @@ pub(super) const NAMES: &str = "WITH \
     UNION ALL SELECT 'draw', c.oid, c.relname::text, '' FROM pg_catalog.pg_class c WHERE c.relkind = 'S' AND c.relname::text = ANY ($8)";
 
 /// What runs wherever values of built-in types are, named or not: casts between those, and support functions that somebody
-/// added to the server's own operator families; conversions of the connection's encoding.
+/// added to the server's own operator families, whosever functions they are made with; conversions of the connection's encoding.
 pub(super) const EVERYWHERE: &str = "SELECT 'function'::text, c.castfunc, NULL::text, \
       'a cast between built-in types'::text FROM pg_catalog.pg_cast c \
-      WHERE c.castfunc >= 16384 AND c.castsource < 16384 AND c.casttarget < 16384 \
+      WHERE c.oid >= 16384 AND c.castfunc <> 0 AND c.castsource < 16384 AND c.casttarget < 16384 \
     UNION ALL SELECT 'function', a.amproc::oid, NULL, 'an operator class' FROM pg_catalog.pg_amproc a \
-      WHERE a.amproc::oid >= 16384 AND a.amproclefttype < 16384 AND a.amprocrighttype < 16384 \
+      WHERE a.oid >= 16384 AND (a.amprocfamily < 16384 OR a.amproclefttype < 16384 AND a.amprocrighttype < 16384) \
+      AND (a.amproc::oid >= 16384 OR NOT EXISTS (SELECT FROM pg_catalog.pg_amproc b WHERE b.oid < 16384 \
+        AND b.amproc::oid = a.amproc::oid)) \
     UNION ALL SELECT 'operator', a.amopopr, NULL, 'an operator class' FROM pg_catalog.pg_amop a \
-      WHERE a.amopopr >= 16384 AND a.amoplefttype < 16384 AND a.amoprighttype < 16384 \
+      WHERE a.amopopr >= 16384 AND (a.amopfamily < 16384 OR a.amoplefttype < 16384 AND a.amoprighttype < 16384) \
     UNION ALL SELECT 'input', c.conproc::oid, NULL, 'the conversion ' || pg_catalog.quote_ident(c.conname::text) \
       FROM pg_catalog.pg_conversion c WHERE c.oid >= 16384 AND c.condefault";
 

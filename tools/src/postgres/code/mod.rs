@@ -46,6 +46,10 @@ pub(super) struct Code {
     pub next: Option<String>,
     /// The relations that the text names as changed.
     pub changed: Vec<u32>,
+    /// The tables that the text says it changes and that no name in it means, as far as they are somebody's own.
+    pub missing: Vec<String>,
+    /// Every relation that was looked through as one that is written; `None` where there were too many.
+    pub written: Option<BTreeSet<u32>>,
     /// The sequences that may be drawn from.
     pub draws: BTreeSet<u32>,
     /// Moves when what is reached, or a body of it, changes.

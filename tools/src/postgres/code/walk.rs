@@ -108,6 +108,7 @@ pub(super) struct Walk<'a, 'tx> {
     pub(super) seen: BTreeSet<(&'static str, u32)>,
     pub(super) next: Frontier,
     pub(super) roots: Vec<u32>,
+    pub(super) missing: Vec<String>,
     pub(super) acts: Vec<String>,
     pub(super) vouch: Option<String>,
     pub(super) draws: BTreeSet<u32>,
@@ -126,6 +127,7 @@ impl<'a, 'tx> Walk<'a, 'tx> {
             seen: BTreeSet::new(),
             next: Frontier::default(),
             roots: Vec::new(),
+            missing: Vec::new(),
             acts: Vec::new(),
             vouch: None,
             draws: BTreeSet::new(),
@@ -287,24 +289,40 @@ impl<'a, 'tx> Walk<'a, 'tx> {
         ];
         self.reads_otherwise(&uses.bare, place).await?;
         let mut missing: BTreeSet<&String> = text.draws.iter().collect();
+        let mut relations: Vec<(u32, String)> = Vec::new();
         for row in &self.tx.rows(edges::NAMES, &params).await? {
             let (what, oid): (String, u32) = (cell(row, 0)?, cell(row, 1)?);
             let name: Option<String> = cell(row, 2)?;
             if what == "draw" {
                 missing.retain(|drawn| Some(*drawn) != name.as_ref());
             }
-            if what != "relation" {
-                self.edge(&what, oid, None, place);
-                continue;
+            match name.filter(|_| what == "relation") {
+                Some(name) => relations.push((oid, name)),
+                None => self.edge(&what, oid, None, place),
             }
-            let is = |changed: &String| name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(changed));
-            let doing = if text.changed.iter().any(is) { Doing::Writing } else { Doing::Reading };
-            self.relation(oid, doing.min(self.doing), place);
         }
+        self.relations(&text.changed, relations, place);
         if !missing.is_empty() {
             self.act("`nextval` of what is no sequence's name", place);
         }
         Ok(())
+    }
+
+    /// Takes up the relations that a text names, those it changes as written. Where one of these is none of them, the text may
+    /// mean any of them.
+    fn relations(&mut self, changed: &[String], relations: Vec<(u32, String)>, place: &str) {
+        let none = |changed: &&String| !relations.iter().any(|(_, name)| name.eq_ignore_ascii_case(changed));
+        let missing: Vec<String> = changed.iter().filter(none).cloned().collect();
+        for (oid, name) in &relations {
+            let is = |changed: &String| name.eq_ignore_ascii_case(changed);
+            let written = !missing.is_empty() || changed.iter().any(is);
+            let doing = if written { Doing::Writing } else { Doing::Reading };
+            self.relation(*oid, doing.min(self.doing), place);
+        }
+        if !missing.is_empty() && !place.is_empty() {
+            self.act("a change of what is nobody's table", place);
+        }
+        self.missing.extend(missing.into_iter().filter(|_| place.is_empty()));
     }
 
     /// A database of single bytes may fold more than ASCII in names without quotes, as its locale says. Only the server knows.
@@ -325,18 +343,21 @@ impl<'a, 'tx> Walk<'a, 'tx> {
     }
 
     pub(super) async fn finish(mut self) -> Result<Code, ToolError> {
+        let mut whole = true;
         while !self.next.is_empty() {
             if self.seen.len() > MOST {
                 self.act("more than can be looked through", "");
+                whole = false;
                 break;
             }
             let now = std::mem::take(&mut self.next);
             self.round(now).await?;
         }
         self.own.back(self.tx).await?;
-        let Self { acts, vouch, roots, draws, bodies, .. } = self;
+        let Self { acts, vouch, roots, missing, draws, bodies, seen, .. } = self;
         let digest = Digest::of(&json!([acts, bodies]));
-        Ok(Code { acts, next: vouch, changed: roots, draws, digest })
+        let written = seen.into_iter().filter(|(kind, _)| *kind == "written").map(|(_, oid)| oid).collect();
+        Ok(Code { acts, next: vouch, changed: roots, missing, written: whole.then_some(written), draws, digest })
     }
 
     pub(super) async fn round(&mut self, now: Frontier) -> Result<(), ToolError> {
