@@ -7,6 +7,7 @@ mod budget;
 mod check;
 mod client;
 mod contents;
+mod cut_short;
 mod describe;
 mod drop_table;
 mod effects;

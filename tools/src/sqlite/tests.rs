@@ -5,6 +5,7 @@ mod bounds;
 mod functions;
 mod laws;
 mod orphans;
+mod promises;
 mod replies;
 mod spelling;
 mod strangers;
