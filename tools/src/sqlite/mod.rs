@@ -2,6 +2,7 @@
 //!
 //! A file is never created, and a schema is never changed except by moving a table into the quarantine and out of it.
 
+mod beside;
 mod bounded;
 mod budget;
 mod check;

@@ -3,6 +3,7 @@
 mod accidents;
 mod bounds;
 mod functions;
+mod guests;
 mod laws;
 mod orphans;
 mod promises;
