@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Declaration, Digest, Reversibility, Scope, Target, Timestamp, now};
+use super::{Declaration, Digest, Reversibility, Scope, Target, Timestamp, ToolError, now};
 
 /// How much a call would touch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -131,6 +131,20 @@ impl Preflight {
     #[must_use]
     pub fn aim(&self) -> Vec<Value> {
         self.targets.iter().flat_map(Target::names).collect()
+    }
+
+    /// Asked by a tool before it makes a change last: what was looked at and decided as reversible is changed only with its
+    /// undo in hand.
+    ///
+    /// # Errors
+    /// It was found reversible, and no undo can be offered any more.
+    pub fn keeps_its_undo(&self, has_undo: bool) -> Result<(), ToolError> {
+        if self.reversibility == Reversibility::Reversible && !has_undo {
+            return Err(ToolError::changed(
+                "what this would change can no longer be kept for undoing, as it could before",
+            ));
+        }
+        Ok(())
     }
 
     /// The reversibility the gateway goes by: what the look found, unless that is milder than declared without evidence

@@ -150,7 +150,12 @@ impl<T: TypedTool> Tool for Typed<T> {
             lease.require_write()?;
         }
         let args = self.args(args)?;
-        outcome(self.tool.run(&args, seen, lease).await?)
+        let done = self.tool.run(&args, seen, lease).await?;
+        // It was decided as reversible, so nobody may have been asked: this must not read as all went well.
+        if done.undo.is_none() && seen.settle(&self.declaration) == Reversibility::Reversible {
+            return Err(ToolError::uncertain("done, but without the undo that the look had promised"));
+        }
+        outcome(done)
     }
 
     async fn read(&self, args: &Value, lease: &Lease, may_read: MayRead) -> Result<Read<Outcome>, ToolError> {

@@ -112,13 +112,14 @@ impl TypedTool for Write {
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (args, seen) = (args.clone(), seen.fingerprint);
+        let (args, seen) = (args.clone(), seen.clone());
         work(lease, move |root| {
             let _lock = lock(root)?;
             let plan = Plan::of(root, &args)?;
-            if plan.fingerprint() != seen {
+            if plan.fingerprint() != seen.fingerprint {
                 return Err(ToolError::changed(format!("{} is not what was looked at any more", plan.rel.shown())));
             }
+            seen.keeps_its_undo(plan.keeps)?;
             plan.carry_out(root, &args.target)
         })
         .await

@@ -133,6 +133,7 @@ impl TypedTool for PostgresAlter {
             Err(_) => None,
             Ok(()) => Some(state.undo(&tx, args, &steps).await?),
         };
+        seen.keeps_its_undo(undo.is_some())?;
         let id = tx.id().await?;
         let committed = tx.commit().await;
         session.settle(committed, &id).await?;

@@ -129,6 +129,7 @@ impl TypedTool for PostgresTruncate {
             }),
             None => None,
         };
+        seen.keeps_its_undo(undo.is_some())?;
         let id = tx.id().await?;
         let committed = tx.commit().await;
         session.settle(committed, &id).await?;

@@ -169,12 +169,12 @@ impl TypedTool for PostgresWrite {
             let reversible = seen.reversibility == Reversibility::Reversible;
             let undo = match &effects.images {
                 Some((was, is)) if reversible => Some(restore_rows::plan(tx.server, &args.target, was, is)?),
-                None if reversible => {
-                    tx.rollback().await?;
-                    return Err(ToolError::changed("the rows as they are can no longer be kept for undoing"));
-                }
                 _ => None,
             };
+            if let Err(error) = seen.keeps_its_undo(undo.is_some()) {
+                tx.rollback().await?;
+                return Err(error);
+            }
             let committed = tx.commit().await;
             session.settle(committed, &id).await?;
             return Ok(Done { output: output(&write, *effects), undo });

@@ -210,12 +210,26 @@ fn a_write_with_another_value_each_time_says_so() {
         "UPDATE t SET a = strftime('%s')",
         "UPDATE t SET a = date(b, 'localtime')",
         "UPDATE t SET a = CURRENT_TIMESTAMP",
+        "UPDATE t SET a = strftime('%f', 'n'||'ow')",
+        "UPDATE t SET a = date(('now'))",
+        "UPDATE t SET a = date(+'now')",
+        "UPDATE t SET a = date(CAST('now' AS TEXT))",
+        "UPDATE t SET a = date((SELECT 'now' FROM t))",
+        "UPDATE t SET a = date(b, lower('LOCALTIME'))",
+        "UPDATE t SET a = date(CASE WHEN 1 THEN 'now' END)",
         "DELETE FROM t WHERE a < unixepoch() - 3600",
         "DELETE FROM t WHERE id = last_insert_rowid()",
     ] {
         assert!(!write(sql, Dialect::Sqlite).volatile.is_empty(), "{sql}");
     }
-    for sql in ["DELETE FROM t WHERE a < datetime('2024-01-01', '-1 day')", "UPDATE t SET a = strftime('%Y', b)"] {
+    for sql in [
+        "DELETE FROM t WHERE a < datetime('2024-01-01', '-1 day')",
+        "UPDATE t SET a = strftime('%Y', b)",
+        "UPDATE t SET a = date(b / 1000, 'unixepoch', '-' || c || ' days')",
+        "UPDATE t SET a = date(-1)",
+        "UPDATE t SET a = date((SELECT max(b) FROM u))",
+        "UPDATE t SET a = date(t.b || '-01')",
+    ] {
         assert!(write(sql, Dialect::Sqlite).volatile.is_empty(), "{sql}");
     }
 }

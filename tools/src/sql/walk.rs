@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{
     BinaryOperator, Expr, FromTable, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Insert, Merge,
     ObjectName, ObjectNamePart, Query, Select, SetExpr, SqliteOnConflict, Statement, TableAlias, TableFactor,
-    TableObject, UnaryOperator, Update, Value, Visit as _, Visitor, XmlTableColumnOption,
+    TableObject, UnaryOperator, Update, Value, Visit as _, Visitor, XmlTableColumnOption, visit_expressions,
 };
 
 use super::functions::{self, Effect};
@@ -213,7 +213,24 @@ impl Args<'_> {
             }
             _ => false,
         };
-        self.0.len() <= time_at || self.0.iter().any(says_now)
+        // What is computed from constants may come to 'now' however it is written: nobody writes a time like that.
+        let is_computed = |arg: &FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) if computed_from_constants(expr));
+        let times = self.0.get(time_at..).unwrap_or_default();
+        times.is_empty() || self.0.iter().any(says_now) || times.iter().any(is_computed)
+    }
+}
+
+/// Whether an expression is neither a plain value nor made from a column of some row.
+fn computed_from_constants(expr: &Expr) -> bool {
+    let number = |expr: &Expr| matches!(expr, Expr::Value(value) if matches!(value.value, Value::Number(..)));
+    match expr {
+        Expr::Value(_) => false,
+        Expr::UnaryOp { expr, .. } if number(expr) => false,
+        _ => visit_expressions(expr, |part: &Expr| match part {
+            Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })
+        .is_continue(),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Looking at a database as a whole, for `targets check`.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::beside;
 use super::client::Site;
 use super::quarantine;
 use super::schema::{self, Kind};
@@ -46,16 +47,16 @@ fn file_warnings(path: &Path, wal: bool) -> Vec<String> {
             warnings.push("every user of this machine can read the file".to_owned());
         }
     }
-    let beside = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
+    if wal && beside::would_be_strange(path) {
+        let what = "it is in write-ahead mode and belongs to another user: while its application does not have it open, \
+                    calls are refused, since they would leave files its owner cannot write";
+        warnings.push(format!("{what}; to allow them, {}", beside::SHARED));
+    }
     let folder = path.parent().and_then(|folder| folder.metadata().ok());
-    if wal && !beside("-shm").exists() && folder.is_some_and(|facts| facts.permissions().readonly()) {
+    if wal && !beside::named(path, "-shm").exists() && folder.is_some_and(|facts| facts.permissions().readonly()) {
         warnings.push("it is in WAL mode without its `-shm` file, in a folder that cannot be written".to_owned());
     }
-    if !wal && beside("-journal").metadata().is_ok_and(|facts| facts.len() > 0) {
+    if !wal && beside::named(path, "-journal").metadata().is_ok_and(|facts| facts.len() > 0) {
         warnings.push("a journal lies beside it: a writer is at work, or one was cut off".to_owned());
     }
     if let Some(kind) = network_file_system(path) {

@@ -15,7 +15,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::idle::{self, Files};
 use super::stop::{self, OnThisThread, Stop};
-use super::{bounded, budget};
+use super::{beside, bounded, budget};
 use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError, blocking};
 use crate::failpoint;
 use crate::text::shown;
@@ -184,6 +184,7 @@ impl Site {
     }
 
     fn open(&self, access: OpenFlags) -> Result<Connection, ToolError> {
+        beside::leave_none(&self.name, &self.path)?;
         // A real path is absolute, so it can never be read as a `file:` URI with options of its own.
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(&self.path, flags).map_err(|error| self.explain(&error))?;

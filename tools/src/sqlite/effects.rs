@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::client::Site;
+use super::cut_short::{self, Cut};
 use super::images::{self, ImageError, Images, RowImage, SequenceImage, TableImage};
 use super::put_back::try_to_put_back;
 use super::recorder::{Counts, Record, Recorder};
@@ -32,6 +33,8 @@ pub(super) struct Effects {
     pub images: Option<(Images, Images)>,
     /// Why they cannot be put back, one sentence fragment each.
     pub obstacles: Vec<String>,
+    /// Why putting them back could not be tried to its end, which says nothing about whether it would work.
+    pub untested: Option<String>,
     /// How many rows SQLite itself counted, triggers and foreign keys included.
     pub changed: u64,
     /// The rows of a RETURNING clause.
@@ -99,19 +102,21 @@ fn attempt(
     if let Purpose::Change(approved) = purpose
         && stands == approved
     {
-        return unfollowed(site, conn, statement, approved, own_patterns);
+        return cut_short::unfollowed(site, conn, statement, approved, own_patterns);
     }
-    let mut trial = Trial::begin(site, conn, purpose, turn)?;
     let recorder = Recorder::new(statement, site.limits.count);
+    let mut trial = Trial::begin(site, conn, purpose, turn, &recorder.weight)?;
     let ran = trial::perform(site, &mut trial.after, statement, &recorder, own_patterns);
     if !own_patterns && ran.as_ref().is_err_and(|error| recorder.weight.wants_own_patterns(error)) {
         return Ok(None);
     }
     let hurried = ran.as_ref().is_err_and(|error| recorder.weight.was_hurried(error, statement, own_patterns));
-    if let Some(why) = trial.stopped(ran.as_ref().err(), hurried && purpose == Purpose::Look) {
-        return stopped(site, trial, statement, recorder.take(), (why, hurried)).map(Some);
+    if let Some(why) = trial.stopped(site, ran.as_ref().err(), hurried)? {
+        let cut = Cut { heard: recorder.take(), ran: None, why, hurried };
+        return cut_short::stopped(site, trial, statement, cut).map(Some);
     }
     let Ran { changed, returned } = ran.map_err(|error| trial::refusal(site, &trial.after, &recorder, &error))?;
+    trial.reach(site, "reading")?;
     let record = recorder.take();
     let mut effects = if record.overflow {
         Effects { returned, ..too_many(site, &trial.before, record, changed)? }
@@ -121,71 +126,25 @@ fn attempt(
         match gathering.effects() {
             Ok(effects) => Effects { returned, ..effects },
             Err(error) => {
-                let why = if let ImageError::Sqlite(error) = &error { trial.stopped(Some(error), false) } else { None };
-                return match why {
-                    Some(why) => stopped(site, trial, statement, heard, (why, false)).map(Some),
-                    None => Err(explain(site, &error)),
-                };
+                let Some(why) = trial.stopped_by(site, &error)? else { return Err(explain(site, &error)) };
+                let cut = Cut { heard, ran: Some(changed), why, hurried: false };
+                return cut_short::stopped(site, trial, statement, cut).map(Some);
             }
         }
     };
+    trial.reach(site, "putting back")?;
     if let (Purpose::Look, Some((was, is))) = (purpose, &effects.images)
         && let Err(error) = try_to_put_back(&mut trial.after, is, was)
     {
-        effects.obstacles.push(format!("putting the rows back was tried and failed: {error}"));
+        // That time ran out says nothing about the rows.
+        match trial.stopped_by(site, &error)? {
+            Some(why) => effects.untested = Some(why),
+            None => effects.obstacles.push(format!("putting the rows back was tried and failed: {error}")),
+        }
         effects.images = None;
     }
     let conn = trial.cover(site, purpose, stands, &mut effects)?;
     Ok(Some((conn, effects)))
-}
-
-/// What was approved although it could not be followed, on a database that nobody has changed since: its rows are counted
-/// and not kept, and its pages go where SQLite likes.
-fn unfollowed(
-    site: &Site,
-    mut conn: Connection,
-    statement: &str,
-    approved: Digest,
-    own_patterns: bool,
-) -> Result<Option<(Connection, Effects)>, ToolError> {
-    let recorder = Recorder::new(statement, 0);
-    recorder.weight.unhurried();
-    let ran = trial::perform(site, &mut conn, statement, &recorder, own_patterns);
-    if !own_patterns && ran.as_ref().is_err_and(|error| recorder.weight.wants_own_patterns(error)) {
-        return Ok(None);
-    }
-    let Ran { changed, returned } = ran.map_err(|error| trial::refusal(site, &conn, &recorder, &error))?;
-    let counts = recorder.take().counts;
-    Ok(Some((conn, Effects { counts, changed, returned, fingerprint: Some(approved), ..Effects::default() })))
-}
-
-/// All that is known of a statement that was stopped. Its rows so far are no more than a lower bound, and which they will
-/// be in the end nobody knows, so the fingerprint is the whole database's.
-fn stopped(
-    site: &Site,
-    trial: Trial,
-    statement: &str,
-    heard: Record,
-    (why, hurried): (String, bool),
-) -> Result<(Connection, Effects), ToolError> {
-    let changed = heard.counts.values().map(|counts| counts.all()).sum();
-    // What takes too long in its first row takes longer in all of them; a value that is too long says nothing of the rest.
-    if changed == 0 && !hurried {
-        let reason = format!("not run: {why} before a row had changed, so nobody can say how many would");
-        return Err(ToolError::refused(reason).with_next("narrow it down: a condition on an indexed column"));
-    }
-    let (conn, fingerprint) = trial.abandon(site, statement)?;
-    let effects = Effects {
-        counts: heard.counts,
-        writable: heard.writable.into_iter().collect(),
-        changed,
-        obstacles: vec!["not every row it changes is known".into()],
-        stopped: Some(why),
-        truncated: true,
-        fingerprint: Some(fingerprint),
-        ..Effects::default()
-    };
-    Ok((conn, effects))
 }
 
 /// Counts only: there are more rows than may be kept.
@@ -236,15 +195,18 @@ impl Gathering<'_> {
         let mut effects = Effects { changed: self.changed, ..Effects::default() };
         let (mut was, mut is) = (Images::default(), Images::default());
         let mut digest = Sha256::new();
-        let mut weight = 0;
+        let (mut weight, mut elsewhere) = (0, false);
         let tables = self.tables(&mut effects)?;
         let mut replaces = self.write.replaces;
         for table in &tables {
             for text in schema::text_of(self.after, &table.name)? {
                 effects.volatile |= text::volatile(&text);
+                elsewhere |= !text::only_new_rows(&text);
                 replaces |= text::says(&text, "replace");
             }
         }
+        // A row that another one replaces is made anew under its key.
+        let anywhere = effects.volatile && (elsewhere || replaces);
         let mut compared = false;
         for table in tables.iter().filter(|table| table.kind == Kind::Table) {
             let whole = replaces || self.needs_comparing(table);
@@ -263,7 +225,7 @@ impl Gathering<'_> {
                 continue;
             }
             self.count(&table.name, &pair, whole, &mut effects);
-            self.feed(&mut digest, table, &pair, effects.volatile)?;
+            self.feed(&mut digest, table, &pair, (effects.volatile, anywhere))?;
             effects.bytes += pair.was.iter().map(RowImage::weight).sum::<u64>();
             weight += pair.was.iter().chain(&pair.is).map(RowImage::weight).sum::<u64>();
             if weight <= self.site.limits.undo_bytes {
@@ -387,8 +349,14 @@ impl Gathering<'_> {
     }
 
     /// Adds the rows to the digest. A new row's rowid counts from the highest there was before, so that somebody else's
-    /// insert does not move it; what the clock or chance decides is left out.
-    fn feed(&self, digest: &mut Sha256, table: &Table, pair: &Pair, volatile: bool) -> Result<(), ImageError> {
+    /// insert does not move it; what the clock or chance decides, in new rows or anywhere, is left out.
+    fn feed(
+        &self,
+        digest: &mut Sha256,
+        table: &Table,
+        pair: &Pair,
+        (in_new_rows, anywhere): (bool, bool),
+    ) -> Result<(), ImageError> {
         let highest = self.highest(table)?;
         let alias = table.rowid_column().and_then(|name| table.stored().iter().position(|column| column == name));
         for (was, is) in pair.was.iter().zip(&pair.is) {
@@ -402,6 +370,7 @@ impl Gathering<'_> {
                     *cell = key.clone();
                 }
             }
+            let volatile = anywhere || (in_new_rows && was.row.is_none());
             let after = if volatile { json!(after.is_some()) } else { json!(after) };
             digest.update(Digest::of(&json!([table.name, key, was.row, after])).as_bytes());
         }

@@ -2,11 +2,13 @@
 //!
 //! A file is never created, and a schema is never changed except by moving a table into the quarantine and out of it.
 
+mod beside;
 mod bounded;
 mod budget;
 mod check;
 mod client;
 mod contents;
+mod cut_short;
 mod describe;
 mod drop_table;
 mod effects;

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -19,6 +20,7 @@ use super::bounded;
 use super::budget::{self, Weight};
 use super::client::{STEPS, Site, work};
 use super::schema;
+use super::stop;
 use super::temporary::{self, Temporary};
 use super::value;
 use crate::contract::{
@@ -26,6 +28,9 @@ use crate::contract::{
     TypedTool,
 };
 use crate::sql::{self, Class, Dialect, classify};
+
+/// How long a read goes on where it keeps writers waiting. Applications wait about five seconds for a lock before they fail.
+const IN_THE_WAY: Duration = Duration::from_secs(3);
 
 pub(super) struct SqliteQuery;
 
@@ -195,10 +200,12 @@ fn attempt(site: &Site, sql: &str, most: u64, own_patterns: bool) -> Result<Opti
     weight.begin(&conn).map_err(|error| site.explain(&error))?;
     let crowded = Arc::new(AtomicBool::new(false));
     let (keeping, noting, mut files_kept) = (weight.clone(), Arc::clone(&crowded), Temporary::new());
+    let until = in_the_way(&conn).map_err(|error| site.explain(&error))?.then(|| Instant::now() + IN_THE_WAY);
+    stop::until(until);
     site.stop_when(&mut conn, STEPS, move || {
         let too_much = files_kept.too_much() && keeping.keeps_rows();
         noting.fetch_or(too_much, Ordering::Relaxed);
-        too_much
+        too_much || until.is_some_and(|until| Instant::now() >= until)
     })?;
     let weighing = weight.clone();
     let denied = Arc::new(Mutex::new(None));
@@ -216,6 +223,8 @@ fn attempt(site: &Site, sql: &str, most: u64, own_patterns: bool) -> Result<Opti
     };
     conn.authorizer(Some(authorizer)).map_err(|error| site.explain(&error))?;
     let result = rows(site, &conn, sql, most, (&weight, own_patterns));
+    let late = until.is_some_and(|until| Instant::now() >= until) && !site.is_over();
+    stop::until(None);
     let none: Option<fn(AuthContext<'_>) -> Authorization> = None;
     conn.authorizer(none).map_err(|error| site.explain(&error))?;
     let said = denied.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -229,8 +238,30 @@ fn attempt(site: &Site, sql: &str, most: u64, own_patterns: bool) -> Result<Opti
         (Err(Failed::Refused(reason)), None) => Err(ToolError::refused(reason)),
         (Err(Failed::Sqlite(error)), None) if !own_patterns && weight.wants_own_patterns(&error) => Ok(None),
         (Err(Failed::Sqlite(_)), None) if crowded.load(Ordering::Relaxed) => Err(temporary::refusal(&site.name)),
+        (Err(Failed::Sqlite(error)), None) if late && is_interrupted(&error) => Err(too_long_in_the_way(site)),
         (Err(Failed::Sqlite(error)), None) => Err(advise(site, &conn, &error)),
     }
+}
+
+/// Whether nobody can write while this connection reads: only a write-ahead log keeps readers and writers apart.
+fn in_the_way(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.query_row("PRAGMA journal_mode", [], |row| Ok(row.get::<_, String>(0)? != "wal"))
+}
+
+fn is_interrupted(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
+}
+
+fn too_long_in_the_way(site: &Site) -> ToolError {
+    let (name, seconds) = (&site.name, IN_THE_WAY.as_secs());
+    let reason = format!(
+        "stopped on `{name}`: it read for more than {seconds} s, and nobody can write a database with a rollback journal while \
+         somebody reads it"
+    );
+    ToolError::unavailable(reason).with_next(
+        "narrow it down: a condition on an indexed column, a limit; or have the database's owner switch it to write-ahead mode \
+         (`PRAGMA journal_mode = WAL`), in which reads keep no writer waiting",
+    )
 }
 
 /// What a read may do while it is compiled and, for pragma functions, while it runs.

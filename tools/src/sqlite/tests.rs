@@ -3,8 +3,10 @@
 mod accidents;
 mod bounds;
 mod functions;
+mod guests;
 mod laws;
 mod orphans;
+mod promises;
 mod replies;
 mod spelling;
 mod strangers;

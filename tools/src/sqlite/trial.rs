@@ -5,8 +5,9 @@
 //! itself says when that bound is reached, by beginning to make room: with a rollback journal it asks for the exclusive
 //! lock, which the reader beside it denies (new readers wait for the moment it takes to roll back); with a write-ahead log
 //! it appends there what nobody reads before a commit. One row more may come on top of the bound, as long as
-//! [`super::budget`] lets it be, in the table and in each of its indexes. Running what was approved has the same bound on memory, for it fitted when it
-//! was looked at, but all of the call's time.
+//! [`super::budget`] lets it be, in the table and in each of its indexes. Running what was tried out to its end has the same
+//! bounds, for it fitted when it was looked at, and a few times as long. Only what could not be tried out, and was approved
+//! all the same, has all of the call's time.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,13 +22,19 @@ use super::budget::{self, Weight};
 use super::client::Site;
 use super::contents::contents;
 use super::effects::Effects;
+use super::images::ImageError;
 use super::recorder::Recorder;
+use super::temporary::{self, Temporary};
 use super::turns::Turn;
 use super::{bounded, query, schema, stop};
 use crate::contract::{Digest, ToolError};
 
 /// How long a look holds the lock, counted from getting it.
 pub(super) const LOCKED: Duration = Duration::from_secs(1);
+
+/// How long running what a look tried out to its end may hold it: such a run that takes much longer than its look did does
+/// something else, and may have been asked about by nobody.
+const LOCKED_TO_RUN: Duration = Duration::from_secs(4);
 
 /// How many bytes of changed pages a try keeps in memory.
 const DIRTY: u64 = 64 << 20;
@@ -50,13 +57,26 @@ pub(super) enum Purpose {
     Change(Digest),
 }
 
+impl Purpose {
+    /// How long it may hold the lock.
+    const fn held(self) -> Duration {
+        match self {
+            Self::Look => LOCKED,
+            Self::Change(_) => LOCKED_TO_RUN,
+        }
+    }
+}
+
 /// A transaction with the lock for changing, and a connection that sees everything as it was before.
 pub(super) struct Trial {
     pub after: Connection,
     pub before: Connection,
     version: i64,
     full: Arc<AtomicBool>,
-    until: Option<Instant>,
+    /// Sorting on the way filled too much of the disk.
+    crowded: Arc<AtomicBool>,
+    purpose: Purpose,
+    until: Instant,
     /// A look's turn at the lock.
     turn: Option<Turn>,
 }
@@ -68,9 +88,10 @@ impl Trial {
         mut after: Connection,
         purpose: Purpose,
         turn: Option<Turn>,
+        weight: &Weight,
     ) -> Result<Self, ToolError> {
         let explain = |error: rusqlite::Error| site.explain(&error);
-        let until = (purpose == Purpose::Look).then(|| Instant::now() + LOCKED);
+        let until = Instant::now() + purpose.held();
         let mut before = site.open_to_read()?;
         begin(site, &before, "BEGIN")?;
         before.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())).map_err(explain)?;
@@ -86,29 +107,69 @@ impl Trial {
         after.busy_handler(Some(deny)).map_err(explain)?;
         let mode: String = after.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(explain)?;
         let log = (mode == "wal").then(|| Log::of(&site.path));
-        watch(site, &mut before, None, until, Arc::default())?;
-        watch(site, &mut after, log, until, Arc::clone(&full))?;
-        Ok(Self { after, before, version, full, until, turn })
+        watch(site, &mut before, until, || false)?;
+        let crowded = Arc::new(AtomicBool::new(false));
+        watch(site, &mut after, until, beyond(log, Arc::clone(&full), Arc::clone(&crowded), weight.clone()))?;
+        Ok(Self { after, before, version, full, crowded, purpose, until, turn })
     }
 
     /// Why the run was stopped, if it was: said of an error, or at the end; `hurried` where only a value's length stood in
     /// the way.
-    pub(super) fn stopped(&self, by: Option<&rusqlite::Error>, hurried: bool) -> Option<String> {
-        if self.full.load(Ordering::Relaxed) {
-            return Some(format!("the changed pages take more than {} MiB", DIRTY >> 20));
-        }
-        if hurried {
-            return Some("a value is too long for a statement that works on values so often to be tried out".into());
+    ///
+    /// # Errors
+    /// What was to be changed was stopped: it fitted when it was looked at, so it does something else now.
+    pub(super) fn stopped(
+        &self,
+        site: &Site,
+        by: Option<&rusqlite::Error>,
+        hurried: bool,
+    ) -> Result<Option<String>, ToolError> {
+        if self.crowded.load(Ordering::Relaxed) {
+            return Err(temporary::refusal(&site.name));
         }
         let interrupted = by.and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::OperationInterrupted);
-        let late = self.until.is_some_and(|until| Instant::now() >= until);
-        (interrupted && late).then(|| format!("trying it out took longer than {} s", LOCKED.as_secs()))
+        let (looks, seconds) = (self.purpose == Purpose::Look, self.purpose.held().as_secs());
+        let why = if self.full.load(Ordering::Relaxed) {
+            format!("the changed pages take more than {} MiB", DIRTY >> 20)
+        } else if hurried && looks {
+            "a value is too long for a statement that works on values so often to be tried out".into()
+        } else if interrupted && Instant::now() >= self.until && !site.is_over() {
+            format!("{} took longer than {seconds} s", if looks { "trying it out" } else { "running it" })
+        } else {
+            return Ok(None);
+        };
+        if looks { Ok(Some(why)) } else { Err(ToolError::changed(format!("{why}, unlike when it was looked at"))) }
+    }
+
+    /// A place where a test has the time run out.
+    #[cfg(test)]
+    pub(super) fn reach(&mut self, site: &Site, place: &str) -> Result<(), ToolError> {
+        if tests::late(&site.path, place) {
+            self.until = Instant::now();
+            watch(site, &mut self.before, self.until, || false)?;
+            watch(site, &mut self.after, self.until, || false)?;
+        }
+        Ok(())
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "a test has something happen here")]
+    pub(super) const fn reach(&mut self, _: &Site, _: &str) -> Result<(), ToolError> {
+        Ok(())
+    }
+
+    /// The same of an error met while the rows are read or put back.
+    pub(super) fn stopped_by(&self, site: &Site, error: &ImageError) -> Result<Option<String>, ToolError> {
+        match error {
+            ImageError::Sqlite(error) => self.stopped(site, Some(error), false),
+            ImageError::Unfit(_) | ImageError::TooLarge => Ok(None),
+        }
     }
 
     /// The transaction, ready to be committed; a look's is rolled back.
     pub(super) fn end(mut self, site: &Site) -> Result<Connection, ToolError> {
         site.as_usual(&mut self.after)?;
-        if self.until.is_some() {
+        if self.purpose == Purpose::Look {
             self.let_go(site)?;
         }
         Ok(self.after)
@@ -168,23 +229,34 @@ fn version(site: &Site, conn: &Connection) -> Result<i64, ToolError> {
     conn.query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(|error| site.explain(&error))
 }
 
-/// As the usual stop, but also when a bound is reached.
+/// As the usual stop, but also when its own time is over or `also` says so.
 fn watch(
     site: &Site,
     conn: &mut Connection,
-    mut log: Option<Log>,
-    until: Option<Instant>,
-    full: Arc<AtomicBool>,
+    until: Instant,
+    mut also: impl FnMut() -> bool + Send + 'static,
 ) -> Result<(), ToolError> {
-    stop::until(until);
-    let also = move || {
-        let now = Instant::now();
-        if log.as_mut().is_some_and(|log| log.written(now)) {
+    stop::until(Some(until));
+    site.stop_when(conn, STEPS, move || also() || Instant::now() >= until)
+}
+
+/// Whether a bound on memory or on the disk is reached, and notes which.
+fn beyond(
+    mut log: Option<Log>,
+    full: Arc<AtomicBool>,
+    crowded: Arc<AtomicBool>,
+    weight: Weight,
+) -> impl FnMut() -> bool + Send + 'static {
+    let mut files = Temporary::new();
+    move || {
+        if log.as_mut().is_some_and(|log| log.written(Instant::now())) {
             full.store(true, Ordering::Relaxed);
         }
-        full.load(Ordering::Relaxed) || until.is_some_and(|until| now >= until)
-    };
-    site.stop_when(conn, STEPS, also)
+        if files.too_much() && weight.keeps_rows() {
+            crowded.store(true, Ordering::Relaxed);
+        }
+        full.load(Ordering::Relaxed) || crowded.load(Ordering::Relaxed)
+    }
 }
 
 /// The write-ahead log's file. While one connection has the lock nobody else writes it.
@@ -302,4 +374,23 @@ pub(super) fn refusal(site: &Site, conn: &Connection, recorder: &Recorder, error
         return schema::missing(conn, site, table.trim_start_matches("main."));
     }
     said
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+
+    static LATE: Mutex<Vec<(PathBuf, &'static str)>> = Mutex::new(Vec::new());
+
+    pub(super) fn late(path: &Path, place: &str) -> bool {
+        let late = LATE.lock().unwrap_or_else(PoisonError::into_inner);
+        late.iter().any(|(of, at)| of == path && *at == place)
+    }
+
+    /// Has the time of whatever is tried out or run on this database run out at a place.
+    pub(in crate::sqlite) fn run_out(path: &Path, place: &'static str) {
+        LATE.lock().unwrap_or_else(PoisonError::into_inner).push((path.canonicalize().unwrap(), place));
+    }
 }

@@ -101,16 +101,18 @@ impl TypedTool for SqliteWrite {
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         let (write, sql, target) = (only_a_write(&args.sql)?, args.sql.clone(), args.target.clone());
         let (expected, reversible) = (seen.fingerprint, seen.reversibility == Reversibility::Reversible);
+        let seen = seen.clone();
         work(lease, move |site| {
             let (mut conn, effects) = effects::run(site, &sql, &write, Purpose::Change(expected))?;
             if effects.fingerprint != Some(expected) {
                 return Err(ToolError::changed("the rows this would change are no longer those that were looked at"));
             }
-            // Without a look that found the rows can be put back, nothing is offered.
+            // Without a look that found the rows can be put back, nothing is offered; with one, nothing lasts without it.
             let undo = match &effects.images {
                 Some((was, _)) if reversible => Some(restore_rows::plan(site, &conn, &target, was)?),
                 _ => None,
             };
+            seen.keeps_its_undo(undo.is_some())?;
             site.commit(&mut conn)?;
             Ok(Done { output: output(effects), undo })
         })
@@ -208,6 +210,10 @@ fn preflight(
             (Reversibility::Reversible, Some(json!({ "before": was, "after": is })))
         }
         None => {
+            if let Some(why) = &effects.untested {
+                let what = format!("no undo is offered: {why}, so putting the rows back was not tried to its end");
+                evidence.push(Evidence::seen(About::Undo, what, "a try in a transaction"));
+            }
             for obstacle in &effects.obstacles {
                 let what = format!("cannot be taken back: {obstacle}");
                 evidence.push(Evidence::seen(About::Undo, what, "a try in a transaction"));
