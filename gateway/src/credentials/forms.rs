@@ -16,7 +16,11 @@ pub(super) struct Form {
 /// The forms of a secret that are no shorter than `shortest`. They are looked for whatever the case of their letters.
 pub(super) fn forms(secret: &str, shortest: usize) -> Vec<Form> {
     let units = |bytes: fn(u16) -> [u8; 2]| secret.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
-    let written = [secret.as_bytes().to_vec(), units(u16::to_le_bytes), units(u16::to_be_bytes)];
+    // Their outermost zero may be cut off.
+    let [mut little, mut big] = [units(u16::to_le_bytes), units(u16::to_be_bytes)];
+    little.pop_if(|last| *last == 0);
+    big.drain(..usize::from(big.first() == Some(&0)));
+    let written = [secret.as_bytes().to_vec(), little, big];
     let mut forms = Vec::new();
     for bytes in &written {
         forms.push(Form { bytes: hex::encode(bytes).into_bytes(), is_broken: true });
