@@ -55,6 +55,8 @@ fn drop_of(object: &str, name: &str) -> Value {
 
 /// What is dropped, how it is called in the quarantine `{q}`, and what somebody does to it there.
 const WRITTEN: &[(&str, &str, &str, &[&str])] = &[
+    ("sequence", "app.s", "{q}.s", &["SELECT nextval('{x}')", "SELECT setval('{x}', 50)"]),
+    ("schema", "app", "{q}", &["SELECT nextval('{x}.s')"]),
     (
         "table",
         "app.t",
@@ -123,9 +125,9 @@ const KEPT: &[(&str, &str, &str, &[&str])] = &[
             "INSERT INTO app.top VALUES (9); DELETE FROM app.top WHERE id = 9",
         ],
     ),
-    ("sequence", "app.s", "{q}.s", &["SELECT nextval('{x}')"]),
+    ("sequence", "app.s", "{q}.s", &["SELECT last_value FROM {x}"]),
     ("table", "app.p", "{q}.p", &["VACUUM FULL {q}.p1", "ANALYZE {x}"]),
-    ("schema", "app", "{q}", &["SELECT nextval('{x}.s')", "VACUUM FULL {x}.t", "SELECT * FROM {x}.seen"]),
+    ("schema", "app", "{q}", &["VACUUM FULL {x}.t", "SELECT * FROM {x}.seen"]),
     ("column", "app.t", "{q}.t", &["INSERT INTO app.t (id) VALUES (4)", "DELETE FROM app.t WHERE id = 1"]),
 ];
 
