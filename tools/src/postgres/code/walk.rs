@@ -301,7 +301,7 @@ impl<'a, 'tx> Walk<'a, 'tx> {
                 None => self.edge(&what, oid, None, place),
             }
         }
-        self.relations(&text.changed, relations, place);
+        self.relations(&text.changed, &relations, place);
         if !missing.is_empty() {
             self.act("`nextval` of what is no sequence's name", place);
         }
@@ -310,10 +310,10 @@ impl<'a, 'tx> Walk<'a, 'tx> {
 
     /// Takes up the relations that a text names, those it changes as written. Where one of these is none of them, the text may
     /// mean any of them.
-    fn relations(&mut self, changed: &[String], relations: Vec<(u32, String)>, place: &str) {
+    fn relations(&mut self, changed: &[String], relations: &[(u32, String)], place: &str) {
         let none = |changed: &&String| !relations.iter().any(|(_, name)| name.eq_ignore_ascii_case(changed));
         let missing: Vec<String> = changed.iter().filter(none).cloned().collect();
-        for (oid, name) in &relations {
+        for (oid, name) in relations {
             let is = |changed: &String| name.eq_ignore_ascii_case(changed);
             let written = !missing.is_empty() || changed.iter().any(is);
             let doing = if written { Doing::Writing } else { Doing::Reading };
