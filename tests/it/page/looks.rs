@@ -212,6 +212,8 @@ async fn a_keyboard_is_enough() -> Result {
         tab.key("Enter").await?;
         tab.sees("ada said yes").await?;
     }
+    // What ada said is there before bea has said anything.
+    bea.sees("Approved.").await?;
     site.agent.call(WRITE, delete()).await?.done();
     assert_ne!(site.world.dump("fleet")?, before);
     assert_eq!(succeeded(&site.world)?, 1);
