@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use mollyguard_tools::contract::{Outcome, Preflight, Probe, ToolError, UndoPlan};
 use mollyguard_tools::failpoint;
+use mollyguard_tools::turns::Place;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -28,7 +29,6 @@ use crate::recovery;
 use crate::registry::Entry;
 use crate::reply::{About, Receipt, Refusal, Reply, Request, Stage, UndoHint, UnknownTool};
 use crate::retention;
-use crate::slots::Slot;
 use crate::store::{Ending, Intent, Start, Store, StoreError, Unfinished};
 
 /// The first wait before an end that could not be written down is tried again, and the longest.
@@ -88,7 +88,7 @@ async fn answer(gateway: &Arc<Gateway>, entry: &Entry, request: &Request) -> Res
 
 /// A call's turn to run. Whoever works on the call has it: where its client leaves, that is still the case.
 struct Turn {
-    _slot: Slot,
+    _slot: Place,
     _bulk: Option<OwnedSemaphorePermit>,
 }
 

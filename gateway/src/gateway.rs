@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mollyguard_tools::contract::{Declaration, Toolset};
+use mollyguard_tools::turns::Turns;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -22,7 +23,7 @@ use crate::policy::{LoadError, Policies, Sources};
 use crate::recovery::Settling;
 use crate::refusals::Refusals;
 use crate::registry::{Registry, RegistryError};
-use crate::slots::Slots;
+use crate::slots::slots;
 use crate::store::directory;
 use crate::store::keys::KeyError;
 use crate::store::{Configured, OpenStore, SqliteStore, Store, StoreError};
@@ -57,7 +58,7 @@ pub struct Gateway {
     pub(crate) tries: Tries,
     /// Tells people that a question waits.
     pub(crate) notices: Notices,
-    pub(crate) slots: Slots,
+    pub(crate) slots: Turns,
     pub(crate) bulk: Bulk,
     pub(crate) twins: Twins,
     /// Calls that have been written down and run on, whether or not their client still listens.
@@ -151,7 +152,7 @@ impl Gateway {
             dumpable: facts.dumpable,
             notices,
             tries: Tries::new(TRIES),
-            slots: Slots::new(config.concurrent_calls, config.waiting_calls),
+            slots: slots(config.concurrent_calls, config.waiting_calls),
             bulk: Bulk::default(),
             twins: Twins::default(),
             running: TaskTracker::new(),

@@ -11,6 +11,7 @@ pub mod postgres;
 pub mod sql;
 pub mod sqlite;
 pub mod text;
+pub mod turns;
 
 use std::sync::Arc;
 

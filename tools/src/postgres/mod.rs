@@ -45,7 +45,6 @@ mod terminate;
 mod trial;
 mod trouble;
 mod truncate;
-mod turns;
 mod types;
 mod unalter;
 mod unreachable;

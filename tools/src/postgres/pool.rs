@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::address::Address;
 use super::connect::Connection;
-use super::turns::{Place, Turns};
 use super::unreachable::Unreachable;
 use crate::contract::Secret;
+use crate::turns::{Place, Turns};
 
 /// A connection that nobody used for so long is not used again.
 const STALE: Duration = Duration::from_secs(300);
@@ -40,7 +40,9 @@ impl Pools {
             return Ok(Arc::clone(pool));
         }
         let address = Address::parse(secret.reveal())?;
-        let pool = Arc::new(Pool { address, turns: Turns::new(most), idle: Mutex::default() });
+        // One user who has some never takes the last.
+        let turns = Turns::new(most.saturating_sub(1), 1, usize::MAX);
+        let pool = Arc::new(Pool { address, turns, idle: Mutex::default() });
         pools.insert(key, Arc::clone(&pool));
         Ok(pool)
     }
