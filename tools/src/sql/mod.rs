@@ -30,6 +30,7 @@ pub use changes::{Change, RowsOf, changes_of_rows};
 pub use comments::comments;
 pub(crate) use comments::effect_of;
 pub use postgres::Uses;
+pub(crate) use postgres::{LONGEST_NAME, is_operator, is_part, is_start};
 use size::{nests, tokens_at_most};
 
 /// Whose SQL a statement is written in.

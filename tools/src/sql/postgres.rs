@@ -10,7 +10,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use super::{Refusal, relations};
 
 /// PostgreSQL cuts longer names, so that they name something else than they say.
-pub(super) const LONGEST_NAME: usize = 63;
+pub(crate) const LONGEST_NAME: usize = 63;
 
 /// Every name and operator a statement writes, whatever they turn out to be: too many rather than too few.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -360,15 +360,18 @@ impl<'a> Lexer<'a> {
     }
 }
 
-const fn is_start(c: char) -> bool {
+/// Whether a name may begin with this.
+pub(crate) const fn is_start(c: char) -> bool {
     c.is_ascii_alphabetic() || c == '_' || !c.is_ascii()
 }
 
-const fn is_part(c: char) -> bool {
+/// Whether a name may go on with this.
+pub(crate) const fn is_part(c: char) -> bool {
     is_start(c) || c.is_ascii_digit() || c == '$'
 }
 
-const fn is_operator(c: char) -> bool {
+/// Whether operators are made of this.
+pub(crate) const fn is_operator(c: char) -> bool {
     matches!(c, '~' | '!' | '@' | '#' | '^' | '&' | '|' | '`' | '?' | '+' | '-' | '*' | '/' | '%' | '<' | '>' | '=')
 }
 

@@ -1,10 +1,7 @@
 //! Every name that stands in a function's text, its literals and comments included, whatever language that is written in: for
 //! a body that nobody can read, but that an operator has vouched for. Too many rather than too few.
 
-use crate::sql::Uses;
-
-/// A longer name is cut by the server; it comes from no body that works.
-const LONGEST_NAME: usize = 63;
+use crate::sql::{LONGEST_NAME, Uses, is_operator, is_part, is_start};
 
 /// The names and operators of a text. What stands in double quotes is taken both for a name and for text, since only the
 /// language says which it is; and a name that a text puts together has to stand in it whole.
@@ -35,6 +32,7 @@ pub(super) fn visible(source: &str) -> Uses {
 
 fn name(uses: &mut Uses, written: &str, quoted: bool) {
     if written.is_empty() || written.len() > LONGEST_NAME {
+        // The server cuts it; it comes from no body that works.
         return;
     }
     let name = if quoted { written.to_owned() } else { written.to_ascii_lowercase() };
@@ -44,16 +42,4 @@ fn name(uses: &mut Uses, written: &str, quoted: bool) {
     uses.calls.insert(name.clone());
     uses.dotted.insert(vec![name.clone()]);
     uses.names.insert(name);
-}
-
-const fn is_start(c: char) -> bool {
-    c.is_ascii_alphabetic() || c == '_' || !c.is_ascii()
-}
-
-const fn is_part(c: char) -> bool {
-    is_start(c) || c.is_ascii_digit() || c == '$'
-}
-
-const fn is_operator(c: char) -> bool {
-    matches!(c, '~' | '!' | '@' | '#' | '^' | '&' | '|' | '`' | '?' | '+' | '-' | '*' | '/' | '%' | '<' | '>' | '=')
 }
