@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mollyguard_tools::contract::{Timestamp, now};
@@ -22,8 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const TAIL: u64 = 64 << 20;
 
 /// Records that no checkpoint names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Behind {
+    /// The file of checkpoints.
+    pub file: PathBuf,
     /// Of how many streams.
     pub streams: u64,
     /// When the oldest of them was made.
@@ -33,7 +35,12 @@ pub struct Behind {
 impl std::fmt::Display for Behind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let since = self.since.strftime("%Y-%m-%d %H:%M UTC");
-        write!(f, "it names nothing that was recorded since {since} in {}", count(self.streams, "stream"))
+        write!(
+            f,
+            "`{}` is behind: it names nothing that was recorded since {since} in {}",
+            self.file.display(),
+            count(self.streams, "stream")
+        )
     }
 }
 
@@ -63,8 +70,8 @@ fn older_than(directory: &Path, checkpoint: &Path, patience: Duration) -> Result
         // What was pruned is in no need of one any more.
         let Some(since) = store.first_made(head.stream, next)?.filter(|_| next <= head.seq) else { continue };
         if since < now() - patience {
-            let so_far = behind.unwrap_or(Behind { streams: 0, since });
-            behind = Some(Behind { streams: so_far.streams + 1, since: so_far.since.min(since) });
+            let one = behind.get_or_insert_with(|| Behind { file: checkpoint.to_owned(), streams: 0, since });
+            (one.streams, one.since) = (one.streams + 1, one.since.min(since));
         }
     }
     Ok(behind)

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::paint::Paint;
 use super::{Done, Failure, open, print, print_json};
-use crate::audit;
+use crate::audit::{self, Behind};
 use crate::config::Config;
 use crate::exposed::Findings;
 use crate::gateway::Gateway;
@@ -67,10 +67,8 @@ impl Targets {
 }
 
 /// What should stand in the checkpoint file and does not.
-fn behind(config: &Config) -> Option<String> {
-    let path = config.checkpoint.as_ref()?;
-    let behind = audit::behind(&config.state, path).ok().flatten()?;
-    Some(format!("`{}` is behind: {behind}", path.display()))
+fn behind(config: &Config) -> Option<Behind> {
+    audit::behind(&config.state, config.checkpoint.as_ref()?).ok().flatten()
 }
 
 async fn check(gateway: &Gateway, name: &str) -> Line {

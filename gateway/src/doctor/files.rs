@@ -197,8 +197,11 @@ fn checkpoint(config: &Config, apart: bool) -> Finding {
         return Finding::wrong(id, what, format!("`chmod go-w {}`", place.display()));
     }
     if let Ok(Some(behind)) = behind(&config.state, path) {
-        let what = format!("`{}` is behind: {behind}", path.display());
-        return Finding::wrong(id, what, "let the gateway write there; its log says what keeps it from that");
+        return Finding::wrong(
+            id,
+            behind.to_string(),
+            "let the gateway write there; its log says what keeps it from that",
+        );
     }
     if apart {
         return Finding::ok(id, format!("only the gateway writes `{}`; copy it elsewhere", path.display()));

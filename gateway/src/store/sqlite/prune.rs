@@ -48,13 +48,14 @@ struct Old {
 /// See [`crate::store::Store::prune`].
 pub(super) fn prune(writing: &mut Writing<'_>, before: Timestamp) -> Result<Pruned, StoreError> {
     let until = Instant::now() + LOOKING;
-    let streams = not_held_up(writing, before)?;
+    let marks = believed(writing)?;
+    let streams = not_held_up(writing, before, &marks)?;
     let mut at_once = AT_ONCE;
     loop {
         let (mut old, all) = read_old(writing.connection, &streams, before, at_once, until)?;
         let going = cut(writing, before, &mut old)?;
         if old.iter().any(|old| old.cut > 0) {
-            return remove(writing, before, &old, &going, !all);
+            return remove(writing, Pruned { more: !all, ..Pruned::none(before) }, &old, &going, marks);
         }
         if all || at_once >= AT_MOST || Instant::now() >= until {
             return Ok(Pruned::none(before));
@@ -73,8 +74,11 @@ struct Begun {
 
 /// The streams whose first record is older than what is kept, and not held up by what is newer: however many stand behind it,
 /// none of those can go before it.
-fn not_held_up(writing: &Writing<'_>, before: Timestamp) -> Result<Vec<Begun>, StoreError> {
-    let marks = believed(writing)?;
+fn not_held_up(
+    writing: &Writing<'_>,
+    before: Timestamp,
+    marks: &HashMap<Uuid, Mark>,
+) -> Result<Vec<Begun>, StoreError> {
     let mut streams =
         writing.connection.prepare_cached("SELECT stream, seq FROM heads ORDER BY stream").map_err(failed)?;
     let streams = streams
@@ -348,12 +352,14 @@ fn ids(connection: &Connection, sql: &str, of: Uuid) -> Result<Vec<Uuid>, StoreE
     found.iter().map(|id| super::rows::read_id("a row", id)).collect()
 }
 
+/// Removes what is to go, and writes down that it went: what is known of it so far, the streams and the rows, and where
+/// streams began before.
 fn remove(
     writing: &mut Writing<'_>,
-    before: Timestamp,
+    mut pruned: Pruned,
     old: &[Old],
     going: &HashSet<Told>,
-    more: bool,
+    mut marks: HashMap<Uuid, Mark>,
 ) -> Result<Pruned, StoreError> {
     let connection = writing.connection;
     let run = |sql: &str, with: &[&dyn rusqlite::ToSql]| {
@@ -361,7 +367,6 @@ fn remove(
     };
     // Rows of one table refer to each other, and all of them go.
     connection.pragma_update(None, "defer_foreign_keys", true).map_err(failed)?;
-    let mut pruned = Pruned { more, ..Pruned::none(before) };
     for row in going {
         match row {
             Told::Call(id) => {
@@ -380,7 +385,7 @@ fn remove(
             }
         }
     }
-    let pruning = 1 + marks(connection)?.iter().map(|(mark, _)| mark.pruning).max().unwrap_or(0);
+    let pruning = 1 + marks.values().map(|mark| mark.pruning).max().unwrap_or(0);
     for old in old {
         let Some(last) = old.cut.checked_sub(1).and_then(|last| old.records.get(last)) else { continue };
         let mark = Mark { stream: old.stream, first: last.seq + 1, previous: last.digest, pruning };
@@ -393,9 +398,10 @@ fn remove(
             &[&stream, &first, &mark.previous.to_string(), &pruning.cast_signed(), &seal],
         )?;
         pruned.records += mark.first - old.first;
+        marks.insert(mark.stream, mark);
     }
-    let marks: Vec<Mark> = marks(connection)?.into_iter().map(|(mark, _)| mark).collect();
-    let Pruned { records, calls, questions, grants, .. } = pruned;
+    let marks: Vec<Mark> = marks.into_values().collect();
+    let Pruned { before, records, calls, questions, grants, .. } = pruned;
     let (marks, passkeys) = (Mark::digest_of(&marks), enrolled(writing)?);
     let event = AuditEvent::Pruned { pruning, before, records, calls, questions, grants, marks, passkeys };
     writing.append(about_nobody(), event)?;
