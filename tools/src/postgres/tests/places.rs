@@ -126,8 +126,9 @@ impl Scene {
         let filled = self.prepare(place, load).await;
         let made = self.script(self.role(), &filled.setup).await;
         made.unwrap_or_else(|error| panic!("{} with {}: {error}\n{}", place.name, load.name, filled.setup));
-        // What the setup's own rows set off is not what the calls do.
+        // What the setup's own rows set off is not what the calls do, and the server's statistics tell of them some time later.
         self.admin.batch_execute(FORGET).await.unwrap();
+        self.admin.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
         filled
     }
 
