@@ -6,18 +6,17 @@ mod grants;
 
 use std::sync::Arc;
 
+use mollyguard_record::audit::Subject;
+use mollyguard_record::model::{
+    Answer, Approval, Assurance, Because, CallFacts, Channel, Confirmation, Matches, Need, Operator, Standing,
+    is_somebody_else, matches, not_linked, strength,
+};
+use mollyguard_record::store::{GATEWAY, Given, StoreError};
 use mollyguard_tools::contract::{Preflight, now};
 use uuid::Uuid;
 
-use crate::audit::Subject;
-use crate::confirm::{
-    Answer, Approval, Assurance, CallFacts, Channel, Confirmation, Matches, Need, Standing, matches, strength,
-};
 use crate::gateway::Gateway;
-use crate::operators::{Operator, is_somebody_else, not_linked};
-use crate::policy::Because;
 use crate::reply::{self, About, Answered, ReasonCode, Refusal, Request, Under};
-use crate::store::{GATEWAY, Given, StoreError};
 
 pub(crate) use ask::{Question, ask, settled, shown};
 pub(crate) use earlier::given_meanwhile;

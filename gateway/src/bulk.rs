@@ -103,10 +103,10 @@ pub(crate) fn weight_of<'a>(fields: impl Iterator<Item = (&'a String, &'a Value)
 
 #[cfg(test)]
 mod tests {
+    use mollyguard_record::model::Principal;
     use serde_json::json;
 
     use super::*;
-    use crate::identity::Principal;
 
     fn request(bytes: usize) -> Request {
         let principal = Principal { user: "ada".into(), client: None, roles: Vec::new() };

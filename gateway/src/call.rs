@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use mollyguard_record::audit::{End, Subject};
+use mollyguard_record::model::CallFacts;
+use mollyguard_record::store::{Ending, Intent, Start, Store, StoreError, Unfinished};
 use mollyguard_tools::contract::{Outcome, Preflight, Probe, ToolError, UndoPlan};
 use mollyguard_tools::failpoint;
 use mollyguard_tools::turns::Place;
@@ -17,19 +20,14 @@ use uuid::Uuid;
 
 use self::open::{Ran, broke_off};
 use crate::approval::{self, Approved, Basis};
-use crate::audit::{End, Subject};
-use crate::confirm::CallFacts;
 use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::own::{self, Own};
 use crate::policy::{Decision, Facts, Permit};
-use crate::preview;
 use crate::reading::{self, Made};
-use crate::recovery;
 use crate::registry::Entry;
 use crate::reply::{About, Receipt, Refusal, Reply, Request, Stage, UndoHint, UnknownTool};
-use crate::retention;
-use crate::store::{Ending, Intent, Start, Store, StoreError, Unfinished};
+use crate::{preview, recovery, retention};
 
 /// The first wait before an end that could not be written down is tried again, and the longest.
 const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
@@ -205,7 +203,7 @@ async fn settled_before(gateway: &Gateway, id: Uuid, request: &Request, errand: 
 
 /// What of a request goes on without its client.
 struct Passed {
-    principal: crate::identity::Principal,
+    principal: mollyguard_record::model::Principal,
     stage: tokio::sync::watch::Sender<Stage>,
 }
 

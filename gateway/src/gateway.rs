@@ -4,19 +4,22 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use mollyguard_record::audit::ArgsKey;
+use mollyguard_record::model::Operator;
+use mollyguard_record::state::{KeyError, directory};
+use mollyguard_record::store::{Configured, OpenStore, SqliteStore, Store, StoreError};
 use mollyguard_tools::contract::{Declaration, Toolset};
 use mollyguard_tools::turns::Turns;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::audit::ArgsKey;
 use crate::bulk::Bulk;
 use crate::config::Config;
 use crate::credentials::{Broker, SecretError};
 use crate::doctor::{self, Facts, is_dumpable};
 use crate::notify::{Notices, NotifyError};
-use crate::operators::{Code, Operator, People, Separation, Tries};
+use crate::operators::{Code, People, Separation, Tries};
 use crate::overlap::{Overlap, Reaches};
 use crate::page::where_it_is;
 use crate::policy::{LoadError, Policies, Sources};
@@ -24,9 +27,6 @@ use crate::recovery::Settling;
 use crate::refusals::Refusals;
 use crate::registry::{Registry, RegistryError};
 use crate::slots::slots;
-use crate::store::directory;
-use crate::store::keys::KeyError;
-use crate::store::{Configured, OpenStore, SqliteStore, Store, StoreError};
 use crate::twins::Twins;
 
 /// Everything a call needs.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use mollyguard_record::audit::End;
+use mollyguard_record::model::Principal;
+use mollyguard_record::store::{Store, StoreError, StoredCall};
 use mollyguard_tools::contract::{Digest, now};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::audit::End;
-use crate::identity::Principal;
 use crate::registry::{Registered, Registry};
-use crate::store::{Store, StoreError, StoredCall};
 
 /// What is to be done: an ordinary call, or one the journal made to take another back.
 pub struct Errand {

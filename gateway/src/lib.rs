@@ -2,7 +2,7 @@
 
 mod approval;
 pub mod args;
-pub mod audit;
+
 mod bulk;
 pub mod call;
 pub mod cli;
@@ -13,7 +13,7 @@ pub mod desk;
 pub mod doctor;
 mod exposed;
 pub mod gateway;
-pub mod identity;
+
 pub mod journal;
 pub mod local;
 pub mod mcp;
@@ -33,5 +33,5 @@ pub mod reply;
 pub mod retention;
 mod slots;
 mod steps;
-pub mod store;
+
 mod twins;

@@ -4,6 +4,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use mollyguard_record::audit::{AuditEvent, Subject};
+use mollyguard_record::model::{Approval, Confirmation, Standing, strength};
+use mollyguard_record::store::{CallFilter, StoredCall};
 use mollyguard_tools::contract::{Audience, Declaration, Reversibility, Scope};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,11 +14,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::approval;
-use crate::audit::{AuditEvent, Subject};
-use crate::confirm::{Approval, Confirmation, Standing, strength};
 use crate::gateway::Gateway;
 use crate::reply::{About, ReasonCode, Receipt, Refusal, Reply, Request, Under};
-use crate::store::{CallFilter, StoredCall};
 
 /// One of the gateway's own tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,7 +182,7 @@ struct Line {
 /// How a stored call ended, in a word: `running` covers calls cut off that recovery has not settled yet.
 #[must_use]
 pub fn ended(call: &StoredCall) -> &'static str {
-    use crate::audit::End;
+    use mollyguard_record::audit::End;
     match call.end {
         None => "running",
         Some(End::Succeeded) => "succeeded",

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use mollyguard_record::audit::AuditEvent;
+use mollyguard_record::model::{Grant, Need};
 use mollyguard_tools::contract::Preflight;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::approval;
-use crate::audit::AuditEvent;
-use crate::confirm::{Grant, Need};
 use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::own::{Own, PreviewArgs};

@@ -4,17 +4,17 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use mollyguard_record::audit::AuditEvent;
+use mollyguard_record::store::NotHere;
 use mollyguard_tools::contract::{MayRead, Outcome, Preflight, Read, ToolError};
 use mollyguard_tools::failpoint;
 use uuid::Uuid;
 
-use crate::audit::AuditEvent;
 use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::policy::{Decision, Facts, Permit};
 use crate::reply::{About, Receipt, Refusal, Reply, Request, Stage};
 use crate::steps::nothing_changed;
-use crate::store::NotHere;
 
 /// A read that policy permits and that was made.
 pub(crate) struct Made {

@@ -7,16 +7,16 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
+use mollyguard_record::audit::End;
+use mollyguard_record::store::{Ending, NoEnd, StoreError, StoredCall};
 use mollyguard_tools::contract::{Preflight, Probe};
 use mollyguard_tools::failpoint;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::audit::End;
 use crate::gateway::Gateway;
 use crate::registry::Registered;
-use crate::store::{Ending, NoEnd, StoreError, StoredCall};
 
 /// How often a running gateway looks for calls that another process left unfinished.
 const EVERY: Duration = Duration::from_secs(60);

@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use mollyguard_record::audit::{AuditEvent, Subject};
+use mollyguard_record::model::Principal;
+use mollyguard_record::store::StoreError;
 use uuid::Uuid;
 
-use crate::audit::{AuditEvent, Subject};
 use crate::gateway::Gateway;
-use crate::identity::Principal;
 use crate::reply::{Refusal, Request};
-use crate::store::StoreError;
 
 /// How many of one user are written down at once, and how long one more takes to be due.
 const AT_ONCE: u32 = 60;

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mollyguard_record::store::prune_all;
 use mollyguard_tools::contract::{Timestamp, UndoPlan, now};
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Gateway;
-use crate::store::{Pruned, Store, StoreError};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -26,18 +26,6 @@ pub fn kept_until(mut plan: UndoPlan, keep: Option<Duration>) -> UndoPlan {
     plan
 }
 
-/// Removes what was made before then, a bounded part at a time, until nothing is left to remove.
-///
-/// # Errors
-/// The store failed, or holds something that was edited. What was removed before that is on record.
-pub async fn prune(store: &dyn Store, before: Timestamp) -> Result<Pruned, StoreError> {
-    let mut pruned = store.prune(before).await?;
-    while pruned.more {
-        pruned = pruned.and(store.prune(before).await?);
-    }
-    Ok(pruned)
-}
-
 /// Prunes once a day until `leave`, where the configuration says how long things are kept.
 pub async fn keep_pruning(gateway: Arc<Gateway>, leave: CancellationToken) {
     let mut days = tokio::time::interval(DAY);
@@ -49,7 +37,7 @@ pub async fn keep_pruning(gateway: Arc<Gateway>, leave: CancellationToken) {
         let Some(before) = limit(gateway.config.keep) else { return };
         tokio::select! {
             () = leave.cancelled() => return,
-            done = prune(gateway.store.as_ref(), before) => match done {
+            done = prune_all(gateway.store.as_ref(), before) => match done {
                 Ok(pruned) if pruned.records > 0 => tracing::info!(?pruned, "old records were pruned"),
                 Ok(_) => {}
                 Err(error) => tracing::error!(%error, "old records could not be pruned"),

@@ -3,18 +3,16 @@
 use std::future::Future;
 use std::time::Duration;
 
+use mollyguard_record::audit::Subject;
+use mollyguard_record::model::{Aim, Because, CallFacts, Principal, effect_of};
 use mollyguard_tools::contract::{Digest, Lease, MayRead, Outcome, Preflight, Read, Reversibility, Target, ToolError};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::audit::Subject;
-use crate::confirm::{Aim, CallFacts, effect_of};
 use crate::doctor::LINK;
 use crate::gateway::Gateway;
-use crate::identity::Principal;
 use crate::journal::Errand;
 use crate::own::UndoArgs;
-use crate::policy::Because;
 use crate::reply::{About, ReasonCode, Refusal, Reply, Request, redact_evidence, redact_targets};
 
 impl Gateway {

@@ -235,7 +235,7 @@ async fn no_field_of_no_record_can_be_changed() -> Result {
 /// Every link made anew after an edit, and the heads set to the new ends: without the installation's key it shows.
 #[tokio::test]
 async fn a_chain_rewritten_whole_is_found_by_its_seals() -> Result {
-    use mollyguard::audit::{AuditRecord, chain};
+    use mollyguard_record::audit::{AuditRecord, chain};
 
     let mut world = kept().await?;
     copy(&world.state(), &world.path().join("edited"))?;

@@ -41,7 +41,10 @@ const WALLS: &[(&str, &str, &[&str])] = &[
     ("cedar_policy", "tools", &[]),
     ("tokio_postgres", "gateway/src", &[]),
     ("sqlparser", "gateway/src", &[]),
-    ("rusqlite", "gateway/src", &["store.rs", "store/", "audit.rs", "audit/", "cli/demo.rs", "cli/demo/"]),
+    ("rusqlite", "gateway/src", &["cli/demo.rs", "cli/demo/"]),
+    ("rusqlite", "gateway/record/src", &["store/sqlite.rs", "store/sqlite/", "verify/tests.rs", "verify/tests/"]),
+    ("mollyguard", "gateway/record", &[]),
+    ("rmcp", "gateway/record", &[]),
 ];
 
 /// The longest a file may be, and the longest a file of tests may be. Both leave air above what we aim at.

@@ -70,6 +70,21 @@ pub fn in_code(name: &str, most: usize) -> String {
     named(name.as_bytes(), most).0
 }
 
+/// Longer names are cut in the middle.
+const NAME_CHARS: usize = 240;
+
+/// The name of something that exists, as it is but for what cannot be seen or told apart. Two names never come to the same.
+#[must_use]
+pub fn name(text: &str) -> String {
+    in_code(text, NAME_CHARS)
+}
+
+/// The same in a code span, so that Markdown interprets nothing in it.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    format!("`{}`", name(text))
+}
+
 /// Text of others on one line, as it is but for what cannot be seen: that is escaped, and so is a line break.
 #[must_use]
 pub fn visible(text: &str) -> String {

@@ -3,18 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mollyguard_record::model::{Because, CallFacts, Channel, Confirmation, Coverage, Need, Standing, digest_of_call};
+use mollyguard_record::store::{Asking, Bounds, Quarantine};
 use mollyguard_tools::contract::{Preflight, Reversibility, now};
 use uuid::Uuid;
 
 use super::{ANOTHER_WAY, earlier, grants};
-use crate::confirm::{
-    Asked, CallFacts, Channel, Confirmation, Coverage, Need, Standing, digest_of_call, render, typed_name,
-};
+use crate::confirm::{Asked, render, typed_name};
 use crate::gateway::Gateway;
 use crate::journal::Errand;
-use crate::policy::Because;
 use crate::reply::{self, About, Pending, Put, ReasonCode, Refusal, Reply, Request};
-use crate::store::{Asking, Bounds, Quarantine};
 
 /// A busy store is not read again for every change somebody waits through.
 const PAUSE: Duration = Duration::from_millis(25);

@@ -1,16 +1,16 @@
 //! What earlier questions say: a yes given meanwhile to the same request is used, a no to whatever has the same aim stays a
 //! no for a while, and what is stale is closed.
 
+use mollyguard_record::audit::Subject;
+use mollyguard_record::model::{Aim, Answer, CallFacts, Channel, Confirmation, Grant, Matches, Standing, matches};
+use mollyguard_record::store::{GATEWAY, Given, Like, StoreError};
 use mollyguard_tools::contract::{Preflight, now};
 use uuid::Uuid;
 
 use super::ask::in_quarantine;
 use super::{Approved, Unusable, no, refused};
-use crate::audit::Subject;
-use crate::confirm::{Aim, Answer, CallFacts, Channel, Confirmation, Grant, Matches, Standing, matches};
 use crate::gateway::Gateway;
 use crate::reply::{ReasonCode, Refusal, Request};
-use crate::store::{GATEWAY, Given, Like, StoreError};
 
 /// The approval for this very call that was given elsewhere meanwhile, such as on the page.
 ///

@@ -1,12 +1,12 @@
 //! Approvals for a while: which calls they can be about, and which one covers a call that a person would be asked about.
 
+use mollyguard_record::model::{CallFacts, Confirmation, Coverage, Grant, Need};
+use mollyguard_record::store::StoreError;
 use mollyguard_tools::contract::{Preflight, Reversibility};
 
 use super::{Approved, Basis};
-use crate::confirm::{CallFacts, Confirmation, Coverage, Grant, Need};
 use crate::gateway::Gateway;
 use crate::reply::Under;
-use crate::store::StoreError;
 
 /// Whether a yes to this call can stand for others: it can be put back exactly, destroys nothing that others recover by, and
 /// takes nothing back.

@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
+use mollyguard_record::store::Intent;
 use mollyguard_tools::contract::{Outcome, Probe, ToolError};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -14,7 +15,6 @@ use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::recovery;
 use crate::reply::{About, Refusal};
-use crate::store::Intent;
 
 /// How far a tool came.
 pub(super) enum Ran {

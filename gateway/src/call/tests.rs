@@ -7,6 +7,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use mollyguard_record::audit::AuditEvent;
+use mollyguard_record::model::Principal;
+use mollyguard_record::store::harness::{hold, open, options};
+use mollyguard_record::store::{OpenStore, SqliteStore, StoredCall};
 use mollyguard_tools::contract::{
     Audience, BlastRadius, Declaration, Digest, Environment, Lease, Probe, Reversibility, Scope, Settings,
     SettingsError, Target, TargetReport, Tier, Tool, Toolset,
@@ -15,12 +19,8 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::*;
-use crate::audit::AuditEvent;
 use crate::config::Config;
-use crate::identity::Principal;
 use crate::reply::ReasonCode;
-use crate::store::tests::{hold, open, options};
-use crate::store::{OpenStore, SqliteStore, StoredCall};
 
 /// What the tool does next, in its words, and what a look finds afterwards.
 #[derive(Clone, Copy)]
@@ -37,7 +37,7 @@ struct Told {
     declaration: Declaration,
     next: Mutex<(Next, Option<Probe>)>,
     /// Where the store is held when the tool is at it, so that the end cannot be written.
-    held: Mutex<Option<crate::store::tests::Held>>,
+    held: Mutex<Option<mollyguard_record::store::harness::Held>>,
     /// The targets that never answer a probe.
     silent: Mutex<Vec<String>>,
     /// How many probes have begun.
@@ -276,15 +276,15 @@ async fn an_end_is_tried_until_it_is_written() {
     let place = tempfile::tempdir().unwrap();
     let patience = Duration::from_millis(1);
     let store = Arc::new(SqliteStore::open(OpenStore { patience, ..options(place.path()) }).unwrap());
-    let intent = store.begin(crate::store::laws::start()).await.unwrap();
+    let intent = store.begin(mollyguard_record::store::laws::start()).await.unwrap();
     let call = intent.call();
     let held = hold(place.path());
-    let ending = crate::store::laws::ended(End::Succeeded);
+    let ending = mollyguard_record::store::laws::ended(End::Succeeded);
     let unfinished = store.finish(intent, ending).await.unwrap_err();
     let waits = [Duration::from_millis(1), Duration::from_millis(4)];
     let trying = tokio::spawn(write_later(Arc::clone(&store) as _, CancellationToken::new(), unfinished, waits));
     // The answer to this one comes after some of those tries.
-    store.settle(call, crate::store::laws::ended(End::Uncertain)).await.unwrap_err();
+    store.settle(call, mollyguard_record::store::laws::ended(End::Uncertain)).await.unwrap_err();
     drop(held);
     trying.await.unwrap();
     assert_eq!(store.call(call).await.unwrap().unwrap().end, Some(End::Succeeded));
@@ -391,7 +391,7 @@ async fn an_uncertain_end_is_looked_at() {
         assert_eq!(refusal.message, note);
         let stored = place.stored(&refusal).await;
         assert_eq!((stored.end, stored.note), (Some(End::Uncertain), Some(note)));
-        let records = crate::store::laws::all_records(&*place.gateway.store).await;
+        let records = mollyguard_record::store::laws::all_records(&*place.gateway.store).await;
         let ended = records.into_iter().rfind(|record| record.subject.call == Some(refusal.about.id)).unwrap();
         let AuditEvent::Finished { probe, .. } = ended.event else { panic!("{ended:?}") };
         assert_eq!(probe, Some(found.unwrap_or(Probe::Unknown)));
@@ -432,7 +432,7 @@ async fn a_call_that_is_being_taken_back_is_not_taken_back_again() {
     let place = Place::new();
     let Reply::Done(receipt) = place.ask("told_do", json!({"target": "it"})).await else { panic!("it runs") };
     let id = receipt.about.id;
-    let start = Start { undoes: Some(id), ..crate::store::laws::start() };
+    let start = Start { undoes: Some(id), ..mollyguard_record::store::laws::start() };
     let by = place.gateway.store.begin(start).await.unwrap().call();
     let Reply::Refused(refusal) = place.ask("undo_call", json!({"call_id": id})).await else { panic!("it is claimed") };
     assert_eq!(refusal.message, format!("call `{id}` is being taken back by call `{by}`"));

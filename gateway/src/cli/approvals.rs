@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use mollyguard_record::model::{Answer, Assurance, Channel, Confirmation, Need, Standing};
+use mollyguard_record::store::{Granted, OpenQuestions, Quarantine};
 use uuid::Uuid;
 
 use super::paint::Paint;
 use super::{Done, Failure, connect, grants, open, print, print_json, quarantine, terminal, watch};
 use crate::approval::not_here;
-use crate::confirm::{Answer, Assurance, Channel, Confirmation, Need, Standing, clean};
+use crate::confirm::clean;
 use crate::desk::{self, Ask, AtDesk, DeskError, Given, Reply, TypedCode};
 use crate::gateway::Gateway;
 use crate::page::where_it_is;
-use crate::store::{Granted, OpenQuestions, Quarantine};
 
 /// Arguments of `approvals`.
 #[derive(Debug, Args)]

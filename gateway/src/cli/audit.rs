@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use mollyguard_record::audit::PublicKey;
+use mollyguard_record::{audit, verify};
 use mollyguard_tools::text::count;
 
 use super::paint::Paint;
 use super::{Done, Failure, load, print, print_json};
-use crate::audit::{self, PublicKey};
 use crate::config::{Config, ConfigError, find};
 
 /// What to do with the record.
@@ -45,11 +46,12 @@ impl Audit {
                 let report = match export {
                     Some(file) => {
                         let key = key.map_or_else(|| own_key(config), |key| Ok(Some(*key)))?;
-                        audit::verify_export(&file, checkpoint.as_deref(), key.as_ref())
+                        verify::verify_export(&file, checkpoint.as_deref(), key.as_ref())
                     }
                     None => {
                         let config = load(config)?;
-                        audit::verify_store(&config.state, checkpoint.as_deref()).map(|report| as_kept(report, &config))
+                        verify::verify_store(&config.state, checkpoint.as_deref())
+                            .map(|report| as_kept(report, &config))
                     }
                 };
                 let report = report.map_err(Failure::usage)?;
@@ -62,9 +64,9 @@ impl Audit {
             }
             Self::Export { json: _ } => {
                 let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-                audit::export(&load(config)?.state, &mut out).map(|_| ()).map_err(Failure::usage)
+                verify::export(&load(config)?.state, &mut out).map(|_| ()).map_err(Failure::usage)
             }
-            Self::Key => print(&format!("{}\n", audit::public_key(&load(config)?.state).map_err(Failure::usage)?)),
+            Self::Key => print(&format!("{}\n", verify::public_key(&load(config)?.state).map_err(Failure::usage)?)),
         }
     }
 }
@@ -91,7 +93,7 @@ fn own_key(config: Option<&Path>) -> Result<Option<PublicKey>, Failure> {
     if !named && matches!(find(None), Err(ConfigError::Missing(_))) {
         return Ok(None);
     }
-    Ok(audit::public_key(&load(config)?.state).ok())
+    Ok(verify::public_key(&load(config)?.state).ok())
 }
 
 /// The report for people.
@@ -133,11 +135,11 @@ pub(crate) fn render(report: &audit::Report) -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use mollyguard_record::audit::End;
+    use mollyguard_record::store::harness::open;
+    use mollyguard_record::store::laws::{ran, start};
 
     use super::*;
-    use crate::audit::End;
-    use crate::store::laws::{ran, start};
-    use crate::store::tests::open;
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -150,8 +152,8 @@ mod tests {
         let state = place.path().join("state");
         ran(&open(&state), start(), End::Succeeded).await;
         let file = place.path().join("export.jsonl");
-        audit::export(&state, &mut std::fs::File::create(&file).unwrap()).unwrap();
-        let key = audit::public_key(&state).unwrap().to_string();
+        verify::export(&state, &mut std::fs::File::create(&file).unwrap()).unwrap();
+        let key = verify::public_key(&state).unwrap().to_string();
         std::fs::remove_dir_all(&state).unwrap();
         (file, key)
     }
@@ -184,9 +186,9 @@ mod tests {
     async fn says_when_signatures_were_not_looked_at() {
         let place = tempfile::tempdir().unwrap();
         let (file, key) = exported(&place).await;
-        let text = render(&audit::verify_export(&file, None, None).unwrap());
+        let text = render(&verify::verify_export(&file, None, None).unwrap());
         assert!(text.contains("sound, but signatures were not looked at"), "{text}");
-        let text = render(&audit::verify_export(&file, None, PublicKey::parse(&key).as_ref()).unwrap());
+        let text = render(&verify::verify_export(&file, None, PublicKey::parse(&key).as_ref()).unwrap());
         assert!(text.contains("sound") && !text.contains("not looked at"), "{text}");
     }
 }

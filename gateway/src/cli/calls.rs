@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use clap::Subcommand;
+use mollyguard_record::store::{CallFilter, StoredCall};
+use mollyguard_tools::text::name;
 use uuid::Uuid;
 
 use super::paint::Paint;
 use super::{Done, Failure, open_without_secrets, print, print_json};
-use crate::confirm::{arguments, clean, name};
+use crate::confirm::{arguments, clean};
 use crate::own::ended;
-use crate::store::{CallFilter, StoredCall};
 
 /// Which calls.
 #[derive(Debug, Subcommand)]

@@ -1,9 +1,11 @@
 //! Showing the approvals for a while that are in force.
 
+use mollyguard_record::store::Granted;
+use mollyguard_tools::text::name;
+
 use super::paint::Paint;
 use super::{Done, print, print_json};
-use crate::confirm::{clean, name};
-use crate::store::Granted;
+use crate::confirm::clean;
 
 /// `mollyguard approvals grants`.
 pub(super) fn list(granted: &[Granted], json: bool) -> Done {

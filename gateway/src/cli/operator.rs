@@ -4,11 +4,11 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 
 use clap::Subcommand;
+use mollyguard_record::model::{Operator, check_name, check_user};
 
 use super::paint::Paint;
 use super::{Done, Failure, open_without_secrets, print, print_json, terminal};
 use crate::gateway::Gateway;
-use crate::operators::{Operator, check_name, check_user};
 use crate::page::{invitation, where_it_is};
 
 /// What to do with the people.

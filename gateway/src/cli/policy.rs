@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use clap::{Subcommand, ValueEnum};
+use mollyguard_record::model::{Need, Principal};
 use mollyguard_tools::contract::{Declaration, Reversibility, Tier};
 
 use super::paint::Paint;
 use super::{Done, Failure, connect, load, print, print_json};
 use crate::config::Config;
-use crate::confirm::Need;
 use crate::doctor::{self, Facts};
-use crate::identity::Principal;
 use crate::operators::Separation;
 use crate::policy::{self, CaseOutcome, Ceiling, Explanation, Policies, Situation, Sources};
 

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use clap::Args;
+use mollyguard_record::store::{Pruned, prune_all};
 use mollyguard_tools::text::count;
 
 use super::{Done, Failure, open_without_secrets, print, print_json};
 use crate::retention;
-use crate::store::Pruned;
 
 const ABOUT: &str = "\
 How long is `keep_days` of `[retention]` in the configuration; nothing on the command line can make
@@ -37,7 +37,7 @@ impl Prune {
                 gateway.config.path.display()
             )));
         };
-        let pruned = retention::prune(gateway.store.as_ref(), before).await.map_err(Failure::usage)?;
+        let pruned = prune_all(gateway.store.as_ref(), before).await.map_err(Failure::usage)?;
         gateway.close().await.map_err(Failure::usage)?;
         if self.json { print_json(&pruned) } else { print(&render(&pruned)) }
     }

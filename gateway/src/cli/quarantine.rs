@@ -1,8 +1,9 @@
 //! Showing the users nobody is asked for any more.
 
+use mollyguard_record::store::Quarantine;
+
 use super::paint::Paint;
 use super::{Done, print, print_json};
-use crate::store::Quarantine;
 
 /// `mollyguard approvals quarantined`.
 pub(super) fn list(quarantined: &[Quarantine], json: bool) -> Done {

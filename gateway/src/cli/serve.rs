@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use mollyguard_record::model::Principal;
+use mollyguard_record::state::seal_key;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -15,17 +17,13 @@ use crate::config::{Config, Trusted};
 use crate::desk::{Desk, serve_desk};
 use crate::doctor::is_apart;
 use crate::gateway::Gateway;
-use crate::identity::Principal;
 use crate::local::{Connected, Local, Share};
 use crate::mcp::{
     Access, Http, Limits, Seal, Socket, Timing, Token, Tokens, Wire, may_listen, serve_http, serve_socket, serve_stdio,
     told_to_leave,
 };
-use crate::notify;
 use crate::page::{Begun, begin, keep_serving, on_http};
-use crate::recovery;
-use crate::retention;
-use crate::store::keys::seal_key;
+use crate::{notify, recovery, retention};
 
 /// How long calls that are written down may still run after the client is gone.
 pub(super) const LAST_CALLS: Duration = Duration::from_secs(30);

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use clap::Subcommand;
+use mollyguard_record::verify::{self, Behind};
 use mollyguard_tools::contract::{Exposed, Search, TargetReport, Toolset};
 use serde::Serialize;
 
 use super::paint::Paint;
 use super::{Done, Failure, open, print, print_json};
-use crate::audit::{self, Behind};
 use crate::config::Config;
 use crate::exposed::Findings;
 use crate::gateway::Gateway;
@@ -68,7 +68,7 @@ impl Targets {
 
 /// What should stand in the checkpoint file and does not.
 fn behind(config: &Config) -> Option<Behind> {
-    audit::behind(&config.state, config.checkpoint.as_ref()?).ok().flatten()
+    verify::behind(&config.state, config.checkpoint.as_ref()?).ok().flatten()
 }
 
 async fn check(gateway: &Gateway, name: &str) -> Line {

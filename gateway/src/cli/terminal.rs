@@ -3,10 +3,9 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use mollyguard_record::model::{Answer, Assurance, Channel, Need};
 use rustix::stdio::stdin;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-
-use crate::confirm::{Answer, Assurance, Channel, Need};
 
 use super::Failure;
 use super::paint::Paint;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
+use mollyguard_record::model::Principal;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -10,7 +11,6 @@ use super::serve::LAST_CALLS;
 use super::{Done, Failure, open, print, print_json, terminal};
 use crate::approval::settled;
 use crate::call::call;
-use crate::identity::Principal;
 use crate::reply::{Answered, Put, Refusal, Reply, Request};
 
 /// Arguments of `undo`.

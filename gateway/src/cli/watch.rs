@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::time::Duration;
 
+use mollyguard_record::model::{Confirmation, Standing};
+use mollyguard_record::store::OpenQuestions;
 use mollyguard_tools::contract::now;
 use mollyguard_tools::text::visible_json;
 use serde_json::json;
@@ -12,10 +14,9 @@ use uuid::Uuid;
 use super::approvals::{Desk, Waiting};
 use super::paint::Paint;
 use super::{Done, Failure};
-use crate::confirm::{Confirmation, Standing, clean};
+use crate::confirm::clean;
 use crate::mcp::told_to_leave;
 use crate::notify::{Ended, approvers, end_of};
-use crate::store::OpenQuestions;
 
 /// At most this often is the store read.
 const SETTLE: Duration = Duration::from_millis(25);

@@ -4,11 +4,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use mollyguard_record::state::directory;
 use mollyguard_tools::contract::{Digest, Toolset};
 
 use super::trusted::Trusted;
 use super::{Config, ConfigError};
-use crate::store::directory;
 
 /// The configuration file that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]

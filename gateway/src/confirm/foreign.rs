@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use mollyguard_tools::sql::{Dialect, comments};
-use mollyguard_tools::text::{COMMENT_BEGINS, COMMENT_ENDS, count, grouped, in_code, visible, visible_exactly};
+use mollyguard_tools::text::{COMMENT_BEGINS, COMMENT_ENDS, count, grouped, visible, visible_exactly};
 use serde_json::Value;
 
 /// The most characters of one sentence.
@@ -12,8 +12,6 @@ const FOREIGN_CHARS: usize = 400;
 
 /// The most characters of what would happen.
 const TOLD_CHARS: usize = 8_000;
-/// Longer names are cut in the middle.
-const NAME_CHARS: usize = 240;
 /// The most arguments that are shown.
 const ARGUMENTS: usize = 8;
 /// Longer lines are continued on the next.
@@ -45,18 +43,6 @@ fn capped(text: &str, most: usize) -> String {
         let _ = write!(cleaned, "… ({} characters in all)", grouped(text.chars().count() as u64));
     }
     cleaned
-}
-
-/// The name of something that exists, as it is but for what cannot be seen or told apart. Two names never come to the same.
-#[must_use]
-pub fn name(text: &str) -> String {
-    in_code(text, NAME_CHARS)
-}
-
-/// The same in a code span, so that Markdown interprets nothing in it.
-#[must_use]
-pub fn quoted(text: &str) -> String {
-    format!("`{}`", name(text))
 }
 
 /// A line of the gateway's with words of others in it: what Markdown or HTML would read as a tag, a comment, an entity or a link
@@ -218,6 +204,8 @@ fn wrapped(line: &str, lines: &mut Vec<(bool, String)>) {
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
+
+    use mollyguard_tools::text::quoted;
 
     use super::*;
 

@@ -3,15 +3,13 @@
 
 use std::fmt::Write as _;
 
+use mollyguard_record::model::{Assurance, Because, Need, Principal};
 use mollyguard_tools::contract::{About, BlastRadius, Declaration, Preflight, Reversibility, Target, Timestamp};
-use mollyguard_tools::text::{count, grouped, shown, size};
+use mollyguard_tools::text::{count, grouped, name, quoted, shown, size};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::foreign::{self, clean, name, quoted, told, unmarked};
-use super::{Assurance, Need};
-use crate::identity::Principal;
-use crate::policy::Because;
+use super::foreign::{self, clean, told, unmarked};
 
 /// The most lines of evidence of one kind.
 const LINES: usize = 8;

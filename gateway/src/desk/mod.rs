@@ -5,16 +5,18 @@ mod client;
 mod serve;
 mod wire;
 
+use mollyguard_record::audit::Subject;
+use mollyguard_record::model::{Answer, Approval, Assurance, Channel, Confirmation, Means, Standing};
+use mollyguard_record::store;
+use mollyguard_record::store::StoreError;
 use mollyguard_tools::contract::now;
 use uuid::Uuid;
 
 use crate::approval::{Approver, for_the_record, meant, verdict};
-use crate::audit::Subject;
-use crate::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Standing, clean};
+use crate::confirm::clean;
 use crate::gateway::Gateway;
-use crate::operators::{Means, assurance_of};
+use crate::operators::assurance_of;
 use crate::reply::ReasonCode;
-use crate::store::{self, StoreError};
 
 pub use client::{ClientError, ask};
 pub use serve::{Desk, serve_desk};

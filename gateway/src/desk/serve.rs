@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mollyguard_record::model::{Channel, Confirmation};
 use rustix::process::geteuid;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
@@ -14,7 +15,6 @@ use uuid::Uuid;
 
 use super::wire::{Ask, AskLine, Given, REPLY_BYTES, REQUEST_BYTES, Reply, ReplyLine, VERSION};
 use super::{AtDesk, DeskError, answer, lift, show};
-use crate::confirm::{Channel, Confirmation};
 use crate::gateway::Gateway;
 use crate::local::{Connected, Local, Peer, Place, Places};
 use crate::page::where_it_is;

@@ -3,12 +3,11 @@
 
 use std::fmt;
 
+use mollyguard_record::model::{Assurance, Confirmation, Standing};
+use mollyguard_record::store::{Granted, Quarantine};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroize as _;
-
-use crate::confirm::{Assurance, Confirmation, Standing};
-use crate::store::{Granted, Quarantine};
 
 /// The version of what is said. Another one is refused, not guessed at.
 pub(super) const VERSION: u32 = 1;

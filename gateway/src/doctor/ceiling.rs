@@ -1,11 +1,12 @@
 //! The strongest approval this installation can prove. Policy that asks for more is refused, with the reason given here.
 
+use mollyguard_record::model::{Assurance, Need};
+use mollyguard_record::store::{StoreError, enrolled};
+
 use super::Finding;
 use crate::config::Config;
-use crate::confirm::{Assurance, Need};
 use crate::operators::{People, Separation};
 use crate::policy::Ceiling;
-use crate::store::{StoreError, enrolled};
 
 /// Who is enrolled to answer, read from what the gateway keeps.
 ///

@@ -4,18 +4,17 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::process::geteuid;
-
+use mollyguard_record::state::directory;
+use mollyguard_record::verify::behind;
 use mollyguard_tools::contract::Exposed;
 use mollyguard_tools::text::moment;
+use rustix::process::geteuid;
 
 use super::{Finding, Ground};
-use crate::audit::behind;
 use crate::config::{Config, Url, Webhook};
 use crate::credentials::SecretSource;
 use crate::exposed::{Findings, Looked};
 use crate::platform::user_name;
-use crate::store::directory;
 
 /// The most secrets that are told.
 const TOLD: usize = 8;

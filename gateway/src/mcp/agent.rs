@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use mollyguard_record::model::Answer;
 use rmcp::ClientHandler;
 use rmcp::model::{
     CallToolRequestParams, ClientCapabilities, ClientConfig, ElicitRequestParams, ElicitResult, ElicitationAction,
@@ -13,8 +14,6 @@ use rmcp::model::{
 use rmcp::service::{ClientLifecycleMode, ClientServiceExt as _, RequestContext, RoleClient, RunningService};
 use serde_json::{Map, Value, json};
 use tokio::process::{Child, Command};
-
-use crate::confirm::Answer;
 
 /// Who answers a server's questions.
 #[async_trait]

@@ -1,11 +1,10 @@
 //! Bearer tokens over HTTP: who they are, told without learning anything from how long it takes.
 
 use http::{HeaderMap, header};
+use mollyguard_record::model::Principal;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
-
-use crate::identity::Principal;
 
 /// The longest token that is looked at.
 const TOKEN_BYTES: usize = 1024;

@@ -6,6 +6,8 @@ use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use mollyguard_record::model::{Answer, Assurance, Channel};
+use mollyguard_tools::text::quoted;
 use rmcp::model::{
     CallToolRequestParams, ClientResult, CustomNotification, ElicitRequest, ElicitRequestParams, ElicitResult,
     ElicitationAction, ElicitationCapability, ElicitationSchema, EnumSchema, InputRequest, InputRequests,
@@ -19,7 +21,6 @@ use uuid::Uuid;
 
 use super::Timing;
 use super::seal::{Bound, Seal, SealError, Sealed, left};
-use crate::confirm::{Answer, Assurance, Channel, quoted};
 use crate::reply::{Answered, Put, Question};
 
 /// The one input request of an `input_required` result.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use mollyguard_record::model::Principal;
 use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::local::SessionConfig;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -27,7 +28,6 @@ use super::Wire;
 use super::auth::Tokens;
 use super::limits::Limits;
 use super::server::{Caller, Server};
-use crate::identity::Principal;
 
 /// Who may call over HTTP.
 #[derive(Clone, Debug)]

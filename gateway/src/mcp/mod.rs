@@ -27,15 +27,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mollyguard_record::model::Principal;
 use mollyguard_tools::contract::Declaration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::approval;
-use crate::call;
 use crate::gateway::Gateway;
-use crate::identity::Principal;
 use crate::reply::{Question, Refusal, Reply, Request, UnknownTool};
+use crate::{approval, call};
 
 pub use agent::{Agent, AgentError, Called, Person};
 pub use auth::{Token, TokenError, Tokens};

@@ -4,14 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mollyguard_record::model::Principal;
 use mollyguard_tools::contract::{Digest, Timestamp, now};
 use rmcp::model::{RequestStateCodec, SealOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 use uuid::Uuid;
-
-use crate::identity::Principal;
 
 /// The only method that asks.
 const METHOD: &str = "tools/call";

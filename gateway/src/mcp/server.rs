@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
+use mollyguard_record::model::{Answer, Principal};
 use mollyguard_tools::contract::Reversibility;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, Implementation,
@@ -27,8 +28,6 @@ use super::room::{OPEN_CALLS, OPEN_CALLS_EACH, Room};
 use super::seal::Bound;
 use super::{Wire, error};
 use crate::bulk;
-use crate::confirm::Answer;
-use crate::identity::Principal;
 use crate::reply::{About, Answered, Put, Question, ReasonCode, Receipt, Refusal, Reply, Request, UnknownTool};
 
 /// Where a result carries what the gateway saw and decided.

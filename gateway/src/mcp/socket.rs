@@ -4,6 +4,7 @@
 use std::io;
 use std::time::Duration;
 
+use mollyguard_record::model::Principal;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -13,7 +14,6 @@ use super::Wire;
 use super::server::{Caller, Server};
 use super::stdio::session;
 use crate::config;
-use crate::identity::Principal;
 use crate::local::{Connected, Local, Peer, Place, Places};
 
 /// The longest message of a client. Each connection may hold one in memory.

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use mollyguard_record::model::Principal;
 use rmcp::service::{ServerInitializeError, serve_server_with_ct};
 use rmcp::transport::stdio_pipes;
 use thiserror::Error;
@@ -13,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 use super::Wire;
 use super::lines::{Lines, Told};
 use super::server::{Caller, Server};
-use crate::identity::Principal;
 
 /// The longest message that is read: far beyond what a call needs. The answer to a longer one has no id, since that was never
 /// seen.

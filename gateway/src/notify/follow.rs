@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use mollyguard_record::model::{Approval, Confirmation, Standing};
+use mollyguard_record::store::{OpenQuestions, Store, StoreError};
 use mollyguard_tools::contract::{Timestamp, now};
 use uuid::Uuid;
 
-use crate::confirm::{Approval, Confirmation, Standing, clean};
-use crate::store::{OpenQuestions, Store, StoreError};
+use crate::confirm::clean;
 
 /// How a question ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

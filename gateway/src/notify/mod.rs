@@ -17,17 +17,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mollyguard_record::model::Confirmation;
+use mollyguard_record::store::{Changes, Store, StoreError};
 use mollyguard_tools::contract::{Preflight, Timestamp, now};
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::Config;
-use crate::confirm::Confirmation;
 use crate::credentials::{Broker, Redactor};
 use crate::gateway::Gateway;
 use crate::overlap::Reaches;
-use crate::store::{Changes, Store, StoreError};
 use command::Hook;
 use line::{Followed, Line};
 use notice::Notice;

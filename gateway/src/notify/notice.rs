@@ -1,12 +1,14 @@
 //! What is said of a question outside the gateway: what the gateway read, cleaned and capped, without secrets and without
 //! anything that would answer it.
 
+use mollyguard_record::model::Confirmation;
 use mollyguard_tools::contract::{Preflight, Target, Tier, Timestamp};
+use mollyguard_tools::text::name;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::follow::Ended;
-use crate::confirm::{Confirmation, clean, name};
+use crate::confirm::clean;
 use crate::credentials::Redactor;
 
 /// The most targets that are named.

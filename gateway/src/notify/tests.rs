@@ -8,6 +8,9 @@ use std::process::Command;
 use axum::Router;
 use axum::extract::State;
 use http::HeaderMap;
+use mollyguard_record::store::Bounds;
+use mollyguard_record::store::harness::open;
+use mollyguard_record::store::laws::{question, subject};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
@@ -18,9 +21,6 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::notify::notice::Event;
 use crate::notify::notice::tests::notice;
-use crate::store::Bounds;
-use crate::store::laws::{question, subject};
-use crate::store::tests::open;
 
 fn webhook(url: &str, client: Client) -> Webhook {
     Webhook::new(url.to_owned(), Address::parse(url).unwrap(), None, None, Arc::new(client))
@@ -98,11 +98,11 @@ async fn what_was_told_of_is_followed_to_its_end_and_no_further() {
     assert_eq!(heard.recv().await, Some(notice.id(Event::Asked)));
     telling.settle().await.unwrap();
     assert_eq!(telling.open.len(), 1, "it waits still");
-    let given = crate::store::Given::by(
+    let given = mollyguard_record::store::Given::by(
         "ben".into(),
         asked.id,
-        crate::confirm::Answer::Decline,
-        crate::confirm::Channel::Terminal,
+        mollyguard_record::model::Answer::Decline,
+        mollyguard_record::model::Channel::Terminal,
         None,
     );
     store.answer(subject(Uuid::now_v7()), given).await.unwrap();

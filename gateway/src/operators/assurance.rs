@@ -1,9 +1,7 @@
 //! What an answer proves, by how the person showed who they are and by what stands between them and the agent.
 
+use mollyguard_record::model::{Assurance, Means, Operator};
 use serde::Serialize;
-
-use super::{Means, Operator};
-use crate::confirm::Assurance;
 
 /// What stands between the agent and the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
-
-use crate::audit::ArgsKey;
+use mollyguard_record::audit::ArgsKey;
 use mollyguard_tools::contract::Digest;
+use zeroize::Zeroizing;
 
 /// Crockford's alphabet: no letters that look like digits, so that a code can be read aloud.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";

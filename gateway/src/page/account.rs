@@ -8,23 +8,21 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header;
 use jiff::SignedDuration;
 use maud::html;
+use mollyguard_record::model::{Enrolment, Entry, Invitation, Means, Operator, Passkey, check_name, check_user};
+use mollyguard_record::store::StoreError;
+use mollyguard_record::webauthn::{ALGORITHMS, ATTESTATION_OBJECT_BYTES, Base64Url, CLIENT_DATA_BYTES, register};
 use mollyguard_tools::contract::{Timestamp, now};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Page;
 use super::ceremony::Purpose;
 use super::entry::not_let_in;
-use super::proof;
 use super::session::{Here, NO_CHALLENGE, Typed, open};
 use super::shell::{Id, Trouble, document, moment, needs_script, until};
+use super::{Page, proof};
 use crate::confirm::clean;
-use crate::operators::webauthn::{ALGORITHMS, ATTESTATION_OBJECT_BYTES, Base64Url, CLIENT_DATA_BYTES, register};
-use crate::operators::{
-    Code, Enrolment, Entry, Invitation, Means, Operator, Passkey, Separation, check_name, check_user,
-};
-use crate::store::StoreError;
+use crate::operators::{Code, Separation};
 
 /// How long an invitation may be used.
 pub(crate) const INVITED_FOR: SignedDuration = SignedDuration::from_mins(15);
@@ -250,7 +248,7 @@ pub(crate) fn invitation(
     user: Option<&str>,
     by: Option<Uuid>,
     adds_to: Option<Uuid>,
-    key: &crate::audit::ArgsKey,
+    key: &mollyguard_record::audit::ArgsKey,
 ) -> Result<(Invitation, Code), getrandom::Error> {
     let code = Code::new()?;
     let expires_at: Timestamp = now().saturating_add(INVITED_FOR).unwrap_or_else(|_| now());

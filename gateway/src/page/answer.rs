@@ -3,11 +3,16 @@
 
 use std::time::Duration;
 
-use axum::Form;
-use axum::Json;
 use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::{Form, Json};
 use http::header;
+use mollyguard_record::audit::Subject;
+use mollyguard_record::model::{
+    Answer, Assurance, Channel, Confirmation, Means, Operator, Passkey, Standing, challenge,
+};
+use mollyguard_record::store::{Given, StoreError};
+use mollyguard_record::webauthn::{Assertion, Known, verify};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -18,13 +23,9 @@ use super::proof::is_code_of;
 use super::session::Here;
 use super::shell::{Id, Trouble};
 use crate::approval::{APPROVE, Approver, for_the_record, verdict};
-use crate::audit::Subject;
-use crate::confirm::{Answer, Assurance, Channel, Confirmation, Standing, challenge};
 use crate::desk::TypedCode;
-use crate::operators::webauthn::{Assertion, Known, verify};
-use crate::operators::{Means, Operator, Passkey, assurance_of};
+use crate::operators::assurance_of;
 use crate::reply::ReasonCode;
-use crate::store::{Given, StoreError};
 
 /// What the page's form, or its script, sends.
 #[derive(Debug, Deserialize)]

@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use mollyguard_record::webauthn::Challenge;
 use mollyguard_tools::contract::Digest;
 use uuid::Uuid;
-
-use crate::operators::webauthn::Challenge;
 
 /// How long a person may take over a passkey.
 const LIFE: Duration = Duration::from_secs(5 * 60);

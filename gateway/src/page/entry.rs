@@ -1,10 +1,11 @@
 //! Passkeys that were shown and do not hold: written down, but not so often that they fill the disk.
 
+use mollyguard_record::model::Entry;
 use uuid::Uuid;
 
 use super::Page;
 use super::shell::Trouble;
-use crate::operators::{Entry, Tries};
+use crate::operators::Tries;
 
 /// So many records a minute, of each kind.
 const RECORDS: u32 = 20;

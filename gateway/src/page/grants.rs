@@ -7,13 +7,15 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use maud::{Markup, html};
+use mollyguard_record::model::{Confirmation, LONGEST, challenge};
+use mollyguard_record::store::Granted;
+use mollyguard_tools::text::name;
 
 use super::Page;
 use super::question::plain;
 use super::session::Here;
 use super::shell::{Id, Trouble, until};
-use crate::confirm::{Confirmation, LONGEST, challenge, clean, name};
-use crate::store::Granted;
+use crate::confirm::clean;
 
 /// For how long a yes may stand: seconds, and as people read it. The first is what a yes is unless somebody chooses.
 const OFFERED: [(u64, &str); 3] = [(0, "this call only"), (15 * 60, "15 minutes"), (LONGEST.as_secs(), "1 hour")];

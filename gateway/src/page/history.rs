@@ -3,6 +3,9 @@
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::{Markup, html};
+use mollyguard_record::audit::End;
+use mollyguard_record::model::{Confirmation, Operator, Principal};
+use mollyguard_record::store::{CallFilter, StoredCall};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -10,13 +13,9 @@ use super::Page;
 use super::question::laid_out;
 use super::session::Here;
 use super::shell::{Id, Trouble, document, moment};
-use crate::audit::End;
 use crate::call::call;
-use crate::confirm::{Confirmation, clean};
-use crate::identity::Principal;
-use crate::operators::Operator;
+use crate::confirm::clean;
 use crate::reply::{Reply, Request};
-use crate::store::{CallFilter, StoredCall};
 
 /// The most calls that are shown.
 const SHOWN: u32 = 100;

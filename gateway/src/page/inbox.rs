@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
+use mollyguard_record::model::{Confirmation, Standing};
+use mollyguard_record::store::OpenQuestions;
 
 use super::question::{laid_out, plain};
 use super::session::Here;
 use super::shell::{Trouble, document, until};
 use super::{Page, grants};
-use crate::confirm::{Confirmation, Standing, clean};
-use crate::store::OpenQuestions;
+use crate::confirm::clean;
 
 /// How many questions are shown at a time.
 const SHOWN: usize = 100;

@@ -11,6 +11,8 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use http::StatusCode;
+use mollyguard_record::model::Standing;
+use mollyguard_record::store::{CallFilter, Granted, OpenQuestions, StoreError, StoredCall};
 use mollyguard_tools::contract::now;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -18,9 +20,7 @@ use tokio::time::timeout;
 
 use super::Page;
 use super::session::Here;
-use crate::confirm::Standing;
 use crate::gateway::Gateway;
-use crate::store::{CallFilter, Granted, OpenQuestions, StoreError, StoredCall};
 
 /// At most this often is the store read for those who watch.
 const SETTLE: Duration = Duration::from_millis(25);

@@ -26,11 +26,11 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use mollyguard_record::webauthn::RelyingParty;
 use tokio::sync::Semaphore;
 
 use crate::gateway::Gateway;
 use crate::operators::Separation;
-use crate::operators::webauthn::RelyingParty;
 use ceremony::Ceremonies;
 use entry::NotLetIn;
 use inbox::Inbox;

@@ -6,6 +6,9 @@ use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use maud::{Markup, html};
+use mollyguard_record::model::{Means, Operator};
+use mollyguard_record::store::StoreError;
+use mollyguard_record::webauthn::{Assertion, Known, verify};
 use mollyguard_tools::contract::Digest;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,9 +20,6 @@ use super::question::means_of;
 use super::session::Here;
 use super::shell::{Trouble, needs_script};
 use crate::desk::TypedCode;
-use crate::operators::webauthn::{Assertion, Known, verify};
-use crate::operators::{Means, Operator};
-use crate::store::StoreError;
 
 /// What a form sends that acts.
 #[derive(Debug, Deserialize)]
@@ -59,7 +59,7 @@ pub(super) async fn challenge(
     Json(Wanted { act, whom }): Json<Wanted>,
 ) -> Result<Json<Value>, Trouble> {
     let (ticket, challenge) = page.0.ceremonies.begin(purpose(&act, &whom)).map_err(Trouble::broken)?;
-    let credentials: Vec<_> = here.operator.passkeys.iter().map(crate::operators::Passkey::id).collect();
+    let credentials: Vec<_> = here.operator.passkeys.iter().map(mollyguard_record::model::Passkey::id).collect();
     let rp = &page.0.relying_party.id;
     Ok(Json(json!({
         "ticket": ticket, "challenge": URL_SAFE_NO_PAD.encode(challenge), "rpId": rp, "credentials": credentials,

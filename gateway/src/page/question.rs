@@ -6,6 +6,8 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use maud::{Markup, html};
+use mollyguard_record::audit::End;
+use mollyguard_record::model::{Approval, Assurance, Confirmation, Means, Operator, Standing, not_linked};
 use mollyguard_tools::contract::now;
 use uuid::Uuid;
 
@@ -13,9 +15,8 @@ use super::Page;
 use super::session::Here;
 use super::shell::{self, Id, Trouble, document, moment, until};
 use crate::approval::not_counted;
-use crate::audit::End;
-use crate::confirm::{Approval, Assurance, Confirmation, Standing, clean};
-use crate::operators::{Means, Operator, Separation, assurance_of, not_linked};
+use crate::confirm::clean;
+use crate::operators::{Separation, assurance_of};
 
 /// A question's text, taken apart into its lines without changing a word.
 pub(super) struct LaidOut<'a> {
@@ -177,7 +178,7 @@ pub(super) fn plain(words: &str) -> String {
 }
 
 fn credentials(operator: &Operator) -> String {
-    operator.passkeys.iter().map(super::super::operators::Passkey::id).collect::<Vec<_>>().join(" ")
+    operator.passkeys.iter().map(mollyguard_record::model::Passkey::id).collect::<Vec<_>>().join(" ")
 }
 
 /// Who has answered, and what came of it.

@@ -9,6 +9,9 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::SignedDuration;
 use maud::html;
+use mollyguard_record::model::{Assurance, Entry, Means, Operator, Session};
+use mollyguard_record::store::StoreError;
+use mollyguard_record::webauthn::{Assertion, Known, verify};
 use mollyguard_tools::contract::{Digest, now};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,10 +21,7 @@ use super::Page;
 use super::ceremony::Purpose;
 use super::entry::not_let_in;
 use super::shell::{self, Trouble, document};
-use crate::confirm::Assurance;
-use crate::operators::webauthn::{Assertion, Known, verify};
-use crate::operators::{Entry, Means, Operator, Session, assurance_of};
-use crate::store::StoreError;
+use crate::operators::assurance_of;
 
 /// The cookie's name. Cookies know no ports: this one is only ever worth something together with what the store knows.
 const COOKIE: &str = "mollyguard_session";

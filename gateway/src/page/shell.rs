@@ -7,10 +7,9 @@ use axum::response::{Html, IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use mollyguard_record::model::Operator;
+use mollyguard_record::store::StoreError;
 use uuid::Uuid;
-
-use crate::operators::Operator;
-use crate::store::StoreError;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("page.js");

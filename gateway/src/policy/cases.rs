@@ -3,14 +3,13 @@
 
 use std::ops::Range;
 
+use mollyguard_record::model::{Assurance, Because, Need, Principal};
 use mollyguard_tools::contract::Declaration;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use super::situation::Situation;
-use super::{Because, LoadError, Policies, Problem, SourceFile};
-use crate::confirm::{Assurance, Need};
-use crate::identity::Principal;
+use super::{LoadError, Policies, Problem, SourceFile};
 
 /// What came of one case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

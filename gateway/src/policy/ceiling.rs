@@ -2,9 +2,8 @@
 
 use std::fmt;
 
+use mollyguard_record::model::Need;
 use serde::Serialize;
-
-use crate::confirm::Need;
 
 /// The strongest approvals that can be proved, and why none is stronger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

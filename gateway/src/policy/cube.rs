@@ -1,13 +1,12 @@
 //! The rule that a stronger approval never turns a yes into a no, tried out call by call. [`super::analysis`] proves it
 //! for all requests when policies are loaded; this looks for a counterexample, for `policy check` and for the tests.
 
+use mollyguard_record::model::{Need, Principal};
 use mollyguard_tools::contract::Declaration;
 
 use super::load::Problem;
 use super::situation::{CLASSES, SCOPES, Situation, TIERS};
 use super::{LADDER, Policies};
-use crate::confirm::Need;
-use crate::identity::Principal;
 
 /// Tries every tool, tier, reversibility, scope, destruction of recovery and span of environments, for a user with no role
 /// and one with every role the policies name.

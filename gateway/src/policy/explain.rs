@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use mollyguard_record::model::{Because, Need, Principal};
 use mollyguard_tools::contract::{Declaration, Digest, Reversibility, Tier};
 use serde::Serialize;
 
 use super::load::LoadError;
 use super::situation::{Situation, TIERS};
-use super::{Because, Ceiling, Decision, LADDER, Policies, Problem, Sources, closed, cube};
-use crate::confirm::Need;
-use crate::identity::Principal;
+use super::{Ceiling, Decision, LADDER, Policies, Problem, Sources, closed, cube};
 
 /// What `policy check` has to say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -17,12 +17,9 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use cedar_policy::{AuthorizationError, Authorizer, Decision as Verdict, PolicySet};
+use mollyguard_record::model::{Assurance, Because, Need, Principal};
 use mollyguard_tools::contract::{BlastRadius, Declaration, Digest, Reversibility, Target};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-
-use crate::confirm::{Assurance, Need};
-use crate::identity::Principal;
 
 pub use cases::{CaseOutcome, run_cases};
 pub use ceiling::Ceiling;
@@ -53,15 +50,6 @@ pub const LADDER: [Need; 10] = [
     Need::of(Assurance::Passkey, 2),
     Need::of(Assurance::Passkey, 2).by_others(),
 ];
-
-/// A policy that had a say, and its words for it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Because {
-    /// The policy's `@id`; `default-deny` where no policy permits.
-    pub policy: String,
-    /// Its `@reason`.
-    pub reason: String,
-}
 
 /// What is known of a call when it is decided.
 #[derive(Clone, Copy, Debug)]

@@ -4,13 +4,12 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression as Value};
+use mollyguard_record::model::{Need, Principal};
 use mollyguard_tools::contract::{Declaration, Preflight, Reversibility, Scope, Target, Tier};
 use uuid::Uuid;
 
 use super::Facts;
 use super::schema::{Vocabulary, uid};
-use crate::confirm::Need;
-use crate::identity::Principal;
 
 /// Why facts cannot be put to the policies. The call is then refused.
 #[derive(Debug, thiserror::Error)]

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use mollyguard_record::model::{Need, Principal};
 use mollyguard_tools::contract::{BlastRadius, Declaration, Environment, Reversibility, Scope, Target, Tier};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
 use super::Facts;
-use crate::confirm::Need;
-use crate::identity::Principal;
 
 pub(super) const TIERS: [Tier; 3] = [Tier::Development, Tier::Staging, Tier::Production];
 pub(super) const CLASSES: [Reversibility; 4] =

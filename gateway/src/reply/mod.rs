@@ -3,6 +3,7 @@
 mod redact;
 mod refusal;
 
+use mollyguard_record::model::{Answer, Because, Channel, Grant, Need, Principal};
 use mollyguard_tools::contract::{
     Alternative, BlastRadius, Evidence, Preflight, Reversibility, Target, Timestamp, UndoPlan,
 };
@@ -11,10 +12,6 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-
-use crate::confirm::{Answer, Channel, Grant, Need};
-use crate::identity::Principal;
-use crate::policy::Because;
 
 pub(crate) use redact::{redact_evidence, redact_targets};
 pub use refusal::{Changed, Pending, ReasonCode, Refusal};
@@ -128,7 +125,7 @@ pub enum Put {
     Elsewhere,
 }
 
-/// A question to put to a person. The same facts as its [`Confirmation`](crate::confirm::Confirmation), which is stored.
+/// A question to put to a person. The same facts as its [`Confirmation`](mollyguard_record::model::Confirmation), which is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
     /// The confirmation.

@@ -1,15 +1,14 @@
 //! Why a call did not run, or that nobody knows: told so that a program, a model and a person can go on from it.
 
+use mollyguard_record::model::{Because, Need};
+use mollyguard_record::store::StoreError;
 use mollyguard_tools::contract::{Cause, Reversibility, Timestamp, ToolError};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{About, Question};
-use crate::confirm::Need;
 use crate::journal::JournalError;
-use crate::policy::Because;
-use crate::store::StoreError;
 
 /// Why a call was refused, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

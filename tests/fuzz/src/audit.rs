@@ -5,8 +5,9 @@
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::sync::{Mutex, OnceLock};
 
-use mollyguard::audit::chain::{digest, genesis};
-use mollyguard::audit::{AuditRecord, PublicKey, verify_export};
+use mollyguard_record::audit::chain::{digest, genesis};
+use mollyguard_record::audit::{AuditRecord, PublicKey};
+use mollyguard_record::verify::verify_export;
 use serde_json::Value;
 use tempfile::NamedTempFile;
 

@@ -5,8 +5,8 @@
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
-use mollyguard::identity::Principal;
 use mollyguard::mcp::{Bound, Seal, Sealed};
+use mollyguard_record::model::Principal;
 use serde_json::{Value, json};
 use uuid::Uuid;
 

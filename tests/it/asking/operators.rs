@@ -1,9 +1,10 @@
 //! Enrolled people, who answer by writing to the store of a running gateway as the process that serves the page does.
 
-use mollyguard::audit::Subject;
-use mollyguard::confirm::{Answer, Approval, Assurance, Channel, Confirmation, Standing};
-use mollyguard::operators::{Enrolment, Invitation, Operator};
-use mollyguard::store::{Configured, Given, OpenStore, SqliteStore, Store as _, StoreError};
+use mollyguard_record::audit::Subject;
+use mollyguard_record::model::{
+    Answer, Approval, Assurance, Channel, Confirmation, Enrolment, Invitation, Operator, Standing,
+};
+use mollyguard_record::store::{Configured, Given, OpenStore, SqliteStore, Store as _, StoreError};
 use mollyguard_tests::{Agent, Era, Person, Raw, Result, Served, World, within};
 use mollyguard_tools::contract::{Digest, now};
 use tokio::process::Command;

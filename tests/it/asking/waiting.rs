@@ -1,6 +1,6 @@
 //! Calls that wait for people who answer in another process, for each kind of client in both eras.
 
-use mollyguard::confirm::Standing;
+use mollyguard_record::model::Standing;
 use mollyguard_tests::{Era, Person, Raw, Result, World, within};
 use serde_json::{Value, json};
 

@@ -7,8 +7,8 @@ use std::time::Instant;
 use mollyguard::call::call;
 use mollyguard::config::Config;
 use mollyguard::gateway::Gateway;
-use mollyguard::identity::Principal;
 use mollyguard::reply::{Reply, Request};
+use mollyguard_record::model::Principal;
 use mollyguard_tests::{Era, Person, Result, World};
 use serde_json::{Value, json};
 

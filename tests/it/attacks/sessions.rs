@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mollyguard::operators::{Means, Session};
-use mollyguard::store::{Configured, OpenStore, SqliteStore, Store as _};
+use mollyguard_record::model::{Means, Session};
+use mollyguard_record::store::{Configured, OpenStore, SqliteStore, Store as _};
 use mollyguard_tests::{Result, codes, until};
 use mollyguard_tools::contract::{Digest, Timestamp, now};
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use mollyguard::audit::verify_store;
+use mollyguard_record::verify::verify_store;
 use mollyguard_tests::{Agent, Era, Person, Redaction, Reply, Result, World, golden, root, until};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;

@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mollyguard::identity::Principal;
 use mollyguard::mcp::{Access, Calls, Http, Limits, Seal, Timing, Wire, serve_http_over};
 use mollyguard::reply::{Reply, Request, UnknownTool};
+use mollyguard_record::model::Principal;
 use mollyguard_tests::fixture::{self, Fixture};
 use mollyguard_tools::contract::Declaration;
 use rmcp::model::{CallToolRequestParams, CallToolResponse, Implementation, ServerCapabilities, ServerConfig};

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use mollyguard::config::Config;
 use mollyguard::gateway::Gateway;
-use mollyguard::identity::Principal;
 use mollyguard::mcp::{Access, Http, Limits, Seal, Timing, Wire, serve_http, serve_stdio, told_to_leave};
 use mollyguard::operators::Separation;
-use mollyguard::store::seal_key;
+use mollyguard_record::model::Principal;
+use mollyguard_record::state::seal_key;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

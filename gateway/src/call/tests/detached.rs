@@ -16,7 +16,7 @@ async fn a_call_the_gateway_fails_in_gets_an_end() {
     assert_eq!(stored.end, Some(End::Uncertain));
     let note = stored.note.unwrap();
     assert_eq!(note, "the gateway failed while it ran; a look found the target as the call would have left it");
-    let records = crate::store::laws::all_records(&*place.gateway.store).await;
+    let records = mollyguard_record::store::laws::all_records(&*place.gateway.store).await;
     let of_it: Vec<_> = records.iter().filter(|record| record.subject.call == Some(refusal.about.id)).collect();
     let [started, finished] = of_it.as_slice() else { panic!("{of_it:?}") };
     assert!(matches!(started.event, AuditEvent::Started { .. }));

@@ -1,11 +1,12 @@
 //! Every refusal is on record, whichever step it came from, and no more of one user than so many.
 
+use mollyguard_record::audit::AuditRecord;
+
 use super::*;
-use crate::audit::AuditRecord;
 
 impl Place {
     async fn records(&self) -> Vec<AuditRecord> {
-        crate::store::laws::all_records(&*self.gateway.store).await
+        mollyguard_record::store::laws::all_records(&*self.gateway.store).await
     }
 
     /// What was refused: the tool, the reason, and how many before it were left out.
@@ -81,7 +82,7 @@ async fn a_refusal_that_cannot_be_written_down_says_so() {
     // What a step of a call writes down itself.
     let refusal =
         Refusal::new(ReasonCode::Denied, "no", "Do something else.", About::unseen(unknown, Reversibility::Reversible));
-    let subject = crate::store::laws::subject(unknown);
+    let subject = mollyguard_record::store::laws::subject(unknown);
     let refusal = place.gateway.on_record(subject, refusal).await;
     assert!(refusal.is_recorded && refusal.message.contains("this refusal is not on record"), "{}", refusal.message);
     drop(held);

@@ -8,7 +8,7 @@ impl Place {
         let store = open(&self.folder.path().join("state"));
         let mut calls = Vec::new();
         for _ in 0..how_many {
-            let mut start = Start { target: target.into(), ..crate::store::laws::start() };
+            let mut start = Start { target: target.into(), ..mollyguard_record::store::laws::start() };
             start.subject.tool = Some("told_do".into());
             start.args = json!({"target": target});
             calls.push(store.begin(start).await.unwrap().call());

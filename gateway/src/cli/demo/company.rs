@@ -1,10 +1,10 @@
 //! The throw-away car-rental company: production and staging databases, and uploads with their backups inside.
 
-use std::fs;
-use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
+use mollyguard_record::model::{Enrolment, Operator};
 use mollyguard_tools::contract::now;
 use rusqlite::{Connection, OpenFlags};
 use tokio::process::Command;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::operators::{Code, Enrolment, Operator};
+use crate::operators::Code;
 use crate::page::invitation;
 
 /// The table nobody wants to lose.

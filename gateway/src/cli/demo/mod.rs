@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use clap::{Args, ValueEnum};
+use mollyguard_record::model::{Answer, Assurance, Need, Standing};
 use serde_json::{Value, json};
 
 use super::paint::Paint;
 use super::{Done, Failure, terminal};
 use crate::approval::settled;
-use crate::confirm::{Answer, Assurance, Need, Standing};
 use crate::gateway::Gateway;
 use crate::mcp::{Agent, AgentError, Called, Person};
 use crate::operators::Code;
@@ -109,8 +109,8 @@ impl Demo {
         agent.close().await.map_err(Failure::usage)?;
         played.map_err(Failure::usage)?;
         show.world(&company).map_err(Failure::usage)?;
-        let report =
-            crate::audit::verify_store(&company.state(), Some(&company.checkpoint())).map_err(Failure::usage)?;
+        let report = mollyguard_record::verify::verify_store(&company.state(), Some(&company.checkpoint()))
+            .map_err(Failure::usage)?;
         show.record(&report);
         if report.is_sound() { Ok(()) } else { Err(Failure::found("the audit record is not sound")) }
     }

@@ -1,12 +1,12 @@
 //! What the demo prints.
 
+use mollyguard_record::audit::Report;
+use mollyguard_record::model::Answer;
 use mollyguard_tools::text::grouped;
 use serde_json::Value;
 
 use super::company::{Company, PRECIOUS_TABLE};
-use crate::audit::Report;
 use crate::cli::paint::Paint;
-use crate::confirm::Answer;
 use crate::mcp::Called;
 
 /// Prints the story.

@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
+use mollyguard_record::model::Principal;
 use serde::Deserialize;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
@@ -21,7 +22,6 @@ use super::super::message::has_too_many_values;
 use super::Access;
 use super::plain::plain;
 use super::sessions::Sessions;
-use crate::identity::Principal;
 
 /// Names the session of an older revision.
 const SESSION: &str = "mcp-session-id";

@@ -37,7 +37,7 @@ async fn the_newest_revision_is_asked_by_a_result() {
             "message": "Drop the table orders?",
             "requestedSchema": {
                 "type": "object",
-                "properties": {"name": {"type": "string", "title": format!("Type {} to approve", crate::confirm::quoted("orders"))}},
+                "properties": {"name": {"type": "string", "title": format!("Type {} to approve", mollyguard_tools::text::quoted("orders"))}},
                 "required": ["name"],
             },
         }}})

@@ -4,16 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mollyguard_record::audit::AuditEvent;
+use mollyguard_record::model::{Confirmation, LONGEST};
+use mollyguard_record::store::{Store as _, StoreError};
+use mollyguard_record::verify::verify_store;
 use serde_json::{Value, json};
 
 use super::world::{World, visit};
 use super::*;
-use crate::audit::{AuditEvent, verify_store};
 use crate::call::call;
 use crate::config::Config;
-use crate::confirm::{Confirmation, LONGEST};
 use crate::gateway::Gateway;
-use crate::store::{Store as _, StoreError};
 
 const QUARTER: Duration = Duration::from_secs(15 * 60);
 
@@ -323,7 +324,7 @@ async fn a_revocation_stops_every_call_that_has_not_begun() {
         changes.changed().await;
     }
     world.page.revoke(grant, None).await.unwrap();
-    let begun = world.page.calls(crate::store::CallFilter::default()).await.unwrap();
+    let begun = world.page.calls(mollyguard_record::store::CallFilter::default()).await.unwrap();
     let begun = begun.iter().filter(|call| call.grant == Some(grant)).count();
     let mut ran = 0;
     for call in calls {

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mollyguard_record::model::{Answer, Assurance, Because, Channel, Need, Principal};
 use mollyguard_tools::contract::{Audience, Condition, Declaration, Reversibility, Scope, Timestamp, now};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf, duplex, split};
@@ -29,9 +30,6 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Calls, Seal, StdioError, Timing, Wire, serve_streams};
-use crate::confirm::{Answer, Assurance, Channel, Need};
-use crate::identity::Principal;
-use crate::policy::Because;
 use crate::reply::{About, Answered, Put, Question, ReasonCode, Receipt, Refusal, Reply, Request, Stage, UnknownTool};
 
 /// Longer than anything here takes; only a test that fails waits for it.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mollyguard_record::audit::AuditEvent;
+use mollyguard_record::store::Store as _;
 use serde_json::{Value, json};
 
 use super::http::{site_of, tokens};
 use super::world::{World, visit, visiting};
 use super::*;
-use crate::audit::AuditEvent;
 use crate::mcp::Limits;
-use crate::store::Store as _;
 
 /// How many identical calls are made.
 const MANY: usize = 200;

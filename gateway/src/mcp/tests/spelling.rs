@@ -3,15 +3,14 @@
 
 use std::sync::Arc;
 
+use mollyguard_record::model::{Assurance, Confirmation, Principal};
+use mollyguard_record::store::Store as _;
+use mollyguard_record::store::harness::text;
 use serde_json::{Value, json};
 
 use super::world::{World, visit};
 use super::*;
 use crate::call::call;
-use crate::confirm::{Assurance, Confirmation};
-use crate::identity::Principal;
-use crate::store::Store as _;
-use crate::store::tests::text;
 
 async fn make(world: &World, tool: &str, args: Value) -> Reply {
     call(&Arc::clone(&world.gateway), Request::new(tool, args, principal("alice"))).await.unwrap()
@@ -156,14 +155,14 @@ async fn a_no_said_between_the_look_and_the_question_holds_already() {
     world.decline(&first).await;
     // As a call has it that looked before the no: nothing but the store can tell.
     let late = Confirmation { id: Uuid::now_v7(), request: first.call, effect: Some(first.call), ..first.clone() };
-    let about = crate::store::laws::subject(late.id);
-    let bounds = |denial| crate::store::Bounds { denial, open: 100, flood: 100 };
+    let about = mollyguard_record::store::laws::subject(late.id);
+    let bounds = |denial| mollyguard_record::store::Bounds { denial, open: 100, flood: 100 };
     let hour = bounds(std::time::Duration::from_secs(3600));
     let asking = world.page.ask(about.clone(), late.clone(), None, hour).await.unwrap();
-    assert!(matches!(&asking, crate::store::Asking::Declined(no, _) if no.id == first.id), "{asking:?}");
+    assert!(matches!(&asking, mollyguard_record::store::Asking::Declined(no, _) if no.id == first.id), "{asking:?}");
     assert_eq!(questions(&world), "1");
     let asking = world.page.ask(about, late, None, bounds(std::time::Duration::ZERO)).await.unwrap();
-    assert!(matches!(asking, crate::store::Asking::Asked), "once it does not hold any more: {asking:?}");
+    assert!(matches!(asking, mollyguard_record::store::Asking::Asked), "once it does not hold any more: {asking:?}");
 }
 
 /// Every way of a file through changes that nobody is asked about, on a real gateway.
@@ -270,7 +269,7 @@ async fn a_yes_of_somebody_who_was_removed_does_not_leave_the_question_stuck() {
     assert_eq!(refusal.reason_code, ReasonCode::ConfirmationSpent, "{}", refusal.message);
     let records = world.records().await;
     let last = records.iter().rfind(|record| record.subject.call == Some(refusal.about.id)).unwrap();
-    assert!(matches!(&last.event, crate::audit::AuditEvent::Denied { .. }), "on record: {last:?}");
+    assert!(matches!(&last.event, mollyguard_record::audit::AuditEvent::Denied { .. }), "on record: {last:?}");
     let second = asked(make(&world, "sqlite_write", visit("vault")).await);
     assert_ne!(first, second);
     world.approve(&world.question().await, 0).await.unwrap();

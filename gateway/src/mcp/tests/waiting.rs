@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mollyguard_record::model::{Confirmation, Standing};
+use mollyguard_record::store::{Store, StoreError};
 use serde_json::{Value, json};
 
 use super::world::{PAGE, World, visit, visiting};
 use super::*;
-use crate::confirm::{Confirmation, Standing};
-use crate::store::{Store, StoreError};
 
 /// Too short for anybody to answer in.
 const SHORT: Duration = Duration::from_millis(20);
@@ -499,8 +499,9 @@ async fn of_two_repetitions_with_one_approval_one_runs() {
         assert_eq!((ran, world.visits("vault")), (1, round + 1), "{a:?}\n{b:?}");
         // The loser may have come late enough to ask about the next visit.
         for question in world.page.open_confirmations().await.unwrap() {
-            let given = crate::store::Given::by("olga".into(), question.id, Answer::Cancel, Channel::Page, None);
-            world.page.answer(crate::store::laws::subject(Uuid::now_v7()), given).await.unwrap();
+            let given =
+                mollyguard_record::store::Given::by("olga".into(), question.id, Answer::Cancel, Channel::Page, None);
+            world.page.answer(mollyguard_record::store::laws::subject(Uuid::now_v7()), given).await.unwrap();
         }
     }
 }
@@ -531,7 +532,11 @@ async fn who_asks_too_much_is_not_asked_for_until_it_is_lifted() {
     done(&raw.ask("tools/call", other(0)).await);
     let kinds = world.records().await.into_iter().map(|record| record.event);
     let told = kinds.filter(|event| {
-        matches!(event, crate::audit::AuditEvent::Quarantined { .. } | crate::audit::AuditEvent::Lifted { by: Some(_) })
+        matches!(
+            event,
+            mollyguard_record::audit::AuditEvent::Quarantined { .. }
+                | mollyguard_record::audit::AuditEvent::Lifted { by: Some(_) }
+        )
     });
     assert_eq!(told.count(), 2);
 }

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mollyguard_record::audit::{AuditRecord, Subject};
+use mollyguard_record::model::{Approval, Confirmation, Enrolment, Invitation, Operator, Standing};
+use mollyguard_record::store::harness::{open, run, text};
+use mollyguard_record::store::{Given, SqliteStore, Store, StoreError};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::audit::{AuditRecord, Subject};
 use crate::config::Config;
-use crate::confirm::{Approval, Confirmation, Standing};
 use crate::gateway::Gateway;
-use crate::operators::{Enrolment, Invitation, Operator, Separation};
-use crate::store::tests::{open, run, text};
-use crate::store::{Given, SqliteStore, Store, StoreError};
+use crate::operators::Separation;
 
 /// `vault` needs one person out of band, `crown` two; `fleet` is as the shipped policies have it, but for many rows.
 const POLICY: &str = r#"
@@ -173,7 +173,7 @@ impl World {
     }
 
     pub(super) async fn records(&self) -> Vec<AuditRecord> {
-        crate::store::laws::all_records(&self.page).await
+        mollyguard_record::store::laws::all_records(&self.page).await
     }
 }
 

@@ -1,0 +1,23 @@
+//! What the record speaks of: who calls, what they are asked, who answers, and what an answer is worth.
+
+mod because;
+mod confirmation;
+mod grant;
+mod moment;
+mod names;
+mod need;
+mod operator;
+mod principal;
+mod question;
+
+pub use because::Because;
+pub use confirmation::{Answer, Approval, Channel, Confirmation, Standing, TRIES, strength};
+pub use grant::{Coverage, Ended, Grant, GrantEnd, LONGEST, challenge};
+pub use moment::{Moment, SinceBoot};
+pub use names::{alike, count_apart, is_somebody_else};
+pub use need::{Assurance, Need};
+pub use operator::{
+    Enrolment, Entry, Invitation, MOST_PASSKEYS, Means, Operator, Passkey, Session, check_name, check_user, not_linked,
+};
+pub use principal::Principal;
+pub use question::{Aim, CallFacts, Matches, digest_of_call, effect_of, matches};

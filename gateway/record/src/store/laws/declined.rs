@@ -1,0 +1,120 @@
+//! What a no holds for, and how often a question may be shown.
+
+use std::time::Duration;
+
+use mollyguard_tools::contract::Digest;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Open, ROOM, all_records, approve, ask, put, question, refusal_of, subject};
+use crate::audit::{AuditEvent, AuditRecord};
+use crate::model::{Aim, Answer, Channel, Confirmation, Standing};
+use crate::store::{Asking, Bounds, Given, Like, Store};
+
+/// A question of ada's that is aimed at these.
+fn aimed(at: &[&str]) -> Confirmation {
+    let names: Vec<_> = at.iter().map(|name| json!(name)).collect();
+    let aim = Aim::of("sqlite_write", "fleet", "ada", None, &names);
+    Confirmation { aim, ..question(Duration::from_secs(600)) }
+}
+
+async fn answer(store: &dyn Store, question: &Confirmation, answer: Answer) {
+    let given = Given::by("ada".into(), question.id, answer, Channel::Page, None);
+    store.answer(subject(Uuid::now_v7()), given).await.unwrap();
+}
+
+pub async fn a_no_holds_for_whatever_shares_its_aim(open: Open<'_>) {
+    let (store, other) = (open(), open());
+    let first = aimed(&["path a", "id 1"]);
+    ask(&*store, &first).await;
+    answer(&*store, &first, Answer::Decline).await;
+    for same in [&["path a", "id 1"][..], &["path a"], &["id 1"], &["path b", "id 1"], &["path a", "id 2"]] {
+        match put(&*other, &aimed(same), ROOM).await {
+            Asking::Declined(no, Standing::Refused { how, .. }) => {
+                assert_eq!((no.id, how.as_str()), (first.id, "declined"));
+            }
+            asking => panic!("{same:?}: {asking:?}"),
+        }
+        let aim = aimed(same).aim;
+        let like = Like { request: Digest::of_bytes(b"x"), effect: Digest::of_bytes(b"y"), aim };
+        let found = other.asked_before(like).await.unwrap();
+        assert_eq!(found.iter().map(|(no, _)| no.id).collect::<Vec<_>>(), [first.id], "{same:?}");
+    }
+    let denied = all_records(&*store).await.into_iter().filter(|record| {
+        matches!(&record.event, AuditEvent::Denied { reason_code, .. } if reason_code == "confirmation_declined")
+    });
+    assert_eq!(denied.count(), 5, "each is on record");
+    for others in [&["path b", "id 2"][..], &[]] {
+        ask(&*other, &aimed(others)).await;
+    }
+    // What is no person's no, or holds no longer.
+    let closed = aimed(&["path c"]);
+    ask(&*store, &closed).await;
+    answer(&*store, &closed, Answer::Cancel).await;
+    ask(&*store, &aimed(&["path c"])).await;
+    let over = Bounds { denial: Duration::ZERO, ..ROOM };
+    assert!(matches!(put(&*store, &aimed(&["path a"]), over).await, Asking::Asked));
+}
+
+pub async fn who_mistypes_may_try_again(open: Open<'_>) {
+    let (store, other) = (open(), open());
+    let first = question(Duration::from_secs(600));
+    ask(&*store, &first).await;
+    let wrong = || Answer::Accept { typed: Some("booking".into()) };
+    for n in 1..3 {
+        answer(&*other, &first, wrong()).await;
+        assert_eq!(
+            store.confirmation(first.id).await.unwrap().unwrap().1,
+            Standing::Open { approvals: Vec::new(), mistyped: n }
+        );
+        assert_eq!(store.open_questions().await.unwrap().len(), 1);
+    }
+    answer(&*store, &first, wrong()).await;
+    assert_eq!(refusal_of(&*store, first.id).await.as_deref(), Some("mismatch by ada"));
+    let records = all_records(&*store).await;
+    let tries = records.iter().filter(|record| {
+        matches!(&record.event, AuditEvent::Rejected { confirmation, why, .. } if *confirmation == first.id && why.contains("`booking`"))
+    });
+    assert_eq!(tries.count(), 2, "each is on record");
+    let last = records.iter().filter(|record| matches!(record.event, AuditEvent::Answered { sufficient: false, .. }));
+    assert_eq!(last.count(), 1);
+    // A yes after a try that failed is one, and a try that fails after a yes takes nothing back.
+    let second = question(Duration::from_secs(600));
+    ask(&*store, &second).await;
+    answer(&*store, &second, wrong()).await;
+    approve(&*other, second.id).await.unwrap();
+    for _ in 0..4 {
+        answer(&*store, &second, wrong()).await;
+    }
+    assert!(matches!(store.confirmation(second.id).await.unwrap().unwrap().1, Standing::Approved { .. }));
+    answer(&*store, &second, Answer::Decline).await;
+    assert_eq!(refusal_of(&*store, second.id).await.as_deref(), Some("declined by ada"));
+}
+
+pub async fn each_showing_counts(open: Open<'_>) {
+    let (store, other) = (open(), open());
+    let first = question(Duration::from_secs(600));
+    ask(&*store, &first).await;
+    let shown = async |store: &dyn Store| {
+        store.shown(Uuid::now_v7(), first.id, 5).await.unwrap().map(|quarantine| quarantine.user)
+    };
+    for n in 0..4 {
+        let store: &dyn Store = if n % 2 == 0 { &*store } else { &*other };
+        assert_eq!(shown(store).await, None, "{n}");
+    }
+    assert!(store.quarantined().await.unwrap().is_empty());
+    let records = all_records(&*store).await;
+    let shows =
+        |record: &&AuditRecord| matches!(record.event, AuditEvent::Shown { confirmation } if confirmation == first.id);
+    assert_eq!(records.iter().filter(shows).count(), 4, "each is on record");
+    assert_eq!(shown(&*store).await.as_deref(), Some("ada"));
+    assert_eq!(shown(&*other).await.as_deref(), Some("ada"), "and from then on");
+    assert!(matches!(put(&*other, &question(Duration::from_secs(600)), ROOM).await, Asking::Quarantined(_)));
+    // One question is one that is open, however often it was shown.
+    other.lift("ada".into(), None).await.unwrap();
+    let two = Bounds { open: 2, ..ROOM };
+    let second = question(Duration::from_secs(600));
+    assert!(matches!(put(&*store, &second, two).await, Asking::Asked));
+    assert_eq!(store.shown(Uuid::now_v7(), second.id, 100).await.unwrap(), None);
+    assert!(matches!(put(&*store, &question(Duration::from_secs(600)), two).await, Asking::Asked));
+}
