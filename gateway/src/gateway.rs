@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mollyguard_record::audit::ArgsKey;
 use mollyguard_record::model::Operator;
-use mollyguard_record::state::{KeyError, directory};
+use mollyguard_record::state::{KeyError, directory, where_page_is};
 use mollyguard_record::store::{Configured, OpenStore, SqliteStore, Store, StoreError};
 use mollyguard_tools::contract::{Declaration, Toolset};
 use mollyguard_tools::turns::Turns;
@@ -14,20 +14,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::bulk::Bulk;
 use crate::config::Config;
 use crate::credentials::{Broker, SecretError};
-use crate::doctor::{self, Facts, is_dumpable};
+use crate::limits::{Bulk, Refusals, Settling, slots};
 use crate::notify::{Notices, NotifyError};
-use crate::operators::{Code, People, Separation, Tries};
-use crate::overlap::{Overlap, Reaches};
-use crate::page::where_it_is;
+use crate::operators::{Code, Facts, People, Separation, Tries, ceiling};
+use crate::platform::is_dumpable;
 use crate::policy::{LoadError, Policies, Sources};
-use crate::recovery::Settling;
-use crate::refusals::Refusals;
 use crate::registry::{Registry, RegistryError};
-use crate::slots::slots;
-use crate::twins::Twins;
+use crate::targets::Twins;
+use crate::targets::overlap::{Overlap, Reaches};
 
 /// Everything a call needs.
 pub struct Gateway {
@@ -129,7 +125,7 @@ impl Gateway {
         let sources = Sources { defaults: config.default_policies, directories: config.policy_directories.clone() };
         let separation = Separation::of(apart);
         let mut facts = Facts { separation, dumpable: is_dumpable(), people: People::default() };
-        let policies = Policies::load(&sources, &declarations(&toolsets), doctor::ceiling(&facts))?;
+        let policies = Policies::load(&sources, &declarations(&toolsets), ceiling(&facts))?;
         let configured = Configured {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             configuration: config.digest,
@@ -144,7 +140,7 @@ impl Gateway {
             .map_err(|error| OpenError::Store(config.state.clone(), error))?;
         let operators = store.enrolled().map_err(|error| OpenError::Store(config.state.clone(), error))?;
         facts.people = People::of(&operators);
-        policies.set_ceiling(doctor::ceiling(&facts));
+        policies.set_ceiling(ceiling(&facts));
         Ok(Self {
             args_key: ArgsKey::open(&config.state)?,
             page: OnceLock::new(),
@@ -173,7 +169,7 @@ impl Gateway {
     /// they are.
     #[must_use]
     pub fn page_of(&self, confirmation: Uuid) -> Option<String> {
-        let page = self.page.get().cloned().or_else(|| where_it_is(&self.config.state))?;
+        let page = self.page.get().cloned().or_else(|| where_page_is(&self.config.state))?;
         Some(format!("{}/questions/{confirmation}", page.trim_end_matches('/')))
     }
 
@@ -185,7 +181,7 @@ impl Gateway {
             Vec::new()
         });
         let (separation, dumpable) = (self.separation, self.dumpable);
-        self.policies.set_ceiling(doctor::ceiling(&Facts { separation, dumpable, people: People::of(&operators) }));
+        self.policies.set_ceiling(ceiling(&Facts { separation, dumpable, people: People::of(&operators) }));
     }
 
     /// Whose code this is. Nobody's, too, where too many were tried of late.

@@ -15,6 +15,22 @@ pub(crate) fn hide_memory() {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn hide_memory() {}
 
+/// Whether other processes of this user can read this one's memory (prctl(2), `PR_GET_DUMPABLE`). Unknown counts as yes.
+#[must_use]
+#[cfg(target_os = "linux")]
+pub(crate) fn is_dumpable() -> bool {
+    use rustix::process::{DumpableBehavior, dumpable_behavior};
+
+    !matches!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable))
+}
+
+/// See above: no other system says.
+#[must_use]
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_dumpable() -> bool {
+    true
+}
+
 /// The longest name of a user that is taken as one.
 const NAME_CHARS: usize = 128;
 

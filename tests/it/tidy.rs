@@ -1,7 +1,9 @@
 //! What the compiler does not keep: the walls between the parts, sizes, words, licences.
 
 mod features;
+mod imports;
 mod licences;
+mod rooms;
 mod scan;
 
 use std::ffi::OsStr;

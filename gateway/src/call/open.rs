@@ -10,10 +10,9 @@ use mollyguard_tools::contract::{Outcome, Probe, ToolError};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::{Run, WAITS};
+use super::plan::Errand;
+use super::{Run, WAITS, recovery};
 use crate::gateway::Gateway;
-use crate::journal::Errand;
-use crate::recovery;
 use crate::reply::{About, Refusal};
 
 /// How far a tool came.

@@ -6,16 +6,18 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use mollyguard_record::model::{Answer, Assurance, Channel, Confirmation, Need, Standing};
+use mollyguard_record::state::where_page_is;
 use mollyguard_record::store::{Granted, OpenQuestions, Quarantine};
 use uuid::Uuid;
 
 use super::paint::Paint;
 use super::{Done, Failure, connect, grants, open, print, print_json, quarantine, terminal, watch};
-use crate::approval::not_here;
+use crate::call::approval::not_here;
 use crate::confirm::clean;
-use crate::desk::{self, Ask, AtDesk, DeskError, Given, Reply, TypedCode};
 use crate::gateway::Gateway;
-use crate::page::where_it_is;
+use crate::operator_socket;
+use crate::operator_socket::{Ask, AtDesk, DeskError, Given, Reply};
+use crate::operators::TypedCode;
 
 /// Arguments of `approvals`.
 #[derive(Debug, Args)]
@@ -124,11 +126,11 @@ impl Desk {
             What::Show { confirmation } => {
                 let (confirmation, standing) = self.show(confirmation).await?;
                 terminal::show(&confirmation.text);
-                print(&format!("{}\n", desk::state(&confirmation, &standing)))
+                print(&format!("{}\n", operator_socket::state(&confirmation, &standing)))
             }
             What::Approve { confirmation } => {
                 let (confirmation, standing) = self.show(confirmation).await?;
-                desk::answerable(&confirmation, &standing).map_err(Failure::found)?;
+                operator_socket::answerable(&confirmation, &standing).map_err(Failure::found)?;
                 self.possible(&confirmation.need)?;
                 match terminal::ask(&confirmation.text, confirmation.need).await? {
                     Answer::Accept { typed: Some(typed) } => self.approve(&confirmation, typed).await,
@@ -157,7 +159,7 @@ impl Desk {
         match self {
             Self::Own(gateway) => {
                 let open = gateway.store.open_questions().await.map_err(Failure::usage)?;
-                Ok(Waiting { open, left_off: 0, page: where_it_is(&gateway.config.state) })
+                Ok(Waiting { open, left_off: 0, page: where_page_is(&gateway.config.state) })
             }
             Self::Behind(socket) => match ask(socket, Ask::List {}).await? {
                 Reply::Listed { open, left_off, page } => {
@@ -170,7 +172,7 @@ impl Desk {
 
     pub(super) async fn show(&self, id: Uuid) -> Result<(Confirmation, Standing), Failure> {
         match self {
-            Self::Own(gateway) => desk::show(gateway, id).await.map_err(failure),
+            Self::Own(gateway) => operator_socket::show(gateway, id).await.map_err(failure),
             Self::Behind(socket) => match ask(socket, Ask::Show { confirmation: id }).await? {
                 Reply::Shown { confirmation, standing } => Ok((*confirmation, standing)),
                 _ => Err(strange()),
@@ -205,7 +207,8 @@ impl Desk {
     async fn answer(&self, id: Uuid, given: Given) -> Result<(String, Option<Assurance>, Standing), Failure> {
         match self {
             Self::Own(gateway) => {
-                let (by, assurance) = desk::answer(gateway, id, given, &here(gateway)).await.map_err(failure)?;
+                let (by, assurance) =
+                    operator_socket::answer(gateway, id, given, &here(gateway)).await.map_err(failure)?;
                 let (_, standing) = self.show(id).await?;
                 Ok((by, assurance, standing))
             }
@@ -265,7 +268,7 @@ impl Desk {
             // At its own terminal whoever is there is as good as anybody, until somebody is enrolled.
             Self::Own(gateway) => {
                 let at = AtDesk { is_agent: false, ..here(gateway) };
-                desk::lift(gateway, user.clone(), code, &at).await.map_err(failure)?;
+                operator_socket::lift(gateway, user.clone(), code, &at).await.map_err(failure)?;
             }
             Self::Behind(socket) => match ask(socket, Ask::Lift { user: user.clone(), code }).await? {
                 Reply::Lifted {} => {}
@@ -296,7 +299,7 @@ fn failure(error: DeskError) -> Failure {
 }
 
 async fn ask(socket: &Path, what: Ask) -> Result<Reply, Failure> {
-    match desk::ask(socket, what).await.map_err(Failure::usage)? {
+    match operator_socket::ask(socket, what).await.map_err(Failure::usage)? {
         Reply::Refused { reason } => Err(Failure::found(reason)),
         reply => Ok(reply),
     }

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::paint::Paint;
 use super::{Done, Failure, open_without_secrets, print, print_json};
+use crate::call::ended;
 use crate::confirm::{arguments, clean};
-use crate::own::ended;
 
 /// Which calls.
 #[derive(Debug, Subcommand)]

@@ -6,8 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Done, load, print, print_json};
-use crate::config::{Config, defaults_toml};
-use crate::page::PageAt;
+use crate::config::{Config, PageAt, defaults_toml};
 
 /// Arguments of `config`.
 #[derive(Debug, Args)]

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use clap::Subcommand;
 use mollyguard_record::model::{Operator, check_name, check_user};
+use mollyguard_record::state::where_page_is;
 
 use super::paint::Paint;
 use super::{Done, Failure, open_without_secrets, print, print_json, terminal};
 use crate::gateway::Gateway;
-use crate::page::{invitation, where_it_is};
+use crate::page::invitation;
 
 /// What to do with the people.
 #[derive(Debug, Subcommand)]
@@ -71,7 +72,7 @@ async fn enroll(gateway: &Gateway, name: &str, user: Option<&str>) -> Done {
     let (invitation, code) = invitation(name, user, None, None, &gateway.args_key).map_err(Failure::usage)?;
     let expires_at = invitation.expires_at;
     gateway.store.invite(invitation).await.map_err(Failure::found)?;
-    let page = where_it_is(&gateway.config.state);
+    let page = where_page_is(&gateway.config.state);
     let at = page.map_or_else(
         || "the page's /enroll, once a gateway serves it (`mollyguard serve`)".to_owned(),
         |page| format!("{page}/enroll"),

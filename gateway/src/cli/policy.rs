@@ -9,9 +9,10 @@ use mollyguard_tools::contract::{Declaration, Reversibility, Tier};
 use super::paint::Paint;
 use super::{Done, Failure, connect, load, print, print_json};
 use crate::config::Config;
-use crate::doctor::{self, Facts};
-use crate::operators::Separation;
+use crate::operators::{Facts, Separation};
+use crate::platform::is_dumpable;
 use crate::policy::{self, CaseOutcome, Ceiling, Explanation, Policies, Situation, Sources};
+use crate::{doctor, operators};
 
 /// What to do with the policies.
 #[derive(Debug, Subcommand)]
@@ -93,8 +94,8 @@ impl Policy {
 fn ceiling(config: &Config) -> Result<Ceiling, Failure> {
     let apart = doctor::is_served_apart(&connect::socket(), config);
     let separation = Separation::of(apart);
-    let people = doctor::people(config).map_err(Failure::usage)?;
-    Ok(doctor::ceiling(&Facts { separation, dumpable: doctor::is_dumpable(), people }))
+    let people = operators::people(config).map_err(Failure::usage)?;
+    Ok(operators::ceiling(&Facts { separation, dumpable: is_dumpable(), people }))
 }
 
 /// The principal of calls made here.

@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{Done, Failure, load, open_for};
+use crate::call::recovery;
 use crate::config::{Config, Trusted};
-use crate::desk::{Desk, serve_desk};
 use crate::doctor::is_apart;
 use crate::gateway::Gateway;
 use crate::local::{Connected, Local, Share};
@@ -22,8 +22,9 @@ use crate::mcp::{
     Access, Http, Limits, Seal, Socket, Timing, Token, Tokens, Wire, may_listen, serve_http, serve_socket, serve_stdio,
     told_to_leave,
 };
+use crate::operator_socket::{Desk, serve_desk};
 use crate::page::{Begun, begin, keep_serving, on_http};
-use crate::{notify, recovery, retention};
+use crate::retention;
 
 /// How long calls that are written down may still run after the client is gone.
 pub(super) const LAST_CALLS: Duration = Duration::from_secs(30);
@@ -65,7 +66,11 @@ impl Serve {
             None => None,
         };
         let pruning = tokio::spawn(retention::keep_pruning(Arc::clone(&gateway), leave.clone()));
-        let telling = tokio::spawn(notify::start(&gateway, leave.clone()));
+        let page_of = {
+            let gateway = Arc::clone(&gateway);
+            move |question| gateway.page_of(question)
+        };
+        let telling = tokio::spawn(gateway.notices.start(Arc::clone(&gateway.store), page_of, leave.clone()));
         let served = match (self.http, self.socket) {
             (Some(address), _) => http(&gateway, address, leave.clone()).await,
             (None, Some(path)) => socket(&gateway, &path, self.operators, &leave).await,

@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::paint::Paint;
 use super::{Done, Failure, open, print, print_json};
 use crate::config::Config;
-use crate::exposed::Findings;
 use crate::gateway::Gateway;
+use crate::targets::exposed::Findings;
 
 /// What to do with the targets.
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,7 @@ use mollyguard_tools::contract::{Audience, Declaration};
 use serde_json::{Value, json};
 
 use super::{Done, print, print_json};
-use crate::own::Own;
+use crate::registry::Own;
 
 /// Arguments of `tools`.
 #[derive(Debug, Args)]

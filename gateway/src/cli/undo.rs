@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::serve::LAST_CALLS;
 use super::{Done, Failure, open, print, print_json, terminal};
-use crate::approval::settled;
+use crate::call::approval::settled;
 use crate::call::call;
 use crate::reply::{Answered, Put, Refusal, Reply, Request};
 

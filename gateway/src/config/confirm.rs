@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::file::Reading;
+use super::page_address::{PageAt, USUAL_PORT};
 use super::{ConfigError, Confirm, Page};
-use crate::page::{PageAt, USUAL_PORT};
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::confirm::ConfirmTable;
 use super::find::{OwnState, absolute_words, own_state, resolve};
 use super::notify::NotifyTable;
+use super::secret_source::SecretSource;
 use super::trusted::{List, Trusted};
 use super::{Config, ConfigError, Http, Socket, Token};
-use crate::credentials::SecretSource;
 
 /// The file.
 #[derive(Debug, Default, Deserialize)]

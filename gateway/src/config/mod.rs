@@ -4,7 +4,11 @@ mod confirm;
 mod file;
 mod find;
 mod notify;
+mod page_address;
+mod secret_source;
+mod template;
 mod trusted;
+mod webhook_address;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,16 +16,17 @@ use std::sync::Arc;
 
 use mollyguard_tools::contract::{Configured, Digest, Environment, Limits};
 
-use crate::credentials::SecretSource;
-use crate::page::PageAt;
-
 #[cfg(test)]
 pub(crate) use file::TARGET_KEYS;
 pub use file::{Defaults, defaults_toml};
 pub use find::{Found, OwnState, find};
-pub(crate) use find::{absolute_words, resolve};
 pub use notify::{Notify, Url, Webhook};
+pub use page_address::{PageAt, USUAL_PORT};
+pub use secret_source::SecretSource;
+pub(crate) use template::Place as TemplatePlace;
+pub use template::Template;
 pub use trusted::{Names, Place, Trusted};
+pub use webhook_address::Address;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
 use super::file::Reading;
-use crate::credentials::SecretSource;
-use crate::notify::{Address, Template};
+use super::secret_source::SecretSource;
+use super::template::Template;
+use super::webhook_address::Address;
 
 /// The most webhooks.
 const WEBHOOKS: usize = 16;

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::credentials::SecretSource;
+use super::secret_source::SecretSource;
 
 /// One thing the gateway opens or runs.
 #[derive(Clone, Debug, PartialEq, Eq)]

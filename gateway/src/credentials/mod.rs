@@ -14,12 +14,12 @@ use std::sync::Arc;
 use mollyguard_tools::contract::{Access, Configured, Declaration, HeldSecrets, Lease, Limits, Secret, Toolset};
 use uuid::Uuid;
 
-use crate::config::{Config, Trusted, Url, Webhook};
-use crate::overlap::{Overlap, Reaches};
+use crate::config::{Config, SecretSource, Trusted, Url, Webhook};
 use crate::policy::Permit;
+use crate::targets::overlap::{Overlap, Reaches};
 
 pub use redact::{Named, Redactor};
-pub use source::{SecretError, SecretSource};
+pub use source::SecretError;
 
 /// Why a credential cannot be lent.
 #[derive(Debug, thiserror::Error)]

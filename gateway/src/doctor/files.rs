@@ -11,10 +11,9 @@ use mollyguard_tools::text::moment;
 use rustix::process::geteuid;
 
 use super::{Finding, Ground};
-use crate::config::{Config, Url, Webhook};
-use crate::credentials::SecretSource;
-use crate::exposed::{Findings, Looked};
+use crate::config::{Config, SecretSource, Url, Webhook};
 use crate::platform::user_name;
+use crate::targets::exposed::{Findings, Looked};
 
 /// The most secrets that are told.
 const TOLD: usize = 8;

@@ -1,11 +1,11 @@
 //! What this installation can prove, and why: looks at users, processes, files, editors and the environment, changes nothing,
 //! and repeats no secret. One file a family of checks.
 
-mod ceiling;
 mod editors;
 mod environment;
 mod files;
 mod jsonc;
+mod operators;
 mod place;
 mod process;
 
@@ -14,13 +14,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::operators::Separation;
+use crate::operators::{Facts, Separation, ceiling};
+use crate::platform::is_dumpable;
 use crate::policy::Ceiling;
 
-pub(crate) use ceiling::LINK;
-pub use ceiling::{Facts, ceiling, people};
 pub use place::{is_apart, is_served_apart};
-pub use process::is_dumpable;
 
 /// How a thing stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -105,7 +103,7 @@ impl Report {
 #[must_use]
 pub fn examine(ground: &Ground) -> Report {
     let (place, apart) = place::check(ground);
-    let (people, enrolled) = ceiling::finding(ground.config.as_ref());
+    let (people, enrolled) = operators::finding(ground.config.as_ref());
     let separation = Separation::of(apart);
     let facts = Facts { separation, dumpable: is_dumpable(), people };
     let mut findings = vec![place];

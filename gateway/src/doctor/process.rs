@@ -3,22 +3,7 @@
 use std::fs;
 
 use super::Finding;
-
-/// Whether other processes of this user can read this one's memory (prctl(2), `PR_GET_DUMPABLE`). Unknown counts as yes.
-#[must_use]
-#[cfg(target_os = "linux")]
-pub fn is_dumpable() -> bool {
-    use rustix::process::{DumpableBehavior, dumpable_behavior};
-
-    !matches!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable))
-}
-
-/// See above: no other system says.
-#[must_use]
-#[cfg(not(target_os = "linux"))]
-pub fn is_dumpable() -> bool {
-    true
-}
+use crate::platform::is_dumpable;
 
 pub(super) fn check() -> Vec<Finding> {
     vec![

@@ -6,7 +6,7 @@ use rmcp::ErrorData;
 use rmcp::model::ErrorCode;
 use serde_json::json;
 
-use crate::reply::UnknownTool;
+use crate::registry::UnknownTool;
 
 /// How much of a name that a client sent is sent back.
 const ECHO: usize = 128;

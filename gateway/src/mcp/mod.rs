@@ -32,9 +32,11 @@ use mollyguard_tools::contract::Declaration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::call;
+use crate::call::approval;
 use crate::gateway::Gateway;
-use crate::reply::{Question, Refusal, Reply, Request, UnknownTool};
-use crate::{approval, call};
+use crate::registry::UnknownTool;
+use crate::reply::{Question, Refusal, Reply, Request};
 
 pub use agent::{Agent, AgentError, Called, Person};
 pub use auth::{Token, TokenError, Tokens};

@@ -27,8 +27,9 @@ use super::progress::{self, Seen};
 use super::room::{OPEN_CALLS, OPEN_CALLS_EACH, Room};
 use super::seal::Bound;
 use super::{Wire, error};
-use crate::bulk;
-use crate::reply::{About, Answered, Put, Question, ReasonCode, Receipt, Refusal, Reply, Request, UnknownTool};
+use crate::limits;
+use crate::registry::UnknownTool;
+use crate::reply::{About, Answered, Put, Question, ReasonCode, Receipt, Refusal, Reply, Request};
 
 /// Where a result carries what the gateway saw and decided.
 const META: &str = "dev.mollyguard/call";
@@ -327,9 +328,9 @@ impl Server {
 /// About how many bytes a call takes in memory: all that its client wrote.
 fn weight(params: &CallToolRequestParams, meta: &RequestMetaObject) -> usize {
     let texts = params.name.len() + params.request_state.as_ref().map_or(0, String::len);
-    let metas = params.meta.iter().chain([meta]).map(|meta| bulk::weight_of(meta.0.0.iter())).sum::<usize>();
-    let args = params.arguments.as_ref().map_or(0, |args| bulk::weight_of(args.iter()));
-    let responses = params.input_responses.as_ref().map_or(0, |responses| bulk::weight_of(responses.iter()));
+    let metas = params.meta.iter().chain([meta]).map(|meta| limits::weight_of(meta.0.0.iter())).sum::<usize>();
+    let args = params.arguments.as_ref().map_or(0, |args| limits::weight_of(args.iter()));
+    let responses = params.input_responses.as_ref().map_or(0, |responses| limits::weight_of(responses.iter()));
     size_of::<Value>() + texts + metas + args + responses
 }
 

@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 
 use super::line::Followed;
 use super::notice::{Event, Notice};
-use super::template::{Place, Template};
-use crate::overlap::Reaches;
+use crate::config::{Template, TemplatePlace as Place};
+use crate::targets::overlap::Reaches;
 
 /// How many run at a time.
 const AT_ONCE: usize = 2;

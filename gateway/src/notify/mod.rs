@@ -1,14 +1,12 @@
 //! Tells people that a question waits, and what became of it: webhooks and a command. It answers nothing, what it says
 //! answers nothing, and no call waits for it.
 
-mod address;
 mod command;
 mod follow;
 mod line;
 mod notice;
 mod post;
 mod signature;
-mod template;
 #[cfg(test)]
 mod tests;
 mod webhook;
@@ -24,21 +22,17 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::config::Config;
+use crate::config::{Address, Config};
 use crate::credentials::{Broker, Redactor};
-use crate::gateway::Gateway;
-use crate::overlap::Reaches;
+use crate::targets::overlap::Reaches;
 use command::Hook;
+use follow::ended;
+pub(crate) use follow::{Ended, approvers, end_of};
 use line::{Followed, Line};
 use notice::Notice;
 use post::Client;
 use signature::Key;
 use webhook::Webhook;
-
-pub use address::Address;
-use follow::ended;
-pub(crate) use follow::{Ended, approvers, end_of};
-pub use template::Template;
 
 /// How many questions nobody has taken up yet are kept.
 const QUEUE: usize = 64;
@@ -103,20 +97,23 @@ impl Notices {
             let _told = self.asked.send(Notice::of(confirmation, seen, &self.redactor));
         }
     }
-}
 
-/// Tells whom the configuration names of every question this process asks from now on, until `leave`.
-pub(crate) fn start(gateway: &Arc<Gateway>, leave: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
-    // Before the first call: a question that is asked before the task runs is told as well.
-    let asked = (!gateway.notices.ears.is_empty()).then(|| gateway.notices.asked.subscribe());
-    let gateway = Arc::clone(gateway);
-    async move {
-        if let Some(asked) = asked {
-            let lines = gateway.notices.ears.iter().map(|ear| Line::new(Arc::clone(ear))).collect();
-            let store = Arc::clone(&gateway.store);
-            let page = move |question| gateway.page_of(question);
-            let telling = Telling { store, lines, closing: CancellationToken::new(), open: BTreeMap::new() };
-            telling.keep_on(asked, leave, page).await;
+    /// Tells whom the configuration names of every question this process asks from now on, until `leave`. `page` says where a
+    /// question can be answered.
+    pub(crate) fn start<F: Fn(Uuid) -> Option<String> + Send + Sync + 'static>(
+        &self,
+        store: Arc<dyn Store>,
+        page: F,
+        leave: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + use<F> {
+        // Before the first call: a question that is asked before the task runs is told as well.
+        let asked = (!self.ears.is_empty()).then(|| self.asked.subscribe());
+        let lines: Vec<_> = self.ears.iter().map(|ear| Line::new(Arc::clone(ear))).collect();
+        async move {
+            if let Some(asked) = asked {
+                let telling = Telling { store, lines, closing: CancellationToken::new(), open: BTreeMap::new() };
+                telling.keep_on(asked, leave, &page).await;
+            }
         }
     }
 }

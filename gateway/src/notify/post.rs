@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::address::Address;
+use crate::config::Address;
 
 /// How long one request may take in all. Standard Webhooks advises 15 to 30 seconds.
 const PATIENCE: Duration = Duration::from_secs(15);

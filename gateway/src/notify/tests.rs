@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::config::Template;
 use crate::notify::notice::Event;
 use crate::notify::notice::tests::notice;
 

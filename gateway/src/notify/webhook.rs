@@ -12,11 +12,11 @@ use mollyguard_tools::contract::{Tier, Timestamp, now};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::address::Address;
 use super::line::Followed;
 use super::notice::{Event, Notice};
 use super::post::Client;
 use super::signature::Key;
+use crate::config::Address;
 
 /// Requests to one webhook at a time.
 const AT_ONCE: usize = 4;

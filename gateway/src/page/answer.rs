@@ -22,9 +22,8 @@ use super::history::{take_back, taken_back_here};
 use super::proof::is_code_of;
 use super::session::Here;
 use super::shell::{Id, Trouble};
-use crate::approval::{APPROVE, Approver, for_the_record, verdict};
-use crate::desk::TypedCode;
-use crate::operators::assurance_of;
+use crate::call::approval::{APPROVE, Approver, for_the_record, verdict};
+use crate::operators::{TypedCode, assurance_of};
 use crate::reply::ReasonCode;
 
 /// What the page's form, or its script, sends.

@@ -1,11 +1,7 @@
 //! Where the page is served. Several gateways share one store, and so one page: whoever holds the lock listens, the others
 //! wait to take over.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,17 +9,16 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use mollyguard_record::state::PagePlace;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Page, PageAt, router};
+use super::{Page, router};
+use crate::config::{PageAt, USUAL_PORT};
 use crate::gateway::Gateway;
 
-const LOCK: &str = "page.lock";
-/// The port unless the configuration names another.
-pub(crate) const USUAL_PORT: u16 = 7_420;
 /// How often those who do not hold the page look whether they can: it is free within this after its holder is gone.
 const LOOK: Duration = Duration::from_millis(500);
 const _: () = assert!(LOOK.as_millis() < 1_000, "somebody who answers must not wait two seconds for another holder");
@@ -36,7 +31,7 @@ const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
 
 /// The page, ready to be served: nobody else can be it any more.
 pub struct Begun {
-    held: Held,
+    held: PagePlace,
     listeners: Vec<TcpListener>,
 }
 
@@ -45,7 +40,7 @@ pub struct Begun {
 /// # Errors
 /// Somebody else listens on the port, or the lock cannot be had.
 pub async fn begin(gateway: &Gateway, port: u16) -> std::io::Result<Option<Begun>> {
-    let Some(held) = Held::take(&gateway.config.state.join(LOCK))? else { return Ok(None) };
+    let Some(held) = PagePlace::take(&gateway.config.state)? else { return Ok(None) };
     Ok(Some(Begun { held, listeners: bind(port).await? }))
 }
 
@@ -107,14 +102,14 @@ pub(crate) async fn on_http(
     tracing::info!(page = at.origin(), "the confirmation page is served");
     // Questions of this gateway are answered here, whatever else there is.
     let _first = gateway.page.set(at.origin());
-    tokio::spawn(write_down(gateway.config.state.join(LOCK), at.origin(), leave.clone()));
+    tokio::spawn(write_down(gateway.config.state.clone(), at.origin(), leave.clone()));
     Ok(Some(router))
 }
 
 /// Holds the lock with this address in it, once it is free, until `leave`.
-async fn write_down(path: PathBuf, origin: String, leave: CancellationToken) {
+async fn write_down(state: std::path::PathBuf, origin: String, leave: CancellationToken) {
     loop {
-        if let Ok(Some(mut held)) = Held::take(&path) {
+        if let Ok(Some(mut held)) = PagePlace::take(&state) {
             if let Err(error) = held.write(&origin) {
                 tracing::warn!(%error, "where the page is cannot be written down");
             }
@@ -133,42 +128,6 @@ fn tell(told: &mut Option<String>, why: String) {
     if told.as_ref() != Some(&why) {
         tracing::warn!(why, "the confirmation page is not served; `[confirm] page_port` sets another port");
         *told = Some(why);
-    }
-}
-
-/// Where the page of the gateways on this state directory is, if one of them serves it.
-#[must_use]
-pub fn where_it_is(state: &Path) -> Option<String> {
-    let file = File::open(state.join(LOCK)).ok()?;
-    // Nobody holds it: what it says is where the page was.
-    match file.try_lock_shared() {
-        Ok(()) => return None,
-        Err(std::fs::TryLockError::WouldBlock) => {}
-        Err(std::fs::TryLockError::Error(_)) => return None,
-    }
-    let mut origin = String::new();
-    file.take(256).read_to_string(&mut origin).ok()?;
-    let origin = origin.trim_end();
-    (!origin.is_empty()).then(|| origin.to_owned())
-}
-
-/// The lock of whoever serves the page, in which they write down where.
-struct Held(File);
-
-impl Held {
-    fn take(path: &PathBuf) -> std::io::Result<Option<Self>> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self(file))),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(error)) => Err(error),
-        }
-    }
-
-    fn write(&mut self, origin: &str) -> std::io::Result<()> {
-        self.0.set_len(0)?;
-        self.0.seek(SeekFrom::Start(0))?;
-        writeln!(self.0, "{origin}")
     }
 }
 
@@ -199,7 +158,7 @@ async fn twin(address: SocketAddr) -> std::io::Result<Option<TcpListener>> {
     }
 }
 
-async fn serve(gateway: &Arc<Gateway>, mut held: Held, listeners: Vec<TcpListener>, leave: &CancellationToken) {
+async fn serve(gateway: &Arc<Gateway>, mut held: PagePlace, listeners: Vec<TcpListener>, leave: &CancellationToken) {
     let Some(address) = listeners.first().and_then(|listener| listener.local_addr().ok()) else { return };
     let at = PageAt::local(address.port());
     let router = router(Page::new(Arc::clone(gateway), &at));

@@ -14,7 +14,6 @@ mod history;
 mod inbox;
 mod listener;
 mod live;
-mod place;
 mod proof;
 mod question;
 mod session;
@@ -29,6 +28,7 @@ use axum::routing::{get, post};
 use mollyguard_record::webauthn::RelyingParty;
 use tokio::sync::Semaphore;
 
+use crate::config::PageAt;
 use crate::gateway::Gateway;
 use crate::operators::Separation;
 use ceremony::Ceremonies;
@@ -37,10 +37,8 @@ use inbox::Inbox;
 use live::Live;
 
 pub(crate) use account::invitation;
-pub(crate) use listener::USUAL_PORT;
 pub(crate) use listener::on_http;
-pub use listener::{Begun, begin, keep_serving, where_it_is};
-pub use place::PageAt;
+pub use listener::{Begun, begin, keep_serving};
 
 /// How many browsers may watch at a time.
 const WATCHERS: usize = 128;

@@ -19,7 +19,7 @@ use super::ceremony::Purpose;
 use super::question::means_of;
 use super::session::Here;
 use super::shell::{Trouble, needs_script};
-use crate::desk::TypedCode;
+use crate::operators::TypedCode;
 
 /// What a form sends that acts.
 #[derive(Debug, Deserialize)]

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::Page;
 use super::session::Here;
 use super::shell::{self, Id, Trouble, document, moment, until};
-use crate::approval::not_counted;
+use crate::call::approval::not_counted;
 use crate::confirm::clean;
 use crate::operators::{Separation, assurance_of};
 

@@ -104,16 +104,6 @@ pub enum Reply {
     Ask(Box<Question>),
 }
 
-/// The tool is not known: JSON-RPC error -32602, as the protocol wants it.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("there is no tool `{name}`{}", .nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
-pub struct UnknownTool {
-    /// The name as it came.
-    pub name: String,
-    /// The known name nearest to it, if one is near.
-    pub nearest: Option<String>,
-}
-
 /// How a question reaches a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {

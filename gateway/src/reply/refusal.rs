@@ -8,7 +8,6 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{About, Question};
-use crate::journal::JournalError;
 
 /// Why a call was refused, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -294,19 +293,6 @@ impl Refusal {
             next,
             about,
         )
-    }
-
-    /// The journal has no way back.
-    #[must_use]
-    pub(crate) fn of_journal(error: &JournalError, about: About) -> Self {
-        let (code, next) = match error {
-            JournalError::Store(_) => (ReasonCode::Unavailable, "Try again later."),
-            JournalError::NotFound(_) => {
-                (ReasonCode::Untouched, "`list_calls` shows your calls and which can be undone.")
-            }
-            _ => (ReasonCode::Untouched, "`list_calls` shows what can be undone."),
-        };
-        Self::new(code, error.to_string(), next, about)
     }
 
     /// The client cancelled before anything was written down.

@@ -33,7 +33,7 @@ impl Site {
         };
         world.set("http.tokens", (0..USERS).map(token).collect::<Vec<_>>());
         let served = world.serve().await?;
-        let origin = until("the page", || Ok(mollyguard::page::where_it_is(&world.state()))).await?;
+        let origin = until("the page", || Ok(mollyguard_record::state::where_page_is(&world.state()))).await?;
         let mut site = Self { served, origin, cookie: String::new(), code: String::new(), _world: world };
         let code = first_code(&site._world, "operator").await?;
         site.enrol(&code).await?;

@@ -197,7 +197,7 @@ async fn people_are_sent_to_the_page_of_the_gateway_that_asks() -> Result {
     let mut world = with_webhooks(vec![webhook(&receiver.url)])?;
     world.set("confirm.page", true).set("confirm.page_port", 0).set("confirm.page_url", "https://gate.example");
     let beside = world.stdio(Era::Modern, Person::absent()).await?;
-    let local = until("the page", || Ok(mollyguard::page::where_it_is(&world.state()))).await?;
+    let local = until("the page", || Ok(mollyguard_record::state::where_page_is(&world.state()))).await?;
     let served = world.serve().await?;
     let agent = served.agent(Era::Modern, Person::absent()).await?;
     for (asks, page, name) in [(&agent, "https://gate.example", "bookings"), (&beside, local.as_str(), "vehicles")] {
@@ -206,7 +206,11 @@ async fn people_are_sent_to_the_page_of_the_gateway_that_asks() -> Result {
         let expected = format!("{page}/questions/{}", id.as_str().ok_or("an id")?);
         assert_eq!(receiver.next().await?.body()?["page"], expected);
     }
-    assert_eq!(mollyguard::page::where_it_is(&world.state()), Some(local), "the other one holds it all the time");
+    assert_eq!(
+        mollyguard_record::state::where_page_is(&world.state()),
+        Some(local),
+        "the other one holds it all the time"
+    );
     drop(agent);
     assert!(served.terminate().await?.success() && beside.close().await?.success());
     Ok(())

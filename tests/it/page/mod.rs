@@ -14,7 +14,7 @@ mod proofs;
 mod questions;
 mod shown;
 
-use mollyguard::page::where_it_is;
+use mollyguard_record::state::where_page_is;
 use mollyguard_tests::browser::{Browser, Setup, Tab};
 use mollyguard_tests::{Agent, Era, Person, RawResponse, Reply, Result, Served, World, codes, first_code, http, until};
 use serde_json::{Value, json};
@@ -132,7 +132,7 @@ fn delete() -> Value {
 
 /// The page's origin, once it is served.
 pub(crate) async fn origin(world: &World) -> Result<String> {
-    until("the page", || Ok(where_it_is(&world.state()))).await
+    until("the page", || Ok(where_page_is(&world.state()))).await
 }
 
 /// The ids of the questions that wait.

@@ -1,6 +1,6 @@
 //! The page as a part of a gateway that listens on HTTP: at its own address, or at the name browsers reach it by.
 
-use mollyguard::page::where_it_is;
+use mollyguard_record::state::where_page_is;
 use mollyguard_tests::{Era, Person, Result, http, until};
 use serde_json::json;
 
@@ -33,7 +33,7 @@ async fn it_has_the_name_browsers_reach_it_by() -> Result {
     let mut world = rental(super::OUT_OF_BAND)?;
     world.set("confirm.page_url", "https://gate.example");
     let served = world.serve().await?;
-    let written = until("where the page is", || Ok(where_it_is(&world.state()))).await?;
+    let written = until("where the page is", || Ok(where_page_is(&world.state()))).await?;
     assert_eq!(written, "https://gate.example");
     let code = first_code(&world, "ada").await?;
 

@@ -312,7 +312,7 @@ async fn another_gateway_takes_the_page_over() -> Result {
 
     first.kill().await?;
     // Of the new holder: the lock's file is the same one, and says the same.
-    until("the page, served again", || Ok(mollyguard::page::where_it_is(&site.world.state()))).await?;
+    until("the page, served again", || Ok(mollyguard_record::state::where_page_is(&site.world.state()))).await?;
     assert_eq!(origin(&site.world).await?, page, "it is where it was");
     assert_eq!(open_questions(&site.world)?, std::slice::from_ref(&id));
     // The page that was open all the time comes back by itself.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mollyguard::mcp::{Access, Calls, Http, Limits, Seal, Timing, Wire, serve_http_over};
-use mollyguard::reply::{Reply, Request, UnknownTool};
+use mollyguard::registry::UnknownTool;
+use mollyguard::reply::{Reply, Request};
 use mollyguard_record::model::Principal;
 use mollyguard_tests::fixture::{self, Fixture};
 use mollyguard_tools::contract::Declaration;

@@ -10,15 +10,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use clap::{Args, ValueEnum};
 use mollyguard_record::model::{Answer, Assurance, Need, Standing};
+use mollyguard_record::state::where_page_is;
 use serde_json::{Value, json};
 
 use super::paint::Paint;
 use super::{Done, Failure, terminal};
-use crate::approval::settled;
+use crate::call::approval::settled;
 use crate::gateway::Gateway;
 use crate::mcp::{Agent, AgentError, Called, Person};
 use crate::operators::Code;
-use crate::page::where_it_is;
 use company::Company;
 use show::Show;
 
@@ -50,7 +50,7 @@ struct Visitor {
 impl Visitor {
     /// Where else they can answer.
     fn tell_of_page(&self) {
-        let Some(page) = where_it_is(&self.desk.config.state) else { return };
+        let Some(page) = where_page_is(&self.desk.config.state) else { return };
         let (page, code) = (Paint::stdout().bold(&format!("{page}/")), self.code.shown());
         println!("  Answer here, or on the gateway's page: {page}");
         println!("  (your code there: {})\n", code.as_str());

@@ -30,7 +30,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Calls, Seal, StdioError, Timing, Wire, serve_streams};
-use crate::reply::{About, Answered, Put, Question, ReasonCode, Receipt, Refusal, Reply, Request, Stage, UnknownTool};
+use crate::registry::UnknownTool;
+use crate::reply::{About, Answered, Put, Question, ReasonCode, Receipt, Refusal, Reply, Request, Stage};
 
 /// Longer than anything here takes; only a test that fails waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,204 @@
+//! Writing a question down, and waiting for what becomes of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mollyguard_record::model::{Because, CallFacts, Channel, Confirmation, Coverage, Need, Standing, digest_of_call};
+use mollyguard_record::store::{Asking, Bounds, Quarantine};
+use mollyguard_tools::contract::{Preflight, Reversibility, now};
+use uuid::Uuid;
+
+use super::{ANOTHER_WAY, earlier, grants};
+use crate::call::plan::Errand;
+use crate::confirm::{Asked, render, typed_name};
+use crate::gateway::Gateway;
+use crate::reply::{self, About, Pending, Put, ReasonCode, Refusal, Reply, Request};
+
+/// A busy store is not read again for every change somebody waits through.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// What a question is made of.
+pub(crate) struct Question<'a> {
+    pub(crate) id: Uuid,
+    pub(crate) need: Need,
+    pub(crate) because: Vec<Because>,
+    pub(crate) reversibility: Reversibility,
+    pub(crate) seen: &'a Preflight,
+    pub(crate) facts: &'a CallFacts<'a>,
+}
+
+/// Writes a question down, unless the same is open already, and says how it is to be put.
+pub(crate) async fn ask(
+    gateway: &Arc<Gateway>,
+    request: &Request,
+    errand: &Errand,
+    question: Question<'_>,
+) -> Result<Reply, Box<Refusal>> {
+    let mut about = About::seen(question.id, "confirm", question.reversibility, question.seen);
+    about.policies.clone_from(&question.because);
+    let made = confirmation(gateway, request, errand, &question);
+    let name = &errand.tool.declaration.name;
+    let subject = gateway.subject(question.id, &request.principal, name, &errand.args, question.seen);
+    let somebody = gateway.store.operators().await.map_err(|error| Refusal::of_store(&error, about.clone()))?;
+    let can_page = !somebody.is_empty() && gateway.page_of(made.id).is_some();
+    let (put, channel) = way(request, &question.need, can_page);
+    let rules = &gateway.config.confirm;
+    let bounds = Bounds { denial: rules.denial, open: rules.open_questions, flood: rules.flood };
+    let asking = gateway.store.ask(subject, made.clone(), channel, bounds).await;
+    let (confirmation, is_new) = match asking.map_err(|error| Refusal::of_store(&error, about.clone()))? {
+        Asking::Asked => {
+            gateway.notices.asked(&made, question.seen);
+            (made, true)
+        }
+        Asking::Already(confirmation, _) => (*confirmation, false),
+        // The store has written these down.
+        Asking::InOtherWords(other) => return Err(Box::new(in_other_words(gateway, &other, about).recorded())),
+        Asking::Declined(no, standing) => {
+            let why = earlier::declined(gateway, &no, &standing);
+            let why = why.unwrap_or_else(|| format!("it was declined (confirmation {})", no.id));
+            let mut refusal = Refusal::new(ReasonCode::ConfirmationDeclined, why, ANOTHER_WAY, about);
+            refusal.because = no.because;
+            return Err(Box::new(refusal.recorded()));
+        }
+        Asking::TooMany { open } => return Err(Box::new(too_many(open, about).recorded())),
+        Asking::Quarantined(quarantine) => return Err(Box::new(nobody_is_asked(&quarantine, about))),
+    };
+    Ok(Reply::Ask(Box::new(reply::Question {
+        put,
+        is_new,
+        page: gateway.page_of(confirmation.id).filter(|_| can_page),
+        alternative: question.seen.alternative.as_ref().map(reply::way_of),
+        confirmation: confirmation.id,
+        need: confirmation.need,
+        typed_name: confirmation.typed_name,
+        text: confirmation.text,
+        expires_at: confirmation.expires_at,
+        about,
+    })))
+}
+
+/// Counts that a question is shown once more, in another dialog: each is one more that somebody has to look at. A refusal
+/// where nobody is asked for this user any more.
+pub(crate) async fn shown(gateway: &Gateway, question: &reply::Question) -> Option<Refusal> {
+    if question.is_new {
+        return None;
+    }
+    let about = question.about.clone();
+    match gateway.store.shown(about.id, question.confirmation, gateway.config.confirm.flood).await {
+        Ok(None) => None,
+        Ok(Some(quarantine)) => Some(nobody_is_asked(&quarantine, about)),
+        Err(error) => Some(Refusal::of_store(&error, about)),
+    }
+}
+
+/// The refusal of a call of somebody whom nobody is asked for any more. The store has written it down.
+fn nobody_is_asked(quarantine: &Quarantine, about: About) -> Refusal {
+    let next =
+        "Tell the person: an operator ends it on the page, under People, or with `mollyguard approvals lift USER`.";
+    Refusal::new(ReasonCode::Denied, in_quarantine(quarantine), next, about).recorded()
+}
+
+/// How a question reaches a person from this client. A form takes no answer that needs more than it can prove, and a page
+/// only answers of those who are enrolled.
+fn way(request: &Request, need: &Need, can_page: bool) -> (Put, Option<Channel>) {
+    let form = request.channel.filter(|_| Need::IN_CLIENT.covers(need));
+    let page = request.page.filter(|_| can_page);
+    match (form, page) {
+        (Some(channel), _) => (Put::Form, Some(channel)),
+        (None, Some(channel)) => (Put::Page, Some(channel)),
+        (None, None) => (Put::Elsewhere, None),
+    }
+}
+
+fn too_many(open: u32, about: About) -> Refusal {
+    Refusal::new(
+        ReasonCode::Unavailable,
+        format!("{open} of your questions wait for a person already, and nobody is asked more at a time"),
+        "Wait until a person has answered some of them: repeat those calls, or look with `confirmation_status`. Asking for \
+         much more ends with nobody being asked for you at all.",
+        about,
+    )
+}
+
+/// Nobody is asked twice about what comes to the same.
+fn in_other_words(gateway: &Gateway, other: &Confirmation, about: About) -> Refusal {
+    let message = format!("the same was asked for in other words already, and confirmation {} is about that", other.id);
+    let next = "Repeat that call exactly as it was made: it uses the answer. `confirmation_status` shows whether there is one.";
+    let mut refusal = Refusal::new(ReasonCode::ConfirmationRequired, message, next, about);
+    refusal.because.clone_from(&other.because);
+    refusal.confirmation = Some(Pending {
+        id: other.id,
+        question: other.text.clone(),
+        need: other.need,
+        expires_at: other.expires_at,
+        page: gateway.page_of(other.id),
+    });
+    refusal
+}
+
+pub(super) fn in_quarantine(Quarantine { user, since, why }: &Quarantine) -> String {
+    format!("nobody is asked for `{user}` any more, since {since}: {why}")
+}
+
+fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question: &Question<'_>) -> Confirmation {
+    let id = Uuid::now_v7();
+    let asked_at = now();
+    let life = jiff::SignedDuration::try_from(gateway.config.confirm.expires).unwrap_or(jiff::SignedDuration::ZERO);
+    let expires_at = asked_at.saturating_add(life).unwrap_or(asked_at);
+    let typed = question.seen.targets.first().map_or_else(|| errand.target.clone(), typed_name);
+    // A name that holds a secret is shown without it, so it could not be typed.
+    let redactor = gateway.broker.redactor();
+    let typed = if redactor.text(&typed) == typed { typed } else { errand.target.clone() };
+    // What is shown holds no secret. They are taken out before it is rendered: an escape or a mark inside of one would hide
+    // it from the search.
+    let (seen, args) = (gateway.for_people(question.seen), gateway.redacted_value(request.args.clone()));
+    let text = render(&Asked {
+        declaration: &errand.tool.declaration,
+        args: &args,
+        principal: &gateway.redacted_principal(&request.principal),
+        seen: &seen,
+        reversibility: question.reversibility,
+        need: question.need,
+        undoes: question.facts.undoes,
+        because: &question.because,
+        typed_name: &typed,
+        expires_at,
+    });
+    Confirmation {
+        id,
+        principal: request.principal.clone(),
+        tool: errand.tool.declaration.name.to_string(),
+        request: question.facts.request(),
+        state: question.facts.state(),
+        effect: Some(question.facts.effect),
+        aim: gateway.aim(&request.principal, errand, question.seen).kept(),
+        arguments: Some(gateway.args_key.digest(question.facts.args)),
+        call: digest_of_call(question.facts, id, expires_at),
+        need: question.need,
+        typed_name: typed,
+        // Nor is one made up of what stands side by side.
+        text: gateway.broker.redactor().text(&text).into_owned(),
+        because: question.because.clone(),
+        asked_at,
+        expires_at,
+        covers: Some(Coverage::of(question.facts, gateway.redacted_targets(question.seen))),
+        may_last: grants::may_last(question.facts, question.seen, question.reversibility)
+            && question.need.approvers == 1,
+    }
+}
+
+/// Returns once a confirmation is not open any more: enough people have said yes, somebody said no, or its time is over.
+pub(crate) async fn settled(gateway: &Gateway, id: Uuid) {
+    let mut changes = gateway.store.changes();
+    while let Ok(Some((confirmation, Standing::Open { .. }))) = gateway.store.confirmation(id).await {
+        let left = Duration::try_from(confirmation.expires_at.duration_since(now())).unwrap_or_default();
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(PAUSE.min(left)).await;
+        tokio::select! {
+            () = changes.changed() => {}
+            () = tokio::time::sleep(left) => {}
+        }
+    }
+}
