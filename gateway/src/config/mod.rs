@@ -14,6 +14,7 @@ use mollyguard_tools::contract::{Configured, Digest, Environment, Limits};
 
 use crate::credentials::SecretSource;
 use crate::page::PageAt;
+use crate::store::Room;
 
 #[cfg(test)]
 pub(crate) use file::TARGET_KEYS;
@@ -158,6 +159,8 @@ pub struct Config {
     pub concurrent_calls: usize,
     /// Calls that may wait for their turn.
     pub waiting_calls: usize,
+    /// How much of the disk calls may take.
+    pub room: Room,
     /// How people are asked.
     pub confirm: Confirm,
     /// Where the confirmation page is, if there is one.

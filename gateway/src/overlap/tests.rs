@@ -91,6 +91,8 @@ const OTHERS: &[&str] = &[
     "limits.call_timeout_ms",
     "limits.concurrent_calls",
     "limits.waiting_calls",
+    "limits.kept_bytes",
+    "limits.free_bytes",
     "confirm.expires_s",
     "confirm.wait_s",
     "confirm.denial_s",

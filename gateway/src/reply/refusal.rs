@@ -9,7 +9,7 @@ use super::{About, Question};
 use crate::confirm::Need;
 use crate::journal::JournalError;
 use crate::policy::Because;
-use crate::store::StoreError;
+use crate::store::{NoRoom, StoreError};
 
 /// Why a call was refused, for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -273,6 +273,18 @@ impl Refusal {
                  stays without an end, have a person look at the gateway's log and state directory.",
                 about,
             ),
+            StoreError::NoRoom { why, .. } => {
+                let key = if matches!(why, NoRoom::Kept { .. }) {
+                    "raise `kept_bytes` in `[limits]`"
+                } else {
+                    "make room on the disk"
+                };
+                let next = format!(
+                    "Change fewer rows at a time: what keeps 64 KiB or less always goes on. Or have the person who runs the \
+                     gateway let old calls go (`keep_days` in `[retention]` and `mollyguard prune`), or {key}."
+                );
+                Self::new(ReasonCode::Unavailable, error.to_string(), next, about)
+            }
             _ => Self::new(
                 ReasonCode::Unavailable,
                 format!("nothing runs that cannot be written down, and {error}"),

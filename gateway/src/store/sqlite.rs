@@ -16,6 +16,7 @@ mod options;
 mod prune;
 mod pulse;
 mod reads;
+mod room;
 mod rows;
 mod schema;
 mod sessions;
@@ -56,7 +57,7 @@ use writes::Writing;
 pub use bell::Changes;
 pub(crate) use inspect::Inspection;
 pub use inspect::enrolled;
-pub use options::{Configured, OpenStore};
+pub use options::{Configured, OpenStore, Room};
 pub use pulse::Health;
 
 /// The store in one SQLite file.
@@ -81,7 +82,7 @@ impl SqliteStore {
     /// # Errors
     /// The directory or a file in it is unsafe, unreadable, damaged, or from a newer version.
     pub fn open(open: OpenStore) -> Result<Self, StoreError> {
-        let OpenStore { directory, configured, checkpoint, checkpoint_delay, queue, patience } = open;
+        let OpenStore { directory, configured, checkpoint, checkpoint_delay, queue, patience, room } = open;
         let connection = schema::open(&directory, patience)?;
         let reader = schema::open_to_read(&directory, patience)?;
         let installation = schema::installation(&reader)?;
@@ -92,7 +93,7 @@ impl SqliteStore {
         let seals = ArgsKey::open_for(&directory, sealed).map_err(|error| StoreError::Failed(error.to_string()))?;
         let seals = Arc::new(seals);
         let pulse = Arc::new(Pulse::default());
-        let writer = Writer::new(
+        let mut writer = Writer::new(
             directory.clone(),
             connection,
             installation,
@@ -101,6 +102,7 @@ impl SqliteStore {
             Arc::clone(&pulse),
             checkpoint.map(|path| (path, checkpoint_delay)),
         );
+        writer.room = room;
         let (stream, unwritten) = (writer.id, Arc::clone(&writer.unwritten));
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let writer = Arc::new(Mutex::new(writer));

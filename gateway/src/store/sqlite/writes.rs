@@ -8,14 +8,15 @@ use mollyguard_tools::failpoint;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use uuid::Uuid;
 
-use super::Configured;
 use super::askings;
 use super::grants;
 use super::operators;
+use super::room;
 use super::rows::{CallRow, ConfirmationRow};
 use super::schema::failed;
 use super::unsettled::{self, Looker, Unwritten};
 use super::writer::{Task, Work};
+use super::{Configured, Room};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject, chain};
 use crate::confirm::{Answer, Approval, Channel, Confirmation, Ended, Standing, TRIES, quoted, strength};
 use crate::store::{Ending, GATEWAY, Given, Start, StoreError};
@@ -37,6 +38,7 @@ pub(super) struct Writing<'a> {
     pub(super) name: &'a str,
     pub(super) tail: Tail,
     pub(super) configured: &'a Configured,
+    pub(super) room: Room,
     pub(super) seals: &'a Arc<ArgsKey>,
 }
 
@@ -102,6 +104,7 @@ pub(super) fn begin(writing: &mut Writing<'_>, start: Start) -> Result<Uuid, Sto
         grants::check_usable(writing, grant, &start)?;
     }
     let row = CallRow::of(start, writing.stream, at, writing.seals)?;
+    room::check(writing, &row)?;
     let call = subject.call.unwrap_or_default();
     if let Some(undone) = undoes {
         check_unclaimed(writing, undone)?;
