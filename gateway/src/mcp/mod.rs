@@ -9,6 +9,7 @@ mod confirm;
 mod dialogs;
 mod error;
 mod http;
+mod in_flight;
 mod limits;
 mod lines;
 mod listing;
