@@ -14,7 +14,7 @@ use crate::gateway::Gateway;
 use crate::journal::Errand;
 use crate::policy::Because;
 use crate::reply::{self, About, Pending, Put, ReasonCode, Refusal, Reply, Request};
-use crate::store::{Asking, Bounds, Quarantine};
+use crate::store::{Asking, Bounds, Quarantine, Showing};
 
 /// A busy store is not read again for every change somebody waits through.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -79,17 +79,24 @@ pub(crate) async fn ask(
     })))
 }
 
-/// Counts that a question is shown once more, in another dialog: each is one more that somebody has to look at. A refusal
-/// where nobody is asked for this user any more.
-pub(crate) async fn shown(gateway: &Gateway, question: &reply::Question) -> Option<Refusal> {
+/// Counts that a question is shown once more, in another dialog: each is one more that somebody has to look at. Whether it may
+/// be, since no other process shows it; a refusal where nobody is asked for this user any more.
+pub(crate) async fn shown(
+    gateway: &Gateway,
+    question: &reply::Question,
+    channel: Channel,
+) -> Result<bool, Box<Refusal>> {
+    // That was written down when it was asked.
     if question.is_new {
-        return None;
+        return Ok(true);
     }
     let about = question.about.clone();
-    match gateway.store.shown(about.id, question.confirmation, gateway.config.confirm.flood).await {
-        Ok(None) => None,
-        Ok(Some(quarantine)) => Some(nobody_is_asked(&quarantine, about)),
-        Err(error) => Some(Refusal::of_store(&error, about)),
+    let flood = gateway.config.confirm.flood;
+    match gateway.store.shown(about.id, question.confirmation, channel, flood).await {
+        Ok(Showing::Here) => Ok(true),
+        Ok(Showing::Elsewhere) => Ok(false),
+        Ok(Showing::Quarantined(quarantine)) => Err(Box::new(nobody_is_asked(&quarantine, about))),
+        Err(error) => Err(Box::new(Refusal::of_store(&error, about))),
     }
 }
 

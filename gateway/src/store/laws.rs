@@ -15,7 +15,7 @@ use mollyguard_tools::contract::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Asking, Bounds, CallFilter, Ending, Given, Like, Start, Store, StoreError};
+use super::{Asking, Bounds, CallFilter, Ending, Given, Like, Showing, Start, Store, StoreError};
 use crate::audit::{AuditEvent, AuditRecord, End, Subject, chain};
 use crate::confirm::{Aim, Answer, Approval, Assurance, Channel, Confirmation, Need, Standing};
 use crate::identity::Principal;
@@ -188,6 +188,7 @@ pub(crate) async fn all(mut place: impl FnMut() -> Box<dyn Fn() -> Arc<dyn Store
     the_same_effect_is_not_asked_about_twice(&*place()).await;
     declined::a_no_holds_for_whatever_shares_its_aim(&*place()).await;
     declined::each_showing_counts(&*place()).await;
+    declined::a_question_is_shown_by_one_process_at_a_time(&*place()).await;
     declined::who_mistypes_may_try_again(&*place()).await;
     a_need_that_grew_is_asked_about_anew(&*place()).await;
     what_was_asked_before_is_found(&*place()).await;

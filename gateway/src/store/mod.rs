@@ -22,7 +22,7 @@ use crate::confirm::{Channel, Confirmation, Grant, Standing};
 use crate::identity::Principal;
 use crate::operators::{Enrolment, Entry, Invitation, Operator, Session};
 
-pub use asking::{Asking, Bounds, Given, Granted, Like, Quarantine};
+pub use asking::{Asking, Bounds, Given, Granted, Like, Quarantine, Showing};
 pub use calls::{CallFilter, StoredCall};
 pub use keys::{KeyError, seal_key};
 pub use pruning::Pruned;
@@ -272,8 +272,9 @@ pub trait Store: Send + Sync {
     ) -> Result<Asking, StoreError>;
 
     /// Writes down, with a `Shown` record, that a call has a question shown once more, and counts it as one more that its user
-    /// asked; where that is one too many, they are in quarantine, and a `Denied` record says so.
-    async fn shown(&self, call: Uuid, question: Uuid, flood: u32) -> Result<Option<Quarantine>, StoreError>;
+    /// asked; where that is one too many, they are in quarantine, and a `Denied` record says so. Nothing is counted or written
+    /// where another living process shows it.
+    async fn shown(&self, call: Uuid, question: Uuid, channel: Channel, flood: u32) -> Result<Showing, StoreError>;
 
     /// Writes down an answer and its `Answered` record, in one transaction. Where one person is enough, the first answer
     /// stands; where several are needed, each may say yes once, and the confirmation is approved when their yeses together

@@ -6,6 +6,7 @@
 mod apart;
 mod askings;
 mod bell;
+mod dialogs;
 mod grants;
 mod here;
 mod inspect;
@@ -41,7 +42,7 @@ use uuid::Uuid;
 
 use super::{
     Asking, Bounds, CallFilter, Ending, Given, Granted, Intent, Like, NoEnd, NotHere, OpenQuestions, Pruned,
-    Quarantine, Start, Store, StoreError, StoredCall, Unfinished,
+    Quarantine, Showing, Start, Store, StoreError, StoredCall, Unfinished,
 };
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, Subject};
 use crate::confirm::{Channel, Confirmation, Grant, Standing};
@@ -276,8 +277,8 @@ impl Store for SqliteStore {
         self.write(true, move |writing| askings::ask(writing, subject, &confirmation, channel, bounds)).await
     }
 
-    async fn shown(&self, call: Uuid, question: Uuid, flood: u32) -> Result<Option<Quarantine>, StoreError> {
-        self.write(true, move |writing| askings::shown(writing, call, question, flood)).await
+    async fn shown(&self, call: Uuid, question: Uuid, channel: Channel, flood: u32) -> Result<Showing, StoreError> {
+        self.write(true, move |writing| askings::shown(writing, call, question, channel, flood)).await
     }
 
     async fn answer(&self, subject: Subject, given: Given) -> Result<(), StoreError> {

@@ -8,7 +8,6 @@ use mollyguard_tools::failpoint;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use uuid::Uuid;
 
-use super::askings;
 use super::grants;
 use super::operators;
 use super::room;
@@ -17,6 +16,7 @@ use super::schema::failed;
 use super::unsettled::{self, Looker, Unwritten};
 use super::writer::{Task, Work};
 use super::{Configured, Room};
+use super::{askings, dialogs};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject, chain};
 use crate::confirm::{Answer, Approval, Channel, Confirmation, Ended, Standing, TRIES, quoted, strength};
 use crate::store::{Ending, GATEWAY, Given, Start, StoreError};
@@ -333,6 +333,7 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
         return Err(StoreError::NotFound("confirmation", id));
     };
     operators::check_answering(writing, &given)?;
+    dialogs::close(writing, id, given.channel)?;
     // Neither a yes nor a no: who mistyped may try again, but not without end.
     let is_mistyped = given.approval.is_none() && matches!(given.answer, Answer::Accept { .. });
     let mistyped = standing.mistyped();
