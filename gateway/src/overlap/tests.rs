@@ -1,6 +1,7 @@
 //! What is found to be in reach, and what is not.
 
 mod links;
+mod search;
 
 use std::path::Path;
 
