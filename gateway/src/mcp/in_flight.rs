@@ -25,9 +25,9 @@ struct Ids {
 }
 
 impl InFlight {
-    /// Takes note of a message of the client. The other way: it is a request under an id that is in use, and how it is
-    /// answered: under no id, since under its own that would be taken for the answer of the one before.
-    pub(super) fn received(&self, message: &ClientJsonRpcMessage) -> Result<(), Wrong> {
+    /// Takes note of a message of the client. Where it is a request under an id that is in use, what it is answered: under no
+    /// id, since under its own that would be taken for the answer of the one before.
+    pub(super) fn received(&self, message: &ClientJsonRpcMessage) -> Option<Wrong> {
         let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match message {
             ClientJsonRpcMessage::Request(request) if !ids.used.insert(request.id.clone()) => {
@@ -36,7 +36,7 @@ impl InFlight {
                     echo(&serde_json::to_string(&request.id).unwrap_or_default())
                 );
                 let is_call = matches!(request.request, ClientRequest::CallToolRequest(_));
-                Err(Wrong { id: None, error: ErrorData::invalid_request(why, None), is_call })
+                Some(Wrong { id: None, error: ErrorData::invalid_request(why, None), is_call })
             }
             ClientJsonRpcMessage::Notification(notification) => {
                 if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
@@ -44,9 +44,9 @@ impl InFlight {
                 {
                     ids.cancel(id);
                 }
-                Ok(())
+                None
             }
-            _ => Ok(()),
+            _ => None,
         }
     }
 
@@ -90,14 +90,14 @@ mod tests {
         serde_json::from_value(message.clone()).unwrap()
     }
 
-    fn request(in_flight: &InFlight, id: usize) -> Result<(), Wrong> {
+    fn request(in_flight: &InFlight, id: usize) -> Option<Wrong> {
         in_flight.received(&from_client(&json!({"jsonrpc": "2.0", "id": id, "method": "ping"})))
     }
 
     fn cancel(in_flight: &InFlight, id: usize) {
         let params = json!({"requestId": id});
         let message = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params});
-        assert!(in_flight.received(&from_client(&message)).is_ok());
+        assert!(in_flight.received(&from_client(&message)).is_none());
     }
 
     fn answer(in_flight: &InFlight, id: usize) {
@@ -107,27 +107,27 @@ mod tests {
     #[test]
     fn an_id_is_free_again_with_its_answer_and_not_with_being_cancelled() {
         let in_flight = InFlight::default();
-        assert!(request(&in_flight, 1).is_ok() && request(&in_flight, 2).is_ok());
-        let Err(wrong) = request(&in_flight, 1) else { panic!("it is in use") };
+        assert!(request(&in_flight, 1).is_none() && request(&in_flight, 2).is_none());
+        let Some(wrong) = request(&in_flight, 1) else { panic!("it is in use") };
         assert_eq!((wrong.id, wrong.error.code.0, wrong.is_call), (None, -32600, false));
         cancel(&in_flight, 1);
-        assert!(request(&in_flight, 1).is_err());
+        assert!(request(&in_flight, 1).is_some());
         answer(&in_flight, 1);
         answer(&in_flight, 2);
-        assert!(request(&in_flight, 1).is_ok() && request(&in_flight, 2).is_ok());
+        assert!(request(&in_flight, 1).is_none() && request(&in_flight, 2).is_none());
         // The one of that id that was cancelled before is over.
         for id in 3..3 + CANCELLED {
-            assert!(request(&in_flight, id).is_ok());
+            assert!(request(&in_flight, id).is_none());
             cancel(&in_flight, id);
         }
-        assert!(request(&in_flight, 1).is_err());
+        assert!(request(&in_flight, 1).is_some());
     }
 
     #[test]
     fn no_more_is_remembered_than_is_open_and_so_many_that_were_cancelled() {
         let in_flight = InFlight::default();
         for id in 0..3 * CANCELLED {
-            assert!(request(&in_flight, id).is_ok());
+            assert!(request(&in_flight, id).is_none());
             cancel(&in_flight, id);
             cancel(&in_flight, id + 7);
         }

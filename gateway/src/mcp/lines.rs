@@ -129,8 +129,8 @@ where
             };
             let Wrong { id, error, is_call } = match cut.map(|line| read(&self.cutter.buffer[line])) {
                 Some(Read::Message(message)) => match self.in_flight.received(&message) {
-                    Ok(()) => return Some(*message),
-                    Err(wrong) => wrong,
+                    None => return Some(*message),
+                    Some(wrong) => wrong,
                 },
                 Some(Read::Nothing) => continue,
                 Some(Read::Wrong(wrong)) => wrong,

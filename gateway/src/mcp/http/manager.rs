@@ -90,10 +90,10 @@ impl Manager {
         Watched { inner, in_flight }
     }
 
-    /// Takes note of what a session's client sent. The other way: it is a request whose id is in use.
-    fn received(&self, id: &SessionId, message: &ClientJsonRpcMessage) -> Result<(), Wrong> {
+    /// Takes note of what a session's client sent. What is wrong with it, where it is a request whose id is in use.
+    fn received(&self, id: &SessionId, message: &ClientJsonRpcMessage) -> Option<Wrong> {
         let in_flight = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(id).and_then(Weak::upgrade);
-        in_flight.map_or(Ok(()), |in_flight| in_flight.received(message))
+        in_flight.and_then(|in_flight| in_flight.received(message))
     }
 
     /// Writes down that a message which gets no further was to call a tool.
@@ -151,7 +151,7 @@ impl SessionManager for Manager {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
-        if let Err(Wrong { id, error, is_call }) = self.received(id, &message) {
+        if let Some(Wrong { id, error, is_call }) = self.received(id, &message) {
             if is_call {
                 self.malformed(&message).await;
             }
