@@ -136,8 +136,9 @@ impl Gateway {
                 .map_err(|why| OpenError::Store(own.path.clone(), StoreError::Failed(why)))?;
         }
         let checkpoint = config.checkpoint.clone();
-        let store = SqliteStore::open(OpenStore { checkpoint, ..OpenStore::new(config.state.clone(), configured) })
-            .map_err(|error| OpenError::Store(config.state.clone(), error))?;
+        let room = config.room;
+        let open = OpenStore { checkpoint, room, ..OpenStore::new(config.state.clone(), configured) };
+        let store = SqliteStore::open(open).map_err(|error| OpenError::Store(config.state.clone(), error))?;
         let operators = store.enrolled().map_err(|error| OpenError::Store(config.state.clone(), error))?;
         facts.people = People::of(&operators);
         policies.set_ceiling(ceiling(&facts));

@@ -45,6 +45,7 @@ impl ShowConfig {
                 "output_rows": config.limits.output_rows, "count": config.limits.count,
                 "call_timeout_ms": config.limits.deadline.as_millis() as u64,
                 "concurrent_calls": config.concurrent_calls, "waiting_calls": config.waiting_calls,
+                "kept_bytes": config.room.kept, "free_bytes": config.room.free,
             },
             "confirm": {
                 "expires_s": config.confirm.expires.as_secs(), "wait_s": config.confirm.wait.as_secs(),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mollyguard_record::store::Room;
 use mollyguard_tools::contract::{Digest, Environment, Limits, Tier, Toolset};
 use serde::{Deserialize, Serialize};
 
@@ -66,11 +67,13 @@ struct LimitsTable {
     call_timeout_ms: u64,
     concurrent_calls: usize,
     waiting_calls: usize,
+    kept_bytes: u64,
+    free_bytes: u64,
 }
 
 impl Default for LimitsTable {
     fn default() -> Self {
-        let limits = Limits::default();
+        let (limits, room) = (Limits::default(), Room::default());
         Self {
             undo_bytes: limits.undo_bytes,
             output_bytes: limits.output_bytes,
@@ -79,6 +82,8 @@ impl Default for LimitsTable {
             call_timeout_ms: u64::try_from(limits.deadline.as_millis()).unwrap_or(u64::MAX),
             concurrent_calls: 32,
             waiting_calls: 256,
+            kept_bytes: room.kept,
+            free_bytes: room.free,
         }
     }
 }
@@ -309,6 +314,7 @@ impl Config {
             limits,
             concurrent_calls: file.limits.concurrent_calls,
             waiting_calls: file.limits.waiting_calls,
+            room: Room { kept: file.limits.kept_bytes, free: file.limits.free_bytes },
             confirm: file.confirm.read(&reading)?,
             page: file.confirm.page(&reading)?,
             notify: file.notify.read(&reading)?,

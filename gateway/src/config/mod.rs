@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use mollyguard_record::store::Room;
 use mollyguard_tools::contract::{Configured, Digest, Environment, Limits};
 
 #[cfg(test)]
@@ -163,6 +164,8 @@ pub struct Config {
     pub concurrent_calls: usize,
     /// Calls that may wait for their turn.
     pub waiting_calls: usize,
+    /// How much of the disk calls may take.
+    pub room: Room,
     /// How people are asked.
     pub confirm: Confirm,
     /// Where the confirmation page is, if there is one.

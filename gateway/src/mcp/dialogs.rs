@@ -1,14 +1,12 @@
-//! Which questions a client shows at the moment: one dialog for each, however many calls wait for its answer.
+//! Which questions the clients of this process show at the moment: one dialog for each, however many calls wait for its answer.
+//! What those of other processes show, the store knows (`store/sqlite/dialogs.rs`).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use mollyguard_record::model::UNHEARD;
 use uuid::Uuid;
-
-/// How long a dialog is taken to be open that was handed out with a result, of which nothing is heard until the call is
-/// repeated with the answer. A client that lost it is shown it again after that.
-const UNHEARD: Duration = Duration::from_secs(60);
 
 /// How many are known at a time. One more is not shown: it waits for an answer given elsewhere.
 const MOST: usize = 4096;

@@ -24,10 +24,10 @@ use tokio_util::sync::CancellationToken;
 use self::guard::Guard;
 use self::manager::Manager;
 use self::sessions::Sessions;
-use super::Wire;
 use super::auth::Tokens;
 use super::limits::Limits;
 use super::server::{Caller, Server};
+use super::{Calls, Wire};
 
 /// Who may call over HTTP.
 #[derive(Clone, Debug)]
@@ -107,10 +107,10 @@ pub async fn serve_http_over<H: ServerHandler + Clone>(
     let address = listener.local_addr().map_err(HttpError::Listener)?;
     let has_tokens = matches!(&settings.access, Access::Tokens(tokens) if !tokens.is_empty());
     may_listen(address, has_tokens)?;
-    let limits = settings.limits;
+    let (limits, calls) = (settings.limits, Arc::clone(&wire.calls));
     let end = CancellationToken::new();
     let server = Server::new(wire, Caller::Authenticated, leave.clone());
-    let router = router(over(server.clone()), settings, address, end.clone());
+    let router = router(over(server.clone()), settings, address, calls, end.clone());
     serve::run(listener, router, server, &limits, &leave, &end).await;
     Ok(())
 }
@@ -120,6 +120,7 @@ fn router<H: ServerHandler + Clone>(
     handler: H,
     mut settings: Http,
     address: SocketAddr,
+    calls: Arc<dyn Calls>,
     end: CancellationToken,
 ) -> Router {
     // Nobody but this server has its own port's origin. Any other port on this machine is somebody else.
@@ -129,7 +130,7 @@ fn router<H: ServerHandler + Clone>(
     }
     let mut session = SessionConfig::default();
     session.keep_alive = Some(settings.limits.session_idle);
-    let manager = Arc::new(Manager::new(session));
+    let manager = Arc::new(Manager::new(session, calls));
     let sessions = Arc::new(Sessions::new(Arc::clone(&manager), settings.limits));
 
     let mut config = StreamableHttpServerConfig::default()

@@ -13,6 +13,7 @@ use rmcp::transport::Transport;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Mutex, Notify};
 
+use super::in_flight::InFlight;
 use super::message::{Read, Wrong, read};
 
 /// How much is read at once, at least.
@@ -33,6 +34,7 @@ pub(super) struct Lines<R, W> {
     /// An error about what was read last, on its way out.
     owed: Option<Sending>,
     told: Told,
+    in_flight: InFlight,
 }
 
 /// Writes down that a message which cannot be worked on was to call a tool.
@@ -76,7 +78,15 @@ where
     /// Messages of at most so many bytes.
     pub(super) fn new(input: R, output: W, most: usize, told: Told) -> Self {
         let output = Output { stream: Mutex::new(Some(output)), waiting: AtomicUsize::new(0), less: Notify::new() };
-        Self { input, cutter: Cutter::new(most), output: Arc::new(output), is_open: false, owed: None, told }
+        Self {
+            input,
+            cutter: Cutter::new(most),
+            output: Arc::new(output),
+            is_open: false,
+            owed: None,
+            told,
+            in_flight: InFlight::default(),
+        }
     }
 
     fn sending(&self, message: &ServerJsonRpcMessage) -> Sending {
@@ -118,7 +128,10 @@ where
                 }
             };
             let Wrong { id, error, is_call } = match cut.map(|line| read(&self.cutter.buffer[line])) {
-                Some(Read::Message(message)) => return Some(*message),
+                Some(Read::Message(message)) => match self.in_flight.received(&message) {
+                    None => return Some(*message),
+                    Some(wrong) => wrong,
+                },
                 Some(Read::Nothing) => continue,
                 Some(Read::Wrong(wrong)) => wrong,
                 None => Wrong::unread(self.cutter.most),
@@ -144,6 +157,7 @@ where
     type Error = io::Error;
 
     fn send(&mut self, item: ServerJsonRpcMessage) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        self.in_flight.sent(&item);
         self.sending(&item)
     }
 

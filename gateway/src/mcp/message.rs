@@ -55,13 +55,20 @@ pub(super) fn read(line: &[u8]) -> Read {
         Err(error) if matches!(error.classify(), Category::Syntax | Category::Eof) => {
             wrong(line, ErrorData::parse_error("Parse error: this is no JSON that can be worked on", None))
         }
-        // Only revision 2025-03-26 had batches, and no client is known to send one.
-        Err(_) if line.starts_with(b"[") => {
-            let why = "batches are not taken: send each message by itself, on a line of its own";
-            wrong(line, ErrorData::invalid_request(why, None))
-        }
+        Err(_) if is_batch(line) => wrong(line, batch()),
         Err(_) => wrong(line, ErrorData::invalid_request("Invalid request", None)),
     }
+}
+
+/// Whether it is several messages in one.
+pub(super) fn is_batch(json: &[u8]) -> bool {
+    json.trim_ascii_start().starts_with(b"[")
+}
+
+/// Only revision 2025-03-26 had batches, and no client is known to send one.
+pub(super) fn batch() -> ErrorData {
+    let why = "batches are not taken, in revision 2025-03-26 either, and nothing of this one was run: send each message by itself";
+    ErrorData::invalid_request(why, None)
 }
 
 /// Whether a message holds more values than one may, without parsing it.

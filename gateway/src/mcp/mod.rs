@@ -9,6 +9,7 @@ mod confirm;
 mod dialogs;
 mod error;
 mod http;
+mod in_flight;
 mod limits;
 mod lines;
 mod listing;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mollyguard_record::model::Principal;
+use mollyguard_record::model::{Channel, Principal};
 use mollyguard_tools::contract::Declaration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -73,10 +74,10 @@ pub trait Calls: Send + Sync + 'static {
     /// does not have the shape of a call.
     async fn malformed(&self, _principal: &Principal) {}
 
-    /// Counts that a question is shown in a client; a refusal where that is once too often. The first time was counted when
-    /// it was asked.
-    async fn shown(&self, _question: &Question) -> Option<Refusal> {
-        None
+    /// Counts that a question is shown in a client, by this channel; a refusal where that is once too often. The first time was
+    /// counted when it was asked. `false` where another process shows it, and nothing is counted.
+    async fn shown(&self, _question: &Question, _channel: Channel) -> Result<bool, Box<Refusal>> {
+        Ok(true)
     }
 
     /// Returns once a question is not open any more, however it was answered, or its time is over.
@@ -105,8 +106,8 @@ impl Calls for Arc<Gateway> {
         Gateway::malformed(self, principal).await;
     }
 
-    async fn shown(&self, question: &Question) -> Option<Refusal> {
-        approval::shown(self, question).await
+    async fn shown(&self, question: &Question, channel: Channel) -> Result<bool, Box<Refusal>> {
+        approval::shown(self, question, channel).await
     }
 
     async fn settled(&self, confirmation: Uuid) {

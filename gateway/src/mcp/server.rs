@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-use mollyguard_record::model::{Answer, Principal};
+use mollyguard_record::model::{Answer, Channel, Principal};
 use mollyguard_tools::contract::Reversibility;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, Implementation,
@@ -189,18 +189,23 @@ impl Server {
             };
             // Where another call shows it, this one waits for the same answer.
             let is_shown = confirm::is_shown(&question, opened);
-            let dialog = if is_shown { dialogs.open(question.confirmation, Instant::now()) } else { None };
+            let mut dialog = if is_shown { dialogs.open(question.confirmation, Instant::now()) } else { None };
+            let is_newest = confirm::is_newest(ctx);
             // A second question within one call means that what was approved changed meanwhile. It is not put again on the
             // spot: the agent should look first.
-            let is_told = confirm::is_newest(ctx) && dialog.is_some();
-            if !is_told && (has_waited || !self.waits(&question, incoming, dialog.is_some())) {
+            let goes_on = |shows| (is_newest && shows) || (!has_waited && self.waits(&question, incoming, shows));
+            if dialog.is_some() && goes_on(true) {
+                let channel = incoming.reach.form.or(incoming.reach.page).unwrap_or(Channel::InputRequired);
+                match wire.calls.shown(&question, channel).await {
+                    Ok(true) => {}
+                    Ok(false) => dialog = None,
+                    Err(flood) => return Ok(refused(&flood).into()),
+                }
+            }
+            if !goes_on(dialog.is_some()) {
                 return Ok(refused(&Refusal::pending(*question)).into());
             }
-            if dialog.is_some()
-                && let Some(flood) = wire.calls.shown(&question).await
-            {
-                return Ok(refused(&flood).into());
-            }
+            let is_told = is_newest && dialog.is_some();
             if is_told && let Some(asks) = self.ask_to_repeat(&question, incoming)? {
                 dialog.into_iter().for_each(|dialog| dialog.hand_out(Instant::now()));
                 return Ok(asks);

@@ -1,7 +1,7 @@
 //! Why a call did not run, or that nobody knows: told so that a program, a model and a person can go on from it.
 
 use mollyguard_record::model::{Because, Need};
-use mollyguard_record::store::StoreError;
+use mollyguard_record::store::{NoRoom, StoreError};
 use mollyguard_tools::contract::{Cause, Reversibility, Timestamp, ToolError};
 use serde::Serialize;
 use serde_json::Value;
@@ -271,6 +271,18 @@ impl Refusal {
                  stays without an end, have a person look at the gateway's log and state directory.",
                 about,
             ),
+            StoreError::NoRoom { why, .. } => {
+                let key = if matches!(why, NoRoom::Kept { .. }) {
+                    "raise `kept_bytes` in `[limits]`"
+                } else {
+                    "make room on the disk"
+                };
+                let next = format!(
+                    "Change fewer rows at a time: what keeps 64 KiB or less always goes on. Or have the person who runs the \
+                     gateway let old calls go (`keep_days` in `[retention]` and `mollyguard prune`), or {key}."
+                );
+                Self::new(ReasonCode::Unavailable, error.to_string(), next, about)
+            }
             _ => Self::new(
                 ReasonCode::Unavailable,
                 format!("nothing runs that cannot be written down, and {error}"),

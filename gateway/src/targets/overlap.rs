@@ -5,6 +5,7 @@
 mod child;
 mod links;
 mod owned;
+mod search;
 mod walk;
 
 #[cfg(test)]

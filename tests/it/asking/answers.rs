@@ -110,11 +110,14 @@ async fn no_answer_in_time_is_a_no_and_a_late_yes_too() -> Result {
     let modern = world.stdio(Era::Modern, Person::absent().with_capabilities(json!({"elicitation": {}}))).await?;
     let (_, state) = modern.call_once(PURGE, bookings()).await?.asks()?;
     let legacy = Setup::of(world, Era::Legacy, Way::Stdio, Person::never_answers()).await?;
-    legacy.agent.call(PURGE, bookings()).await?.refused("confirmation_expired");
+    // About another table: the same question is not shown through two gateways at once.
+    let visits = json!({"target": "fleet", "table": "visits"});
+    legacy.agent.call(PURGE, bookings()).await?.refused("confirmation_required");
+    legacy.agent.call(PURGE, visits).await?.refused("confirmation_expired");
     // Asked before the one that has just expired, so it has expired too.
     let late = modern.call_again(PURGE, bookings(), accepted("name", "bookings"), &state).await?.done()?;
     late.refused("confirmation_expired");
-    assert_eq!(legacy.world.rows("fleet", "bookings")?, 12);
+    assert_eq!((legacy.world.rows("fleet", "bookings")?, legacy.world.rows("fleet", "visits")?), (12, 0));
     assert!(!legacy.events(PURGE).await?.contains(&"started".to_owned()));
     Ok(())
 }

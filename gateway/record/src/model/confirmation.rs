@@ -86,6 +86,10 @@ pub enum Channel {
     Desk,
 }
 
+/// How long a dialog is taken to be open that was handed out with a result, of which nothing is heard until the call is
+/// repeated with the answer. A client that lost it is shown it again after that.
+pub const UNHEARD: Duration = Duration::from_secs(60);
+
 /// What a person (or a client in their name) did with a question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "action")]

@@ -11,7 +11,7 @@ mod principal;
 mod question;
 
 pub use because::Because;
-pub use confirmation::{Answer, Approval, Channel, Confirmation, Standing, TRIES, strength};
+pub use confirmation::{Answer, Approval, Channel, Confirmation, Standing, TRIES, UNHEARD, strength};
 pub use grant::{Coverage, Ended, Grant, GrantEnd, LONGEST, challenge};
 pub use moment::{Moment, SinceBoot};
 pub use names::{alike, count_apart, is_somebody_else};

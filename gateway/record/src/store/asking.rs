@@ -87,6 +87,17 @@ pub enum Asking {
     Quarantined(Quarantine),
 }
 
+/// Whether a question may be shown in a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Showing {
+    /// It is shown here, and that is counted.
+    Here,
+    /// Another process shows it: whoever wants its answer waits for that.
+    Elsewhere,
+    /// Nobody is asked for this user.
+    Quarantined(Quarantine),
+}
+
 /// A user whom nobody is asked for any more, until an operator lifts it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantine {

@@ -189,6 +189,7 @@ pub async fn all(mut place: impl FnMut() -> Box<dyn Fn() -> Arc<dyn Store> + Syn
     the_same_effect_is_not_asked_about_twice(&*place()).await;
     declined::a_no_holds_for_whatever_shares_its_aim(&*place()).await;
     declined::each_showing_counts(&*place()).await;
+    declined::a_question_is_shown_by_one_process_at_a_time(&*place()).await;
     declined::who_mistypes_may_try_again(&*place()).await;
     a_need_that_grew_is_asked_about_anew(&*place()).await;
     what_was_asked_before_is_found(&*place()).await;

@@ -20,14 +20,14 @@ use crate::model::{
     Channel, Confirmation, Enrolment, Entry, Grant, Invitation, Operator, Principal, Session, Standing,
 };
 
-pub use asking::{Asking, Bounds, Given, Granted, Like, Quarantine};
+pub use asking::{Asking, Bounds, Given, Granted, Like, Quarantine, Showing};
 pub use calls::{CallFilter, StoredCall};
 pub use pruning::{Pruned, prune_all};
 pub(crate) use sqlite::Inspection;
 pub use sqlite::enrolled;
 #[cfg(any(test, feature = "laws"))]
 pub use sqlite::harness;
-pub use sqlite::{Changes, Configured, Health, OpenStore, SqliteStore};
+pub use sqlite::{Changes, Configured, Health, OpenStore, Room, SqliteStore};
 
 /// The name under which the gateway itself ends a question.
 pub const GATEWAY: &str = "mollyguard";
@@ -72,6 +72,16 @@ pub enum StoreError {
         /// Why it has no end.
         why: NoEnd,
     },
+    /// There is no room for what would be kept of a large call.
+    #[error("of this call {takes} bytes would be kept, for taking it back, and there is no room for that: {}", .why.of(target))]
+    NoRoom {
+        /// The configured target's name.
+        target: String,
+        /// How many bytes would be kept of it.
+        takes: u64,
+        /// Why they do not fit.
+        why: NoRoom,
+    },
     /// What was read back makes no sense.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
@@ -104,6 +114,38 @@ impl std::fmt::Display for NoEnd {
             }
             Self::CutOff => "was cut off with its gateway, and what became of it could not be settled yet",
         })
+    }
+}
+
+/// Why what would be kept of a call does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoom {
+    /// So much is kept already of its user's calls on its target, of at most so much.
+    Kept {
+        /// How many bytes are kept.
+        kept: u64,
+        /// How many may be.
+        bound: u64,
+    },
+    /// So much is free on the disk, of which so much is to stay free.
+    Disk {
+        /// How many bytes are free.
+        free: u64,
+        /// How many are to stay so.
+        floor: u64,
+    },
+}
+
+impl NoRoom {
+    fn of(self, target: &str) -> String {
+        match self {
+            Self::Kept { kept, bound } => {
+                format!("{kept} bytes of your calls on `{target}` are kept already, of {bound} at most")
+            }
+            Self::Disk { free, floor } => {
+                format!("{free} bytes are free on the disk of the state directory, and {floor} stay free")
+            }
+        }
     }
 }
 
@@ -189,8 +231,9 @@ pub trait Store: Send + Sync {
     /// Writes down, in ONE durable transaction, that a call is about to run: the `Started` record, its pre-image, the
     /// approval it spends (Approved → Spent, unexpired, same confirmation; else `NotApproved`) or the one for a while it
     /// runs under (neither ended nor run out, and about this; else `NotGranted`), the call it undoes
-    /// (claimed; else `AlreadyUndone`). A change of a target on which something is [`Store::unsettled`] is `Unsettled`. If
-    /// this fails, nothing may run.
+    /// (claimed; else `AlreadyUndone`). A change of a target on which something is [`Store::unsettled`] is `Unsettled`. A
+    /// large call for which there is no room is `NoRoom`; one whose approval it spends takes whatever the disk has. If this
+    /// fails, nothing may run.
     async fn begin(&self, start: Start) -> Result<Intent, StoreError>;
 
     /// Writes down, in ONE durable transaction, how the call ended: the `Finished` record, its undo plan, and for a
@@ -226,8 +269,9 @@ pub trait Store: Send + Sync {
     ) -> Result<Asking, StoreError>;
 
     /// Writes down, with a `Shown` record, that a call has a question shown once more, and counts it as one more that its user
-    /// asked; where that is one too many, they are in quarantine, and a `Denied` record says so.
-    async fn shown(&self, call: Uuid, question: Uuid, flood: u32) -> Result<Option<Quarantine>, StoreError>;
+    /// asked; where that is one too many, they are in quarantine, and a `Denied` record says so. Nothing is counted or written
+    /// where another living process shows it.
+    async fn shown(&self, call: Uuid, question: Uuid, channel: Channel, flood: u32) -> Result<Showing, StoreError>;
 
     /// Writes down an answer and its `Answered` record, in one transaction. Where one person is enough, the first answer
     /// stands; where several are needed, each may say yes once, and the confirmation is approved when their yeses together

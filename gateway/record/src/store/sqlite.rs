@@ -6,6 +6,7 @@
 mod apart;
 mod askings;
 mod bell;
+mod dialogs;
 mod grants;
 #[cfg(any(test, feature = "laws"))]
 pub mod harness;
@@ -18,6 +19,7 @@ mod options;
 mod prune;
 mod pulse;
 mod reads;
+mod room;
 mod rows;
 mod schema;
 mod sessions;
@@ -42,7 +44,7 @@ use uuid::Uuid;
 
 use super::{
     Asking, Bounds, CallFilter, Ending, Given, Granted, Intent, Like, NoEnd, NotHere, OpenQuestions, Pruned,
-    Quarantine, Start, Store, StoreError, StoredCall, Unfinished,
+    Quarantine, Showing, Start, Store, StoreError, StoredCall, Unfinished,
 };
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, Subject};
 use crate::model::{
@@ -58,7 +60,7 @@ use writes::Writing;
 pub use bell::Changes;
 pub(crate) use inspect::Inspection;
 pub use inspect::enrolled;
-pub use options::{Configured, OpenStore};
+pub use options::{Configured, OpenStore, Room};
 pub use pulse::Health;
 
 /// The store in one SQLite file.
@@ -83,7 +85,7 @@ impl SqliteStore {
     /// # Errors
     /// The directory or a file in it is unsafe, unreadable, damaged, or from a newer version.
     pub fn open(open: OpenStore) -> Result<Self, StoreError> {
-        let OpenStore { directory, configured, checkpoint, checkpoint_delay, queue, patience } = open;
+        let OpenStore { directory, configured, checkpoint, checkpoint_delay, queue, patience, room } = open;
         let connection = schema::open(&directory, patience)?;
         let reader = schema::open_to_read(&directory, patience)?;
         let installation = schema::installation(&reader)?;
@@ -94,7 +96,7 @@ impl SqliteStore {
         let seals = ArgsKey::open_for(&directory, sealed).map_err(|error| StoreError::Failed(error.to_string()))?;
         let seals = Arc::new(seals);
         let pulse = Arc::new(Pulse::default());
-        let writer = Writer::new(
+        let mut writer = Writer::new(
             directory.clone(),
             connection,
             installation,
@@ -103,6 +105,7 @@ impl SqliteStore {
             Arc::clone(&pulse),
             checkpoint.map(|path| (path, checkpoint_delay)),
         );
+        writer.room = room;
         let (stream, unwritten) = (writer.id, Arc::clone(&writer.unwritten));
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let writer = Arc::new(Mutex::new(writer));
@@ -276,8 +279,8 @@ impl Store for SqliteStore {
         self.write(true, move |writing| askings::ask(writing, subject, &confirmation, channel, bounds)).await
     }
 
-    async fn shown(&self, call: Uuid, question: Uuid, flood: u32) -> Result<Option<Quarantine>, StoreError> {
-        self.write(true, move |writing| askings::shown(writing, call, question, flood)).await
+    async fn shown(&self, call: Uuid, question: Uuid, channel: Channel, flood: u32) -> Result<Showing, StoreError> {
+        self.write(true, move |writing| askings::shown(writing, call, question, channel, flood)).await
     }
 
     async fn answer(&self, subject: Subject, given: Given) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mollyguard_record::model::{Because, CallFacts, Channel, Confirmation, Coverage, Need, Standing, digest_of_call};
-use mollyguard_record::store::{Asking, Bounds, Quarantine};
+use mollyguard_record::store::{Asking, Bounds, Quarantine, Showing};
 use mollyguard_tools::contract::{Preflight, Reversibility, now};
 use uuid::Uuid;
 
@@ -77,17 +77,24 @@ pub(crate) async fn ask(
     })))
 }
 
-/// Counts that a question is shown once more, in another dialog: each is one more that somebody has to look at. A refusal
-/// where nobody is asked for this user any more.
-pub(crate) async fn shown(gateway: &Gateway, question: &reply::Question) -> Option<Refusal> {
+/// Counts that a question is shown once more, in another dialog: each is one more that somebody has to look at. Whether it may
+/// be, since no other process shows it; a refusal where nobody is asked for this user any more.
+pub(crate) async fn shown(
+    gateway: &Gateway,
+    question: &reply::Question,
+    channel: Channel,
+) -> Result<bool, Box<Refusal>> {
+    // That was written down when it was asked.
     if question.is_new {
-        return None;
+        return Ok(true);
     }
     let about = question.about.clone();
-    match gateway.store.shown(about.id, question.confirmation, gateway.config.confirm.flood).await {
-        Ok(None) => None,
-        Ok(Some(quarantine)) => Some(nobody_is_asked(&quarantine, about)),
-        Err(error) => Some(Refusal::of_store(&error, about)),
+    let flood = gateway.config.confirm.flood;
+    match gateway.store.shown(about.id, question.confirmation, channel, flood).await {
+        Ok(Showing::Here) => Ok(true),
+        Ok(Showing::Elsewhere) => Ok(false),
+        Ok(Showing::Quarantined(quarantine)) => Err(Box::new(nobody_is_asked(&quarantine, about))),
+        Err(error) => Err(Box::new(Refusal::of_store(&error, about))),
     }
 }
 

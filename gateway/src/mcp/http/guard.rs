@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -13,12 +14,13 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body::Body as _;
 use mollyguard_record::model::Principal;
 use serde::Deserialize;
+use serde_json::json;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 
 use super::super::auth::bearer;
 use super::super::limits::{Buckets, Limits, peer_key};
-use super::super::message::has_too_many_values;
+use super::super::message::{batch, has_too_many_values, is_batch};
 use super::Access;
 use super::plain::plain;
 use super::sessions::Sessions;
@@ -64,6 +66,8 @@ pub(super) enum Refused {
     TooManyValues,
     /// The body takes too long.
     TooSlow,
+    /// The body is several messages in one.
+    Batch,
 }
 
 impl Guard {
@@ -149,6 +153,9 @@ async fn pass(guard: &Guard, request: Request, next: Next) -> Result<Response, R
     if has_too_many_values(&bytes) {
         return Err(Refused::TooManyValues);
     }
+    if is_batch(&bytes) {
+        return Err(Refused::Batch);
+    }
     let opens_session = !head.headers.contains_key(SESSION) && is_opening(&bytes);
     // The token has done its part; nothing behind this needs it.
     head.headers.remove(header::AUTHORIZATION);
@@ -188,6 +195,10 @@ fn is_opening(body: &[u8]) -> bool {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
+        if matches!(self, Self::Batch) {
+            let error = json!({"jsonrpc": "2.0", "id": null, "error": batch()});
+            return (StatusCode::BAD_REQUEST, Json(error)).into_response();
+        }
         let (status, why) = match &self {
             Self::Unknown { .. } => (StatusCode::UNAUTHORIZED, "a valid bearer token is needed"),
             Self::TooFast(_) => (StatusCode::TOO_MANY_REQUESTS, "too many requests"),
@@ -196,6 +207,7 @@ impl IntoResponse for Refused {
             Self::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "the request is too long"),
             Self::TooManyValues => (StatusCode::PAYLOAD_TOO_LARGE, "the request holds too many values"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the request took too long to arrive"),
+            Self::Batch => (StatusCode::BAD_REQUEST, "batches are not taken"),
         };
         let mut response = (status, format!("{why}\n")).into_response();
         let headers = response.headers_mut();
@@ -219,7 +231,7 @@ impl IntoResponse for Refused {
             Self::TooLong | Self::TooSlow => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::NoSession | Self::TooManyValues => {}
+            Self::NoSession | Self::TooManyValues | Self::Batch => {}
         }
         response
     }

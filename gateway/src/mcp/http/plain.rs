@@ -55,7 +55,8 @@ async fn result(body: &mut Body, seen: &mut Vec<u8>) -> Option<Bytes> {
     }
 }
 
-/// Whether a message is what ends a call: a request or a notification names a method.
+/// Whether a message is what ends a call: a request or a notification names a method, and what refuses a call whose id is in
+/// use has none.
 fn is_result(message: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Message {
@@ -63,8 +64,11 @@ fn is_result(message: &[u8]) -> bool {
         method: Option<IgnoredAny>,
         #[serde(default)]
         id: Option<IgnoredAny>,
+        #[serde(default)]
+        error: Option<IgnoredAny>,
     }
-    serde_json::from_slice::<Message>(message).is_ok_and(|message| message.method.is_none() && message.id.is_some())
+    serde_json::from_slice::<Message>(message)
+        .is_ok_and(|message| message.method.is_none() && (message.id.is_some() || message.error.is_some()))
 }
 
 /// A body of which something was read already.

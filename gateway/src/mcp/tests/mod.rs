@@ -10,6 +10,7 @@ mod parallel;
 mod parts;
 mod spelling;
 mod strays;
+mod twice;
 mod waiting;
 mod world;
 

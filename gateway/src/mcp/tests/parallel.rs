@@ -226,3 +226,50 @@ async fn each_dialog_counts_as_a_question() {
     assert_eq!(world.page.quarantined().await.unwrap().len(), 1);
     assert_eq!((world.page.open_confirmations().await.unwrap().len(), world.visits("fleet")), (1, 0));
 }
+
+/// Two gateways on one state directory, as two editors start them, and the identical call through both.
+#[tokio::test]
+async fn two_gateways_show_one_question_in_one_dialog() {
+    let world = World::new().await;
+    let second = world.second();
+    let mut first = Raw::older(world.wire(AT_ONCE), "2025-11-25", FORM()).await;
+    first.request("tools/call", visiting("fleet")).await;
+    let asked = first.receive().await;
+    assert_eq!(asked["method"], "elicitation/create", "{asked}");
+    let wire = || Wire { calls: Arc::new(Arc::clone(&second)), ..world.wire(AT_ONCE) };
+    for _ in 0..3 {
+        let mut older = Raw::older(wire(), "2025-11-25", FORM()).await;
+        let reply = older.ask("tools/call", visiting("fleet")).await;
+        assert_eq!(code(&reply), "confirmation_required", "{reply}");
+        let reply = Raw::new(wire()).ask("tools/call", newest_with("sqlite_write", &visit("fleet"), &FORM())).await;
+        assert_eq!(code(&reply), "confirmation_required", "{reply}");
+    }
+    let shown = |records: Vec<mollyguard_record::audit::AuditRecord>| {
+        records.iter().filter(|record| matches!(record.event, AuditEvent::Shown { .. })).count()
+    };
+    assert_eq!(shown(world.records().await), 0);
+    // What is waited for there is the answer given here.
+    let wire = Wire { calls: Arc::new(Arc::clone(&second)), ..world.wire(WAIT) };
+    let mut other = Raw::older(wire, "2025-11-25", FORM()).await;
+    let mut params = visiting("fleet");
+    params["_meta"] = json!({"progressToken": "p"});
+    other.request("tools/call", params).await;
+    loop {
+        let message = other.receive().await;
+        assert_eq!(message["method"], "notifications/progress", "{message}");
+        if message["params"]["message"] == "waiting for a person" {
+            break;
+        }
+    }
+    first.send(&json!({"jsonrpc": "2.0", "id": asked["id"], "result": approve()})).await;
+    let here = first.receive().await;
+    let there = loop {
+        let message = other.receive().await;
+        if message["id"].is_u64() {
+            break message;
+        }
+        assert_eq!(message["method"], "notifications/progress", "{message}");
+    };
+    assert_eq!([code_of(&here), code_of(&there)].iter().filter(|code| code.is_none()).count(), 1, "{here} {there}");
+    assert_eq!((world.visits("fleet"), shown(world.records().await)), (1, 0));
+}

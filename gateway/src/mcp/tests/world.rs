@@ -103,6 +103,16 @@ impl World {
         Self { folder, gateway: Arc::new(gateway), page, people }
     }
 
+    /// Another gateway on the same place.
+    pub(super) fn second(&self) -> Arc<Gateway> {
+        let toolsets = mollyguard_tools::toolsets();
+        let config = Config::load(&self.folder.path().join("mollyguard.toml"), &toolsets).unwrap();
+        let mut gateway = Gateway::open(config, toolsets).unwrap();
+        (gateway.separation, gateway.dumpable) = (Separation::OwnUser, false);
+        gateway.page.set(format!("{PAGE}/")).unwrap();
+        Arc::new(gateway)
+    }
+
     /// A wire whose calls wait so long.
     pub(super) fn wire(&self, wait: Duration) -> Wire {
         let timing = Timing { wait, progress_after: Duration::ZERO, ..Timing::default() };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::child::led_to;
 use super::links::links_in;
+use super::search;
 use super::walk::{Walked, files_of, hidden_in, locate};
 use crate::config::{Names, Place};
 
@@ -58,7 +59,7 @@ pub(super) struct Owned {
 
 /// The programs that read code as text, but for shells: those find no code beside a script by themselves. Versions may follow
 /// their names.
-const INTERPRETERS: &[&str] = &[
+pub(super) const INTERPRETERS: &[&str] = &[
     "bun",
     "deno",
     "groovy",
@@ -100,7 +101,7 @@ const LIBRARIES: &[&str] =
     &["cfg", "class", "conf", "dll", "dylib", "egg", "json", "node", "pth", "pyd", "so", "toml", "whl", "zip"];
 
 /// Arguments that are followed by code, or the name of a module, in place of a script.
-const INLINE: &[&str] = &["-c", "-e", "-m", "--eval", "--print", "--command"];
+pub(super) const INLINE: &[&str] = &["-c", "-e", "-m", "--eval", "--print", "--command"];
 
 /// A script that is run by a script, and so on, is followed so far.
 const SCRIPTS: usize = 4;
@@ -133,6 +134,9 @@ fn of_program(words: &[String], find: &dyn Fn(&str) -> Option<PathBuf>, deep: us
     let files = files_of(arguments);
     for path in program.iter().chain(&files) {
         add("program", path.clone(), Within::Nothing);
+    }
+    for (path, within) in search::folders(words) {
+        add("folder of programs", path, within);
     }
     let (runs, shebang) = match &program {
         Some(path) => (path.clone(), shebang(path)),
@@ -196,7 +200,7 @@ fn scripts_in(words: &[String]) -> Vec<PathBuf> {
     scripts
 }
 
-fn is_one_of(program: &str, known: &[&str]) -> bool {
+pub(super) fn is_one_of(program: &str, known: &[&str]) -> bool {
     let name = program.rsplit('/').next().unwrap_or_default();
     let name = name.split(|c: char| c.is_ascii_digit()).next().unwrap_or_default().trim_end_matches(['-', '.']);
     known.contains(&name)

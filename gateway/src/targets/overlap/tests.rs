@@ -1,6 +1,7 @@
 //! What is found to be in reach, and what is not.
 
 mod links;
+mod search;
 
 use std::path::Path;
 
@@ -91,6 +92,8 @@ const OTHERS: &[&str] = &[
     "limits.call_timeout_ms",
     "limits.concurrent_calls",
     "limits.waiting_calls",
+    "limits.kept_bytes",
+    "limits.free_bytes",
     "confirm.expires_s",
     "confirm.wait_s",
     "confirm.denial_s",

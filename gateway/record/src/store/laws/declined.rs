@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Open, ROOM, all_records, approve, ask, put, question, refusal_of, subject};
 use crate::audit::{AuditEvent, AuditRecord};
 use crate::model::{Aim, Answer, Channel, Confirmation, Standing};
-use crate::store::{Asking, Bounds, Given, Like, Store};
+use crate::store::{Asking, Bounds, Given, Like, Showing, Store};
 
 /// A question of ada's that is aimed at these.
 fn aimed(at: &[&str]) -> Confirmation {
@@ -95,26 +95,68 @@ pub async fn each_showing_counts(open: Open<'_>) {
     let (store, other) = (open(), open());
     let first = question(Duration::from_secs(600));
     ask(&*store, &first).await;
-    let shown = async |store: &dyn Store| {
-        store.shown(Uuid::now_v7(), first.id, 5).await.unwrap().map(|quarantine| quarantine.user)
-    };
-    for n in 0..4 {
-        let store: &dyn Store = if n % 2 == 0 { &*store } else { &*other };
-        assert_eq!(shown(store).await, None, "{n}");
+    let shown = async |store: &dyn Store| shown(store, first.id, 5).await;
+    for _ in 0..4 {
+        assert_eq!(shown(&*other).await, Showing::Elsewhere, "that is none more");
+        assert_eq!(shown(&*store).await, Showing::Here);
     }
     assert!(store.quarantined().await.unwrap().is_empty());
     let records = all_records(&*store).await;
     let shows =
         |record: &&AuditRecord| matches!(record.event, AuditEvent::Shown { confirmation } if confirmation == first.id);
     assert_eq!(records.iter().filter(shows).count(), 4, "each is on record");
-    assert_eq!(shown(&*store).await.as_deref(), Some("ada"));
-    assert_eq!(shown(&*other).await.as_deref(), Some("ada"), "and from then on");
+    for store in [&store, &other, &store] {
+        let found = shown(&**store).await;
+        assert!(matches!(&found, Showing::Quarantined(of) if of.user == "ada"), "and from then on: {found:?}");
+    }
     assert!(matches!(put(&*other, &question(Duration::from_secs(600)), ROOM).await, Asking::Quarantined(_)));
     // One question is one that is open, however often it was shown.
     other.lift("ada".into(), None).await.unwrap();
     let two = Bounds { open: 2, ..ROOM };
     let second = question(Duration::from_secs(600));
     assert!(matches!(put(&*store, &second, two).await, Asking::Asked));
-    assert_eq!(store.shown(Uuid::now_v7(), second.id, 100).await.unwrap(), None);
+    assert_eq!(self::shown(&*store, second.id, 100).await, Showing::Here);
     assert!(matches!(put(&*store, &question(Duration::from_secs(600)), two).await, Asking::Asked));
+}
+
+async fn shown(store: &dyn Store, question: Uuid, flood: u32) -> Showing {
+    store.shown(Uuid::now_v7(), question, Channel::Elicitation, flood).await.unwrap()
+}
+
+pub(super) async fn a_question_is_shown_by_one_process_at_a_time(open: Open<'_>) {
+    let (store, other) = (open(), open());
+    let counted = async |id: Uuid| {
+        let of =
+            |record: &&AuditRecord| matches!(record.event, AuditEvent::Shown { confirmation } if confirmation == id);
+        all_records(&*other).await.iter().filter(of).count()
+    };
+    // By the one that asked, until its dialog came to something, or its process to an end.
+    let first = question(Duration::from_secs(600));
+    ask(&*store, &first).await;
+    assert_eq!(shown(&*other, first.id, 100).await, Showing::Elsewhere);
+    answer(&*store, &first, Answer::Accept { typed: Some("booking".into()) }).await;
+    assert_eq!(shown(&*other, first.id, 100).await, Showing::Elsewhere, "what is typed on the page closes no dialog");
+    let mistyped = Answer::Accept { typed: Some("booking".into()) };
+    let given = Given::by("ada".into(), first.id, mistyped, Channel::Elicitation, None);
+    store.answer(subject(Uuid::now_v7()), given).await.unwrap();
+    assert_eq!(counted(first.id).await, 0);
+    assert_eq!(shown(&*other, first.id, 100).await, Showing::Here);
+    assert_eq!(shown(&*store, first.id, 100).await, Showing::Elsewhere);
+    assert_eq!(counted(first.id).await, 1);
+    let second = question(Duration::from_secs(600));
+    let dying = open();
+    ask(&*dying, &second).await;
+    assert_eq!(shown(&*other, second.id, 100).await, Showing::Elsewhere);
+    drop(dying);
+    assert_eq!(shown(&*other, second.id, 100).await, Showing::Here);
+    // One that was put nowhere yet is shown by whoever comes first.
+    let third = question(Duration::from_secs(600));
+    store.ask(subject(Uuid::now_v7()), third.clone(), None, ROOM).await.unwrap();
+    let (one, two) = tokio::join!(shown(&*store, third.id, 100), shown(&*other, third.id, 100));
+    assert!([(&one, &two), (&two, &one)].contains(&(&Showing::Here, &Showing::Elsewhere)), "{one:?} and {two:?}");
+    assert_eq!(counted(third.id).await, 1);
+    // Over with the question's own time.
+    let past = question(Duration::ZERO);
+    ask(&*store, &past).await;
+    assert_eq!(shown(&*other, past.id, 100).await, Showing::Here);
 }

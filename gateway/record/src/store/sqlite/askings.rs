@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::rows::{ConfirmationRow, read, text};
 use super::schema::failed;
 use super::writes::{self, Writing};
-use super::{grants, reads};
+use super::{dialogs, grants, reads};
 use crate::audit::{ArgsKey, AuditEvent, Subject};
 use crate::model::{Channel, Confirmation, Ended, Principal, Standing};
-use crate::store::{Asking, Bounds, Quarantine, StoreError};
+use crate::store::{Asking, Bounds, Quarantine, Showing, StoreError};
 
 /// What counts as of late. Longer than a question lives, so that all open ones are among those.
 const OF_LATE: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
@@ -74,24 +74,29 @@ pub(super) fn shown(
     writing: &mut Writing<'_>,
     call: Uuid,
     question: Uuid,
+    channel: Channel,
     flood: u32,
-) -> Result<Option<Quarantine>, StoreError> {
+) -> Result<Showing, StoreError> {
     let connection = writing.connection;
     let found = ConfirmationRow::find(connection, question, writing.seals)?;
     let (confirmation, _) = found.ok_or(StoreError::NotFound("confirmation", question))?;
     let subject = Subject { call: Some(call), ..Subject::from(&confirmation) };
-    let principal = confirmation.principal;
+    let principal = &confirmation.principal;
     if let Some(quarantine) = find(connection, &principal.user, writing.seals)? {
         denied(writing, subject, "denied")?;
-        return Ok(Some(quarantine));
+        return Ok(Showing::Quarantined(quarantine));
     }
     let at = now();
+    if dialogs::is_elsewhere(writing, question, at)? {
+        return Ok(Showing::Elsewhere);
+    }
     if of_late(connection, &principal.user, at)?.len() >= count(flood) {
-        return flooded(writing, subject, &principal, flood).map(Some);
+        return flooded(writing, subject, principal, flood).map(Showing::Quarantined);
     }
     counted(connection, &principal.user, at, Some(question))?;
+    dialogs::open(writing, &confirmation, channel, at)?;
     writing.append(subject, AuditEvent::Shown { confirmation: question })?;
-    Ok(None)
+    Ok(Showing::Here)
 }
 
 fn flooded(
@@ -157,6 +162,9 @@ fn put(
             .prepare_cached("INSERT OR IGNORE INTO aims (name, confirmation) VALUES (?1, ?2)")
             .and_then(|mut insert| insert.execute(params![name.to_string(), row.id]))
             .map_err(failed)?;
+    }
+    if let Some(channel) = channel {
+        dialogs::open(writing, confirmation, channel, now())?;
     }
     let text = Digest::of_bytes(confirmation.text.as_bytes());
     let Confirmation { id, need, call, .. } = *confirmation;

@@ -16,6 +16,21 @@ pub struct Configured {
     pub policies: Digest,
 }
 
+/// How much of the disk calls may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The most bytes that are kept of one user's large calls on one target that nobody was asked about, to take them back.
+    pub kept: u64,
+    /// The bytes that stay free on the file system of the state directory, whatever large call is to begin.
+    pub free: u64,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { kept: 2 << 30, free: 256 << 20 }
+    }
+}
+
 /// How to open a store.
 #[derive(Clone, Debug)]
 pub struct OpenStore {
@@ -31,12 +46,14 @@ pub struct OpenStore {
     pub queue: usize,
     /// How long a full queue, or another process's transaction, is waited for.
     pub patience: Duration,
+    /// How much of the disk calls may take.
+    pub room: Room,
 }
 
 impl OpenStore {
     /// With the defaults: no checkpoints, 1,024 waiting, 5 seconds.
     #[must_use]
-    pub const fn new(directory: PathBuf, configured: Configured) -> Self {
+    pub fn new(directory: PathBuf, configured: Configured) -> Self {
         Self {
             directory,
             configured,
@@ -44,6 +61,7 @@ impl OpenStore {
             checkpoint_delay: Duration::from_secs(5),
             queue: 1_024,
             patience: Duration::from_secs(5),
+            room: Room::default(),
         }
     }
 }

@@ -120,8 +120,8 @@ fn refuses_what_others_can_change() {
 fn refuses_a_newer_a_foreign_and_a_damaged_database() {
     let place = tempfile::tempdir().unwrap();
     drop(open(place.path()));
-    plain(place.path()).pragma_update(None, "user_version", 8).unwrap();
-    assert!(error_of(SqliteStore::open(options(place.path()))).contains("newer mollyguard (schema 8"));
+    plain(place.path()).pragma_update(None, "user_version", 10).unwrap();
+    assert!(error_of(SqliteStore::open(options(place.path()))).contains("newer mollyguard (schema 10"));
     verify_store(place.path(), None).unwrap_err();
     plain(place.path()).pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0)).unwrap();
 

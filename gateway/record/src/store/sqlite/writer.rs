@@ -20,7 +20,7 @@ use super::schema::{self, failed};
 use super::shipper::Shipper;
 use super::unsettled::Unwritten;
 use super::writes::{Tail, Writing};
-use super::{Configured, Pulse};
+use super::{Configured, Pulse, Room};
 use crate::audit::{ArgsKey, AuditKey, Head, PublicKey, chain};
 use crate::store::StoreError;
 
@@ -108,6 +108,7 @@ pub(super) struct Writer {
     pub(super) seals: Arc<ArgsKey>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) checkpoint: Option<(PathBuf, Duration)>,
+    pub(super) room: Room,
     pub(super) id: Uuid,
     /// The id of this process's stream, as it is stored.
     name: String,
@@ -139,6 +140,7 @@ impl Writer {
             seals,
             pulse,
             checkpoint,
+            room: Room::default(),
             id,
             name: id.to_string(),
             unwritten: Arc::default(),
@@ -230,6 +232,7 @@ impl Writer {
             name: &self.name,
             tail: before,
             configured: &self.configured,
+            room: self.room,
             seals: &self.seals,
         };
         if let [work] = batch {

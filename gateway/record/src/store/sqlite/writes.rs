@@ -13,7 +13,7 @@ use super::rows::{CallRow, ConfirmationRow};
 use super::schema::failed;
 use super::unsettled::{self, Looker, Unwritten};
 use super::writer::{Task, Work};
-use super::{Configured, askings, grants, operators};
+use super::{Configured, Room, askings, dialogs, grants, operators, room};
 use crate::audit::{ArgsKey, AuditEvent, AuditRecord, End, Subject, chain};
 use crate::model::{Answer, Approval, Channel, Confirmation, Ended, Standing, TRIES, strength};
 use crate::store::{Ending, GATEWAY, Given, Start, StoreError};
@@ -35,6 +35,7 @@ pub(super) struct Writing<'a> {
     pub(super) name: &'a str,
     pub(super) tail: Tail,
     pub(super) configured: &'a Configured,
+    pub(super) room: Room,
     pub(super) seals: &'a Arc<ArgsKey>,
 }
 
@@ -100,6 +101,7 @@ pub(super) fn begin(writing: &mut Writing<'_>, start: Start) -> Result<Uuid, Sto
         grants::check_usable(writing, grant, &start)?;
     }
     let row = CallRow::of(start, writing.stream, at, writing.seals)?;
+    room::check(writing, &row)?;
     let call = subject.call.unwrap_or_default();
     if let Some(undone) = undoes {
         check_unclaimed(writing, undone)?;
@@ -328,6 +330,7 @@ pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) 
         return Err(StoreError::NotFound("confirmation", id));
     };
     operators::check_answering(writing, &given)?;
+    dialogs::close(writing, id, given.channel)?;
     // Neither a yes nor a no: who mistyped may try again, but not without end.
     let is_mistyped = given.approval.is_none() && matches!(given.answer, Answer::Accept { .. });
     let mistyped = standing.mistyped();

@@ -107,7 +107,7 @@ async fn a_store_from_before_is_read_as_it_was() {
     let call = ran(&open(place.path()), start(), End::Succeeded).await;
     plain(place.path())
         .execute_batch(
-            "DROP TABLE marks; DROP TABLE aims; DROP INDEX calls_by_undone; DROP INDEX confirmations_by_effect; ALTER TABLE operators DROP COLUMN user;
+            "DROP TABLE dialogs; DROP TABLE marks; DROP TABLE aims; DROP INDEX calls_by_undone; DROP INDEX calls_large; DROP INDEX confirmations_by_effect; ALTER TABLE operators DROP COLUMN user;
              DROP INDEX open_confirmations; DROP TABLE granted_calls; DROP TABLE grants;
              PRAGMA user_version = 3",
         )

@@ -114,7 +114,9 @@ async fn who_was_enrolled_before_there_were_links_is_linked_to_nobody() {
     let (bea, mut key) = house.linked("bea", None).await;
     let asked = house.question(ELSE[0]).await;
     house.store.close().await.unwrap();
-    let before = "DROP TABLE marks; DROP TABLE aims; DROP INDEX calls_by_undone; DROP INDEX confirmations_by_effect;
+    let before =
+        "DROP TABLE dialogs; DROP TABLE marks; DROP TABLE aims; DROP INDEX calls_by_undone; DROP INDEX calls_large;
+                  DROP INDEX confirmations_by_effect;
                   ALTER TABLE operators DROP COLUMN user; PRAGMA user_version = 4";
     run(&house.place.path().join("mollyguard.db"), before);
     house.store = open(house.place.path());
