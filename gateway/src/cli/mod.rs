@@ -6,6 +6,7 @@ mod calls;
 mod config;
 mod connect;
 mod demo;
+mod desk;
 mod doctor;
 mod grants;
 mod logging;

@@ -11,7 +11,7 @@ use mollyguard_tools::text::visible_json;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::approvals::{Desk, Waiting};
+use super::desk::{Desk, Waiting};
 use super::paint::Paint;
 use super::{Done, Failure};
 use crate::confirm::clean;

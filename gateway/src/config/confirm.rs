@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::file::Reading;
 use super::page_address::{PageAt, USUAL_PORT};
+use super::reading::Reading;
 use super::{ConfigError, Confirm, Page};
 
 #[derive(Debug, Deserialize, Serialize)]

@@ -12,9 +12,9 @@ use mollyguard_tools::contract::{Digest, Environment, Limits, Tier, Toolset};
 use serde::{Deserialize, Serialize};
 
 use super::confirm::ConfirmTable;
-use super::find::{OwnState, absolute_words, own_state, resolve};
+use super::find::{OwnState, own_state};
 use super::notify::NotifyTable;
-use super::secret_source::SecretSource;
+use super::reading::Reading;
 use super::trusted::{List, Trusted};
 use super::{Config, ConfigError, Http, Socket, Token};
 
@@ -225,43 +225,6 @@ pub fn defaults_toml() -> String {
 
 /// The keys of every target, whatever its kind.
 pub(crate) const TARGET_KEYS: [&str; 5] = ["kind", "environment", "secret", "read_secret", "identity"];
-
-/// One file being read: for errors that name it.
-pub(super) struct Reading<'a> {
-    path: &'a Path,
-    base: PathBuf,
-    trusted: List,
-}
-
-impl Reading<'_> {
-    pub(super) fn wrong(&self, key: impl Into<String>, reason: impl Into<String>) -> ConfigError {
-        ConfigError::Value { path: self.path.to_path_buf(), key: key.into(), reason: reason.into() }
-    }
-
-    /// A reference to a secret. What fetching it opens or runs is trusted.
-    pub(super) fn secret(&self, key: &str, text: &str) -> Result<SecretSource, ConfigError> {
-        let source = SecretSource::parse(text, &self.base).map_err(|reason| self.wrong(key, reason))?;
-        self.trusted.add(Trusted::secret(key, &source));
-        Ok(source)
-    }
-
-    /// A trusted file or folder.
-    fn path(&self, what: &'static str, key: &str, path: &str) -> PathBuf {
-        let path = resolve(path, &self.base);
-        self.trusted.add([Trusted::path(what, key, &path)]);
-        path
-    }
-
-    /// The words of a command, with what lies in the file's folder by absolute paths.
-    pub(super) fn words(&self, words: &[String]) -> Vec<String> {
-        absolute_words(words, &self.base)
-    }
-
-    /// A trusted program.
-    pub(super) fn program(&self, key: &str, words: &[String]) {
-        self.trusted.add([Trusted::program(key, words)]);
-    }
-}
 
 impl Config {
     /// Reads and checks a configuration file.

@@ -5,6 +5,8 @@ mod file;
 mod find;
 mod notify;
 mod page_address;
+mod paths;
+mod reading;
 mod secret_source;
 mod template;
 mod trusted;

@@ -6,7 +6,7 @@ use mollyguard_tools::contract::Tier;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
-use super::file::Reading;
+use super::reading::Reading;
 use super::secret_source::SecretSource;
 use super::template::Template;
 use super::webhook_address::Address;

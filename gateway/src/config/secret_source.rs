@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::find::{absolute_words, resolve};
+use super::paths::{absolute_words, resolve};
 
 /// A reference to a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]

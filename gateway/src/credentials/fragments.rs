@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aho_corasick::{AhoCorasick, BuildError};
 use mollyguard_tools::contract::Secret;
 
-use super::redact::Named;
+use super::named::Named;
 
 /// Shorter pieces are left: they would be found in ordinary text.
 const SHORTEST: usize = 8;

@@ -5,6 +5,7 @@
 mod encodings;
 mod forms;
 mod fragments;
+mod named;
 mod redact;
 mod source;
 
@@ -18,7 +19,8 @@ use crate::config::{Config, SecretSource, Trusted, Url, Webhook};
 use crate::policy::Permit;
 use crate::targets::overlap::{Overlap, Reaches};
 
-pub use redact::{Named, Redactor};
+pub use named::Named;
+pub use redact::Redactor;
 pub use source::SecretError;
 
 /// Why a credential cannot be lent.
@@ -229,7 +231,7 @@ fn parts(reference: &str, secret: &Arc<Secret>) -> Vec<Named> {
     let text = secret.reveal();
     let tokens = text.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
     let tokens = tokens.split(['/', '?', '#', '&', '=']).skip(1).filter(|token| token.len() >= TOKEN);
-    let key = text.strip_prefix("whsec_").into_iter().filter(|key| key.len() >= redact::SHORTEST);
+    let key = text.strip_prefix("whsec_").into_iter().filter(|key| key.len() >= named::SHORTEST);
     let more = tokens.chain(key).map(str::to_owned).chain(passwords(text)).map(|part| Arc::new(Secret::new(part)));
     let named = |secret| Named { reference: reference.to_owned(), secret };
     std::iter::once(Arc::clone(secret)).chain(more).map(named).collect()
@@ -246,7 +248,7 @@ fn passwords(secret: &str) -> impl Iterator<Item = String> {
     let in_query = secret.split(['?', '&']).find_map(|pair| pair.strip_prefix("password="));
     let written = in_user.into_iter().chain(in_query).map(str::to_owned);
     let all = written.flat_map(|password| [unescaped(&password), password]);
-    all.filter(|password| password.len() >= redact::SHORTEST).collect::<Vec<_>>().into_iter()
+    all.filter(|password| password.len() >= named::SHORTEST).collect::<Vec<_>>().into_iter()
 }
 
 fn unescaped(text: &str) -> String {

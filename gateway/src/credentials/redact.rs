@@ -5,24 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
-use mollyguard_tools::contract::{BlastRadius, HeldSecrets, MARK, Secret};
+use mollyguard_tools::contract::{BlastRadius, HeldSecrets, MARK};
 use serde_json::Value;
 
 use super::SecretError;
 use super::forms::{View, decoded, forms, longest_of, parts, unbroken};
 use super::fragments::Fragments;
-
-/// Secrets shorter than this are refused: redacting them would mangle ordinary text.
-pub(super) const SHORTEST: usize = 6;
-
-/// A secret to be taken out, and what it is called.
-#[derive(Clone, Debug)]
-pub struct Named {
-    /// Its reference, such as `env:NAME`.
-    pub reference: String,
-    /// The secret.
-    pub secret: Arc<Secret>,
-}
+use super::named::{Named, SHORTEST};
 
 /// Takes held secrets out of text.
 #[derive(Clone, Debug, Default)]

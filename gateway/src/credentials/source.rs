@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mollyguard_tools::contract::Secret;
 
-use super::redact::SHORTEST;
+use super::named::SHORTEST;
 use crate::config::{SecretSource, Trusted};
 use crate::targets::overlap::{Overlap, Reaches};
 

@@ -4,6 +4,7 @@
 mod guard;
 mod manager;
 mod plain;
+mod refused;
 mod serve;
 mod sessions;
 

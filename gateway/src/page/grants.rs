@@ -12,9 +12,9 @@ use mollyguard_record::store::Granted;
 use mollyguard_tools::text::name;
 
 use super::Page;
-use super::question::plain;
 use super::session::Here;
 use super::shell::{Id, Trouble, until};
+use super::words::plain;
 use crate::confirm::clean;
 
 /// For how long a yes may stand: seconds, and as people read it. The first is what a yes is unless somebody chooses.

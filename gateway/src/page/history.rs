@@ -10,9 +10,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Page;
-use super::question::laid_out;
 use super::session::Here;
 use super::shell::{Id, Trouble, document, moment};
+use super::words::laid_out;
 use crate::call::call;
 use crate::confirm::clean;
 use crate::reply::{Reply, Request};

@@ -9,9 +9,9 @@ use maud::{Markup, html};
 use mollyguard_record::model::{Confirmation, Standing};
 use mollyguard_record::store::OpenQuestions;
 
-use super::question::{laid_out, plain};
 use super::session::Here;
 use super::shell::{Trouble, document, until};
+use super::words::{laid_out, plain};
 use super::{Page, grants};
 use crate::confirm::clean;
 

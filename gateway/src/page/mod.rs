@@ -18,6 +18,7 @@ mod proof;
 mod question;
 mod session;
 mod shell;
+mod words;
 
 use std::sync::Arc;
 

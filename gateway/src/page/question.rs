@@ -14,36 +14,10 @@ use uuid::Uuid;
 use super::Page;
 use super::session::Here;
 use super::shell::{self, Id, Trouble, document, moment, until};
+use super::words::{laid_out, plain};
 use crate::call::approval::not_counted;
 use crate::confirm::clean;
 use crate::operators::{Separation, assurance_of};
-
-/// A question's text, taken apart into its lines without changing a word.
-pub(super) struct LaidOut<'a> {
-    /// Each label with its lines, in the order they stand.
-    pub(super) facts: Vec<(&'a str, Vec<&'a str>)>,
-    /// Everything below: the agent's own words, and how to answer.
-    pub(super) rest: Vec<&'a str>,
-}
-
-/// Lays the text out: labelled lines first, until the first line that has no label.
-pub(super) fn laid_out(text: &str) -> LaidOut<'_> {
-    let mut facts: Vec<(&str, Vec<&str>)> = Vec::new();
-    let mut rest = Vec::new();
-    for line in text.lines() {
-        let labelled = line.split_once(": ").filter(|(label, _)| {
-            rest.is_empty() && !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b' ')
-        });
-        match (labelled, facts.last_mut()) {
-            (Some((label, words)), Some((last, lines))) if *last == label => lines.push(words),
-            (Some((label, words)), _) => facts.push((label, vec![words])),
-            // `… and 3 more facts` belongs to the label above it.
-            (None, Some((_, lines))) if rest.is_empty() && line.starts_with('…') => lines.push(line),
-            (None, _) => rest.push(line),
-        }
-    }
-    LaidOut { facts, rest }
-}
 
 /// What somebody can show here: a passkey, if they have one.
 pub(super) fn means_of(page: &Page, operator: &Operator) -> (bool, Assurance) {
@@ -170,11 +144,6 @@ fn answer_form(page: &Page, operator: &Operator, confirmation: &Confirmation, st
             @if may_approve { (super::grants::offer(confirmation)) }
         }
     }
-}
-
-/// `out_of_band` as people write it.
-pub(super) fn plain(words: &str) -> String {
-    words.replace('_', " ")
 }
 
 fn credentials(operator: &Operator) -> String {

@@ -4,7 +4,7 @@
 use mollyguard_record::model::{Need, Principal};
 use mollyguard_tools::contract::Declaration;
 
-use super::load::Problem;
+use super::problem::Problem;
 use super::situation::{CLASSES, SCOPES, Situation, TIERS};
 use super::{LADDER, Policies};
 

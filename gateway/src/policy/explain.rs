@@ -8,7 +8,7 @@ use mollyguard_record::model::{Because, Need, Principal};
 use mollyguard_tools::contract::{Declaration, Digest, Reversibility, Tier};
 use serde::Serialize;
 
-use super::load::LoadError;
+use super::problem::LoadError;
 use super::situation::{Situation, TIERS};
 use super::{Ceiling, Decision, LADDER, Policies, Problem, Sources, closed, cube};
 

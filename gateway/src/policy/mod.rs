@@ -8,6 +8,7 @@ mod explain;
 mod known;
 mod load;
 mod permit;
+mod problem;
 mod request;
 mod schema;
 mod situation;
@@ -24,8 +25,9 @@ use uuid::Uuid;
 pub use cases::{CaseOutcome, run_cases};
 pub use ceiling::Ceiling;
 pub use explain::{Check, Explanation, Rung, check, decisions_table, explain, out_of_reach};
-pub use load::{LoadError, Problem, SourceFile, SourceFiles, Sources};
+pub use load::{SourceFiles, Sources};
 pub use permit::Permit;
+pub use problem::{LoadError, Problem, SourceFile};
 pub use situation::Situation;
 
 use known::Known;

@@ -7,7 +7,7 @@ use std::str::FromStr as _;
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema};
 use mollyguard_tools::contract::{Declaration, Reversibility};
 
-use super::load::{LoadError, Problem};
+use super::problem::{LoadError, Problem};
 use super::situation::CLASSES;
 
 const FIXED: &str = include_str!("../../../policies/mollyguard.cedarschema");

@@ -7,6 +7,7 @@ mod links;
 mod owned;
 mod search;
 mod walk;
+mod within;
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::checkpoint::Checkpoint;
-use super::{ArgsKey, AuditEvent, AuditRecord, Mark, Pruning, PublicKey};
+use super::{ArgsKey, AuditEvent, AuditRecord, Head, Mark, Pruning, PublicKey};
 
 /// More findings than this are counted, not listed.
 const LISTED: usize = 1_000;
@@ -49,17 +49,6 @@ fn digest_of_fields(mut record: Value) -> Digest {
     Digest::of_value(&record)
 }
 
-/// The last record of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Head {
-    /// The stream.
-    pub stream: Uuid,
-    /// The place of its last record.
-    pub seq: u64,
-    /// That record's digest.
-    pub digest: Digest,
-}
-
 /// A head with the seal stored beside it (`ArgsKey::seal_head`): nobody without the installation's keys can make one. It is
 /// only ever checked in the directory that holds those, so it need not be a signature, which costs many times as much with
 /// every commit.
@@ -75,11 +64,6 @@ impl SealedHead {
         let sealed = |seals: &ArgsKey| seals.seal_head(key, &self.head).as_slice() == self.seal;
         seals.is_some_and(sealed) || key.verifies_head(&self.head, &self.seal)
     }
-}
-
-/// What is sealed, or signed, of a head.
-pub(super) fn message_of_head(installation: Uuid, head: &Head) -> Vec<u8> {
-    format!("mollyguard head v1\n{installation}\n{} {} {}\n", head.stream, head.seq, head.digest).into_bytes()
 }
 
 /// What is wrong.

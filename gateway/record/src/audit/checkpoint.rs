@@ -16,7 +16,7 @@ use mollyguard_tools::contract::Digest;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::chain::message_of_head;
+use super::head::message_of_head;
 use super::{Head, Mark};
 use crate::state::{KeyError, read, read_or_make_unless};
 

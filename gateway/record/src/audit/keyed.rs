@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::chain::message_of_head;
+use super::head::message_of_head;
 use super::{Head, PublicKey};
 use crate::state::{KeyError, read, read_or_make, read_or_make_unless};
 

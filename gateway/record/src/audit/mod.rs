@@ -3,14 +3,16 @@
 
 pub mod chain;
 pub mod checkpoint;
+mod head;
 mod keyed;
 pub(crate) mod ledger;
 mod pruned;
 mod record;
 mod signed;
 
-pub use chain::{Finding, Head, Report, Wrong};
+pub use chain::{Finding, Report, Wrong};
 pub use checkpoint::{AuditKey, Checkpoint, PublicKey};
+pub use head::Head;
 pub use keyed::ArgsKey;
 pub(crate) use ledger::Ledger;
 pub use pruned::{Enrolled, Mark, Pruning};

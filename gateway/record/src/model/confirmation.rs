@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::because::Because;
-use super::grant::Coverage;
+use super::moment::CORRECTED;
 use super::names::{alike, count_apart, is_somebody_else};
 use super::need::{Assurance, Need};
 use super::principal::Principal;
-use super::question::Aim;
+use super::question::{Aim, CallFacts, Coverage, digest_of_call};
 
 /// The question about one exact call, as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,9 +57,6 @@ pub struct Confirmation {
     #[serde(default)]
     pub may_last: bool,
 }
-
-/// Clocks are corrected by a little all the time: a question asked this much later than now is no sign of a clock set back.
-pub(super) const CORRECTED: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
 
 impl Confirmation {
     /// Whether a yes at this moment is worth something. Before the question was asked it is not: the clock was set back,
@@ -228,5 +225,40 @@ impl Standing {
         let Self::Refused { how, at, .. } = self else { return None };
         let holds = SignedDuration::try_from(holds).unwrap_or(SignedDuration::ZERO);
         (how == "declined").then(|| at.saturating_add(holds).unwrap_or(Timestamp::MAX))
+    }
+}
+
+/// Whether a confirmation is about this very call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matches {
+    /// It is.
+    Exactly,
+    /// It was asked about another call: another tool, other arguments, another principal or other policies.
+    OtherCall,
+    /// It was asked about this call, but the target has changed since.
+    TargetChanged,
+}
+
+impl Confirmation {
+    /// Whether a call with this effect, made in the words of this question, could use the answer to it: nothing that both
+    /// are bound to has changed.
+    #[must_use]
+    pub fn is_usable_in_other_words(&self, facts: &CallFacts<'_>) -> bool {
+        let (declaration, policies) = (facts.declaration, facts.policies);
+        let is_as_it_was =
+            self.covers.as_ref().is_some_and(|it| it.declaration == declaration && it.policies == policies);
+        self.state == facts.state() && is_as_it_was
+    }
+}
+
+/// Compares a confirmation with a call as it stands now.
+#[must_use]
+pub fn matches(confirmation: &Confirmation, facts: &CallFacts<'_>) -> Matches {
+    if digest_of_call(facts, confirmation.id, confirmation.expires_at) == confirmation.call {
+        Matches::Exactly
+    } else if facts.request() == confirmation.request {
+        Matches::TargetChanged
+    } else {
+        Matches::OtherCall
     }
 }

@@ -4,61 +4,18 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use mollyguard_tools::contract::{Digest, Target, Timestamp};
+use mollyguard_tools::contract::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use uuid::Uuid;
 
-use super::confirmation::{CORRECTED, Confirmation};
-use super::moment::Moment;
+use super::confirmation::Confirmation;
+use super::moment::{CORRECTED, Moment};
 use super::need::Need;
 use super::principal::Principal;
-use super::question::CallFacts;
+use super::question::Coverage;
 
 /// The longest an approval can last.
 pub const LONGEST: Duration = Duration::from_secs(60 * 60);
-
-/// What a call would have to share with another to be covered by the same approval, beside its tool and its principal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Coverage {
-    /// Everything the call acts on, without held secrets: for people.
-    pub targets: Vec<Target>,
-    /// Digest of exactly those, in whatever order they were found.
-    pub exact: Digest,
-    /// Digest of the tool's declaration.
-    pub declaration: Digest,
-    /// Digest of the policies in force.
-    pub policies: Digest,
-}
-
-impl Coverage {
-    /// Of a call; `shown` are its targets without held secrets.
-    #[must_use]
-    pub fn of(facts: &CallFacts<'_>, shown: Vec<Target>) -> Self {
-        let mut each: Vec<_> = facts.targets.iter().map(Digest::of).collect();
-        each.sort_unstable();
-        let (exact, declaration, policies) = (Digest::of(&each), facts.declaration, facts.policies);
-        Self { targets: shown, exact, declaration, policies }
-    }
-
-    /// The digest two calls share exactly when an approval for a while of the one is about the other.
-    #[must_use]
-    pub fn about(&self, tool: &str, principal: &Principal) -> Digest {
-        Digest::of(&json!({
-            "tool": tool,
-            "principal": {"user": principal.user, "roles": principal.roles},
-            "targets": self.exact,
-            "declaration": self.declaration,
-            "policies": self.policies,
-        }))
-    }
-
-    /// Whether both act on one and the same thing.
-    #[must_use]
-    pub fn meets(&self, other: &Self) -> bool {
-        self.targets.iter().any(|target| other.targets.contains(target))
-    }
-}
 
 /// An approval for a while.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

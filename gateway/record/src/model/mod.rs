@@ -11,8 +11,8 @@ mod principal;
 mod question;
 
 pub use because::Because;
-pub use confirmation::{Answer, Approval, Channel, Confirmation, Standing, TRIES, UNHEARD, strength};
-pub use grant::{Coverage, Ended, Grant, GrantEnd, LONGEST, challenge};
+pub use confirmation::{Answer, Approval, Channel, Confirmation, Matches, Standing, TRIES, UNHEARD, matches, strength};
+pub use grant::{Ended, Grant, GrantEnd, LONGEST, challenge};
 pub use moment::{Moment, SinceBoot};
 pub use names::{alike, count_apart, is_somebody_else};
 pub use need::{Assurance, Need};
@@ -20,4 +20,4 @@ pub use operator::{
     Enrolment, Entry, Invitation, MOST_PASSKEYS, Means, Operator, Passkey, Session, check_name, check_user, not_linked,
 };
 pub use principal::Principal;
-pub use question::{Aim, CallFacts, Matches, digest_of_call, effect_of, matches};
+pub use question::{Aim, CallFacts, Coverage, digest_of_call, effect_of};

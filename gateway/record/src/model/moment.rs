@@ -6,6 +6,9 @@ use mollyguard_tools::contract::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// Clocks are corrected by a little all the time: a question asked this much later than now is no sign of a clock set back.
+pub(super) const CORRECTED: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
+
 /// A moment by two clocks: the one that people and other machines set, and the one that only ever goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::confirmation::Confirmation;
 use super::principal::Principal;
 
 /// Everything about a call that a yes is bound to, but for the confirmation's own id and expiry.
@@ -126,38 +125,45 @@ pub fn digest_of_call(facts: &CallFacts<'_>, confirmation: Uuid, expires_at: Tim
     }))
 }
 
-/// Whether a confirmation is about this very call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Matches {
-    /// It is.
-    Exactly,
-    /// It was asked about another call: another tool, other arguments, another principal or other policies.
-    OtherCall,
-    /// It was asked about this call, but the target has changed since.
-    TargetChanged,
+/// What a call would have to share with another to be covered by the same approval, beside its tool and its principal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Everything the call acts on, without held secrets: for people.
+    pub targets: Vec<Target>,
+    /// Digest of exactly those, in whatever order they were found.
+    pub exact: Digest,
+    /// Digest of the tool's declaration.
+    pub declaration: Digest,
+    /// Digest of the policies in force.
+    pub policies: Digest,
 }
 
-impl Confirmation {
-    /// Whether a call with this effect, made in the words of this question, could use the answer to it: nothing that both
-    /// are bound to has changed.
+impl Coverage {
+    /// Of a call; `shown` are its targets without held secrets.
     #[must_use]
-    pub fn is_usable_in_other_words(&self, facts: &CallFacts<'_>) -> bool {
-        let (declaration, policies) = (facts.declaration, facts.policies);
-        let is_as_it_was =
-            self.covers.as_ref().is_some_and(|it| it.declaration == declaration && it.policies == policies);
-        self.state == facts.state() && is_as_it_was
+    pub fn of(facts: &CallFacts<'_>, shown: Vec<Target>) -> Self {
+        let mut each: Vec<_> = facts.targets.iter().map(Digest::of).collect();
+        each.sort_unstable();
+        let (exact, declaration, policies) = (Digest::of(&each), facts.declaration, facts.policies);
+        Self { targets: shown, exact, declaration, policies }
     }
-}
 
-/// Compares a confirmation with a call as it stands now.
-#[must_use]
-pub fn matches(confirmation: &Confirmation, facts: &CallFacts<'_>) -> Matches {
-    if digest_of_call(facts, confirmation.id, confirmation.expires_at) == confirmation.call {
-        Matches::Exactly
-    } else if facts.request() == confirmation.request {
-        Matches::TargetChanged
-    } else {
-        Matches::OtherCall
+    /// The digest two calls share exactly when an approval for a while of the one is about the other.
+    #[must_use]
+    pub fn about(&self, tool: &str, principal: &Principal) -> Digest {
+        Digest::of(&json!({
+            "tool": tool,
+            "principal": {"user": principal.user, "roles": principal.roles},
+            "targets": self.exact,
+            "declaration": self.declaration,
+            "policies": self.policies,
+        }))
+    }
+
+    /// Whether both act on one and the same thing.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        self.targets.iter().any(|target| other.targets.contains(target))
     }
 }
 
@@ -166,6 +172,7 @@ mod tests {
     use mollyguard_tools::contract::{Environment, Tier};
 
     use super::*;
+    use crate::model::{Confirmation, Matches, matches};
     use crate::store::laws::question;
 
     const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);

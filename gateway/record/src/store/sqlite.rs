@@ -3,8 +3,10 @@
 //! Opening touches nothing but the file: the process's own stream of records begins with its first record. One thread at a
 //! time writes (see `writer`); reads use a connection of their own.
 
+mod answers;
 mod apart;
 mod askings;
+mod begun;
 mod bell;
 mod dialogs;
 mod grants;
@@ -14,10 +16,13 @@ mod here;
 mod inspect;
 mod lease;
 mod open;
+mod operator_rows;
 mod operators;
 mod options;
 mod prune;
 mod pulse;
+mod quarantines;
+mod questions;
 mod reads;
 mod room;
 mod rows;
@@ -27,8 +32,9 @@ mod shipper;
 #[cfg(test)]
 mod tests;
 mod unsettled;
+mod work;
 mod writer;
-mod writes;
+mod writing;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,8 +60,9 @@ use open::Kept;
 use pulse::Pulse;
 use rows::{CallRow, ConfirmationRow, Depth};
 use unsettled::{Looker, Unwritten};
-use writer::{Message, Task, Work, Writer};
-use writes::Writing;
+use work::{Task, Work};
+use writer::{Message, Writer};
+use writing::{Writing, by_itself};
 
 pub use bell::Changes;
 pub(crate) use inspect::Inspection;
@@ -159,7 +166,7 @@ impl SqliteStore {
     /// # Errors
     /// The store is damaged, or cannot be read.
     pub fn enrolled(&self) -> Result<Vec<Operator>, StoreError> {
-        operators::all(&self.reader.lock().unwrap_or_else(PoisonError::into_inner), &self.keys)
+        operator_rows::all(&self.reader.lock().unwrap_or_else(PoisonError::into_inner), &self.keys)
     }
 
     async fn write<T, F>(&self, durable: bool, run: F) -> Result<T, StoreError>
@@ -227,10 +234,10 @@ impl Store for SqliteStore {
         let (reply, answer) = oneshot::channel();
         let task = Task {
             durable: true,
-            run: Some(Box::new(move |writing: &mut Writing<'_>| writes::begin(writing, start))),
+            run: Some(Box::new(move |writing: &mut Writing<'_>| begun::begin(writing, start))),
             result: None,
             reply: Some(reply),
-            lost: Some(Box::new(writes::never_ran)),
+            lost: Some(Box::new(begun::never_ran)),
         };
         self.send(Box::new(task), answer).await.map(Intent::written)
     }
@@ -239,7 +246,7 @@ impl Store for SqliteStore {
         let call = intent.call;
         let ending = Arc::new(ending);
         let given = Arc::clone(&ending);
-        let error = match self.write(true, move |writing| writes::end(writing, call, &given)).await {
+        let error = match self.write(true, move |writing| begun::end(writing, call, &given)).await {
             Ok(true) => {
                 self.unwritten.remove(call);
                 return Ok(());
@@ -261,7 +268,7 @@ impl Store for SqliteStore {
     }
 
     async fn record(&self, subject: Subject, event: AuditEvent) -> Result<(), StoreError> {
-        let durable = writes::by_itself(&event)?;
+        let durable = by_itself(&event)?;
         self.write(durable, move |writing| writing.append(subject, event)).await
     }
 
@@ -284,11 +291,11 @@ impl Store for SqliteStore {
     }
 
     async fn answer(&self, subject: Subject, given: Given) -> Result<(), StoreError> {
-        self.write(true, move |writing| writes::answer(writing, subject, given)).await
+        self.write(true, move |writing| answers::answer(writing, subject, given)).await
     }
 
     async fn reject(&self, id: Uuid, channel: Channel, operator: Option<Uuid>, why: String) -> Result<(), StoreError> {
-        self.write(true, move |writing| writes::reject(writing, id, channel, operator, why)).await
+        self.write(true, move |writing| answers::reject(writing, id, channel, operator, why)).await
     }
 
     async fn confirmation(&self, id: Uuid) -> Result<Option<(Confirmation, Standing)>, StoreError> {
@@ -324,7 +331,7 @@ impl Store for SqliteStore {
     }
 
     async fn quarantined(&self) -> Result<Vec<Quarantine>, StoreError> {
-        self.read(askings::all).await
+        self.read(quarantines::all).await
     }
 
     async fn open_questions(&self) -> Result<OpenQuestions, StoreError> {
@@ -362,7 +369,7 @@ impl Store for SqliteStore {
     }
 
     async fn settle(&self, call: Uuid, ending: Ending) -> Result<bool, StoreError> {
-        let ended = self.write(true, move |writing| writes::end(writing, call, &ending)).await?;
+        let ended = self.write(true, move |writing| begun::end(writing, call, &ending)).await?;
         self.unwritten.remove(call);
         Ok(ended)
     }
@@ -376,7 +383,7 @@ impl Store for SqliteStore {
     }
 
     async fn operators(&self) -> Result<Vec<Operator>, StoreError> {
-        self.read(operators::all).await
+        self.read(operator_rows::all).await
     }
 
     async fn invite(&self, invitation: Invitation) -> Result<(), StoreError> {
@@ -404,7 +411,7 @@ impl Store for SqliteStore {
     }
 
     async fn with_code(&self, code: Digest) -> Result<Option<Operator>, StoreError> {
-        self.read(move |connection, seals| operators::with_code(connection, code, seals)).await
+        self.read(move |connection, seals| operator_rows::with_code(connection, code, seals)).await
     }
 
     async fn sign_in(&self, session: Session, count: Option<u32>) -> Result<(), StoreError> {

@@ -102,7 +102,7 @@ pub(crate) async fn shown(
 fn nobody_is_asked(quarantine: &Quarantine, about: About) -> Refusal {
     let next =
         "Tell the person: an operator ends it on the page, under People, or with `mollyguard approvals lift USER`.";
-    Refusal::new(ReasonCode::Denied, in_quarantine(quarantine), next, about).recorded()
+    Refusal::new(ReasonCode::Denied, earlier::in_quarantine(quarantine), next, about).recorded()
 }
 
 /// How a question reaches a person from this client. A form takes no answer that needs more than it can prove, and a page
@@ -141,10 +141,6 @@ fn in_other_words(gateway: &Gateway, other: &Confirmation, about: About) -> Refu
         page: gateway.page_of(other.id),
     });
     refusal
-}
-
-pub(super) fn in_quarantine(Quarantine { user, since, why }: &Quarantine) -> String {
-    format!("nobody is asked for `{user}` any more, since {since}: {why}")
 }
 
 fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question: &Question<'_>) -> Confirmation {

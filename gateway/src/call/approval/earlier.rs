@@ -3,11 +3,10 @@
 
 use mollyguard_record::audit::Subject;
 use mollyguard_record::model::{Aim, Answer, CallFacts, Channel, Confirmation, Grant, Matches, Standing, matches};
-use mollyguard_record::store::{GATEWAY, Given, Like, StoreError};
+use mollyguard_record::store::{GATEWAY, Given, Like, Quarantine, StoreError};
 use mollyguard_tools::contract::{Preflight, now};
 use uuid::Uuid;
 
-use super::ask::in_quarantine;
 use super::{Approved, Unusable, no, refused};
 use crate::gateway::Gateway;
 use crate::reply::{ReasonCode, Refusal, Request};
@@ -116,4 +115,8 @@ pub(super) async fn not_quarantined(gateway: &Gateway, request: &Request) -> Res
         Some(quarantine) => no(ReasonCode::Denied, in_quarantine(quarantine)),
         None => Ok(()),
     }
+}
+
+pub(super) fn in_quarantine(Quarantine { user, since, why }: &Quarantine) -> String {
+    format!("nobody is asked for `{user}` any more, since {since}: {why}")
 }

@@ -17,8 +17,8 @@ use http_body::Frame;
 use rmcp::transport::streamable_http_server::session::{SessionState, SessionStore, SessionStoreError};
 
 use super::super::limits::Limits;
-use super::guard::{Person, Refused};
 use super::manager::Manager;
+use super::refused::{Person, Refused};
 
 /// The longest opening that is kept: with a longer one, a session stays awake.
 const OPENING_BYTES: usize = 16 * 1024;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, io};
 
-use super::owned::{Owned, Within};
+use super::within::{Owned, Within};
 use crate::config::Names;
 
 /// What a variable's value leads to.

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use super::owned::{Owned, Within};
 use super::walk::Walked;
+use super::within::{Owned, Within};
 use crate::config::Names;
 
 /// Links are looked for so deep in a folder: modules of a user's own are found in `.local/lib/pythonX.Y/site-packages`.

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::owned::{INLINE, INTERPRETERS, Within, is_one_of};
+use super::within::{INLINE, INTERPRETERS, Within, is_one_of};
 use crate::config::Names;
 
 /// The variables whose folders interpreters and loaders search for code, and some for what tells them of more.

@@ -1,7 +1,8 @@
-use mollyguard_tools::contract::{Environment, Tier, now};
+use mollyguard_tools::contract::{Environment, Target, Tier, now};
+use serde_json::json;
 
 use super::*;
-use crate::model::{Assurance, SinceBoot};
+use crate::model::{Assurance, CallFacts, SinceBoot};
 
 fn person(user: &str) -> Principal {
     Principal { user: user.to_owned(), client: None, roles: vec!["developer".to_owned()] }

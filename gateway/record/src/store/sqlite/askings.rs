@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use mollyguard_tools::contract::{Digest, Timestamp, now};
-use rusqlite::{Connection, OptionalExtension as _, params};
-use serde_json::json;
+use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::rows::{ConfirmationRow, read, text};
+use super::quarantines::{find, sealed};
+use super::rows::{ConfirmationRow, text};
 use super::schema::failed;
-use super::writes::{self, Writing};
-use super::{dialogs, grants, reads};
+use super::writing::Writing;
+use super::{dialogs, grants, questions, reads};
 use crate::audit::{ArgsKey, AuditEvent, Subject};
 use crate::model::{Channel, Confirmation, Ended, Principal, Standing};
 use crate::store::{Asking, Bounds, Quarantine, Showing, StoreError};
@@ -39,7 +39,7 @@ pub(super) fn ask(
             return Ok(Asking::Already(Box::new(same), standing));
         }
         // Whoever answered it, or does yet, is not enough any more: nobody waits for that.
-        writes::close(writing, &same)?;
+        questions::close(writing, &same)?;
     } else if let Some(other) = reads::pending_effect(connection, confirmation, writing.seals)? {
         denied(writing, subject, "confirmation_required")?;
         return Ok(Asking::InOtherWords(Box::new(other)));
@@ -129,7 +129,7 @@ fn can_be_enough(
     needed: &Confirmation,
 ) -> Result<bool, StoreError> {
     let is_enough = match standing {
-        Standing::Approved { approvals } => writes::is_enough(writing, pending, approvals.clone())?.is_ok(),
+        Standing::Approved { approvals } => questions::is_enough(writing, pending, approvals.clone())?.is_ok(),
         _ => true,
     };
     Ok(is_enough && pending.need.covers(&needed.need))
@@ -197,36 +197,6 @@ fn is_open(connection: &Connection, id: &str, seals: &ArgsKey) -> bool {
         Ok(_) => false,
         Err(_) => true,
     }
-}
-
-fn sealed(user: &str, words: &str, seals: &ArgsKey) -> String {
-    seals.seal("quarantine", &json!([user, words])).to_string()
-}
-
-type Row = (String, String, String);
-
-fn believed((user, words, seal): Row, seals: &ArgsKey) -> Result<Quarantine, StoreError> {
-    let what = format!("the quarantine of `{user}`");
-    if seal != sealed(&user, &words, seals) {
-        return Err(StoreError::Corrupt(format!("{what} was edited in the database")));
-    }
-    read(&what, &words)
-}
-
-pub(super) fn find(connection: &Connection, user: &str, seals: &ArgsKey) -> Result<Option<Quarantine>, StoreError> {
-    let row = connection
-        .prepare_cached("SELECT user, quarantine, seal FROM quarantines WHERE user = ?1")
-        .and_then(|mut find| find.query_row([user], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional())
-        .map_err(failed)?;
-    row.map(|row| believed(row, seals)).transpose()
-}
-
-/// See [`crate::store::Store::quarantined`]. A damaged row is an error: who may ask is not to be guessed.
-pub(super) fn all(connection: &Connection, seals: &ArgsKey) -> Result<Vec<Quarantine>, StoreError> {
-    let mut query =
-        connection.prepare_cached("SELECT user, quarantine, seal FROM quarantines ORDER BY user").map_err(failed)?;
-    let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).map_err(failed)?;
-    rows.map(|row| believed(row.map_err(failed)?, seals)).collect()
 }
 
 /// Whether the question is found by everything it is aimed at.

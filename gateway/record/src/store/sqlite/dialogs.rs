@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::lease;
 use super::schema::failed;
-use super::writes::Writing;
+use super::writing::Writing;
 use crate::model::{Channel, Confirmation, UNHEARD};
 use crate::store::StoreError;
 

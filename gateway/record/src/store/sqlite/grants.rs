@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::rows::{read, text};
 use super::schema::failed;
-use super::writes::Writing;
-use super::{askings, operators};
+use super::writing::Writing;
+use super::{operator_rows, quarantines};
 use crate::audit::{ArgsKey, AuditEvent, Subject};
 use crate::model::{Approval, Channel, Confirmation, Ended, Grant, GrantEnd, LONGEST, Moment, Need, strength};
 use crate::store::{Given, Granted, Start, StoreError};
@@ -163,7 +163,7 @@ pub(super) fn of_answer(
         return refuse("nothing is approved for longer than an hour");
     }
     let user = &confirmation.principal.user;
-    if askings::find(writing.connection, user, writing.seals)?.is_some() {
+    if quarantines::find(writing.connection, user, writing.seals)?.is_some() {
         return refuse("nobody is asked any more for whom the call is made");
     }
     let Some(strength) = strength(approvals, &confirmation.principal).filter(|_| only.operator == Some(operator))
@@ -237,7 +237,7 @@ pub(super) fn check_usable(writing: &Writing<'_>, id: Uuid, start: &Start) -> Re
     if !grant.is_in_time(&Moment::now()) {
         return refuse(format!("it expired at {}", grant.expires_at));
     }
-    let operator = operators::find(writing.connection, grant.operator, writing.seals)?;
+    let operator = operator_rows::find(writing.connection, grant.operator, writing.seals)?;
     let shown = |passkey: &String| {
         operator.as_ref().is_some_and(|operator| operator.passkeys.iter().any(|known| known.id() == *passkey))
     };
@@ -286,7 +286,7 @@ fn end(writing: &mut Writing<'_>, grant: &Grant, how: Ended, by: Option<Uuid>) -
 /// See [`crate::store::Store::revoke`].
 pub(super) fn revoke(writing: &mut Writing<'_>, id: Uuid, by: Option<Uuid>) -> Result<(), StoreError> {
     if let Some(by) = by {
-        operators::still_enrolled(writing, by)?;
+        operator_rows::still_enrolled(writing, by)?;
     }
     match find(writing.connection, id, writing.seals)? {
         None => Err(StoreError::NotFound("approval for a while", id)),

@@ -4,8 +4,8 @@ use std::sync::TryLockError;
 
 use tokio::sync::oneshot;
 
-use super::writer::Task;
-use super::writes::{self, Writing};
+use super::work::Task;
+use super::writing::{Writing, by_itself};
 use super::{SqliteStore, closed};
 use crate::audit::{AuditEvent, Subject};
 use crate::store::NotHere;
@@ -14,7 +14,7 @@ impl SqliteStore {
     /// See [`crate::store::Store::record_here`].
     pub(super) fn record_on_this_thread(&self, record: (Subject, AuditEvent)) -> Result<(), NotHere> {
         let Some(queue) = &self.queue else { return Err(NotHere::Failed(closed())) };
-        let durable = writes::by_itself(&record.1).map_err(NotHere::Failed)?;
+        let durable = by_itself(&record.1).map_err(NotHere::Failed)?;
         // Where others wait, one transaction for all is quicker.
         if queue.capacity() < queue.max_capacity() {
             return Err(NotHere::Busy(Box::new(record)));

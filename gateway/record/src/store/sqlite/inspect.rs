@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::rows::{CALL, CallRow, ConfirmationRow, Depth};
 use super::schema::{self, failed};
-use super::{askings, grants, operators, prune};
+use super::{askings, grants, operator_rows, prune, quarantines};
 use crate::audit::chain::{Report, SealedHead, Wrong};
 use crate::audit::ledger::{CallRow as Told, Ended};
 use crate::audit::{ArgsKey, AuditRecord, Head, Ledger, Mark};
@@ -26,7 +26,7 @@ pub fn enrolled(directory: &Path) -> Result<Vec<Operator>, StoreError> {
     }
     let connection = schema::open_to_read(directory, Duration::from_secs(5))?;
     match ArgsKey::existing(directory).map_err(|error| StoreError::Failed(error.to_string()))? {
-        Some(seals) => operators::all(&connection, &seals),
+        Some(seals) => operator_rows::all(&connection, &seals),
         None => Ok(Vec::new()),
     }
 }
@@ -137,7 +137,7 @@ impl Inspection {
                 Err(error) => report.found(Wrong::Table, None, error.to_string()),
             }
         }
-        match askings::all(&self.connection, seals) {
+        match quarantines::all(&self.connection, seals) {
             Ok(all) => ledger.quarantined(all.into_iter().map(|quarantine| quarantine.user).collect(), report),
             Err(error) => report.found(Wrong::Table, None, error.to_string()),
         }

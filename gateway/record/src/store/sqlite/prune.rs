@@ -11,10 +11,10 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use super::grants;
-use super::operators::{self, about_nobody};
+use super::operator_rows::{self, about_nobody};
 use super::rows::{CallRow, ConfirmationRow};
 use super::schema::failed;
-use super::writes::Writing;
+use super::writing::Writing;
 use crate::audit::chain::{digest, genesis};
 use crate::audit::{AuditEvent, AuditRecord, Enrolled, Mark};
 use crate::model::Standing;
@@ -409,7 +409,7 @@ fn remove(
 }
 
 fn enrolled(writing: &Writing<'_>) -> Result<Vec<Enrolled>, StoreError> {
-    let operators = operators::all(writing.connection, writing.seals)?.into_iter();
+    let operators = operator_rows::all(writing.connection, writing.seals)?.into_iter();
     let each = |operator: crate::model::Operator| {
         let id = operator.id;
         operator.passkeys.into_iter().map(move |passkey| Enrolled { operator: id, passkey })

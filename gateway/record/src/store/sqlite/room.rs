@@ -6,7 +6,7 @@ use rusqlite::params;
 use super::options::Room;
 use super::rows::CallRow;
 use super::schema::failed;
-use super::writes::Writing;
+use super::writing::Writing;
 use crate::store::{NoRoom, StoreError};
 
 /// What a call may take that counts for nothing: no more than its records do. As the index `calls_large` has it.

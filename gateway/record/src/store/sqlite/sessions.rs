@@ -4,10 +4,10 @@ use mollyguard_tools::contract::{Digest, Timestamp, now};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::json;
 
-use super::operators::{about_nobody, count, edited, find, forget, still_enrolled};
+use super::operator_rows::{about_nobody, count, edited, find, forget, still_enrolled};
 use super::rows::{read, text};
 use super::schema::failed;
-use super::writes::Writing;
+use super::writing::Writing;
 use crate::audit::{ArgsKey, AuditEvent};
 use crate::model::{Means, Operator, Session};
 use crate::store::StoreError;

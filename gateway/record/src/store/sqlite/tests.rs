@@ -296,14 +296,14 @@ async fn a_call_whose_caller_left_does_not_stay_open() {
         let (reply, answer) = oneshot::channel();
         let run = move |writing: &mut Writing<'_>| {
             let _ = wait.recv();
-            writes::begin(writing, start())
+            begun::begin(writing, start())
         };
         let task = Task {
             durable: true,
             run: Some(Box::new(run)),
             result: None,
             reply: Some(reply),
-            lost: Some(Box::new(writes::never_ran)),
+            lost: Some(Box::new(begun::never_ran)),
         };
         tokio::spawn(async move { store.send(Box::new(task), answer).await.map(drop) })
     };

@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use super::super::links::links_in;
-use super::super::owned::{Owned, Within};
+use super::super::within::{Owned, Within};
 use super::*;
 use crate::config::Names;
 
