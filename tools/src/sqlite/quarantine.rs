@@ -43,6 +43,7 @@ pub(super) struct Kept {
 /// A transaction on a connection that may edit the schema, with triggers and foreign keys off: moving a table must change
 /// nothing else.
 pub(super) fn open(site: &Site) -> Result<Connection, ToolError> {
+    site.wait_for_rows()?;
     let conn = site.open_to_write()?;
     let ready = || {
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false)?;

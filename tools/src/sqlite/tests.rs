@@ -8,6 +8,7 @@ mod laws;
 mod orphans;
 mod promises;
 mod replies;
+mod room;
 mod spelling;
 mod strangers;
 mod stretches;
