@@ -9,6 +9,7 @@ mod orphans;
 mod promises;
 mod replies;
 mod room;
+mod spelled;
 mod spelling;
 mod strangers;
 mod stretches;
