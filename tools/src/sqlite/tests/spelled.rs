@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use super::world::{Database, find, sql, state_of, table, told};
 use crate::contract::{Access, Outcome};
+use crate::sqlite::client::work;
+use crate::sqlite::query;
 
 /// High and low halves of a character alone, before and behind others, the wrong way round, and texts that are whole.
 const TEXTS: [&str; 9] =
@@ -83,4 +85,38 @@ async fn a_table_that_names_itself_goes_to_the_quarantine_and_comes_back_as_it_w
         undo(&world, done).await;
         assert_eq!(state_of(&app), before, "{schema}");
     }
+}
+
+#[tokio::test]
+async fn an_r_tree_is_read_and_stays_as_it_is() {
+    let world = Database::new(
+        "CREATE VIRTUAL TABLE r USING rtree(id, low, high, +note); CREATE TABLE plain_node(a); INSERT INTO plain_node VALUES (1);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) INSERT INTO r SELECT i, i, i + 5, 'x' FROM n;
+         CREATE VIEW seen AS SELECT id FROM r WHERE high < 10;",
+    );
+    let before = std::fs::read(&world.path).unwrap();
+    for (text, rows) in [
+        ("SELECT id, note FROM r WHERE low > 490", 10),
+        ("SELECT * FROM seen", 4),
+        ("SELECT count(*) FROM r", 1),
+        ("SELECT nodeno FROM r_node", 1),
+    ] {
+        let (_, answer) =
+            world.call("sqlite_query", &sql(text)).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert!(answer.output["row_count"].as_u64() >= Some(rows), "{text}: {}", answer.output);
+    }
+    for text in [
+        "INSERT INTO r VALUES (1000, 0, 1, 'x')",
+        "DELETE FROM r_node",
+        "INSERT INTO plain_node VALUES (2) RETURNING a",
+        "WITH d AS (SELECT 1) DELETE FROM plain_node RETURNING *",
+        "UPDATE r_rowid SET nodeno = 9",
+    ] {
+        assert!(world.call("sqlite_query", &sql(text)).await.is_err(), "{text}");
+        // Nor without the first layer: the text itself is not what keeps it.
+        let lease = world.lend(Access::Read);
+        let answered = work(&lease, move |site| query::answer(site, text, 10).map(drop)).await;
+        assert!(answered.is_err(), "{text}");
+    }
+    assert!(std::fs::read(&world.path).unwrap() == before, "the file was written");
 }
