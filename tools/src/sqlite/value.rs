@@ -25,7 +25,7 @@ pub(super) fn exact(value: ValueRef<'_>) -> Value {
 /// The same for a text that is stored as UTF-16 with these bytes, which no other text may become: where it is not the
 /// UTF-8 it is given as, it is `{"text": "<base64>"}` of the bytes. `None` where they are no whole characters.
 pub(super) fn exact_wide(value: ValueRef<'_>, bytes: &[u8], big: bool) -> Option<Value> {
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return None;
     }
     let unit = if big { u16::to_be_bytes } else { u16::to_le_bytes };
