@@ -1,6 +1,7 @@
 //! What SQLite's syntax has that the parser does not know, put the way it does know. Only what the parser refuses as it
 //! stands is read like this, and nothing that names a function, a table or a change is ever left out.
 
+use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::postgres::is_keyword;
@@ -35,6 +36,20 @@ pub(super) fn plainer(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
             2
         } else if let (true, Some(words)) = (is(at, "EXCLUDE"), excluded(&written, at + 1)) {
             1 + words
+        } else if is(at, "CROSS") && is(at + 1, "JOIN") {
+            // It may have a condition in SQLite, as any join.
+            1
+        } else if is(at, "ISNULL")
+            || is(at, "NOTNULL")
+            || (is(at, "NOT") && is(at + 1, "NULL") && is_operand(&written, at))
+        {
+            let word = |word: &str| put(Token::make_keyword(word));
+            plain.push(word("IS"));
+            if !is(at, "ISNULL") {
+                plain.push(word("NOT"));
+            }
+            plain.push(word("NULL"));
+            if is(at, "NOT") { 2 } else { 1 }
         } else if is(at, "IS") && !known(at + 1) && !(is(at + 1, "NOT") && known(at + 2)) {
             // Two values may be compared with it in SQLite.
             let words = if is(at + 1, "NOT") { 2 } else { 1 };
@@ -96,6 +111,16 @@ fn excluded(written: &[&TokenWithSpan], at: usize) -> Option<usize> {
     let words = if two { 2 } else { usize::from(is(at, "TIES") || is(at, "GROUP")) };
     let closed = written.get(at + words).is_some_and(|t| t.token == Token::RParen);
     (words > 0 && closed).then_some(words)
+}
+
+/// Whether what stands before is a value: a name, a literal, something in parentheses.
+fn is_operand(written: &[&TokenWithSpan], at: usize) -> bool {
+    at > 0
+        && match &written[at - 1].token {
+            Token::Word(word) => word.keyword == Keyword::NoKeyword,
+            Token::Number(..) | Token::SingleQuotedString(_) | Token::RParen | Token::RBracket => true,
+            _ => false,
+        }
 }
 
 fn is_name(token: Option<&&TokenWithSpan>) -> bool {

@@ -11,11 +11,12 @@ use rusqlite::hooks::AuthAction;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, Error, ErrorCode};
 
-use super::program::Program;
-use super::{bounded, pattern, stop, text};
+use super::program::{Program, Stored};
+use super::room::Size;
+use super::{pattern, stop, text};
 
-/// What all values of a row may take together.
-const BUDGET: usize = 256 << 20;
+/// What all values of a row may take together, and all that a statement keeps on the way.
+const BUDGET: usize = Size::Long.bytes();
 
 /// How long a statement may go on where nothing stops it: about a second, in tenths of a nanosecond.
 pub(super) const UNSTOPPED: u64 = 10_000_000_000;
@@ -53,14 +54,17 @@ struct Parts {
     edits: AtomicBool,
     patterns: AtomicBool,
     unhurried: AtomicBool,
-    wide: AtomicBool,
+    applied: AtomicBool,
+    /// What it may take together; as much as any where nothing is said.
+    room: Mutex<Option<Size>>,
+    stored: Mutex<Stored>,
     program: Mutex<Program>,
 }
 
 impl Weight {
     /// Asks the connection what it could not be asked while the authorizer listens.
     pub(super) fn begin(&self, conn: &Connection) -> rusqlite::Result<()> {
-        self.0.wide.store(bounded::wide(conn)?, Ordering::Relaxed);
+        *lock(&self.0.stored) = Stored::of(conn)?;
         Ok(())
     }
 
@@ -93,14 +97,29 @@ impl Weight {
     pub(super) fn examine(&self, conn: &Connection, statement: &str) -> rusqlite::Result<()> {
         // What is compiled for this alone does not count.
         let values = self.0.values.load(Ordering::Relaxed);
-        let program = Program::of(conn, statement, self.0.wide.load(Ordering::Relaxed))?;
+        let program = Program::of(conn, statement, *lock(&self.0.stored))?;
         self.0.values.store(values, Ordering::Relaxed);
         *self.program() = program;
         Ok(())
     }
 
     fn program(&self) -> MutexGuard<'_, Program> {
-        self.0.program.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.program)
+    }
+
+    /// It takes no more than this.
+    pub(super) fn within(&self, size: Size) {
+        *lock(&self.0.room) = Some(size);
+    }
+
+    /// What it has.
+    pub(super) fn room(&self) -> Size {
+        lock(&self.0.room).unwrap_or(Size::Long)
+    }
+
+    /// It sorts.
+    pub(super) fn sorts(&self) -> bool {
+        self.program().sorts > 0
     }
 
     /// How long a value may be, so that no stretch of the program takes long, and so that it does not hold too much.
@@ -108,8 +127,9 @@ impl Weight {
         // The authorizer does not hear of operators, nor of arguments: the JSON functions go through the value for each.
         let edits = if self.0.edits.load(Ordering::Relaxed) { text::written(statement, ",") } else { 0 };
         let values = self.0.values.load(Ordering::Relaxed) as usize + text::written(statement, "||") + edits;
-        let (quick, held) = self.program().longest(UNSTOPPED, BUDGET, own_patterns);
-        let held = held.min((BUDGET / values.max(1)).max(SHORTEST)).min(LONGEST_VALUE);
+        let room = self.room();
+        let (quick, held) = self.program().longest(UNSTOPPED, room, own_patterns);
+        let held = held.min((room.bytes() / values.max(1)).max(SHORTEST)).min(LONGEST_VALUE);
         (quick, held)
     }
 
@@ -117,6 +137,10 @@ impl Weight {
     pub(super) fn apply(&self, conn: &Connection, statement: &str, own_patterns: bool) -> rusqlite::Result<()> {
         patterns(conn, own_patterns)?;
         let (quick, held) = self.longest(statement, own_patterns);
+        self.0.applied.store(true, Ordering::Relaxed);
+        if held < LEAST {
+            return Err(too_big());
+        }
         if self.0.unhurried.load(Ordering::Relaxed) {
             return set(conn, held);
         }
@@ -136,6 +160,16 @@ impl Weight {
         self.program().keeps
     }
 
+    /// Whether the statement failed only because it would take more than it may for now.
+    pub(super) fn wants_room(&self, error: &Error, statement: &str, own_patterns: bool) -> bool {
+        if !is_too_big(error) || self.room().is_longest() || !self.0.applied.load(Ordering::Relaxed) {
+            return false;
+        }
+        let (quick, held) = self.longest(statement, own_patterns);
+        let hurries = quick <= held && !self.0.unhurried.load(Ordering::Relaxed);
+        held < LONGEST_VALUE && !hurries
+    }
+
     /// Whether the statement failed only because SQLite's own `LIKE` or `GLOB` is limited.
     pub(super) fn wants_own_patterns(&self, error: &Error) -> bool {
         let limited = is_too_big(error) || error.to_string().contains("pattern too complex");
@@ -153,7 +187,7 @@ impl Weight {
 /// Limits a connection to what a statement of the gateway may hold that runs a schema's own expressions, such as putting
 /// rows back: no stretch of it takes long.
 pub(super) fn hurried(conn: &Connection, statement: &str) -> rusqlite::Result<()> {
-    let (quick, held) = Program::of(conn, statement, bounded::wide(conn)?)?.longest(UNSTOPPED, BUDGET, false);
+    let (quick, held) = Program::of(conn, statement, Stored::of(conn)?)?.longest(UNSTOPPED, Size::Long, false);
     patterns(conn, false)?;
     set(conn, quick.min(held.max(KEPT)).clamp(LEAST, LONGEST_VALUE))
 }
@@ -177,6 +211,10 @@ pub(super) fn reading(conn: &Connection, columns: usize) -> rusqlite::Result<()>
 /// Limits a connection to what any statement of the gateway itself may hold.
 pub(super) fn usual(conn: &Connection) -> rusqlite::Result<()> {
     set(conn, LONGEST_VALUE)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn patterns(conn: &Connection, own: bool) -> rusqlite::Result<()> {

@@ -3,6 +3,7 @@
 //! A file is never created here, and nothing outside it is reachable: no attached databases, no extensions, no schema
 //! code that is not known to be harmless.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -14,11 +15,13 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::idle::{self, Files};
+use super::room::{self, Size};
 use super::stop::{self, OnThisThread, Stop};
 use super::{beside, bounded, budget};
 use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError, blocking};
 use crate::failpoint;
 use crate::text::shown;
+use crate::turns::Place;
 
 /// One target's own settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +85,8 @@ pub(super) struct Site {
     /// How much the call may take.
     pub limits: Limits,
     stop: Stop,
+    /// Its place for changing rows or going through whole ones.
+    rows: RefCell<Option<Place>>,
 }
 
 impl Site {
@@ -94,7 +99,7 @@ impl Site {
         stop: Stop,
     ) -> Result<Self, ToolError> {
         let (path, uid) = real_file(&name, path)?;
-        Ok(Self { name, environment, access, path, uid, limits, stop })
+        Ok(Self { name, environment, access, path, uid, limits, stop, rows: RefCell::default() })
     }
 
     /// The database as a target.
@@ -116,6 +121,20 @@ impl Site {
         let (path, environment) = (shown(&self.path.to_string_lossy()), shown(&self.environment.name));
         let what = format!("in the file `{path}` (device:inode {}), configured as `{environment}`", self.uid);
         Evidence::seen(About::Boundary, what, "stat")
+    }
+
+    /// Waits until the job may change rows or go through whole ones, unless it may already; it may until it ends.
+    pub(super) fn wait_for_rows(&self) -> Result<(), ToolError> {
+        if self.rows.borrow().is_none() {
+            let place = Size::Change.wait(self)?;
+            self.rows.replace(Some(place));
+        }
+        Ok(())
+    }
+
+    /// Lets others do so before this job does it again.
+    pub(super) fn leave_rows(&self) {
+        self.rows.take();
     }
 
     /// A connection that cannot change anything.
@@ -199,6 +218,8 @@ impl Site {
 
     fn harden(&self, mut conn: Connection) -> rusqlite::Result<Connection> {
         self.attend(&mut conn)?;
+        // Whoever asks for less has it their way: it can only be lowered.
+        conn.query_row(&format!("PRAGMA hard_heap_limit = {}", room::HARDEST), [], |_| Ok(()))?;
         conn.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -282,6 +303,10 @@ impl Site {
             Some(ErrorCode::OperationInterrupted) => self.too_long(),
             Some(ErrorCode::TooBig) => {
                 ToolError::failed(format!("`{name}`: {}", budget::TOO_LONG)).with_next(budget::SHORTER)
+            }
+            Some(ErrorCode::OutOfMemory) => {
+                ToolError::unavailable(format!("stopped on `{name}`: SQLite has all the memory it may have"))
+                    .with_next("try again in a moment, or narrow it down: fewer and shorter values, a limit")
             }
             Some(ErrorCode::NotADatabase) => {
                 ToolError::failed(format!("the file of `{name}` is no SQLite database, or is encrypted"))

@@ -1,11 +1,12 @@
-//! What cannot be followed to its end: what is known of a statement that was stopped, and running one that was approved all
-//! the same.
+//! How a run of a change ends, and what cannot be followed to its end: what is known of a statement that was stopped, and
+//! running one that was approved all the same.
 
 use rusqlite::Connection;
 
 use super::client::Site;
 use super::effects::Effects;
 use super::recorder::{Record, Recorder};
+use super::room::Size;
 use super::trial::{self, Ran, Trial};
 use crate::contract::{Digest, ToolError};
 
@@ -21,6 +22,34 @@ pub(super) struct Cut {
     pub hurried: bool,
 }
 
+/// How one run ended.
+pub(super) enum Ended {
+    Whole(Box<(Connection, Effects)>),
+    /// It is to be run again with more memory.
+    ForMoreRoom,
+    /// It is to be run again with `LIKE` and `GLOB` of our own.
+    ForOwnPatterns,
+}
+
+impl Ended {
+    pub(super) fn whole(ran: (Connection, Effects)) -> Self {
+        Self::Whole(Box::new(ran))
+    }
+
+    /// Whether, and how, a statement that failed is to be run again.
+    pub(super) fn again(
+        recorder: &Recorder,
+        error: &rusqlite::Error,
+        statement: &str,
+        own_patterns: bool,
+    ) -> Option<Self> {
+        if recorder.weight.wants_room(error, statement, own_patterns) {
+            return Some(Self::ForMoreRoom);
+        }
+        (!own_patterns && recorder.weight.wants_own_patterns(error)).then_some(Self::ForOwnPatterns)
+    }
+}
+
 /// What was approved although it could not be followed, on a database that nobody has changed since: its rows are counted
 /// and not kept, and its pages go where SQLite likes.
 pub(super) fn unfollowed(
@@ -28,17 +57,18 @@ pub(super) fn unfollowed(
     mut conn: Connection,
     statement: &str,
     approved: Digest,
-    own_patterns: bool,
-) -> Result<Option<(Connection, Effects)>, ToolError> {
+    (size, own_patterns): (Size, bool),
+) -> Result<Ended, ToolError> {
     let recorder = Recorder::new(statement, 0);
     recorder.weight.unhurried();
+    recorder.weight.within(size);
     let ran = trial::perform(site, &mut conn, statement, &recorder, own_patterns);
-    if !own_patterns && ran.as_ref().is_err_and(|error| recorder.weight.wants_own_patterns(error)) {
-        return Ok(None);
+    if let Some(again) = ran.as_ref().err().and_then(|error| Ended::again(&recorder, error, statement, own_patterns)) {
+        return Ok(again);
     }
     let Ran { changed, returned } = ran.map_err(|error| trial::refusal(site, &conn, &recorder, &error))?;
     let counts = recorder.take().counts;
-    Ok(Some((conn, Effects { counts, changed, returned, fingerprint: Some(approved), ..Effects::default() })))
+    Ok(Ended::whole((conn, Effects { counts, changed, returned, fingerprint: Some(approved), ..Effects::default() })))
 }
 
 /// All that is known of a statement that was stopped. Its rows so far are no more than a lower bound, and which they will

@@ -68,6 +68,7 @@ impl TypedTool for SqliteDropTable {
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
         let name = args.table.clone();
         work(lease, move |site| {
+            site.wait_for_rows()?;
             let conn = site.open_to_read()?;
             let table = droppable(&conn, site, &name)?;
             let contents = contents(&conn, site, &table)?;

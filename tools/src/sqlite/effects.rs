@@ -11,15 +11,16 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::client::Site;
-use super::cut_short::{self, Cut};
+use super::cut_short::{self, Cut, Ended};
 use super::images::{self, ImageError, Images, RowImage, SequenceImage, TableImage};
 use super::put_back::try_to_put_back;
+use super::query;
 use super::recorder::{Counts, Record, Recorder};
+use super::room::Size;
 use super::schema::{self, Key, Kind, Table};
 use super::text;
 use super::trial::{self, Purpose, Ran, Trial};
 use super::turns::Turn;
-use super::{budget, query};
 use crate::contract::{Digest, ToolError};
 use crate::sql::Write;
 use crate::text::{grouped, shown};
@@ -72,27 +73,37 @@ pub(super) fn run(
     write: &Write,
     purpose: Purpose,
 ) -> Result<(Connection, Effects), ToolError> {
-    let again = || ToolError::failed(budget::TOO_LONG);
-    match attempt(site, statement, write, purpose, false)? {
-        Some(ran) => Ok(ran),
-        None => attempt(site, statement, write, purpose, true)?.ok_or_else(again),
+    let (mut size, mut own_patterns) = (Size::Change, false);
+    loop {
+        // What the place for its rows holds is enough for most.
+        let _place = size.is_longest().then(|| size.wait(site)).transpose()?;
+        match attempt(site, statement, write, purpose, (size, own_patterns))? {
+            Ended::Whole(ran) => return Ok(*ran),
+            Ended::ForMoreRoom => size = size.for_longer(),
+            Ended::ForOwnPatterns => own_patterns = true,
+        }
+        // Whoever tries a change out of the same database may be waiting for it.
+        site.leave_rows();
     }
 }
 
-/// One run; `None` where it is to be run again with `LIKE` and `GLOB` of our own.
 fn attempt(
     site: &Site,
     statement: &str,
     write: &Write,
     purpose: Purpose,
-    own_patterns: bool,
-) -> Result<Option<(Connection, Effects)>, ToolError> {
+    (size, own_patterns): (Size, bool),
+) -> Result<Ended, ToolError> {
     let (conn, mut turn) = match purpose {
         Purpose::Look => {
             let turn = Turn::wait(site)?;
+            site.wait_for_rows()?;
             (site.open_for_trial()?, Some(turn))
         }
-        Purpose::Change(_) => (site.open_to_write()?, None),
+        Purpose::Change(_) => {
+            site.wait_for_rows()?;
+            (site.open_to_write()?, None)
+        }
     };
     trial::begin(site, &conn, "BEGIN IMMEDIATE")?;
     if let Some(turn) = &mut turn {
@@ -102,18 +113,19 @@ fn attempt(
     if let Purpose::Change(approved) = purpose
         && stands == approved
     {
-        return cut_short::unfollowed(site, conn, statement, approved, own_patterns);
+        return cut_short::unfollowed(site, conn, statement, approved, (size, own_patterns));
     }
     let recorder = Recorder::new(statement, site.limits.count);
+    recorder.weight.within(size);
     let mut trial = Trial::begin(site, conn, purpose, turn, &recorder.weight)?;
     let ran = trial::perform(site, &mut trial.after, statement, &recorder, own_patterns);
-    if !own_patterns && ran.as_ref().is_err_and(|error| recorder.weight.wants_own_patterns(error)) {
-        return Ok(None);
+    if let Some(again) = ran.as_ref().err().and_then(|error| Ended::again(&recorder, error, statement, own_patterns)) {
+        return Ok(again);
     }
     let hurried = ran.as_ref().is_err_and(|error| recorder.weight.was_hurried(error, statement, own_patterns));
     if let Some(why) = trial.stopped(site, ran.as_ref().err(), hurried)? {
         let cut = Cut { heard: recorder.take(), ran: None, why, hurried };
-        return cut_short::stopped(site, trial, statement, cut).map(Some);
+        return cut_short::stopped(site, trial, statement, cut).map(Ended::whole);
     }
     let Ran { changed, returned } = ran.map_err(|error| trial::refusal(site, &trial.after, &recorder, &error))?;
     trial.reach(site, "reading")?;
@@ -128,7 +140,7 @@ fn attempt(
             Err(error) => {
                 let Some(why) = trial.stopped_by(site, &error)? else { return Err(explain(site, &error)) };
                 let cut = Cut { heard, ran: Some(changed), why, hurried: false };
-                return cut_short::stopped(site, trial, statement, cut).map(Some);
+                return cut_short::stopped(site, trial, statement, cut).map(Ended::whole);
             }
         }
     };
@@ -144,7 +156,7 @@ fn attempt(
         effects.images = None;
     }
     let conn = trial.cover(site, purpose, stands, &mut effects)?;
-    Ok(Some((conn, effects)))
+    Ok(Ended::whole((conn, effects)))
 }
 
 /// Counts only: there are more rows than may be kept.

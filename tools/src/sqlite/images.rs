@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::types::Value as Bound;
+use rusqlite::types::{Value as Bound, ValueRef};
 use rusqlite::{Connection, ErrorCode, Row, params_from_iter};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::budget;
-use super::schema::{self, Key, Kind, Table};
+use super::schema::{self, Encoding, Key, Kind, Table};
 use super::text::quote;
 use super::value;
+use crate::text::shown;
 
 /// One row under its key, or that there is none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -94,13 +95,34 @@ pub(super) fn unfit(reason: impl Into<String>) -> ImageError {
     ImageError::Unfit(reason.into())
 }
 
-/// The columns to select: the stored ones, and first the rowid where rows are told apart by it.
+/// The columns to select: the stored ones, and first the rowid where rows are told apart by it. Where text is stored as
+/// UTF-16 its bytes follow, for SQLite gives it as UTF-8, which not every text there becomes unchanged.
 fn selection(table: &Table) -> String {
     let mut columns: Vec<String> = table.stored().iter().map(|column| quote(column)).collect();
     if let Key::Rowid(name) = &table.key {
         columns.insert(0, if table.rowid_column().is_some() { quote(name) } else { name.clone() });
     }
+    if table.encoding != Encoding::Utf8 {
+        let bytes = |name: &String| format!("CASE typeof({0}) WHEN 'text' THEN CAST({0} AS BLOB) END", quote(name));
+        columns.extend(table.stored().iter().map(bytes));
+    }
     columns.join(", ")
+}
+
+/// How many of the columns [`in_order`] selects are what the row holds.
+pub(super) fn width(table: &Table) -> usize {
+    usize::from(matches!(table.key, Key::Rowid(_))) + table.columns.iter().filter(|column| !column.generated).count()
+}
+
+/// A stored value exactly; one of a text in UTF-16 goes with its bytes there.
+fn stored_value(table: &Table, row: &Row<'_>, at: usize, stored: usize) -> Result<Value, ImageError> {
+    let value = row.get_ref(at)?;
+    if !matches!(value, ValueRef::Text(_)) || table.encoding == Encoding::Utf8 {
+        return Ok(value::exact(value));
+    }
+    let bytes = row.get_ref(at + stored)?.as_blob().unwrap_or_default();
+    value::exact_wide(value, bytes, table.encoding == Encoding::Utf16be)
+        .ok_or_else(|| unfit(format!("a text in `{}` ends within a character", shown(&table.name))))
 }
 
 /// The key and the stored values of a row, which is not copied where it takes more than there is room for.
@@ -113,7 +135,7 @@ fn image(table: &Table, row: &Row<'_>, room: &mut u64) -> Result<(Value, Vec<Val
     }
     *room = room.checked_sub(bytes).ok_or(ImageError::TooLarge)?;
     let values: Vec<Value> =
-        (skipped..skipped + stored).map(|at| row.get_ref(at).map(value::exact)).collect::<Result<_, _>>()?;
+        (skipped..skipped + stored).map(|at| stored_value(table, row, at, stored)).collect::<Result<_, _>>()?;
     let key = match &table.key {
         Key::Rowid(_) => value::exact(row.get_ref(0)?),
         Key::Columns(places) => places.iter().filter_map(|at| values.get(*at).cloned()).collect(),

@@ -26,6 +26,7 @@ mod query;
 mod recorder;
 mod restore_rows;
 mod restore_table;
+mod room;
 mod schema;
 mod stop;
 mod temporary;

@@ -5,10 +5,13 @@
 //! as long as [`super::budget`] lets it be, so each has a cost here: tenths of a nanosecond for a byte of the longest value,
 //! measured and rounded up. What is not known costs the most.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
+
+use super::bounded;
+use super::room::Size;
 
 /// A step or function that is not known; as much as the dearest that is.
 const UNKNOWN: u64 = 2_000;
@@ -30,6 +33,21 @@ const COMPARED: Cost = Cost { bytes: 4, spelled: 15 };
 
 /// Reading a number from a text.
 const NUMBER: u64 = 15;
+
+/// What any statement takes that reads: the pages of the database it keeps, and itself.
+const READING: usize = 5 << 19;
+
+/// What a sort or a table of its own takes before it goes to a file.
+const KEEPING: usize = 5 << 19;
+
+/// A sort takes no fewer pages than this before it does.
+const SORTED_PAGES: usize = 250;
+
+/// No value is ever longer.
+const LONGEST: usize = 1 << 30;
+
+/// How often a row that is kept is there at once: put together, put there, and taken out again.
+const KEPT_ROWS: usize = 3;
 
 /// Functions that look at no more than the beginning of a value.
 #[rustfmt::skip]
@@ -72,6 +90,30 @@ pub(super) struct Program {
     grows: usize,
     /// It sorts, groups or keeps rows of its own on the way.
     pub keeps: bool,
+    /// How many sorts and tables of its own it fills.
+    kept: usize,
+    /// What it takes however short its values are, without its sorts.
+    base: usize,
+    /// How many sorts it has, and how much each of them takes at least.
+    pub sorts: usize,
+    part: usize,
+}
+
+/// How a database stores what it holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stored {
+    /// Text is stored as UTF-16.
+    wide: bool,
+    /// The bytes of a page.
+    page: usize,
+}
+
+impl Stored {
+    /// Asks a connection to it.
+    pub(super) fn of(conn: &Connection) -> rusqlite::Result<Self> {
+        let page: u32 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        Ok(Self { wide: bounded::wide(conn)?, page: page as usize })
+    }
 }
 
 /// One step, as `EXPLAIN` shows it.
@@ -92,17 +134,21 @@ struct Reader {
     spelled: BTreeMap<i64, bool>,
     /// How often each column of a cursor is read.
     columns: BTreeMap<(i64, i64), u64>,
+    /// Sorts and tables of the program's own, and what is put into more than its literals.
+    own: BTreeMap<i64, bool>,
+    filled: BTreeSet<i64>,
+    page: usize,
     /// The steps just before: a literal put into this register, and a record of it in that one.
     literal: Option<i64>,
     record: Option<i64>,
 }
 
 impl Program {
-    /// What the statement is compiled to, on a connection as it will run there; whether text is stored as UTF-16.
-    pub(super) fn of(conn: &Connection, statement: &str, wide: bool) -> rusqlite::Result<Self> {
+    /// What the statement is compiled to, on a connection as it will run there.
+    pub(super) fn of(conn: &Connection, statement: &str, stored: Stored) -> rusqlite::Result<Self> {
         let mut explained = conn.prepare(&format!("EXPLAIN {statement}"))?;
         let mut rows = explained.raw_query();
-        let mut reader = Reader::default();
+        let mut reader = Reader { page: stored.page, ..Reader::default() };
         while let Some(row) = rows.next()? {
             if row.get::<_, i64>(0)? == 0 {
                 reader.next_program();
@@ -112,7 +158,7 @@ impl Program {
         reader.next_program();
         let mut program = reader.program;
         // Text is turned from one encoding into the other for whatever looks at it.
-        if wide {
+        if stored.wide {
             program.work = program.work.saturating_mul(4);
         }
         Ok(program)
@@ -126,12 +172,14 @@ impl Program {
         self.work.saturating_add(patterns).saturating_add(square).saturating_mul(longest)
     }
 
-    /// How long a value may be, so that it takes no more than so many tenths of a nanosecond, and holds no more than so many
-    /// bytes at once.
-    pub(super) fn longest(&self, tenths: u64, bytes: usize, own_patterns: bool) -> (usize, usize) {
-        let held = bytes / self.held.max(1) / self.grows.max(1);
+    /// How long a value may be, so that it takes no more than so many tenths of a nanosecond, and holds no more than that
+    /// size has.
+    pub(super) fn longest(&self, tenths: u64, size: Size, own_patterns: bool) -> (usize, usize) {
+        let values = self.held.saturating_add(self.kept.saturating_mul(KEPT_ROWS)).max(1);
+        let base = READING.max(size.part()).saturating_add(self.sorts.saturating_mul(self.part.max(size.part())));
+        let held = size.longest(base.saturating_add(self.base), values, self.sorts) / self.grows.max(1);
         // A function that makes as many of one value as another is long.
-        let (mut fits, mut exceeds) = (0_usize, bytes + 1);
+        let (mut fits, mut exceeds) = (0_usize, LONGEST + 1);
         while fits + 1 < exceeds {
             let middle = fits.midpoint(exceeds);
             if self.takes(middle, own_patterns) <= tenths { fits = middle } else { exceeds = middle }
@@ -204,6 +252,17 @@ impl Reader {
         let read: u64 = rows.values().sum();
         self.program.work = self.program.work.saturating_add(read.saturating_mul(10));
         self.program.held = self.program.held.saturating_add(usize::try_from(read).unwrap_or(usize::MAX));
+        let own = std::mem::take(&mut self.own);
+        for (_, sorts) in own.into_iter().filter(|(cursor, _)| self.filled.contains(cursor)) {
+            self.program.kept += 1;
+            if sorts {
+                self.program.sorts += 1;
+                self.program.part = KEEPING.max(SORTED_PAGES * self.page);
+            } else {
+                self.program.base = self.program.base.saturating_add(KEEPING);
+            }
+        }
+        self.filled.clear();
         self.spelled.clear();
         (self.literal, self.record) = (None, None);
     }
@@ -213,6 +272,10 @@ impl Reader {
         let work = match step.name {
             "Integer" | "Int64" | "Real" | "String8" | "String" | "Blob" => {
                 self.literal = Some(step.second);
+                if step.name == "Blob" {
+                    // A filter of megabytes is made for a join.
+                    self.program.base = self.program.base.saturating_add(usize::try_from(step.first).unwrap_or(0));
+                }
                 0
             }
             // `IN (…)` lists its literals one by one, each no longer than the statement's text.
@@ -221,6 +284,16 @@ impl Reader {
                 0
             }
             "IdxInsert" if record == Some(step.second) => 0,
+            "IdxInsert" | "Insert" | "SorterInsert" => {
+                self.filled.insert(step.first);
+                self.plain(step)
+            }
+            // What many conditions find is remembered row by row.
+            "RowSetAdd" | "RowSetTest" => {
+                self.own.insert(-1 - step.first, false);
+                self.filled.insert(-1 - step.first);
+                0
+            }
             "Column" => {
                 self.column(step);
                 0
@@ -240,7 +313,10 @@ impl Reader {
             }
             "OpenRead" | "OpenWrite" | "OpenEphemeral" | "OpenAutoindex" | "SorterOpen" | "ReopenIdx" => {
                 self.spelled.insert(step.first, step.spells());
-                self.program.keeps |= !matches!(step.name, "OpenRead" | "OpenWrite" | "ReopenIdx");
+                if !matches!(step.name, "OpenRead" | "OpenWrite" | "ReopenIdx") {
+                    self.program.keeps = true;
+                    self.own.insert(step.first, step.name == "SorterOpen");
+                }
                 0
             }
             "OpenDup" => {
@@ -248,7 +324,12 @@ impl Reader {
                 self.spelled.insert(step.first, spelled);
                 0
             }
-            _ => self.plain(step),
+            _ => {
+                if step.name == "Copy" {
+                    self.program.held += 1 + usize::try_from(step.third).unwrap_or(0);
+                }
+                self.plain(step)
+            }
         };
         self.program.work = self.program.work.saturating_add(work);
     }

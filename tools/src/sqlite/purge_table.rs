@@ -67,6 +67,7 @@ impl TypedTool for SqlitePurgeTable {
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
         let (name, target) = (args.table.clone(), args.target.clone());
         work(lease, move |site| {
+            site.wait_for_rows()?;
             let conn = site.open_to_read()?;
             let (table, kept) = purgeable(&conn, site, &name)?;
             let contents = contents(&conn, site, &table)?;

@@ -43,6 +43,7 @@ pub(super) struct Kept {
 /// A transaction on a connection that may edit the schema, with triggers and foreign keys off: moving a table must change
 /// nothing else.
 pub(super) fn open(site: &Site) -> Result<Connection, ToolError> {
+    site.wait_for_rows()?;
     let conn = site.open_to_write()?;
     let ready = || {
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false)?;
@@ -210,14 +211,15 @@ fn unusual(reason: impl std::fmt::Display) -> ToolError {
 fn moved(entry: &mut Entry, id: &str, trash: &str) -> Result<Option<String>, String> {
     match (entry.kind.as_str(), &entry.sql) {
         ("table", Some(sql)) => {
-            let text = replace_after(sql, "table", &entry.name, trash)?;
+            // Its own checks may name it.
+            let text = replace_after(&text::requalified(sql, &entry.name, trash), "table", &entry.name, trash)?;
             entry.trash = Some(trash.to_owned());
             Ok(Some(text))
         }
         ("index", Some(sql)) => {
             let name = format!("{TRASH}_{id}_{}", entry.name);
             // The table's name stands behind the index's, so it is replaced first and the places before it stay true.
-            let text = replace_after(sql, "on", &entry.table, trash)?;
+            let text = replace_after(&text::requalified(sql, &entry.table, trash), "on", &entry.table, trash)?;
             let text = replace_after(&text, "index", &entry.name, &name)?;
             entry.trash = Some(name);
             Ok(Some(text))

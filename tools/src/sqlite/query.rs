@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use super::bounded;
 use super::budget::{self, Weight};
 use super::client::{STEPS, Site, work};
+use super::room::Size;
 use super::schema;
 use super::stop;
 use super::temporary::{self, Temporary};
@@ -31,6 +32,9 @@ use crate::sql::{self, Class, Dialect, classify};
 
 /// How long a read goes on where it keeps writers waiting. Applications wait about five seconds for a lock before they fail.
 const IN_THE_WAY: Duration = Duration::from_secs(3);
+
+/// How many steps pass between two looks at what a sort of long rows has written: few, because each may write megabytes.
+const WATCHED: i32 = 10;
 
 pub(super) struct SqliteQuery;
 
@@ -182,28 +186,48 @@ fn classified_as_read(sql: &str) -> Result<(), ToolError> {
 }
 
 pub(super) fn answer(site: &Site, sql: &str, most: u64) -> Result<Output, ToolError> {
-    match attempt(site, sql, most, false)? {
-        Some(output) => Ok(output),
-        None => attempt(site, sql, most, true)?.ok_or_else(|| ToolError::failed(budget::TOO_LONG)),
+    let (mut size, mut own_patterns) = (Size::Small, false);
+    loop {
+        let place = size.wait(site)?;
+        match attempt(site, sql, most, (size, own_patterns))? {
+            Ran::Whole(output) => return Ok(output),
+            Ran::In(larger) => size = larger,
+            Ran::ForOwnPatterns => own_patterns = true,
+        }
+        drop(place);
     }
 }
 
-/// One run of a read; `None` where it is to be run again with `LIKE` and `GLOB` of our own.
-fn attempt(site: &Site, sql: &str, most: u64, own_patterns: bool) -> Result<Option<Output>, ToolError> {
+/// How one run of a read went.
+enum Ran {
+    Whole(Output),
+    /// It is to be run again in a place of this size.
+    In(Size),
+    /// It is to be run again with `LIKE` and `GLOB` of our own.
+    ForOwnPatterns,
+}
+
+fn attempt(site: &Site, sql: &str, most: u64, (size, own_patterns): (Size, bool)) -> Result<Ran, ToolError> {
     let (mut conn, files) = site.reader()?;
     if own_patterns {
         bounded::install_patterns(&conn).map_err(|error| site.explain(&error))?;
     }
     let weight = Weight::default();
+    weight.within(size);
+    let usual = size != Size::Many;
+    if !usual {
+        let larger = format!("PRAGMA cache_size = -{}", size.part() >> 10);
+        conn.execute_batch(&larger).map_err(|error| site.explain(&error))?;
+    }
     // The schema a statement is examined under is the one it runs under.
     conn.execute_batch("BEGIN; SELECT 1 FROM sqlite_master LIMIT 1").map_err(|error| site.explain(&error))?;
     weight.begin(&conn).map_err(|error| site.explain(&error))?;
     let crowded = Arc::new(AtomicBool::new(false));
-    let (keeping, noting, mut files_kept) = (weight.clone(), Arc::clone(&crowded), Temporary::new());
+    let (keeping, noting, mut files_kept) = (weight.clone(), Arc::clone(&crowded), Temporary::of(size));
     let until = in_the_way(&conn).map_err(|error| site.explain(&error))?.then(|| Instant::now() + IN_THE_WAY);
     stop::until(until);
-    site.stop_when(&mut conn, STEPS, move || {
-        let too_much = files_kept.too_much() && keeping.keeps_rows();
+    site.stop_when(&mut conn, if size.is_watched() { WATCHED } else { STEPS }, move || {
+        let too_much = keeping.keeps_rows() && files_kept.too_much(keeping.sorts());
         noting.fetch_or(too_much, Ordering::Relaxed);
         too_much || until.is_some_and(|until| Instant::now() >= until)
     })?;
@@ -222,7 +246,7 @@ fn attempt(site: &Site, sql: &str, most: u64, own_patterns: bool) -> Result<Opti
         }
     };
     conn.authorizer(Some(authorizer)).map_err(|error| site.explain(&error))?;
-    let result = rows(site, &conn, sql, most, (&weight, own_patterns));
+    let result = rows(site, &conn, sql, most, (&weight, size, own_patterns));
     let late = until.is_some_and(|until| Instant::now() >= until) && !site.is_over();
     stop::until(None);
     let none: Option<fn(AuthContext<'_>) -> Authorization> = None;
@@ -231,13 +255,20 @@ fn attempt(site: &Site, sql: &str, most: u64, own_patterns: bool) -> Result<Opti
     match (result, said) {
         (Ok(output), _) => {
             conn.execute_batch("COMMIT").map_err(|error| site.explain(&error))?;
-            site.keep(conn, files.filter(|_| !own_patterns));
-            Ok(Some(output))
+            site.keep(conn, files.filter(|_| !own_patterns && usual));
+            Ok(Ran::Whole(output))
         }
         (Err(_), Some(what)) => Err(ToolError::refused(format!("not a read: {what}"))),
         (Err(Failed::Refused(reason)), None) => Err(ToolError::refused(reason)),
-        (Err(Failed::Sqlite(error)), None) if !own_patterns && weight.wants_own_patterns(&error) => Ok(None),
-        (Err(Failed::Sqlite(_)), None) if crowded.load(Ordering::Relaxed) => Err(temporary::refusal(&site.name)),
+        (Err(Failed::Sqlite(error)), None) if weight.wants_room(&error, sql, own_patterns) => {
+            Ok(Ran::In(size.for_longer()))
+        }
+        (Err(Failed::Sqlite(error)), None) if !own_patterns && weight.wants_own_patterns(&error) => {
+            Ok(Ran::ForOwnPatterns)
+        }
+        (Err(Failed::Sqlite(_)), None) if crowded.load(Ordering::Relaxed) => {
+            size.for_more().map(Ran::In).ok_or_else(|| temporary::refusal(&site.name, size))
+        }
         (Err(Failed::Sqlite(error)), None) if late && is_interrupted(&error) => Err(too_long_in_the_way(site)),
         (Err(Failed::Sqlite(error)), None) => Err(advise(site, &conn, &error)),
     }
@@ -280,11 +311,24 @@ fn judge(context: &AuthContext<'_>, statement: &str) -> Result<(), String> {
         }
         // Full-text tables ask whether somebody else wrote to their storage.
         AuthAction::Pragma { pragma_name: "data_version", pragma_value: None } => Ok(()),
+        // An R*Tree prepares what would change its storage as soon as it is opened, and runs none of it for a read: the
+        // statement itself names no change, and the connection cannot make any.
+        AuthAction::Insert { table_name }
+        | AuthAction::Delete { table_name }
+        | AuthAction::Update { table_name, .. }
+            if is_part_of_an_rtree(table_name) =>
+        {
+            Ok(())
+        }
         AuthAction::Pragma { pragma_name, .. } if DESCRIBING.contains(&pragma_name.to_ascii_lowercase().as_str()) => {
             Ok(())
         }
         _ => Err("SQLite would do more than read for it".into()),
     }
+}
+
+fn is_part_of_an_rtree(table: &str) -> bool {
+    ["_node", "_parent", "_rowid"].iter().any(|part| table.len() > part.len() && table.ends_with(part))
 }
 
 enum Failed {
@@ -303,7 +347,7 @@ fn rows(
     conn: &Connection,
     sql: &str,
     most: u64,
-    (weight, own_patterns): (&Weight, bool),
+    (weight, size, own_patterns): (&Weight, Size, bool),
 ) -> Result<Output, Failed> {
     budget::compiling(conn, sql)?;
     let mut statement = conn.prepare(sql)?;
@@ -323,7 +367,9 @@ fn rows(
     if names as u64 > site.limits.output_bytes {
         return Err(Failed::Refused("the names of its columns alone are more than an answer holds".into()));
     }
-    Ok(collect(site, &mut statement, most, own_patterns || !weight.has_patterns())?)
+    // A row that a larger place would hold is no reason to end.
+    let cut_long = size.is_longest() && (own_patterns || !weight.has_patterns());
+    Ok(collect(site, &mut statement, most, cut_long)?)
 }
 
 /// Runs a statement and keeps its rows, at most so many and so many bytes of them. With `cut_long`, a read ends before a

@@ -73,6 +73,7 @@ impl TypedTool for SqliteRestoreRows {
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
         let args = args.clone();
         work(lease, move |site| {
+            site.wait_for_rows()?;
             let conn = site.open_to_read()?;
             let now = images::current(&conn, &args.rows, room(site)).map_err(|error| explain(site, &error))?;
             Ok(preflight(site, &args, &now))
@@ -113,6 +114,7 @@ pub(super) async fn probe(seen: &Preflight, lease: &Lease) -> Probe {
     // Without images there is nothing to compare: a new row's rowid is not part of a fingerprint.
     let Some(kept) = kept else { return Probe::Unknown };
     let now = work(lease, move |site| {
+        site.wait_for_rows()?;
         let conn = site.open_to_read()?;
         let now = images::current(&conn, &kept.before, room(site)).map_err(|error| explain(site, &error))?;
         Ok(match now.tables {
@@ -136,6 +138,7 @@ pub(super) struct Kept {
 /// A transaction in which nothing happens but what is written: no triggers, no cascades, no checks of values that were
 /// there before.
 fn open(site: &Site) -> Result<Connection, ToolError> {
+    site.wait_for_rows()?;
     let conn = site.open_to_write()?;
     let quiet = || {
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;

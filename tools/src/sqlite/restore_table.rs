@@ -61,6 +61,7 @@ impl TypedTool for SqliteRestoreTable {
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
         let id = args.id.clone();
         work(lease, move |site| {
+            site.wait_for_rows()?;
             let conn = site.open_to_read()?;
             let kept = restorable(&conn, site, &id)?;
             let table = schema::plain_table(&conn, site, &kept.trash)?;

@@ -69,6 +69,26 @@ pub(super) struct Table {
     pub columns: Vec<Column>,
     pub key: Key,
     pub autoincrement: bool,
+    pub encoding: Encoding,
+}
+
+/// How text is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Utf8,
+    Utf16le,
+    Utf16be,
+}
+
+impl Encoding {
+    fn of(conn: &Connection) -> rusqlite::Result<Self> {
+        let name: String = conn.query_row("PRAGMA encoding", [], |row| row.get(0))?;
+        Ok(match name.as_str() {
+            "UTF-16le" => Self::Utf16le,
+            "UTF-16be" => Self::Utf16be,
+            _ => Self::Utf8,
+        })
+    }
 }
 
 impl Table {
@@ -107,7 +127,7 @@ pub(super) fn find(conn: &Connection, name: &str) -> rusqlite::Result<Option<Tab
     };
     let key = if kind == Kind::Table { key(conn, &name, &columns, without_rowid)? } else { Key::Hidden };
     let autoincrement = kind == Kind::Table && text::says(&sql, "autoincrement");
-    Ok(Some(Table { name, kind, columns, key, autoincrement }))
+    Ok(Some(Table { name, kind, columns, key, autoincrement, encoding: Encoding::of(conn)? }))
 }
 
 /// A plain table of the user's, or a refusal that says what else the name is.

@@ -1,37 +1,57 @@
 //! How much SQLite has put into temporary files, so that no read fills the disk: it sorts, groups and keeps rows of its own
 //! in files that it deletes as soon as it has opened them, so only the process that has them open can tell.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use super::room::Size;
 use crate::contract::ToolError;
 use crate::text::count;
 
 /// What those of all reads may take together.
-const MOST: u64 = 512 << 20;
+pub(super) const MOST: u64 = 512 << 20;
 
 /// How often they are looked at; a read that ends sooner is not looked at at all.
 const GLANCE: Duration = Duration::from_millis(50);
 
-/// Watches them while one read runs.
+/// The same where sorts of long rows are watched.
+const GLANCE_OFTEN: Duration = Duration::from_millis(1);
+
+/// Watches them while one statement runs.
 pub(super) struct Temporary {
     most: u64,
+    /// What may be written since it began where it sorts.
+    sorted: u64,
+    /// What was open before it began.
+    others: BTreeSet<Id>,
     looked: Instant,
     pause: Duration,
 }
 
+/// Device and inode of a file.
+type Id = (u64, u64);
+
 impl Temporary {
-    pub(super) fn new() -> Self {
-        Self { most: most(), looked: Instant::now(), pause: GLANCE }
+    /// Those of a statement that begins now.
+    pub(super) fn of(size: Size) -> Self {
+        let watched = size.is_watched();
+        let others = if watched { open().into_iter().map(|(id, _)| id).collect() } else { BTreeSet::new() };
+        let pause = if watched { GLANCE_OFTEN } else { GLANCE };
+        Self { most: most(), sorted: size.sorted(), others, looked: Instant::now(), pause }
     }
 
-    /// Whether they take too much by now.
-    pub(super) fn too_much(&mut self) -> bool {
+    /// Whether they take too much by now, for a statement that may sort.
+    pub(super) fn too_much(&mut self, sorts: bool) -> bool {
         let now = Instant::now();
         if now.saturating_duration_since(self.looked) < self.pause {
             return false;
         }
         self.looked = now;
-        bytes() > self.most
+        let open = open();
+        let all: u64 = open.iter().map(|(_, bytes)| bytes).sum();
+        // Others that began later count too: that is rather too much than too little.
+        let own: u64 = open.iter().filter(|(id, _)| !self.others.contains(id)).map(|(_, bytes)| bytes).sum();
+        all > self.most || (sorts && own > self.sorted)
     }
 }
 
@@ -43,33 +63,35 @@ fn most() -> u64 {
     MOST
 }
 
-/// What is said of a read that was stopped for them.
-pub(super) fn refusal(name: &str) -> ToolError {
-    let reason = format!(
-        "stopped on `{name}`: sorting and grouping took more than {} of temporary files",
-        count(MOST >> 20, "MiB").trim_end_matches('s')
-    );
+/// What is said of a statement of that size that was stopped for them.
+pub(super) fn refusal(name: &str, size: Size) -> ToolError {
+    let most = count(size.sorted() >> 20, "MiB");
+    let most = most.trim_end_matches('s');
+    let what = if size.is_watched() { "sorting such long rows" } else { "sorting and grouping" };
+    let reason = format!("stopped on `{name}`: {what} took more than {most} of temporary files");
     ToolError::refused(reason)
         .with_next("narrow it down: a condition, fewer or shorter columns, an order that an index has")
 }
 
-/// The size of all of SQLite's temporary files of this process: what is open and has no name. Linux makes them without one,
+/// SQLite's temporary files of this process and their sizes: what is open and has no name. Linux makes them without one,
 /// and shows `#` with their number for it; on a file system that cannot, SQLite calls them `etilqs_` and something.
 #[cfg(target_os = "linux")]
-fn bytes() -> u64 {
-    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return 0 };
+fn open() -> Vec<(Id, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return Vec::new() };
     let nameless = open.flatten().map(|entry| entry.path()).filter(|path| {
         let Ok(name) = std::fs::read_link(path) else { return false };
         let name = name.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         name.strip_suffix(" (deleted)").is_some_and(|name| name.starts_with('#') || name.starts_with("etilqs_"))
     });
-    nameless.filter_map(|path| path.metadata().ok()).map(|facts| facts.len()).sum()
+    nameless.filter_map(|path| path.metadata().ok()).map(|facts| ((facts.dev(), facts.ino()), facts.len())).collect()
 }
 
 /// Elsewhere the deadline alone bounds them.
 #[cfg(not(target_os = "linux"))]
-fn bytes() -> u64 {
-    0
+fn open() -> Vec<(Id, u64)> {
+    Vec::new()
 }
 
 #[cfg(test)]
@@ -111,8 +133,8 @@ pub(super) mod tests {
         let mut conn = Connection::open_in_memory().unwrap();
         conn.execute_batch(BIG).unwrap();
         for text in KEEPING {
-            let mut watch = Temporary { most: 1 << 20, looked: Instant::now(), pause: Duration::ZERO };
-            conn.progress_handler(50, Some(move || watch.too_much())).unwrap();
+            let mut watch = Temporary { most: 1 << 20, pause: Duration::ZERO, ..Temporary::of(Size::Small) };
+            conn.progress_handler(50, Some(move || watch.too_much(true))).unwrap();
             let mut statement = conn.prepare(text).unwrap();
             let mut rows = statement.query([]).unwrap();
             let stopped = loop {

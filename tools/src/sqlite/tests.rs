@@ -8,6 +8,8 @@ mod laws;
 mod orphans;
 mod promises;
 mod replies;
+mod room;
+mod spelled;
 mod spelling;
 mod strangers;
 mod stretches;

@@ -15,6 +15,8 @@ pub(super) struct Name {
     pub at: Range<usize>,
     /// An opening parenthesis follows.
     pub called: bool,
+    /// A point follows: something in what it names is meant.
+    pub dotted: bool,
 }
 
 impl Name {
@@ -36,23 +38,35 @@ pub(super) fn names(sql: &str) -> Vec<Name> {
             b'/' if rest.starts_with("/*") => rest[2..].find("*/").map_or(bytes.len(), |close| at + close + 4),
             quote @ (b'"' | b'`' | b'\'') => {
                 let (text, end) = quoted(sql, at, quote);
-                found.push(Name { text, quote: Some(quote as char), at: at..end, called: false });
+                found.push(Name { text, quote: Some(quote as char), at: at..end, called: false, dotted: false });
                 end
             }
             b'[' => {
                 let end = rest.find(']').map_or(bytes.len(), |close| at + close + 1);
                 let text = sql[at + 1..end].trim_end_matches(']').to_owned();
-                found.push(Name { text, quote: Some('['), at: at..end, called: false });
+                found.push(Name { text, quote: Some('['), at: at..end, called: false, dotted: false });
                 end
             }
             byte if is_word(byte) => {
                 let end = bytes[at..].iter().position(|byte| !is_word(*byte)).map_or(bytes.len(), |length| at + length);
-                found.push(Name { text: sql[at..end].to_owned(), quote: None, at: at..end, called: false });
+                found.push(Name {
+                    text: sql[at..end].to_owned(),
+                    quote: None,
+                    at: at..end,
+                    called: false,
+                    dotted: false,
+                });
                 end
             }
             b'(' => {
                 if let Some(last) = found.last_mut() {
                     last.called |= sql[last.at.end..at].trim().is_empty();
+                }
+                at + 1
+            }
+            b'.' => {
+                if let Some(last) = found.last_mut() {
+                    last.dotted |= sql[last.at.end..at].trim().is_empty();
                 }
                 at + 1
             }
@@ -139,6 +153,14 @@ pub(super) fn renamed(sql: &str, at: &Range<usize>, name: &str) -> String {
     format!("{}{}{}", &sql[..at.start], quote(name), &sql[at.end..])
 }
 
+/// The text with this name replaced by another wherever something in it is meant, as in `t.a`.
+pub(super) fn requalified(sql: &str, from: &str, to: &str) -> String {
+    let is_number = |name: &Name| name.quote.is_none() && name.text.starts_with(|first: char| first.is_ascii_digit());
+    let meant = |name: &&Name| name.dotted && name.text.eq_ignore_ascii_case(from) && !is_number(name);
+    // From the end, so that the places before it stay true.
+    names(sql).iter().rev().filter(meant).fold(sql.to_owned(), |text, name| renamed(&text, &name.at, to))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +175,14 @@ mod tests {
         assert_eq!((written(sql, ","), written("a || '||' || \"||\" -- ||", "||")), (2, 3));
         let name = &names(sql)[2];
         assert!(renamed(sql, &name.at, "x").starts_with("CREATE TABLE \"x\" -- c"));
+    }
+
+    #[test]
+    fn a_name_is_replaced_where_something_in_it_is_meant_and_nowhere_else() {
+        let sql = "CREATE TABLE t(t, a CHECK (T.a > 0 AND main.[t].t <> 't.a' AND \"t\" . a < 1.5) /* t.a */ REFERENCES t(t))";
+        let said = "CREATE TABLE t(t, a CHECK (\"u\".a > 0 AND main.\"u\".t <> 't.a' AND \"u\" . a < 1.5) /* t.a */ REFERENCES t(t))";
+        assert_eq!(requalified(sql, "t", "u"), said);
+        assert_eq!(requalified("DEFAULT 1.5", "1", "u"), "DEFAULT 1.5");
     }
 
     #[test]

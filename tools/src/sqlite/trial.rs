@@ -24,6 +24,7 @@ use super::contents::contents;
 use super::effects::Effects;
 use super::images::ImageError;
 use super::recorder::Recorder;
+use super::room::Size;
 use super::temporary::{self, Temporary};
 use super::turns::Turn;
 use super::{bounded, query, schema, stop};
@@ -76,6 +77,7 @@ pub(super) struct Trial {
     /// Sorting on the way filled too much of the disk.
     crowded: Arc<AtomicBool>,
     purpose: Purpose,
+    size: Size,
     until: Instant,
     /// A look's turn at the lock.
     turn: Option<Turn>,
@@ -110,7 +112,7 @@ impl Trial {
         watch(site, &mut before, until, || false)?;
         let crowded = Arc::new(AtomicBool::new(false));
         watch(site, &mut after, until, beyond(log, Arc::clone(&full), Arc::clone(&crowded), weight.clone()))?;
-        Ok(Self { after, before, version, full, crowded, purpose, until, turn })
+        Ok(Self { after, before, version, full, crowded, purpose, size: weight.room(), until, turn })
     }
 
     /// Why the run was stopped, if it was: said of an error, or at the end; `hurried` where only a value's length stood in
@@ -125,7 +127,7 @@ impl Trial {
         hurried: bool,
     ) -> Result<Option<String>, ToolError> {
         if self.crowded.load(Ordering::Relaxed) {
-            return Err(temporary::refusal(&site.name));
+            return Err(temporary::refusal(&site.name, self.size));
         }
         let interrupted = by.and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::OperationInterrupted);
         let (looks, seconds) = (self.purpose == Purpose::Look, self.purpose.held().as_secs());
@@ -248,12 +250,12 @@ fn beyond(
     crowded: Arc<AtomicBool>,
     weight: Weight,
 ) -> impl FnMut() -> bool + Send + 'static {
-    let mut files = Temporary::new();
+    let mut files = Temporary::of(weight.room());
     move || {
         if log.as_mut().is_some_and(|log| log.written(Instant::now())) {
             full.store(true, Ordering::Relaxed);
         }
-        if files.too_much() && weight.keeps_rows() {
+        if weight.keeps_rows() && files.too_much(weight.sorts()) {
             crowded.store(true, Ordering::Relaxed);
         }
         full.load(Ordering::Relaxed) || crowded.load(Ordering::Relaxed)

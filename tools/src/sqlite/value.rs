@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// A value such that [`bind`] gives back the very same one: type and bits.
 ///
 /// Integers and valid text are themselves. JSON has one kind of number, so a real is `{"real": "1.0"}`; bytes are
-/// `{"blob": "<base64>"}`, and text that is not valid UTF-8 is `{"text": "<base64>"}`.
+/// `{"blob": "<base64>"}`, and text that is not valid UTF-8 is `{"text": "<base64>"}` of its bytes in the database.
 pub(super) fn exact(value: ValueRef<'_>) -> Value {
     match value {
         ValueRef::Null => Value::Null,
@@ -20,6 +20,20 @@ pub(super) fn exact(value: ValueRef<'_>) -> Value {
         },
         ValueRef::Blob(bytes) => json!({ "blob": BASE64.encode(bytes) }),
     }
+}
+
+/// The same for a text that is stored as UTF-16 with these bytes, which no other text may become: where it is not the
+/// UTF-8 it is given as, it is `{"text": "<base64>"}` of the bytes. `None` where they are no whole characters.
+pub(super) fn exact_wide(value: ValueRef<'_>, bytes: &[u8], big: bool) -> Option<Value> {
+    if !bytes.len().is_multiple_of(2) {
+        return None;
+    }
+    let unit = if big { u16::to_be_bytes } else { u16::to_le_bytes };
+    let is_it = |text: &str| text.encode_utf16().flat_map(unit).eq(bytes.iter().copied());
+    Some(match value.as_str() {
+        Ok(text) if is_it(text) => text.into(),
+        _ => json!({ "text": BASE64.encode(bytes) }),
+    })
 }
 
 /// What to write in SQL for a value made by [`exact`], and what to bind there. `None` for anything else.
