@@ -13,5 +13,3 @@ mod strangers;
 mod stretches;
 mod world;
 mod writes;
-
-pub(super) use laws::run;
