@@ -160,7 +160,7 @@ impl<'a, 'tx> Walk<'a, 'tx> {
             Doing::Writing => (&["written"], &mut self.next.written),
         };
         let known = covered.iter().any(|kind| self.seen.contains(&(*kind, oid)));
-        if oid >= tree::FIRST_OWN && !known {
+        if oid != 0 && !known {
             self.seen.extend(covered.first().map(|kind| (*kind, oid)));
             places.insert(oid, place.to_owned());
         }
@@ -301,6 +301,8 @@ impl<'a, 'tx> Walk<'a, 'tx> {
                 missing.retain(|drawn| Some(*drawn) != name.as_ref());
             }
             match name.filter(|_| what == "relation") {
+                // No text changes what is the server's own.
+                Some(_) if oid < tree::FIRST_OWN => self.relation(oid, Doing::Reading, place),
                 Some(name) => relations.push((oid, name)),
                 None => self.edge(&what, oid, None, place),
             }
