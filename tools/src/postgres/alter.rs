@@ -77,8 +77,7 @@ impl TypedTool for PostgresAlter {
         if !alone {
             return untried(&mut Session::open(lease).await?, &asked, &lease.settings::<Settings>()?.slow).await;
         }
-        let turn = Turn::wait(lease).await?;
-        let mut session = Session::open_in_turn(lease, &turn).await?;
+        let (mut session, turn) = Session::open_in_turn(lease).await?;
         let looked = tried(&mut session, &asked).await;
         session.count_written(&turn).await;
         looked
@@ -101,8 +100,8 @@ impl TypedTool for PostgresAlter {
         let asked = ddl::read(&args.sql)?;
         // Nobody need have been asked about what can be taken back, so it locks a table only for a moment.
         let unasked = seen.reversibility <= Reversibility::Reversible && asked.change.locks_a_table();
-        let turn = if unasked { Some(Turn::wait(lease).await?) } else { None };
         let mut session = Session::open(lease).await?;
+        let turn = if unasked { Some(Turn::wait(lease).await?) } else { None };
         let tx = session.begin_change(seen).await?;
         let changed = change(&tx, args, &asked, seen, turn.as_deref()).await;
         if changed.is_err() && tx.locked_too_long() {

@@ -13,7 +13,7 @@ use super::CREDENTIAL;
 use super::layout::Layout;
 use super::query;
 use super::restore_rows;
-use super::session::{Mode, Session, Turn, Tx};
+use super::session::{Mode, Session, Tx};
 use super::trial::{self, Asked, Effects, Ran};
 use super::watch::{self, Counts};
 use crate::contract::{
@@ -108,19 +108,16 @@ impl TypedTool for PostgresWrite {
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
         let (write, uses) = only_a_write(&args.sql)?;
         let asked = Asked { sql: &args.sql, params: &args.params, write: &write, uses: &uses };
-        let turn = Turn::wait(lease).await?;
-        let mut session = Session::open_in_turn(lease, &turn).await?;
+        let (mut session, turn) = Session::open_in_turn(lease).await?;
         let looked = in_turn(&mut session, &asked).await;
-        if matches!(looked, Ok(Err(_))) {
-            // Whatever the server still does there ends with it.
-            drop(session);
-            session = Session::open(lease).await?;
-        }
         session.count_written(&turn).await;
-        drop(turn);
         match looked? {
             Ok(preflight) => Ok(preflight),
-            Err(why) => not_tried(&mut session, &asked, &why).await,
+            Err(why) => {
+                // Whatever the server still does there ends with it, and somebody else's turn may come.
+                drop((session, turn));
+                not_tried(&mut Session::open(lease).await?, &asked, &why).await
+            }
         }
     }
 

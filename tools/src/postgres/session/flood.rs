@@ -2,6 +2,7 @@
 //! before its statement has ended.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -25,8 +26,8 @@ pub(super) struct Flood {
 }
 
 impl Flood {
-    /// Begins to look: since the server wrote there, no more than so much. `None` outside a runtime.
-    pub(super) fn watch(pool: Arc<Pool>, from: String, most: u64) -> Option<Self> {
+    /// Begins to look: since the server wrote there, no more than so much. `seen` is told each time. `None` outside a runtime.
+    pub(super) fn watch(pool: Arc<Pool>, from: String, most: u64, seen: Arc<AtomicU64>) -> Option<Self> {
         let (says, full) = watch::channel(false);
         let looks = async move {
             tokio::time::sleep(SOON).await;
@@ -37,6 +38,7 @@ impl Flood {
                 let Ok(Some(wrote)) = row.map(|rows| rows.first().and_then(|row| row.try_get::<_, i64>(0).ok())) else {
                     return;
                 };
+                seen.store(wrote.unsigned_abs(), Ordering::Relaxed);
                 if wrote.unsigned_abs() > most {
                     says.send_replace(true);
                     return;

@@ -23,8 +23,9 @@ impl Tx<'_> {
         turn.holds();
         let first = self.clock.lets_go.get().is_none();
         self.clock.lets_go.get_or_init(|| Instant::now() + self.clock.site.trial);
+        let most = most_written(&self.clock.site.limits);
         if let Some(from) = turn.from.get().filter(|_| first)
-            && let Some(flood) = Flood::watch(Arc::clone(pool), from.clone(), most_written(&self.clock.site.limits))
+            && let Some(flood) = Flood::watch(Arc::clone(pool), from.clone(), most, Arc::clone(&turn.lately))
         {
             self.clock.flood.get_or_init(|| flood);
         }

@@ -2,7 +2,7 @@
 //! a user whose tries wrote much waits alone until the server has had time for it. What is rolled back was written all the same.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -72,6 +72,8 @@ pub(in super::super) struct Turn {
     /// Where the server wrote when it began.
     pub(super) from: OnceLock<String>,
     wrote: OnceLock<u64>,
+    /// How much had been written when somebody looked from outside.
+    pub(super) lately: Arc<AtomicU64>,
     /// What it did is kept.
     kept: AtomicBool,
 }
@@ -116,7 +118,16 @@ impl Turn {
         }
         ticket.came = true;
         let (since, from, wrote) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Ok(Arc::new(Self { turns, user, limits, since, from, wrote, kept: AtomicBool::new(false) }))
+        Ok(Arc::new(Self {
+            turns,
+            user,
+            limits,
+            since,
+            from,
+            wrote,
+            lately: Arc::default(),
+            kept: AtomicBool::new(false),
+        }))
     }
 
     /// Locks are held from now on.
@@ -136,7 +147,8 @@ impl Drop for Turn {
         let since = self.since.get().filter(|_| !self.kept.load(Ordering::Relaxed));
         let held = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(*since));
         let assumed = || u64::try_from(held.as_millis()).unwrap_or(u64::MAX).saturating_mul(ASSUMED / 1_000);
-        let wrote = self.wrote.get().copied().unwrap_or_else(assumed);
+        let lately = Some(self.lately.load(Ordering::Relaxed)).filter(|wrote| *wrote > 0);
+        let wrote = self.wrote.get().copied().or(lately).unwrap_or_else(assumed);
         let parts = wrote.saturating_mul(1_000) / most_written(&self.limits);
         // One try's rest is over some time, whatever was counted.
         let for_writing = (REST_OF_WRITTEN / 1_000).saturating_mul(u32::try_from(parts.min(4_000)).unwrap_or_default());
@@ -157,18 +169,19 @@ fn too_many(name: &str) -> ToolError {
 }
 
 impl Session {
-    /// A connection for a look in its turn.
+    /// A connection for a look, and its turn. In this order: whoever waits for a connection holds up nobody else's turn.
     ///
     /// # Errors
-    /// As for [`Session::open`].
-    pub(in super::super) async fn open_in_turn(lease: &Lease, turn: &Arc<Turn>) -> Result<Self, ToolError> {
+    /// As for [`Session::open`], and [`Turn::wait`].
+    pub(in super::super) async fn open_in_turn(lease: &Lease) -> Result<(Self, Arc<Turn>), ToolError> {
         let mut session = Self::open(lease).await?;
+        let turn = Turn::wait(lease).await?;
         // Where a server does not say, or is a copy that writes nothing, the time is the bound.
         if let Some(at) = session.ask::<String>(AT, &[]).await {
             turn.from.get_or_init(|| at);
         }
-        session.turn = Some(Arc::clone(turn));
-        Ok(session)
+        session.turn = Some(Arc::clone(&turn));
+        Ok((session, turn))
     }
 
     /// Counts what was written in a turn, on a connection where nothing of it runs any more. What others wrote meanwhile counts

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::others::{Other, until};
 use super::world::{Ground, find};
 use crate::contract::{Access, Lease, Limits, Preflight, Reversibility, ToolError};
-use crate::postgres::session::Turn;
+use crate::postgres::session::{Session, Turn};
 
 /// Works for longer than anybody waits, by nothing but what is harmless.
 const FOREVER: &str = "(SELECT count(*) FROM generate_series(1, 10000) a, generate_series(1, 10000) b, \
@@ -84,6 +84,21 @@ async fn quick_looks_follow_each_other_at_once_and_a_look_that_is_cut_off_leaves
     assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(), "one at a time");
     drop((waits, turn));
     assert!(comes_at_once(&lease));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_for_a_connection_holds_up_nobody_elses_turn() {
+    let ground = ground("connections = 2", "CREATE TABLE t (id int PRIMARY KEY, v int8); INSERT INTO t VALUES (1, 1)");
+    let [anna, ben] = ["anna", "ben"].map(|user| ground.lend(Access::Trial).in_turn_of(user));
+    // Her only connection, for as long as the test likes.
+    let hers = Session::open(&anna).await.map_err(|error| error.to_string()).unwrap();
+    let (tool, args) = (find("postgres_write"), json!({"target": "orders", "sql": "UPDATE t SET v = 2"}));
+    let mut waits = tool.preflight(&args, &anna);
+    assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let seen = tool.preflight(&args, &ben).await.unwrap();
+    assert_eq!(seen.reversibility, Reversibility::Reversible, "{:?}", seen.evidence);
+    drop(hers);
+    waits.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
