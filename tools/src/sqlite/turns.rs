@@ -8,7 +8,8 @@ use crate::contract::ToolError;
 use crate::turns::tries::{GLANCE, Terms, Tries};
 
 /// The lock is everybody's, so nothing of the rest is put off.
-const TERMS: Terms = Terms { ahead: Duration::ZERO, own_ahead: Duration::ZERO, longest: Duration::from_secs(5) };
+const TERMS: Terms =
+    Terms { ahead: Duration::ZERO, own_ahead: Duration::ZERO, moment: Duration::ZERO, longest: Duration::from_secs(5) };
 
 /// First come, first served.
 const ANYBODY: &str = "";

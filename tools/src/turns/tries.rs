@@ -1,6 +1,6 @@
 //! Looks that try a change out hold locks that others wait for, so those at one target take turns, user by user, and what they
-//! held is made up for by a rest: together they hold locks about a fifth of the time, however many there are. A little may be
-//! had in advance, so that tries of a moment do not wait. Whoever wrote much rests alone.
+//! held is made up for by a rest: together they hold locks about a fifth of the time, however many there are, or half of it where
+//! each is over in a moment. A little may be had in advance. Whoever wrote much rests alone.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -18,6 +18,8 @@ pub(crate) struct Terms {
     pub ahead: Duration,
     /// Of a user's own rest.
     pub own_ahead: Duration,
+    /// What held locks no longer than this is followed by a rest just as long: others get in between anyway.
+    pub moment: Duration,
     /// No target's rest grows by more at once.
     pub longest: Duration,
 }
@@ -124,7 +126,8 @@ impl Tries {
     pub(crate) fn end(&mut self, target: &str, user: &str, held: Duration, own: Duration, now: Instant) {
         let Some(line) = self.lines.get_mut(target) else { return };
         line.at_work = false;
-        let more = held.saturating_mul(REST).min(self.terms.longest);
+        let times = if held <= self.terms.moment { 1 } else { REST };
+        let more = held.saturating_mul(times).min(self.terms.longest);
         // What was put off does not go by while locks are held.
         let owed = left(line.rests_until, Duration::ZERO, now.checked_sub(held).unwrap_or(now));
         line.rests_until = Some(now + owed + more);

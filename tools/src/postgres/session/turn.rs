@@ -24,6 +24,9 @@ const LITTLE: u64 = 16 << 20;
 /// How long a user rests who has written as much as a try may.
 const REST_OF_WRITTEN: Duration = Duration::from_secs(16);
 
+/// What holds locks no longer than this is as any other change is.
+const MOMENT: Duration = Duration::from_millis(25);
+
 /// What nobody counted, since a call was cut off, counts as so much in a second.
 const ASSUMED: u64 = 64 << 20;
 
@@ -54,7 +57,7 @@ impl Turns {
     pub(in super::super) fn new(trial: Duration) -> Self {
         let whole = trial.saturating_mul(REST);
         let own_ahead = REST_OF_WRITTEN.mul_f64(trial.as_secs_f64().max(1.0));
-        let terms = Terms { ahead: whole, own_ahead, longest: whole.saturating_mul(2) };
+        let terms = Terms { ahead: whole, own_ahead, moment: MOMENT, longest: whole.saturating_mul(2) };
         Self { tries: Mutex::new(Tries::new(terms)), ended: Notify::new(), trial }
     }
 

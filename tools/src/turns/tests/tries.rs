@@ -8,7 +8,7 @@ use super::*;
 const STEP: Duration = Duration::from_millis(1);
 
 const fn terms(ahead: Duration) -> Terms {
-    Terms { ahead, own_ahead: Duration::from_secs(2), longest: Duration::from_secs(5) }
+    Terms { ahead, own_ahead: Duration::from_secs(2), moment: Duration::ZERO, longest: Duration::from_secs(5) }
 }
 
 fn check<S: Strategy>(strategy: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
@@ -72,6 +72,22 @@ fn short_tries_wait_for_nothing_while_something_is_left_in_advance() {
     }
     let ticket = turns.line_up("a", "anna", now);
     turns.begin("a", "anna", ticket, now).unwrap();
+}
+
+#[test]
+fn tries_of_a_moment_rest_as_long_as_they_held_locks() {
+    let moment = Duration::from_millis(25);
+    let (mut turns, mut now) = (Tries::new(Terms { moment, ..terms(Duration::ZERO) }), Instant::now());
+    for (held, rest) in [(1, 1), (25, 25), (26, 104)] {
+        let ticket = turns.line_up("a", "anna", now);
+        turns.begin("a", "anna", ticket, now).unwrap();
+        now += Duration::from_millis(held);
+        turns.end("a", "anna", Duration::from_millis(held), Duration::ZERO, now);
+        let ticket = turns.line_up("a", "anna", now);
+        assert_eq!(turns.begin("a", "anna", ticket, now), Err(Duration::from_millis(rest)));
+        turns.give_up("a", "anna", ticket);
+        now += Duration::from_millis(rest);
+    }
 }
 
 #[test]
