@@ -18,7 +18,7 @@ fn target(world: &mut World, name: &str, environment: &str, [secret, read_secret
         world.env(variable, url);
     }
     // Machines that run tests are busy.
-    world.set(&format!("targets.{name}.trial_ms"), 60_000);
+    world.set(&format!("targets.{name}.trial_ms"), 60_000).set(&format!("targets.{name}.lock_ms"), 60_000);
 }
 
 /// A new database with its roles; their URLs.

@@ -1,6 +1,8 @@
 //! Whose turn it is to have one of a bounded number of places: each user's calls in their order of arrival, and the users in
 //! turn. A few places are kept for those who have none, so that nobody waits for another's long calls to end.
 
+pub(crate) mod tries;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -212,7 +212,7 @@ pub fn defaults_toml() -> String {
 # identity = what `mollyguard targets check` shows; another thing behind the name is refused
 # secret = where its credential comes from, such as \"env:NAME\", for the kinds that take one
 # read_secret = the same for reads, which should have a credential that can do no more
-# and the kind's own keys: `path` for sqlite; `root` and `backups` for files; `connections`, `trial_ms` for postgres
+# and the kind's own keys: `path` for sqlite; `root` and `backups` for files; `connections`, `trial_ms`, `lock_ms` for postgres
 ";
     let defaults = toml::to_string_pretty(&Defaults::default()).unwrap_or_default();
     let defaults = defaults

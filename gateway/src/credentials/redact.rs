@@ -232,6 +232,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    use mollyguard_tools::contract::Secret;
+
     use super::*;
 
     /// Percent-encoding of RFC 3986, in lower- or upper-case hexadecimal.

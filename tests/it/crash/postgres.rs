@@ -92,7 +92,7 @@ fn ground(args: &Value) -> Result<Ground> {
     world.set("audit.checkpoint", "heads.txt");
     world.set("targets.fleet.kind", "postgres").set("targets.fleet.environment", "development");
     // Machines that run tests are busy.
-    world.set("targets.fleet.trial_ms", 60_000);
+    world.set("targets.fleet.trial_ms", 60_000).set("targets.fleet.lock_ms", 60_000);
     for (key, role) in [("secret", owner), ("read_secret", reader)] {
         world.set(&format!("targets.fleet.{key}"), format!("env:FLEET_{key}"));
         world.env(format!("FLEET_{key}"), cluster.url(role, &database));

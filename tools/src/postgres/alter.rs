@@ -14,13 +14,13 @@ use super::code::{self, Code};
 use super::ddl::{self, Asked, Change};
 use super::exact::{self, Meant};
 use super::inverse::{self, Before, Step};
-use super::session::{Mode, Session, Tx};
-use super::{quarantine, shape, subject};
+use super::session::{Mode, Session, Settings, Slow, Turn, Tx};
+use super::{quarantine, shape, subject, trouble};
 use crate::contract::{
     About, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope,
     ToolError, TypedTool, UndoPlan,
 };
-use crate::text::{count, shown, size};
+use crate::text::{count, size};
 
 pub(super) struct PostgresAlter;
 
@@ -73,31 +73,14 @@ impl TypedTool for PostgresAlter {
 
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
         let asked = ddl::read(&args.sql)?;
-        let mut session = Session::open(lease).await?;
-        let whereabouts = session.whereabouts();
-        let database = session.database();
-        let tx = session.begin(Mode::Trial).await?;
-        let state = State::find(&tx, &asked).await?;
-        let mut preflight = state.preflight(&tx, &asked.change, database).await?;
-        preflight.evidence.insert(0, whereabouts);
         let alone = matches!(asked.change, Change::Schema(_) | Change::Type(_) | Change::Relation { alone: true, .. });
-        if alone && state.code.acts.is_empty() {
-            let tried = state.tried(&tx, &args.sql).await;
-            if tried.is_err() && tx.overran() {
-                let what = format!(
-                    "it was not tried out: that would hold locks for longer than {}",
-                    super::trouble::budget(tx.site())
-                );
-                preflight.evidence.push(Evidence::seen(About::Undo, what, "a transaction"));
-                preflight.reversibility = Reversibility::Irreversible;
-                // The session goes with it, and so does whatever the server still does there.
-                return Ok(preflight);
-            }
-            tried?;
-            preflight.evidence.push(Evidence::seen(About::State, "it was tried and rolled back", "a transaction"));
+        if !alone {
+            return untried(&mut Session::open(lease).await?, &asked, &lease.settings::<Settings>()?.slow).await;
         }
-        tx.rollback().await?;
-        Ok(preflight)
+        let (mut session, turn) = Session::open_in_turn(lease).await?;
+        let looked = tried(&mut session, &asked).await;
+        session.count_written(&turn).await;
+        looked
     }
 
     fn aim(&self, args: &Args, seen: &Preflight) -> Vec<Value> {
@@ -115,31 +98,97 @@ impl TypedTool for PostgresAlter {
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
         let asked = ddl::read(&args.sql)?;
+        // Nobody need have been asked about what can be taken back, so it locks a table only for a moment.
+        let unasked = seen.reversibility <= Reversibility::Reversible && asked.change.locks_a_table();
         let mut session = Session::open(lease).await?;
+        let turn = if unasked { Some(Turn::wait(lease).await?) } else { None };
         let tx = session.begin_change(seen).await?;
-        let first = State::find(&tx, &asked).await?;
-        shape::soften(&tx, &first.path).await?;
-        if let Some(relation) = first.relation {
-            let how = if matches!(asked.change, Change::Index(_)) { "SHARE" } else { "ACCESS EXCLUSIVE" };
-            tx.run(&format!("LOCK TABLE ONLY {} IN {how} MODE", relation.quoted())).await?;
+        let changed = change(&tx, args, &asked, seen, turn.as_deref()).await;
+        if changed.is_err() && tx.locked_too_long() {
+            lease.settings::<Settings>()?.slow.note(seen.fingerprint);
         }
-        // What waited for the lock may find another table behind the name.
-        let state = State::find(&tx, &asked).await?;
-        if state.fingerprint != seen.fingerprint {
-            return Err(ToolError::changed("what this changes is no longer as it was looked at"));
-        }
-        let steps = state.apply(&tx, &asked).await?;
-        let undo = match state.exact {
-            Err(_) => None,
-            Ok(()) => Some(state.undo(&tx, args, &steps).await?),
-        };
-        seen.keeps_its_undo(undo.is_some())?;
-        let id = tx.id().await?;
+        let (steps, undo, id) = changed?;
         let committed = tx.commit().await;
         session.settle(committed, &id).await?;
+        if let Some(turn) = turn {
+            turn.keeps();
+        }
         let inverse_steps = if undo.is_some() { steps.len() as u64 } else { 0 };
         Ok(Done { output: Output { inverse_steps }, undo })
     }
+}
+
+/// A look at what locks something that exists, or runs what is not known to be harmless: nothing of it is run.
+async fn untried(session: &mut Session, asked: &Asked<'_>, slow: &Slow) -> Result<Preflight, ToolError> {
+    let (whereabouts, database) = (session.whereabouts(), session.database());
+    let tx = session.begin(Mode::Trial).await?;
+    let state = State::find(&tx, asked).await?;
+    let mut preflight = state.preflight(&tx, &asked.change, database).await?;
+    preflight.evidence.insert(0, whereabouts);
+    if slow.knows(preflight.fingerprint) && preflight.reversibility < Reversibility::Irreversible {
+        let what = format!("it was begun once, and taken back: {}", trouble::locked(tx.site()));
+        preflight.evidence.push(Evidence::seen(About::Undo, what, "a transaction"));
+        preflight.reversibility = Reversibility::Irreversible;
+    }
+    tx.rollback().await?;
+    Ok(preflight)
+}
+
+/// A look that tries it out.
+async fn tried(session: &mut Session, asked: &Asked<'_>) -> Result<Preflight, ToolError> {
+    let (whereabouts, database) = (session.whereabouts(), session.database());
+    let tx = session.begin(Mode::Trial).await?;
+    let state = State::find(&tx, asked).await?;
+    let mut preflight = state.preflight(&tx, &asked.change, database).await?;
+    preflight.evidence.insert(0, whereabouts);
+    if state.code.acts.is_empty() {
+        let tried = state.tried(&tx, asked.sql).await;
+        if let (Err(_), Some(why)) = (&tried, tx.gave_up()) {
+            preflight.evidence.push(Evidence::seen(
+                About::Undo,
+                format!("it was not tried out: that {why}"),
+                "a transaction",
+            ));
+            preflight.reversibility = Reversibility::Irreversible;
+            // The session goes with it, and so does whatever the server still does there.
+            return Ok(preflight);
+        }
+        tried?;
+        preflight.evidence.push(Evidence::seen(About::State, "it was tried and rolled back", "a transaction"));
+    }
+    tx.rollback().await?;
+    Ok(preflight)
+}
+
+/// Makes the change, not yet for good.
+async fn change(
+    tx: &Tx<'_>,
+    args: &Args,
+    asked: &Asked<'_>,
+    seen: &Preflight,
+    unasked: Option<&Turn>,
+) -> Result<(Vec<Step>, Option<UndoPlan>, String), ToolError> {
+    let first = State::find(tx, asked).await?;
+    shape::soften(tx, &first.path).await?;
+    if let Some(relation) = first.relation {
+        let how = if matches!(asked.change, Change::Index(_)) { "SHARE" } else { "ACCESS EXCLUSIVE" };
+        tx.run(&format!("LOCK TABLE ONLY {} IN {how} MODE", relation.quoted())).await?;
+    }
+    if let Some(turn) = unasked {
+        tx.locks_unasked(turn).await?;
+    }
+    // What waited for the lock may find another table behind the name.
+    let state = State::find(tx, asked).await?;
+    if state.fingerprint != seen.fingerprint {
+        return Err(ToolError::changed("what this changes is no longer as it was looked at"));
+    }
+    let steps = state.apply(tx, asked).await?;
+    let undo = match state.exact {
+        Err(_) => None,
+        Ok(()) => Some(state.undo(tx, args, &steps).await?),
+    };
+    seen.keeps_its_undo(undo.is_some())?;
+    Ok((steps, undo, tx.id().await?))
 }
 
 /// The call that makes the same change again, after it was taken back.
@@ -243,7 +292,7 @@ impl State {
             let rows = self.rows(tx, relation).await?;
             let what = format!("{} holds {rows}, {}", relation.shown(), size(self.bytes));
             evidence.push(Evidence::seen(About::State, what, "pg_class"));
-            evidence.push(Evidence::seen(About::State, locks(change), "the statement"));
+            evidence.push(Evidence::seen(About::State, change.locks(), "the statement"));
         }
         let (reversibility, undo) = match &self.exact {
             Ok(()) => {
@@ -265,7 +314,7 @@ impl State {
             evidence,
             alternative: None,
             fingerprint: self.fingerprint,
-            summary: summary(change, self.relation.as_ref()),
+            summary: change.summary(&self.relation.as_ref().map(Relation::shown).unwrap_or_default()),
             pre_image: None,
         })
     }
@@ -389,27 +438,5 @@ async fn alterable(tx: &Tx<'_>, relation: &Relation) -> Result<(), ToolError> {
     match tx.value::<bool>(sql, &[(&relation.oid, Type::OID)]).await? {
         true => Ok(()),
         false => Err(subject::foreign_owner(tx, &shown_name, &relation.owner)),
-    }
-}
-
-fn locks(change: &Change) -> String {
-    match change {
-        Change::Index(_) => "SHARE lock: nobody writes to the table until the index is built".into(),
-        Change::Table { rewrites, .. } => {
-            let rewrites = if *rewrites { "; it may write the whole table anew" } else { "" };
-            format!("ACCESS EXCLUSIVE lock: nobody reads or writes the table meanwhile{rewrites}")
-        }
-        _ => "it locks nothing that exists".into(),
-    }
-}
-
-fn summary(change: &Change, relation: Option<&Relation>) -> String {
-    let table = relation.map(Relation::shown).unwrap_or_default();
-    match change {
-        Change::Schema(name) => format!("create the schema {}", shown(name)),
-        Change::Relation { name, word, .. } => format!("create the {} {}", word.to_ascii_lowercase(), shown(name)),
-        Change::Type(name) => format!("create the type {}", shown(name)),
-        Change::Index(_) => format!("create an index on {table}"),
-        Change::Table { .. } => format!("alter the table {table}"),
     }
 }

@@ -41,6 +41,36 @@ pub(super) enum Fate {
     Final,
 }
 
+impl Change {
+    /// Whether a table that exists is locked until it is done.
+    pub(super) const fn locks_a_table(&self) -> bool {
+        matches!(self, Self::Index(_) | Self::Table { .. })
+    }
+
+    /// What it locks, for people.
+    pub(super) fn locks(&self) -> String {
+        match self {
+            Self::Index(_) => "SHARE lock: nobody writes to the table until the index is built".into(),
+            Self::Table { rewrites, .. } => {
+                let rewrites = if *rewrites { "; it may write the whole table anew" } else { "" };
+                format!("ACCESS EXCLUSIVE lock: nobody reads or writes the table meanwhile{rewrites}")
+            }
+            _ => "it locks nothing that exists".into(),
+        }
+    }
+
+    /// What it does, for people, to this table where it is about one.
+    pub(super) fn summary(&self, table: &str) -> String {
+        match self {
+            Self::Schema(name) => format!("create the schema {}", shown(name)),
+            Self::Relation { name, word, .. } => format!("create the {} {}", word.to_ascii_lowercase(), shown(name)),
+            Self::Type(name) => format!("create the type {}", shown(name)),
+            Self::Index(_) => format!("create an index on {table}"),
+            Self::Table { .. } => format!("alter the table {table}"),
+        }
+    }
+}
+
 /// A statement that was read: its text is parsed once a call.
 #[derive(Clone, Debug)]
 pub(super) struct Asked<'a> {

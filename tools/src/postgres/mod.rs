@@ -73,6 +73,9 @@ const CONNECTIONS: usize = 8;
 /// How long a try of a change may hold locks, all in all, unless configured otherwise.
 const TRIAL: Duration = Duration::from_secs(1);
 
+/// How long a change that nobody need be asked about may lock a whole table, unless configured otherwise.
+const LOCK: Duration = Duration::from_secs(5);
+
 /// What is lent for every call, as a declaration names it.
 const CREDENTIAL: Option<&str> = Some("a connection URL");
 
@@ -121,6 +124,9 @@ impl Toolset for Postgres {
             connections: CONNECTIONS,
             pools: pool::Pools::default(),
             trial: TRIAL,
+            lock: LOCK,
+            turns: Arc::new(session::Turns::new(TRIAL)),
+            slow: session::Slow::default(),
             vouched: Arc::default(),
         };
         for (key, value) in &table {
@@ -131,15 +137,17 @@ impl Toolset for Postgres {
                     settings.connections = usize::try_from(most).unwrap_or(CONNECTIONS);
                 }
                 "trial_ms" => settings.trial = Duration::from_millis(number(key, value, 10..=60_000).map_err(wrong)?),
+                "lock_ms" => settings.lock = Duration::from_millis(number(key, value, 10..=600_000).map_err(wrong)?),
                 "vouched_functions" => settings.vouched = vouched(value).map_err(wrong)?,
                 _ => {
                     return Err(wrong(format!(
-                        "`{key}` is no setting of a postgres target; there are `connections`, `trial_ms` and \
-                         `vouched_functions`, and the address belongs into `secret`"
+                        "`{key}` is no setting of a postgres target; there are `connections`, `trial_ms`, `lock_ms` \
+                         and `vouched_functions`, and the address belongs into `secret`"
                     )));
                 }
             }
         }
+        settings.turns = Arc::new(session::Turns::new(settings.trial));
         Ok(Arc::new(settings))
     }
 

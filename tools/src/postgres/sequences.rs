@@ -4,6 +4,8 @@
 //! `ALTER SEQUENCE` writes it anew, so that everything after that in the transaction belongs to the new copy, which a
 //! rollback throws away; others who draw from it wait meanwhile. It takes ownership.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;
@@ -53,6 +55,14 @@ impl Sequence {
     fn quoted(&self) -> String {
         format!("{}.{}", quote(&self.schema), quote(&self.name))
     }
+}
+
+/// Whether one of these lies in the quarantine.
+pub(super) async fn are_kept(tx: &Tx<'_>, oids: &BTreeSet<u32>) -> Result<bool, ToolError> {
+    let oids: Vec<u32> = oids.iter().copied().collect();
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+        WHERE c.oid = ANY ($1) AND pg_catalog.starts_with(n.nspname::text, 'mollyguard_'))";
+    if oids.is_empty() { Ok(false) } else { tx.value(sql, &[(&oids as _, Type::OID_ARRAY)]).await }
 }
 
 const SEQUENCES: &str = "SELECT c.oid, n.nspname::text, c.relname::text, pg_catalog.pg_has_role(c.relowner, 'USAGE'), \

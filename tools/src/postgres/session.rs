@@ -2,8 +2,11 @@
 //! a call that is cut off stops its statement on the server.
 
 mod clock;
+mod flood;
 mod lost;
+mod slow;
 mod trial;
+mod turn;
 mod under_way;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +17,8 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Portal, Row, Statement, Transaction};
 
 use self::clock::Clock;
+pub(super) use self::slow::Slow;
+pub(super) use self::turn::{Turn, Turns, most_written};
 pub(super) use self::under_way::is_over;
 use super::code::Vouched;
 use super::connect::Connection;
@@ -34,6 +39,12 @@ pub(super) struct Settings {
     pub vouched: Arc<[Vouched]>,
     /// How long a try may hold locks, all in all.
     pub trial: Duration,
+    /// How long a change that nobody need be asked about may lock a whole table.
+    pub lock: Duration,
+    /// Whose turn it is to try something out.
+    pub turns: Arc<Turns>,
+    /// Changes that locked a table for too long.
+    pub slow: Slow,
 }
 
 /// How long a change waits for somebody else's lock.
@@ -57,6 +68,8 @@ pub(super) struct Site {
     pub vouched: Arc<[Vouched]>,
     /// How long a try may hold locks, all in all.
     pub trial: Duration,
+    /// How long a change that nobody need be asked about may lock a whole table.
+    pub lock: Duration,
 }
 
 impl Site {
@@ -99,6 +112,8 @@ pub(super) struct Session {
     lent: Option<Lent>,
     ends: Instant,
     busy: Arc<AtomicBool>,
+    /// A look's turn at trying something out.
+    turn: Option<Arc<Turn>>,
 }
 
 /// Which database answered.
@@ -156,6 +171,7 @@ impl Session {
             limits,
             vouched: Arc::clone(&settings.vouched),
             trial: settings.trial,
+            lock: settings.lock,
         };
         let secret = lease.secret().ok_or_else(|| {
             ToolError::unavailable(format!("there is no credential for `{}`", site.name))
@@ -176,8 +192,16 @@ impl Session {
             Err(_) => return Err(unreachable(format!("no answer within {:?}", limits.deadline).into())),
         };
         let user = Arc::from(lease.user());
-        let mut session =
-            Self { site, user, server: Server::default(), pool, lent: Some(lent), ends, busy: Arc::default() };
+        let mut session = Self {
+            site,
+            user,
+            server: Server::default(),
+            pool,
+            lent: Some(lent),
+            ends,
+            busy: Arc::default(),
+            turn: None,
+        };
         session.server = session.who().await?;
         Ok(session)
     }
@@ -244,17 +268,18 @@ impl Session {
         if mode == Mode::Change {
             self.site.require_write()?;
         }
-        let Self { site, lent, ends, busy, server, .. } = self;
+        let Self { site, lent, ends, busy, server, turn, pool, .. } = self;
         let Some(lent) = lent else { return Err(ToolError::unavailable("the connection is gone")) };
         let Connection { client, meter, .. } = &mut lent.connection;
-        let clock = Clock { site, ends: *ends, lets_go: OnceLock::new(), busy, meter };
+        let clock = Clock { changes: mode == Mode::Change, ..Clock::new(site, *ends, busy, meter) };
         let builder = client.build_transaction().read_only(mode == Mode::ReadOnly);
         let builder = match mode {
             Mode::ReadOnly => builder.isolation_level(tokio_postgres::IsolationLevel::RepeatableRead),
             Mode::Trial | Mode::Change => builder,
         };
         let inner = clock.over(builder.start()).await?;
-        let tx = Tx { inner, mode, clock, server, shown: AtomicBool::new(false) };
+        let in_turn = turn.as_deref().map(|turn| (turn, &*pool));
+        let tx = Tx { inner, mode, clock, server, in_turn, shown: AtomicBool::new(false) };
         tx.run(&settings(mode, tx.clock.left())).await?;
         if mode == Mode::ReadOnly && tx.server.bounds_files {
             tx.run(&format!("SET LOCAL temp_file_limit = {FILES_OF_A_READ}")).await?;
@@ -298,6 +323,8 @@ pub(super) struct Tx<'a> {
     clock: Clock<'a>,
     /// Others can see that it is under way.
     shown: AtomicBool,
+    /// A look's turn, with what opens another connection.
+    in_turn: Option<(&'a Turn, &'a Arc<Pool>)>,
     /// The server it runs on.
     pub server: &'a Server,
 }
@@ -379,13 +406,13 @@ impl<'a> Tx<'a> {
         if clock.busy.load(Ordering::Relaxed) {
             return Err(trouble::too_long(clock.site));
         }
-        clock.lets_go = OnceLock::new();
+        (clock.lets_go, clock.flood) = (OnceLock::new(), OnceLock::new());
         clock.over(inner.rollback()).await
     }
 
     /// Keeps everything, telling "it did not happen" from "nobody knows". Use [`Session::was_committed`] on the latter.
     pub(super) async fn commit(self) -> Result<(), Unsure> {
-        let Self { inner, clock, mode, shown, .. } = self;
+        let Self { inner, mut clock, mode, shown, .. } = self;
         if mode != Mode::Change {
             return Err(Unsure::No(ToolError::refused("what is only tried cannot be kept")));
         }
@@ -398,6 +425,8 @@ impl<'a> Tx<'a> {
         if clock.left().is_zero() {
             return Err(Unsure::No(trouble::too_long(clock.site)));
         }
+        // What is to be kept is decided: its answer has the call's time.
+        clock.lets_go = OnceLock::new();
         // Told to fail, the connection breaks: before COMMIT has reached the server, or before its answer has come back.
         failpoint::pass("postgres_commit").map_err(|error| Unsure::Lost(error.to_string()))?;
         match clock.raw(inner.commit()).await {

@@ -32,6 +32,7 @@ mod spelling;
 mod terminate;
 mod tls;
 mod trial_budget;
+mod trial_turns;
 mod turns_of_users;
 mod unsteady;
 mod vouched;

@@ -85,14 +85,15 @@ pub(super) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], seen: Opti
     let reach = involved::involved(tx, &roots, verb, asked.sql).await?;
     let tables: Vec<u32> = reach.tables.iter().copied().collect();
     let layouts = layout::layouts(tx, &tables).await?;
-    let drawn: BTreeSet<u32> = reach.sequences.iter().copied().chain(code.draws).collect();
+    let draws = code.draws;
+    let drawn: BTreeSet<u32> = reach.sequences.iter().copied().chain(draws.iter().copied()).collect();
     if !drawn.is_empty() {
         tx.holds_locks().await?;
     }
     let held = match sequences::hold(tx, &drawn.into_iter().collect::<Vec<_>>()).await? {
         Ok(held) => held,
         Err(reason) => {
-            let effects = untried(tx, asked, named, reason).await?;
+            let effects = untried(tx, asked, named, &draws, reason).await?;
             let Some(seen) = seen else { return Ok(Ran::Done(Box::new(effects))) };
             as_seen(&effects, seen)?;
             let Performed { returned, told, .. } = perform(tx, &paths, &statement, &given, None).await?;
@@ -142,7 +143,7 @@ async fn unsafe_to_try(
     let named = named::writable(tx, layout::layouts(tx, &code.changed).await?, asked.write).await?;
     let first = code.first().unwrap_or_default();
     let reason = format!("it would run {first}, which is not known to be harmless");
-    let mut effects = untried(tx, asked, named, reason).await?;
+    let mut effects = untried(tx, asked, named, &code.draws, reason).await?;
     effects.fingerprint = Digest::of(&json!([effects.fingerprint, code.digest]));
     effects.notes.extend(code.acts.iter().skip(1).map(|act| format!("it would also run {act}")));
     effects.notes.extend(code.next.clone());
@@ -250,7 +251,7 @@ pub(super) async fn named_only(tx: &Tx<'_>, asked: &Asked<'_>, reason: String) -
     readable(&statement)?;
     paths.own(tx).await?;
     let named = named::named(tx, asked.write, &code).await?;
-    untried(tx, asked, named, reason).await
+    untried(tx, asked, named, &code.draws, reason).await
 }
 
 /// The fingerprint of a statement that was not tried out.
@@ -265,7 +266,14 @@ pub(super) fn untried_fingerprint(tx: &Tx<'_>, asked: &Asked<'_>, named: &[Layou
     Digest::of(&json!({ "in": tx.server.identity(), "sql": asked.sql, "params": asked.params, "tables": tables }))
 }
 
-async fn untried(tx: &Tx<'_>, asked: &Asked<'_>, named: Vec<Layout>, reason: String) -> Result<Effects, ToolError> {
+/// The same, whatever the reason; `draws` are the sequences that it names, or that what it fills in draws from.
+async fn untried(
+    tx: &Tx<'_>,
+    asked: &Asked<'_>,
+    named: Vec<Layout>,
+    draws: &BTreeSet<u32>,
+    reason: String,
+) -> Result<Effects, ToolError> {
     let fingerprint = untried_fingerprint(tx, asked, &named);
     let reached = named::reached(tx, &named, asked.write, asked.sql).await?;
     Ok(Effects {
@@ -277,7 +285,7 @@ async fn untried(tx: &Tx<'_>, asked: &Asked<'_>, named: Vec<Layout>, reason: Str
         returned: None,
         untried: Some(reason),
         told: None,
-        draws_kept: false,
+        draws_kept: sequences::are_kept(tx, draws).await?,
         fingerprint,
     })
 }

@@ -6,7 +6,7 @@ use tokio_postgres::Error;
 use tokio_postgres::error::{DbError, Severity};
 
 use super::metered::MOST_READ;
-use super::session::Site;
+use super::session::{Site, most_written};
 use crate::contract::{Access, ToolError};
 use crate::text::{shown_sentence, size};
 
@@ -19,17 +19,36 @@ pub(super) fn too_long(site: &Site) -> ToolError {
 
 /// A try held locks for as long as it may. It was rolled back.
 pub(super) fn tried_too_long(site: &Site) -> ToolError {
-    ToolError::unavailable(format!(
-        "given up on `{}`: trying it out would hold locks for longer than {}",
-        site.name,
-        budget(site)
-    ))
-    .with_next("change fewer rows at a time; `trial_ms` of the target is how long a try may hold locks")
+    ToolError::unavailable(format!("given up on `{}`: trying it out {}", site.name, held(site)))
+        .with_next("change fewer rows at a time; `trial_ms` of the target is how long a try may hold locks")
 }
 
-/// How long a try may hold locks, for people.
-pub(super) fn budget(site: &Site) -> String {
-    format!("{} s", site.trial.as_secs_f32())
+/// A change that nobody need have been asked about locked a table for as long as it may. It was rolled back.
+pub(super) fn locked_too_long(site: &Site) -> ToolError {
+    ToolError::unavailable(format!("taken back on `{}`: {}", site.name, locked(site))).with_next(
+        "make the same call again: from now on a person is asked about it, and their yes gives it the time it takes",
+    )
+}
+
+/// A try wrote as much as it may. It was rolled back.
+pub(super) fn tried_too_much(site: &Site) -> ToolError {
+    ToolError::unavailable(format!("given up on `{}`: trying it out {}", site.name, written(site)))
+        .with_next("change fewer rows at a time")
+}
+
+/// That a try held locks for as long as it may, for people.
+pub(super) fn held(site: &Site) -> String {
+    format!("would hold locks for longer than {} s", site.trial.as_secs_f32())
+}
+
+/// That a change locked a table for as long as it may, for people.
+pub(super) fn locked(site: &Site) -> String {
+    format!("it locked the table for longer than {} s", site.lock.as_secs_f32())
+}
+
+/// That a try wrote as much as it may, for people.
+pub(super) fn written(site: &Site) -> String {
+    format!("would write more than {}", size(most_written(&site.limits)))
 }
 
 /// The server's answer is larger than a call may read.

@@ -15,7 +15,6 @@ use super::query;
 use super::restore_rows;
 use super::session::{Mode, Session, Tx};
 use super::trial::{self, Asked, Effects, Ran};
-use super::trouble;
 use super::watch::{self, Counts};
 use crate::contract::{
     About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
@@ -109,29 +108,17 @@ impl TypedTool for PostgresWrite {
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
         let (write, uses) = only_a_write(&args.sql)?;
         let asked = Asked { sql: &args.sql, params: &args.params, write: &write, uses: &uses };
-        let mut session = Session::open(lease).await?;
-        let whereabouts = session.whereabouts();
-        let mut also = Vec::new();
-        for _ in 0..TRIES {
-            let tx = session.begin(Mode::Trial).await?;
-            let looked = match tried(&tx, &asked, &also).await {
-                Ok(Ran::Done(effects)) => preflight(&tx, &write, &effects, whereabouts.clone()).map(Ok),
-                Ok(Ran::Again(more)) => Ok(Err(more)),
-                Err(error) => Err(error),
-            };
-            let overran = looked.is_err() && tx.overran();
-            let ended = tx.rollback().await;
-            if overran {
-                drop(session);
-                return not_tried(&asked, lease).await;
-            }
-            ended?;
-            match looked? {
-                Ok(preflight) => return Ok(preflight),
-                Err(more) => also.extend(more),
+        let (mut session, turn) = Session::open_in_turn(lease).await?;
+        let looked = in_turn(&mut session, &asked).await;
+        session.count_written(&turn).await;
+        match looked? {
+            Ok(preflight) => Ok(preflight),
+            Err(why) => {
+                // Whatever the server still does there ends with it, and somebody else's turn may come.
+                drop((session, turn));
+                not_tried(&mut Session::open(lease).await?, &asked, &why).await
             }
         }
-        Err(never_the_same())
     }
 
     async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
@@ -206,13 +193,36 @@ async fn tried(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32]) -> Result<Ran, Tool
     trial::run(tx, asked, also, None).await
 }
 
-/// What a look tells of a statement whose try took too long: it is asked about as one that was not tried out.
-async fn not_tried(asked: &Asked<'_>, lease: &Lease) -> Result<Preflight, ToolError> {
-    let mut session = Session::open(lease).await?;
+/// A look in its turn; or why its try was given up.
+async fn in_turn(session: &mut Session, asked: &Asked<'_>) -> Result<Result<Preflight, String>, ToolError> {
+    let whereabouts = session.whereabouts();
+    let mut also = Vec::new();
+    for _ in 0..TRIES {
+        let tx = session.begin(Mode::Trial).await?;
+        let looked = match tried(&tx, asked, &also).await {
+            Ok(Ran::Done(effects)) => preflight(&tx, asked.write, &effects, whereabouts.clone()).map(Ok),
+            Ok(Ran::Again(more)) => Ok(Err(more)),
+            Err(error) => Err(error),
+        };
+        let gave_up = if looked.is_err() { tx.gave_up() } else { None };
+        let ended = tx.rollback().await;
+        if let Some(why) = gave_up {
+            return Ok(Err(why));
+        }
+        ended?;
+        match looked? {
+            Ok(preflight) => return Ok(Ok(preflight)),
+            Err(more) => also.extend(more),
+        }
+    }
+    Err(never_the_same())
+}
+
+/// What a look tells of a statement whose try was given up: it is asked about as one that was not tried out.
+async fn not_tried(session: &mut Session, asked: &Asked<'_>, why: &str) -> Result<Preflight, ToolError> {
     let whereabouts = session.whereabouts();
     let tx = session.begin(Mode::Trial).await?;
-    let budget = trouble::budget(tx.site());
-    let reason = format!("trying it out would hold locks for longer than {budget}, so the try was rolled back");
+    let reason = format!("trying it out {why}, so the try was rolled back");
     let effects = trial::named_only(&tx, asked, reason).await?;
     let looked = preflight(&tx, asked.write, &effects, whereabouts);
     tx.rollback().await?;

@@ -15,5 +15,3 @@ mod strangers;
 mod stretches;
 mod world;
 mod writes;
-
-pub(super) use laws::run;

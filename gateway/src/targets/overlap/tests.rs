@@ -125,6 +125,7 @@ const OTHERS: &[&str] = &[
     "targets.backups",
     "targets.connections",
     "targets.trial_ms",
+    "targets.lock_ms",
     "targets.vouched_functions",
 ];
 

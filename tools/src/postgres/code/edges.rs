@@ -1,7 +1,8 @@
 //! What hangs on what in the catalogue, as far as code runs through it: one question for each kind of thing, asked for all
 //! of a kind at once.
 //!
-//! Columns that some of PostgreSQL 13 to 18 lack are read through `to_jsonb`. Ids below 16384 are the server's own.
+//! Columns that some of PostgreSQL 13 to 18 lack are read through `to_jsonb`. Ids below 16384 are the server's own; but a
+//! view keeps its id when somebody replaces it, so the server's own are looked through like others.
 
 /// Of relations `$1`, those of `$2` being written and those of `$4` computed anew: whatever reading, planning, rewriting or
 /// writing them evaluates. `$3` are the extensions whose views are known.
@@ -11,7 +12,7 @@
 pub(super) const RELATIONS: &str = "WITH rel AS MATERIALIZED (SELECT c.*, n.nspname, c.oid = ANY ($2) AS written, c.oid = ANY ($4) AS rebuilt, \
       pg_catalog.quote_ident(n.nspname::text) || '.' || pg_catalog.quote_ident(c.relname::text) AS shown \
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-      WHERE c.oid = ANY ($1) AND c.oid >= 16384 AND NOT (c.relkind = 'v' \
+      WHERE c.oid = ANY ($1) AND (c.oid >= 16384 OR c.relkind = 'v') AND NOT (c.relkind = 'v' \
         AND c.relowner IN (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolsuper) \
         AND EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid \
           WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e' \
@@ -177,8 +178,8 @@ pub(super) const NAMES: &str = "WITH \
       AND o.oprname::text = ANY ($5) AND o.oprnamespace IN (SELECT path.oid FROM path) \
     UNION ALL SELECT 'relation', c.oid, c.relname::text, c.relkind::text FROM written w \
       JOIN pg_catalog.pg_class c ON c.relname::text = w.n JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-      WHERE c.oid >= 16384 AND c.relkind <> 'c' \
-      AND (n.nspname::text = w.s OR w.s = '' AND n.oid IN (SELECT path.oid FROM path)) \
+      WHERE (c.oid >= 16384 AND c.relkind <> 'c' OR c.relkind = 'v') AND (n.nspname::text = w.s OR w.s = '' \
+        AND (n.oid IN (SELECT path.oid FROM path) OR $9 AND n.nspname::text = 'information_schema')) \
     UNION ALL SELECT 'type', t.oid, NULL, '' FROM written w JOIN pg_catalog.pg_type t ON t.typname::text = w.n \
       JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
       WHERE t.oid >= 16384 AND (n.nspname::text = w.s OR w.s = '' AND n.oid IN (SELECT path.oid FROM path)) \

@@ -54,6 +54,31 @@ const TRIGGERS: &[&str] = &[
     "unique_key_recheck",
 ];
 
+/// Built-in functions that only read, and stand in the views that the server brings along; beside those, all that tell its
+/// statistics.
+const OF_VIEWS: &[&str] = &[
+    "has_foreign_data_wrapper_privilege",
+    "pg_config",
+    "pg_cursor",
+    "pg_get_aios",
+    "pg_get_backend_memory_contexts",
+    "pg_get_publication_tables",
+    "pg_get_replication_slots",
+    "pg_get_shmem_allocations",
+    "pg_get_shmem_allocations_numa",
+    "pg_get_wait_events",
+    "pg_hba_file_rules",
+    "pg_ident_file_mappings",
+    "pg_mcv_list_items",
+    "pg_prepared_statement",
+    "pg_prepared_xact",
+    "pg_show_all_file_settings",
+    "pg_show_replication_origin_status",
+];
+
+/// What tells the server's statistics is called so, and changes none.
+const STATISTICS: &str = "pg_stat_get_";
+
 /// Built-in functions whose effect a rollback takes back: a notification that is not sent, a lock that ends with the
 /// transaction, the transaction's own number. Harmless in a change, which is tried and rolled back; not in a read.
 const ROLLED_BACK: &[&str] = &[
@@ -200,6 +225,8 @@ impl Walk<'_, '_> {
             || is_harmless(name)
             || rolled_back
             || TRIGGERS.contains(&name)
+            || OF_VIEWS.contains(&name)
+            || name.starts_with(STATISTICS)
             || name.starts_with("RI_FKey_")
     }
 

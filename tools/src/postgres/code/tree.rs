@@ -23,7 +23,7 @@ pub(super) struct Named {
     pub classes: BTreeSet<u32>,
     /// Types that somebody made.
     pub types: BTreeSet<u32>,
-    /// Relations that somebody made.
+    /// Relations, the server's own included: somebody may have replaced a view of it.
     pub relations: BTreeSet<u32>,
     /// Sequences that it draws from, named as constants.
     pub draws: BTreeSet<u32>,
@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
             | "startinrangefunc" | "endinrangefunc" => self.named.functions.extend(oid),
             "opno" | "eqop" | "sortop" | "cycle_mark_neop" => self.named.operators.extend(oid),
             "inferopclass" => self.named.classes.extend(own),
-            "relid" => self.named.relations.extend(own),
+            "relid" => self.named.relations.extend(oid),
             "seqid" => self.named.draws.extend(oid),
             // 1 is a query. What is no number is another node's field of that name.
             "commandtype" => self.named.writes |= oid.is_some_and(|kind| kind != 1),

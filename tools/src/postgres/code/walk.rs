@@ -63,6 +63,9 @@ const OWN: &str =
 const FOLDED: &str = "SELECT w.n FROM pg_catalog.unnest($1) AS w (n) \
     WHERE (pg_catalog.parse_ident(w.n))[1] IS DISTINCT FROM w.n LIMIT 1";
 
+/// Those of the names `$1` that the server cuts.
+const CUT: &str = "SELECT w.n FROM pg_catalog.unnest($1) AS w (n) WHERE pg_catalog.octet_length(w.n) > 63 LIMIT 1";
+
 /// A text that names things: the statement, or the body of a function.
 pub(super) struct Text {
     pub(super) uses: Uses,
@@ -157,7 +160,7 @@ impl<'a, 'tx> Walk<'a, 'tx> {
             Doing::Writing => (&["written"], &mut self.next.written),
         };
         let known = covered.iter().any(|kind| self.seen.contains(&(*kind, oid)));
-        if oid >= tree::FIRST_OWN && !known {
+        if oid != 0 && !known {
             self.seen.extend(covered.first().map(|kind| (*kind, oid)));
             places.insert(oid, place.to_owned());
         }
@@ -288,6 +291,7 @@ impl<'a, 'tx> Walk<'a, 'tx> {
             (&path, Type::TEXT_ARRAY),
         ];
         self.reads_otherwise(&uses.bare, place).await?;
+        self.cuts(&uses.names, place).await?;
         let mut missing: BTreeSet<&String> = text.draws.iter().collect();
         let mut relations: Vec<(u32, String)> = Vec::new();
         for row in &self.tx.rows(edges::NAMES, &params).await? {
@@ -297,6 +301,8 @@ impl<'a, 'tx> Walk<'a, 'tx> {
                 missing.retain(|drawn| Some(*drawn) != name.as_ref());
             }
             match name.filter(|_| what == "relation") {
+                // No text changes what is the server's own.
+                Some(_) if oid < tree::FIRST_OWN => self.relation(oid, Doing::Reading, place),
                 Some(name) => relations.push((oid, name)),
                 None => self.edge(&what, oid, None, place),
             }
@@ -340,6 +346,22 @@ impl<'a, 'tx> Walk<'a, 'tx> {
         }
         let what = format!("not run: without quotes this database reads the name {} in lower case", shown(&name));
         Err(ToolError::refused(what).with_next("write the name in double quotes, exactly as the thing is called"))
+    }
+
+    /// The server cuts names by their bytes in the database's own encoding, which may take more than UTF-8 does.
+    async fn cuts(&mut self, names: &BTreeSet<String>, place: &str) -> Result<(), ToolError> {
+        let long: Vec<&String> = names.iter().filter(|name| !name.is_ascii() && name.chars().count() > 15).collect();
+        if long.is_empty() {
+            return Ok(());
+        }
+        let rows = self.tx.rows(CUT, &[(&long, Type::TEXT_ARRAY)]).await?;
+        let Some(row) = rows.first() else { return Ok(()) };
+        if !place.is_empty() {
+            self.act("a name longer than the server keeps", place);
+            return Ok(());
+        }
+        let what = format!("not run: this database keeps no name as long as {}", shown(&cell::<String>(row, 0)?));
+        Err(ToolError::refused(what).with_next("write the name as the database has it, cut where it cuts it"))
     }
 
     pub(super) async fn finish(mut self) -> Result<Code, ToolError> {

@@ -1,8 +1,12 @@
-//! A try that may hold locks in somebody's way: it has one small budget of time for all of its statements, and then takes
-//! everything back, however far it came.
+//! A try that may hold locks in somebody's way: it has one small budget of time for all of its statements, and one of
+//! what it writes, and then takes everything back, however far it came.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use super::super::trouble;
+use super::flood::Flood;
+use super::turn::most_written;
 use super::{Mode, PATIENCE_OF_A_LOOK, Tx};
 use crate::contract::ToolError;
 
@@ -13,7 +17,18 @@ impl Tx<'_> {
         if self.mode != Mode::Trial {
             return Ok(());
         }
+        let Some((turn, pool)) = self.in_turn else {
+            return Err(ToolError::failed("nobody waited for the turn of this try"));
+        };
+        turn.holds();
+        let first = self.clock.lets_go.get().is_none();
         self.clock.lets_go.get_or_init(|| Instant::now() + self.clock.site.trial);
+        let most = most_written(&self.clock.site.limits);
+        if let Some(from) = turn.from.get().filter(|_| first)
+            && let Some(flood) = Flood::watch(Arc::clone(pool), from.clone(), most, Arc::clone(&turn.lately))
+        {
+            self.clock.flood.get_or_init(|| flood);
+        }
         // The server is told what is left of it, and ends a statement then even if nobody asks it to. Rounded up, so that the
         // budget is over whenever it does.
         let left = self.clock.left().as_millis() + 1;
@@ -27,8 +42,9 @@ impl Tx<'_> {
         .await
     }
 
-    /// Whether it was given up since it held locks for as long as a try may.
-    pub(in super::super) fn overran(&self) -> bool {
-        self.clock.overran()
+    /// Why it was given up, where it held locks for as long as a try may, or wrote as much.
+    pub(in super::super) fn gave_up(&self) -> Option<String> {
+        let too_much = self.clock.is_flooded().then(|| trouble::written(self.clock.site));
+        too_much.or_else(|| self.clock.overran().then(|| trouble::held(self.clock.site)))
     }
 }

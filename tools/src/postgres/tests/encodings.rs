@@ -42,6 +42,39 @@ fn ground(encoding: &str, locale: &str, script: &str) -> Ground {
     Ground::existing(cluster, name, &format!("SET client_encoding = 'UTF8'; {script}"))
 }
 
+/// A character that takes four bytes in EUC_TW and three in UTF-8.
+const WIDE: &str = "CREATE OR REPLACE FUNCTION pg_temp.wide() RETURNS text LANGUAGE plpgsql AS $$ BEGIN
+    FOR i IN 19968..40869 LOOP BEGIN IF length(convert_to(chr(i), 'EUC_TW')) = 4 AND get_byte(convert_to(chr(i), 'EUC_TW'), 1) BETWEEN 162 AND 167 THEN RETURN chr(i); END IF;
+    EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; END $$; SELECT pg_temp.wide()";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_the_database_cuts_is_not_looked_up_whole() {
+    let wide = cluster().sql("postgres", WIDE).trim().to_owned();
+    let (kept, whole) = (wide.repeat(15), wide.repeat(16));
+    let trap = format!(
+        "CREATE SEQUENCE s; CREATE FUNCTION \"{kept}\"(int) RETURNS int8 LANGUAGE plpgsql AS $$ BEGIN
+         EXECUTE 'SELECT setval(''s'', 8)'; RETURN 1; END $$; CREATE TABLE \"{kept}\" (id int8 PRIMARY KEY, v int8);
+         INSERT INTO \"{kept}\" VALUES (1, 1); CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         EXECUTE 'SELECT setval(''s'', 9)'; RETURN NEW; END $$;
+         CREATE TRIGGER t BEFORE UPDATE ON \"{kept}\" FOR EACH ROW EXECUTE FUNCTION t();
+         CREATE VIEW \"x{kept}\" AS SELECT \"{kept}\"(1) AS a"
+    );
+    let ground = ground("EUC_TW", "C", &trap);
+    let stands = || ground.sql("SELECT last_value, is_called FROM s");
+    let before = stands();
+    for name in [&whole, &kept] {
+        for sql in [format!("SELECT * FROM \"{name}\"(1)"), format!("SELECT * FROM \"x{name}\"")] {
+            let answer = ground.call("postgres_query", json!({ "sql": sql })).await;
+            assert_eq!(stands(), before, "{sql}: {answer:?}");
+            answer.unwrap_err();
+        }
+        let sql = format!("UPDATE \"{name}\" SET v = 2");
+        let seen = ground.look("postgres_write", json!({ "sql": sql })).await;
+        assert_eq!(stands(), before, "{sql}: {seen:?}");
+        assert_eq!(seen.is_ok(), *name == kept, "{sql}: {seen:?}");
+    }
+}
+
 const KINDS: [(&str, &str); 5] =
     [("LATIN1", "C"), ("LATIN1", "fr_FR.ISO-8859-1"), ("SQL_ASCII", "C"), ("UTF8", "C"), ("UTF8", "C.utf8")];
 

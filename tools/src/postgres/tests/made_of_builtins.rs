@@ -52,3 +52,68 @@ async fn support_functions_added_to_the_servers_own_families_are_judged_whatever
         answer.unwrap_err();
     }
 }
+
+/// What somebody runs who reads a view of the server's own that was replaced.
+const REPLACED: &str = "
+    CREATE SEQUENCE beyond; CREATE TABLE t (id int4 PRIMARY KEY); INSERT INTO t VALUES (1);
+    CREATE FUNCTION noted() RETURNS int8 LANGUAGE plpgsql AS $$ BEGIN
+        EXECUTE 'SELECT setval(''beyond'', 777)'; RETURN 1; END $$;
+    SET allow_system_table_mods = on;";
+
+#[tokio::test]
+async fn a_view_of_the_servers_own_that_somebody_replaced_is_looked_into_like_any_other() {
+    let name = "information_schema.information_schema_catalog_name";
+    for (view, made, reads) in [
+        (
+            name,
+            "SELECT current_database()::information_schema.sql_identifier AS catalog_name FROM {}",
+            vec![format!("SELECT * FROM {name}"), "SELECT * FROM over".to_owned()],
+        ),
+        (
+            "pg_catalog.pg_group",
+            "SELECT rolname AS groname, oid AS grosysid, '{}'::oid[] AS grolist FROM pg_authid, {}",
+            vec![
+                "SELECT count(*) FROM pg_group".to_owned(),
+                "SELECT count(*) FROM pg_catalog.pg_group".to_owned(),
+                "SELECT count(*) FROM over".to_owned(),
+            ],
+        ),
+    ] {
+        for runs in ["(SELECT public.noted()) AS x", "(SELECT pg_try_advisory_lock(42)) AS x"] {
+            let ground = Ground::superuser(REPLACED);
+            ground.sql(&format!("CREATE VIEW over AS SELECT * FROM {view}"));
+            for sql in &reads {
+                ground.call("postgres_query", json!({ "sql": sql })).await.unwrap();
+            }
+            let made = made.replacen("FROM {}", &format!("FROM {runs}"), 1).replacen(", {}", &format!(", {runs}"), 1);
+            ground.sql(&format!("SET allow_system_table_mods = on; CREATE OR REPLACE VIEW {view} AS {made}"));
+            for sql in &reads {
+                let answer = ground.call("postgres_query", json!({ "sql": sql })).await;
+                let stands = || (ground.sql("SELECT last_value, is_called FROM beyond"), ground.sql(LOCKS));
+                assert_eq!(stands(), ("1|f\n".into(), "0\n".into()), "{sql}: {answer:?}");
+                assert!(answer.unwrap_err().to_string().contains("not known to be harmless"), "{sql}");
+                let update = format!("UPDATE t SET id = 2 WHERE EXISTS ({sql})");
+                let seen = ground.look("postgres_write", json!({ "sql": update })).await.unwrap();
+                assert_eq!(stands(), ("1|f\n".into(), "0\n".into()), "{update}");
+                assert_eq!(seen.reversibility, Reversibility::Irreversible, "{update}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_views_that_the_server_brings_along_can_be_read() {
+    let ground = Ground::superuser("");
+    let views = ground.sql(
+        "SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'v' \
+         AND n.nspname IN ('pg_catalog', 'information_schema') ORDER BY 1",
+    );
+    let mut refused = Vec::new();
+    for view in views.lines() {
+        let sql = format!("SELECT count(*) FROM {view}");
+        if let Err(error) = ground.call("postgres_query", json!({ "sql": sql })).await {
+            refused.push(format!("{view}: {error}"));
+        }
+    }
+    assert!(views.lines().count() > 100 && refused.is_empty(), "{refused:#?}");
+}

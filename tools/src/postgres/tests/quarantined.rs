@@ -99,3 +99,27 @@ async fn a_sequence_that_was_drawn_from_in_the_quarantine_is_not_said_to_come_ba
         assert_eq!(ground.sql(&format!("SELECT last_value, is_called FROM {sequence}")), stands, "{sequence}");
     }
 }
+
+#[tokio::test]
+async fn what_draws_from_the_quarantine_destroys_it_although_it_is_not_tried() {
+    let ground = Ground::roles(SEQUENCES);
+    let oid = ground.sql("SELECT 'q'::regclass::oid::int8").trim().to_owned();
+    ground.call("postgres_drop", json!({ "object": "sequence", "name": "q" })).await.unwrap();
+    let kept = ground.sql(&format!("{NAME}{oid}")).trim().to_owned();
+    let stands = ground.sql(&format!("SELECT last_value, is_called FROM {kept}"));
+    let made = |draws: &str| {
+        format!(
+            "CREATE TABLE x (k int8 PRIMARY KEY, a int8 DEFAULT {draws}); \
+             CREATE FUNCTION acts() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'SELECT 1'; RETURN NEW; END $$; \
+             CREATE TRIGGER acts BEFORE INSERT ON x FOR EACH ROW EXECUTE FUNCTION acts()"
+        )
+    };
+    for (draws, destroys) in [(format!("nextval('{kept}')"), true), ("7".to_owned(), false)] {
+        ground.cluster.try_sql(&ground.role, &ground.database, &made(&draws)).unwrap();
+        let seen = ground.look("postgres_write", json!({ "sql": "INSERT INTO x (k) VALUES (1)" })).await.unwrap();
+        assert!(seen.summary.contains("not tried out"), "{}", seen.summary);
+        assert_eq!(seen.destroys_recovery, destroys, "{draws}");
+        assert_eq!(ground.sql(&format!("SELECT last_value, is_called FROM {kept}")), stands);
+        ground.sql("DROP TABLE x; DROP FUNCTION acts");
+    }
+}

@@ -91,8 +91,8 @@ impl Ground {
         let made = cluster.try_sql(role, &database, script);
         made.unwrap_or_else(|error| panic!("{script}: {error}"));
         // Machines that run tests are busy: only the tests of it go by how long a try may take.
-        let patient = toml::Table::from_iter([("trial_ms".to_owned(), toml::Value::Integer(60_000))]);
-        let settings = Postgres::new().settings(patient, std::path::Path::new("/")).unwrap();
+        let patient = ["trial_ms", "lock_ms"].map(|key| (key.to_owned(), toml::Value::Integer(60_000)));
+        let settings = Postgres::new().settings(toml::Table::from_iter(patient), std::path::Path::new("/")).unwrap();
         let environment = Environment { name: "staging".into(), tier: Tier::Staging };
         let configured = Arc::new(Configured { name: "orders".into(), kind: "postgres".into(), environment, settings });
         let (role, reader) = (role.to_owned(), reader.to_owned());

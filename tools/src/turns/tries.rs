@@ -1,0 +1,143 @@
+//! Looks that try a change out hold locks that others wait for, so those at one target take turns, user by user, and what they
+//! held is made up for by a rest: together they hold locks about a fifth of the time, however many there are, or half of it where
+//! each is over in a moment. A little may be had in advance. Whoever wrote much rests alone.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// The rest after a try, as many times as long as it held locks.
+pub(crate) const REST: u32 = 4;
+
+/// How often who waits looks whether anybody still wants the answer.
+pub(crate) const GLANCE: Duration = Duration::from_millis(20);
+
+/// How much rest may be put off until later tries, and how long one is at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// Of the target's rest.
+    pub ahead: Duration,
+    /// Of a user's own rest.
+    pub own_ahead: Duration,
+    /// What held locks no longer than this is followed by a rest just as long: others get in between anyway.
+    pub moment: Duration,
+    /// No target's rest grows by more at once.
+    pub longest: Duration,
+}
+
+/// Who tries which target's changes out, and when the next may. It knows no clock.
+pub(crate) struct Tries {
+    terms: Terms,
+    lines: BTreeMap<String, Line>,
+    tickets: u64,
+}
+
+#[derive(Default)]
+struct Line {
+    users: BTreeMap<String, User>,
+    /// The users who wait, in the order of their turns.
+    order: VecDeque<String>,
+    at_work: bool,
+    rests_until: Option<Instant>,
+}
+
+#[derive(Default)]
+struct User {
+    waiting: VecDeque<u64>,
+    rests_until: Option<Instant>,
+}
+
+/// How long it is until then, less what may be put off.
+fn left(until: Option<Instant>, ahead: Duration, now: Instant) -> Duration {
+    until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now).saturating_sub(ahead))
+}
+
+impl Line {
+    fn forget(&mut self, now: Instant) {
+        self.users.retain(|_, user| !user.waiting.is_empty() || user.rests_until.is_some_and(|end| end > now));
+    }
+
+    fn is_in_use(&self, now: Instant) -> bool {
+        self.at_work || !self.users.is_empty() || self.rests_until.is_some_and(|end| end > now)
+    }
+}
+
+impl Tries {
+    pub(crate) const fn new(terms: Terms) -> Self {
+        Self { terms, lines: BTreeMap::new(), tickets: 0 }
+    }
+
+    /// A ticket at the end of this user's line.
+    pub(crate) fn line_up(&mut self, target: &str, user: &str, now: Instant) -> u64 {
+        self.lines.retain(|_, line| {
+            line.forget(now);
+            line.is_in_use(now)
+        });
+        self.tickets += 1;
+        let line = self.lines.entry(target.to_owned()).or_default();
+        let theirs = line.users.entry(user.to_owned()).or_default();
+        if theirs.waiting.is_empty() {
+            line.order.push_back(user.to_owned());
+        }
+        theirs.waiting.push_back(self.tickets);
+        self.tickets
+    }
+
+    /// Begins the turn of a ticket, or says how long to wait at least before asking again.
+    pub(crate) fn begin(&mut self, target: &str, user: &str, ticket: u64, now: Instant) -> Result<(), Duration> {
+        let Terms { ahead, own_ahead, .. } = self.terms;
+        let Some(line) = self.lines.get_mut(target) else { return Ok(()) };
+        let rests = |user: &String| {
+            let until = line.users.get(user).and_then(|user| user.rests_until);
+            left(until, own_ahead, now)
+        };
+        // Whoever rests alone is passed over.
+        let next = line.order.iter().position(|user| rests(user).is_zero());
+        let is_next = next.and_then(|at| line.order.get(at)).is_some_and(|next| next == user);
+        let first = line.users.get(user).and_then(|user| user.waiting.front());
+        if line.at_work || !is_next || first != Some(&ticket) {
+            return Err(GLANCE);
+        }
+        let wait = left(line.rests_until, ahead, now);
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        line.order.retain(|other| other != user);
+        if let Some(theirs) = line.users.get_mut(user) {
+            theirs.waiting.pop_front();
+            if !theirs.waiting.is_empty() {
+                line.order.push_back(user.to_owned());
+            }
+        }
+        line.at_work = true;
+        Ok(())
+    }
+
+    /// Leaves the line.
+    pub(crate) fn give_up(&mut self, target: &str, user: &str, ticket: u64) {
+        let Some(line) = self.lines.get_mut(target) else { return };
+        let Some(theirs) = line.users.get_mut(user) else { return };
+        theirs.waiting.retain(|waiting| *waiting != ticket);
+        if theirs.waiting.is_empty() {
+            line.order.retain(|other| other != user);
+        }
+    }
+
+    /// Ends a turn that held locks for so long. `own` is what its user rests for beside that.
+    pub(crate) fn end(&mut self, target: &str, user: &str, held: Duration, own: Duration, now: Instant) {
+        let Some(line) = self.lines.get_mut(target) else { return };
+        line.at_work = false;
+        let times = if held <= self.terms.moment { 1 } else { REST };
+        let more = held.saturating_mul(times).min(self.terms.longest);
+        // What was put off does not go by while locks are held.
+        let owed = left(line.rests_until, Duration::ZERO, now.checked_sub(held).unwrap_or(now));
+        line.rests_until = Some(now + owed + more);
+        if !own.is_zero() {
+            let theirs = line.users.entry(user.to_owned()).or_default();
+            theirs.rests_until = Some(now + left(theirs.rests_until, Duration::ZERO, now) + own);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/tries.rs"]
+mod tests;
