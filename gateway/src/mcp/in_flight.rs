@@ -4,6 +4,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use mollyguard_tools::contract::Digest;
 use rmcp::ErrorData;
 use rmcp::model::{ClientJsonRpcMessage, ClientNotification, ClientRequest, RequestId, ServerJsonRpcMessage};
 
@@ -17,11 +18,17 @@ const CANCELLED: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct InFlight(Mutex<Ids>);
 
+/// What is known of ids that outlives their requests: of a fixed size each, since an id can be as long as a request.
 #[derive(Debug, Default)]
 struct Ids {
-    used: HashSet<RequestId>,
+    used: HashSet<Digest>,
     /// Those of the used ones whose requests were cancelled, in that order. What they began may run still.
-    cancelled: VecDeque<RequestId>,
+    cancelled: VecDeque<Digest>,
+}
+
+/// An id by its digest: a number and a text are two, however they are written.
+fn known_as(id: &RequestId) -> Digest {
+    Digest::of(id)
 }
 
 impl InFlight {
@@ -30,10 +37,12 @@ impl InFlight {
     pub(super) fn received(&self, message: &ClientJsonRpcMessage) -> Option<Wrong> {
         let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match message {
-            ClientJsonRpcMessage::Request(request) if !ids.used.insert(request.id.clone()) => {
+            ClientJsonRpcMessage::Request(request) if !ids.used.insert(known_as(&request.id)) => {
+                let is_cancelled = ids.cancelled.contains(&known_as(&request.id));
                 let why = format!(
-                    "a request with the id {} has no answer yet, so this one was not run: give each request an id of its own",
-                    echo(&serde_json::to_string(&request.id).unwrap_or_default())
+                    "a request with the id {} {}, so this one was not run: give each request an id of its own",
+                    echo(&serde_json::to_string(&request.id).unwrap_or_default()),
+                    if is_cancelled { "was cancelled" } else { "has no answer yet" }
                 );
                 let is_call = matches!(request.request, ClientRequest::CallToolRequest(_));
                 Some(Wrong { id: None, error: ErrorData::invalid_request(why, None), is_call })
@@ -42,7 +51,7 @@ impl InFlight {
                 if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
                     && let Some(id) = &cancelled.params.request_id
                 {
-                    ids.cancel(id);
+                    ids.cancel(known_as(id));
                 }
                 None
             }
@@ -58,20 +67,20 @@ impl InFlight {
             _ => None,
         };
         let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(id) = id
-            && ids.used.remove(id)
+        if let Some(id) = id.map(known_as)
+            && ids.used.remove(&id)
         {
-            ids.cancelled.retain(|cancelled| cancelled != id);
+            ids.cancelled.retain(|cancelled| *cancelled != id);
         }
     }
 }
 
 impl Ids {
-    fn cancel(&mut self, id: &RequestId) {
-        if !self.used.contains(id) || self.cancelled.contains(id) {
+    fn cancel(&mut self, id: Digest) {
+        if !self.used.contains(&id) || self.cancelled.contains(&id) {
             return;
         }
-        self.cancelled.push_back(id.clone());
+        self.cancelled.push_back(id);
         if self.cancelled.len() > CANCELLED
             && let Some(oldest) = self.cancelled.pop_front()
         {
@@ -111,7 +120,8 @@ mod tests {
         let Some(wrong) = request(&in_flight, 1) else { panic!("it is in use") };
         assert_eq!((wrong.id, wrong.error.code.0, wrong.is_call), (None, -32600, false));
         cancel(&in_flight, 1);
-        assert!(request(&in_flight, 1).is_some());
+        let Some(wrong) = request(&in_flight, 1) else { panic!("it is in use") };
+        assert!(wrong.error.message.contains("was cancelled"), "{}", wrong.error.message);
         answer(&in_flight, 1);
         answer(&in_flight, 2);
         assert!(request(&in_flight, 1).is_none() && request(&in_flight, 2).is_none());
@@ -121,6 +131,22 @@ mod tests {
             cancel(&in_flight, id);
         }
         assert!(request(&in_flight, 1).is_some());
+    }
+
+    #[test]
+    fn ids_are_told_apart_as_the_protocol_does() {
+        let in_flight = InFlight::default();
+        let ids =
+            [json!(1), json!("1"), json!(10), json!("x".repeat(1 << 20)), json!(format!("{}y", "x".repeat(1 << 20)))];
+        for id in &ids {
+            let message = from_client(&json!({"jsonrpc": "2.0", "id": id, "method": "ping"}));
+            assert!(in_flight.received(&message).is_none(), "each is another");
+        }
+        for id in &ids {
+            let message = from_client(&json!({"jsonrpc": "2.0", "id": id, "method": "ping"}));
+            assert!(in_flight.received(&message).is_some());
+        }
+        assert_eq!(size_of::<Digest>(), 32, "so much is remembered of each, however long it is");
     }
 
     #[test]

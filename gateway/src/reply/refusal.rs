@@ -272,14 +272,13 @@ impl Refusal {
                 about,
             ),
             StoreError::NoRoom { why, .. } => {
-                let key = if matches!(why, NoRoom::Kept { .. }) {
-                    "raise `kept_bytes` in `[limits]`"
-                } else {
-                    "make room on the disk"
+                let (first, key) = match why {
+                    NoRoom::Kept { .. } => ("Change fewer rows at a time", "raise `kept_bytes` in `[limits]`"),
+                    NoRoom::Disk { .. } => ("Reads and undos go on", "make room on the disk"),
                 };
                 let next = format!(
-                    "Change fewer rows at a time: what keeps 64 KiB or less always goes on. Or have the person who runs the \
-                     gateway let old calls go (`keep_days` in `[retention]` and `mollyguard prune`), or {key}."
+                    "{first}. Or have the person who runs the gateway let old calls go (`keep_days` in `[retention]` and \
+                     `mollyguard prune`), or {key}."
                 );
                 Self::new(ReasonCode::Unavailable, error.to_string(), next, about)
             }

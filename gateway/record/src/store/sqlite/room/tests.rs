@@ -71,7 +71,7 @@ async fn what_is_kept_of_one_users_calls_on_a_target_has_a_bound() {
     assert_eq!(calls(&store).await, FIT, "nothing of those is there");
     assert_eq!(store.records(None, 100).await.unwrap().len(), records);
 
-    store.begin(start()).await.expect("a small one goes on");
+    store.begin(start()).await.expect("one of which next to nothing is kept goes on");
     store.begin(Start { target: "other".into(), ..large() }).await.expect("and one of another target");
     let mut of_bea = large();
     of_bea.subject.principal = Some(Principal { user: "bea".into(), client: None, roles: Vec::new() });
@@ -141,9 +141,50 @@ async fn some_of_the_disk_stays_free() {
         let full = run(&store, start).await;
         assert!(matches!(full, Err(StoreError::NoRoom { why: NoRoom::Disk { .. }, .. })), "{full:?}");
     }
-    store.begin(start()).await.expect("a small one goes on");
+    // However little each keeps, many of them fill a disk, and then nothing could be taken back.
+    let small = run(&store, start()).await;
+    assert!(matches!(small, Err(StoreError::NoRoom { why: NoRoom::Disk { .. }, .. })), "{small:?}");
     let store = open(&place, Room { kept: u64::MAX, free: 1 });
     run(&store, Start { confirmation, ..large() }).await.expect("the approval was not spent");
+}
+
+#[tokio::test]
+async fn calls_of_some_kilobytes_count_as_well() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(&place, room());
+    let some = || {
+        let mut start = start();
+        start.preflight.pre_image = Some(json!("x".repeat(20_000)));
+        start
+    };
+    let mut began = 0;
+    while began < 200 {
+        match store.begin(some()).await {
+            Ok(intent) => {
+                let undo = Some(UndoPlan { args: json!("x".repeat(10_000)), ..plan() });
+                store.finish(intent, Ending { undo, ..ended(End::Succeeded) }).await.unwrap();
+                began += 1;
+            }
+            full => {
+                assert!(is_over(&full.map(|intent| intent.call())));
+                break;
+            }
+        }
+    }
+    assert!((40..=100).contains(&began), "each counts as what is kept of it when it is over: {began}");
+}
+
+#[tokio::test]
+async fn half_of_what_stays_free_is_for_undos() {
+    let place = tempfile::tempdir().unwrap();
+    let free = rustix::fs::statvfs(place.path()).map(|disk| disk.f_bavail * disk.f_frsize).unwrap();
+    let store = open(&place, Room { kept: u64::MAX, free: 0 });
+    let call = run(&store, start()).await.unwrap();
+    drop(store);
+    // More than is free, but less than twice of it.
+    let store = open(&place, Room { kept: u64::MAX, free: free / 2 * 3 });
+    assert!(run(&store, start()).await.is_err());
+    run(&store, Start { undoes: Some(call), ..start() }).await.expect("the way back is open");
 }
 
 #[test]
