@@ -3,22 +3,34 @@
 //! This crate knows databases and folders. It knows no policy, no store and no MCP: those belong to the gateway, which
 //! decides, asks, writes down, and only then calls [`contract::Tool::execute`].
 
-pub mod contract;
 pub mod failpoint;
-pub mod files;
-pub mod laws;
-pub mod postgres;
 pub mod sql;
-pub mod sqlite;
 pub mod text;
+mod toolsets;
 pub mod turns;
 
 use std::sync::Arc;
+
+pub use mollyguard_contract as contract;
+pub use mollyguard_contract::laws;
+#[cfg(feature = "files")]
+pub use toolsets::files;
+#[cfg(feature = "postgres")]
+pub use toolsets::postgres;
+#[cfg(feature = "sqlite")]
+pub use toolsets::sqlite;
 
 use contract::Toolset;
 
 /// Everything the gateway can do natively: one entry a toolset, in the order they are listed to clients.
 #[must_use]
 pub fn toolsets() -> Vec<Arc<dyn Toolset>> {
-    vec![Arc::new(sqlite::Sqlite::new()), Arc::new(postgres::Postgres::new()), Arc::new(files::Files::new())]
+    vec![
+        #[cfg(feature = "sqlite")]
+        Arc::new(sqlite::Sqlite::new()),
+        #[cfg(feature = "postgres")]
+        Arc::new(postgres::Postgres::new()),
+        #[cfg(feature = "files")]
+        Arc::new(files::Files::new()),
+    ]
 }

@@ -319,7 +319,9 @@ pub(super) async fn table(name: &str, cases: Vec<Case>) -> Result {
 #[test]
 fn every_place_is_gone_through() -> Result {
     let mut named = std::collections::BTreeSet::new();
-    let mut folders = ["gateway/src", "gateway/record/src", "tools/src"].map(|folder| root().join(folder)).to_vec();
+    let mut folders = ["gateway/src", "gateway/record/src", "tools/src", "tools/contract/src"]
+        .map(|folder| root().join(folder))
+        .to_vec();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();

@@ -1,4 +1,5 @@
-//! Who may know whom: the rooms of each package in order, of which each knows only those before it.
+//! Who may know whom: the rooms of each package in order, of which each knows only those before it, and no circle of files
+//! anywhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,9 +9,11 @@ use mollyguard_tests::Result;
 use super::imports::{Import, imports};
 use super::{Source, none, sources};
 
-/// The rooms of a package from the lowest to the highest: a folder, or a file, directly below its `src`.
+/// The rooms of a package, or of one part of it, from the lowest to the highest: a folder, or a file, directly below it.
 struct House {
     src: &'static str,
+    /// The part's folder below `src`; empty for the whole package.
+    part: &'static [&'static str],
     rooms: &'static [&'static str],
     /// Rooms that stand side by side: none of them knows another.
     apart: &'static [&'static str],
@@ -19,6 +22,7 @@ struct House {
 const HOUSES: &[House] = &[
     House {
         src: "gateway/src",
+        part: &[],
         rooms: &[
             "platform",
             "config",
@@ -43,13 +47,29 @@ const HOUSES: &[House] = &[
         ],
         apart: &["mcp", "page", "operator_socket", "notify"],
     },
-    House { src: "gateway/record/src", rooms: &["webauthn", "model", "state", "audit", "store", "verify"], apart: &[] },
     House {
-        src: "tools/src",
-        rooms: &["failpoint", "turns", "contract", "text", "sql", "files", "sqlite", "postgres", "laws"],
-        apart: &["files", "sqlite", "postgres"],
+        src: "gateway/record/src",
+        part: &[],
+        rooms: &["webauthn", "model", "state", "audit", "store", "verify"],
+        apart: &[],
     },
+    House {
+        src: "tools/contract/src",
+        part: &[],
+        rooms: &["digest", "declaration", "target", "held", "outcome", "preflight", "lease", "tool", "typed", "laws"],
+        apart: &[],
+    },
+    House { src: "tools/src", part: &[], rooms: &["failpoint", "turns", "text", "sql", "toolsets"], apart: &[] },
+    House { src: "tools/src", part: &["toolsets"], rooms: &["files", "sqlite", "postgres"], apart: SETS },
+    House { src: "tools/src", part: &["toolsets", "files"], rooms: TOOLSET, apart: &[] },
+    House { src: "tools/src", part: &["toolsets", "sqlite"], rooms: TOOLSET, apart: &[] },
+    House { src: "tools/src", part: &["toolsets", "postgres"], rooms: TOOLSET, apart: &[] },
 ];
+
+const SETS: &[&str] = &["files", "sqlite", "postgres"];
+
+/// The rooms of each toolset: what is asked of a target goes through its connection, so that is the lowest.
+const TOOLSET: &[&str] = &["connect", "model", "check", "tools"];
 
 /// A module by its path from the crate's root.
 type Module = Vec<String>;
@@ -118,6 +138,12 @@ fn joined(module: &Module, name: &str) -> Module {
     module.iter().cloned().chain([name.to_owned()]).collect()
 }
 
+/// The path of a module below that part of its package, where it lies there.
+fn within<'a>(module: &'a [String], part: &[&str]) -> Option<&'a [String]> {
+    let (above, below) = module.split_at_checked(part.len())?;
+    (above == part).then_some(below)
+}
+
 /// The module of a file, by its path below `src`.
 fn module(path: &str) -> Module {
     let path = Path::new(path).with_extension("");
@@ -134,9 +160,10 @@ fn no_room_knows_a_higher_one() -> Result {
     for house in HOUSES {
         let plan = Plan::of(house.src, &sources);
         let floor = |module: &Module| {
-            let room = module.first()?;
+            let room = within(module, house.part)?.first()?;
             let floor = house.rooms.iter().position(|known| known == room);
-            assert!(floor.is_some(), "`{}/{room}` has no place in the order of the rooms", house.src);
+            let part = house.part.join("/");
+            assert!(floor.is_some(), "`{room}` of `{}/{part}` has no place in the order of the rooms", house.src);
             floor
         };
         for (module, file) in &plan.files {
@@ -152,6 +179,63 @@ fn no_room_knows_a_higher_one() -> Result {
     }
     none(&found, "a room knows only those before it in the order of `rooms.rs`");
     Ok(())
+}
+
+#[test]
+fn no_tool_knows_another() -> Result {
+    let sources = sources()?;
+    let (plan, mut found, mut tools) = (Plan::of("tools/src", &sources), Vec::new(), 0);
+    for set in SETS {
+        let tool = |module: &Module| Some(within(module, &["toolsets", set, "tools"])?.first()?.clone());
+        for (module, file) in &plan.files {
+            let Some(own) = tool(module) else { continue };
+            tools += 1;
+            let others = plan.knows(module).into_iter().filter_map(|known| tool(&known)).filter(|other| *other != own);
+            found.extend(others.map(|other| format!("{file} knows the tool `{other}`")));
+        }
+    }
+    assert!(tools > 20, "only {tools} tools were found");
+    none(&found, "what tools share lies in the `model` of their set");
+    Ok(())
+}
+
+#[test]
+fn no_files_know_each_other_in_a_circle() -> Result {
+    let (sources, mut found) = (sources()?, Vec::new());
+    for house in HOUSES.iter().filter(|house| house.part.is_empty()) {
+        let plan = Plan::of(house.src, &sources);
+        let knows: BTreeMap<_, _> = plan.files.keys().map(|module| (module, plan.knows(module))).collect();
+        for (module, known) in &knows {
+            for other in known {
+                if let Some(way) = way_back(&knows, other, module) {
+                    let names: Vec<_> = way.iter().map(|module| module.join("::")).collect();
+                    found.push(format!("{}: {} → {}", house.src, module.join("::"), names.join(" → ")));
+                }
+            }
+        }
+    }
+    none(&found, "these know each other in a circle");
+    Ok(())
+}
+
+/// How one gets from `from` to `to`, both included, by the shortest way.
+fn way_back<'a>(
+    knows: &'a BTreeMap<&Module, BTreeSet<Module>>,
+    from: &'a Module,
+    to: &Module,
+) -> Option<Vec<&'a Module>> {
+    let mut ways = std::collections::VecDeque::from([vec![from]]);
+    let mut seen = BTreeSet::from([from]);
+    while let Some(way) = ways.pop_front() {
+        let last = way.last()?;
+        if *last == to {
+            return Some(way);
+        }
+        for next in knows.get(last).into_iter().flatten().filter(|next| seen.insert(next)) {
+            ways.push_back(way.iter().copied().chain([next]).collect());
+        }
+    }
+    None
 }
 
 #[test]

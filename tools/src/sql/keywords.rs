@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query, TableAlias, TableFactor};
+use sqlparser::tokenizer::Token;
 
 use super::Refusal;
 
@@ -194,4 +195,9 @@ const fn alias_of(factor: &TableFactor) -> Option<&TableAlias> {
         // Every other kind is refused.
         _ => None,
     }
+}
+
+/// Whether it is this word, without quotes.
+pub(super) fn is_keyword(token: &Token, keyword: &str) -> bool {
+    matches!(token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(keyword))
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
+use super::keywords::is_keyword;
 use super::{Refusal, relations};
 
 /// PostgreSQL cuts longer names, so that they name something else than they say.
@@ -117,10 +118,6 @@ pub(super) fn plainer(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
         at += 1;
     }
     relations::without_only(plain)
-}
-
-pub(super) fn is_keyword(token: &Token, keyword: &str) -> bool {
-    matches!(token, Token::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(keyword))
 }
 
 #[derive(PartialEq, Eq)]

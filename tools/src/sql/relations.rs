@@ -3,8 +3,7 @@
 
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::keywords::is_reserved;
-use super::postgres::is_keyword;
+use super::keywords::{is_keyword, is_reserved};
 
 /// The words and signs, of which none is a blank, without each `ONLY` before a table's name. That word is reserved: behind
 /// `ROWS`, `AS` or a dot it is something else, and before a name or parenthesis it is nothing else.

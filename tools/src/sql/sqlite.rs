@@ -4,7 +4,7 @@
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
-use super::postgres::is_keyword;
+use super::keywords::is_keyword;
 
 /// The words and signs of a statement without hints to the planner, and with comparisons as the parser knows them. What
 /// kind of statement it is and what it names stays the same, not what it gives.

@@ -1,0 +1,103 @@
+//! Tools over SQLite database files: describe, query, change rows, drop and bring back tables.
+//!
+//! A file is never created, and a schema is never changed except by moving a table into the quarantine and out of it.
+
+mod check;
+mod connect;
+mod model;
+mod tools;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::contract::{
+    HeldSecrets, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed,
+};
+
+/// The `sqlite` toolset.
+#[derive(Debug, Default)]
+pub struct Sqlite;
+
+impl Sqlite {
+    /// The toolset.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+#[async_trait]
+impl Toolset for Sqlite {
+    fn name(&self) -> &'static str {
+        "sqlite"
+    }
+
+    fn about(&self) -> &'static str {
+        "SQLite database files: queries, row changes shown and undone row by row, tables dropped into a quarantine."
+    }
+
+    fn tools(&self) -> Vec<Arc<dyn Tool>> {
+        vec![
+            Arc::new(Typed::new(tools::describe::SqliteDescribe)),
+            Arc::new(Typed::new(tools::query::SqliteQuery)),
+            Arc::new(Typed::new(tools::write::SqliteWrite)),
+            Arc::new(Typed::new(tools::restore_rows::SqliteRestoreRows)),
+            Arc::new(Typed::new(tools::drop_table::SqliteDropTable)),
+            Arc::new(Typed::new(tools::restore_table::SqliteRestoreTable)),
+            Arc::new(Typed::new(tools::purge_table::SqlitePurgeTable)),
+        ]
+    }
+
+    fn settings(&self, table: toml::Table, base: &Path) -> Result<Settings, SettingsError> {
+        let wrong = |key: &str, reason: &str| Err(SettingsError { key: Some(key.into()), reason: reason.into() });
+        if let Some(key) = table.keys().find(|key| *key != "path") {
+            return wrong(key, &format!("`{key}` is no setting of a sqlite target; there is `path`"));
+        }
+        match table.get("path") {
+            Some(toml::Value::String(path)) if path.is_empty() => wrong("path", "`path` is empty"),
+            Some(toml::Value::String(path)) => Ok(Arc::new(connect::Settings { path: base.join(path) })),
+            Some(_) => wrong("path", "`path` is no text"),
+            None => wrong("path", "`path` is missing: the database file, relative to the configuration file"),
+        }
+    }
+
+    fn reach(&self, settings: &Settings) -> Vec<PathBuf> {
+        let Some(connect::Settings { path }) = settings.downcast_ref::<connect::Settings>() else { return Vec::new() };
+        // SQLite keeps these beside the real file.
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let beside = |suffix: &str| {
+            let mut name = real.clone().into_os_string();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        std::iter::once(path.clone()).chain(["-wal", "-shm", "-journal"].map(beside)).collect()
+    }
+
+    /// A journal that another wrote would be rolled back into the database by the next statement, be it a read.
+    fn reserves(&self, settings: &Settings) -> Vec<PathBuf> {
+        self.reach(settings)
+    }
+
+    async fn identity(&self, lease: &Lease) -> Result<String, ToolError> {
+        connect::work(lease, |site| Ok(check::identity(site))).await
+    }
+
+    async fn is_over(&self, _seen: &Preflight, _lease: &Lease) -> bool {
+        // Only this process, or the one that is gone, did anything: nothing of it is on its way.
+        true
+    }
+
+    async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
+        connect::work(lease, check::check).await
+    }
+
+    async fn search(&self, lease: &Lease, held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
+        let held = Arc::clone(held);
+        connect::work(lease, move |site| check::exposed::search(site, held.as_ref())).await
+    }
+}
