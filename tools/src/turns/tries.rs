@@ -1,11 +1,12 @@
-//! Looks that try a change out hold locks that others wait for, so those at one target take turns, user by user, and what they
-//! held is made up for by a rest: together they hold locks about a fifth of the time, however many there are, or half of it where
-//! each is over in a moment. A little may be had in advance. Whoever wrote much rests alone.
+//! Looks that try a change out hold locks that others wait for, so those at one target take turns, and what they held is made up
+//! for by a rest: of the target, which all share, and of the user, which holds up nobody else. A little may be had in advance.
+//! Who rests least goes first: whoever tries small changes now and then waits for the try at work, and not for those of others
+//! who hold locks all the time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// The rest after a try, as many times as long as it held locks.
+/// The rest that keeps locks free four fifths of the time, as many times as long as they were held.
 pub(crate) const REST: u32 = 4;
 
 /// How often who waits looks whether anybody still wants the answer.
@@ -20,6 +21,8 @@ pub(crate) struct Terms {
     pub own_ahead: Duration,
     /// What held locks no longer than this is followed by a rest just as long: others get in between anyway.
     pub moment: Duration,
+    /// How many times as long as locks were held the target rests, where it was longer than a moment.
+    pub times: u32,
     /// No target's rest grows by more at once.
     pub longest: Duration,
 }
@@ -86,13 +89,14 @@ impl Tries {
     pub(crate) fn begin(&mut self, target: &str, user: &str, ticket: u64, now: Instant) -> Result<(), Duration> {
         let Terms { ahead, own_ahead, .. } = self.terms;
         let Some(line) = self.lines.get_mut(target) else { return Ok(()) };
-        let rests = |user: &String| {
+        let owes = |user: &String| {
             let until = line.users.get(user).and_then(|user| user.rests_until);
-            left(until, own_ahead, now)
+            left(until, Duration::ZERO, now)
         };
-        // Whoever rests alone is passed over.
-        let next = line.order.iter().position(|user| rests(user).is_zero());
-        let is_next = next.and_then(|at| line.order.get(at)).is_some_and(|next| next == user);
+        // Whoever has had more in advance than there is is passed over; of the others, whoever owes least is next, and of those
+        // who owe as much whoever came first.
+        let may_go = line.order.iter().filter(|user| owes(user) <= own_ahead);
+        let is_next = may_go.min_by_key(|user| owes(user)).is_some_and(|next| next == user);
         let first = line.users.get(user).and_then(|user| user.waiting.front());
         if line.at_work || !is_next || first != Some(&ticket) {
             return Err(GLANCE);
@@ -126,7 +130,7 @@ impl Tries {
     pub(crate) fn end(&mut self, target: &str, user: &str, held: Duration, own: Duration, now: Instant) {
         let Some(line) = self.lines.get_mut(target) else { return };
         line.at_work = false;
-        let times = if held <= self.terms.moment { 1 } else { REST };
+        let times = if held <= self.terms.moment { 1 } else { self.terms.times };
         let more = held.saturating_mul(times).min(self.terms.longest);
         // What was put off does not go by while locks are held.
         let owed = left(line.rests_until, Duration::ZERO, now.checked_sub(held).unwrap_or(now));

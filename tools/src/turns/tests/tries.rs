@@ -8,7 +8,13 @@ use super::*;
 const STEP: Duration = Duration::from_millis(1);
 
 const fn terms(ahead: Duration) -> Terms {
-    Terms { ahead, own_ahead: Duration::from_secs(2), moment: Duration::ZERO, longest: Duration::from_secs(5) }
+    Terms {
+        ahead,
+        own_ahead: Duration::from_secs(2),
+        moment: Duration::ZERO,
+        times: REST,
+        longest: Duration::from_secs(5),
+    }
 }
 
 fn check<S: Strategy>(strategy: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
@@ -108,6 +114,48 @@ fn users_take_turns_and_who_wrote_much_rests_alone() {
     turns.begin("a", "anna", hers[2], now).unwrap_or_else(|_| turns.give_up("a", "anna", hers[2]));
     turns.end("a", "anna", Duration::ZERO, Duration::ZERO, now);
     turns.begin("a", "ben", his, now).unwrap();
+}
+
+/// Users who hold locks as long as they may, whenever they may, and one who does so for a moment now and then.
+#[test]
+fn who_needs_a_moment_waits_for_one_try_and_not_for_everybody_else() {
+    check(&(1_usize..12, 100_u64..1_000, 1_u64..25), |(others, long, short)| {
+        let (long, short) = (Duration::from_millis(long), Duration::from_millis(short));
+        let own_ahead = long * REST;
+        let terms = Terms { own_ahead, moment: Duration::from_millis(25), times: 1, ..terms(Duration::ZERO) };
+        let (mut turns, mut now, begun) = (Tries::new(terms), Instant::now(), Instant::now());
+        let names: Vec<String> = (0..others).map(|n| format!("other{n}")).collect();
+        let mut tickets: Vec<u64> = names.iter().map(|name| turns.line_up("a", name, now)).collect();
+        let mut ben = turns.line_up("a", "ben", now);
+        let (mut since, mut held, mut rounds) = (now, Duration::ZERO, 0);
+        while rounds < 20 {
+            let mut went = false;
+            if turns.begin("a", "ben", ben, now).is_ok() {
+                let waited = now - since;
+                prop_assert!(waited <= long * 2 + short + STEP * 4, "waited {waited:?} where others hold {long:?}");
+                now += short;
+                turns.end("a", "ben", short, Duration::ZERO, now);
+                (ben, since, went) = (turns.line_up("a", "ben", now), now, true);
+                rounds += 1;
+            }
+            for (name, ticket) in names.iter().zip(&mut tickets) {
+                if turns.begin("a", name, *ticket, now).is_ok() {
+                    now += long;
+                    held += long;
+                    turns.end("a", name, long, long * REST, now);
+                    (*ticket, went) = (turns.line_up("a", name, now), true);
+                }
+            }
+            if !went {
+                now += STEP;
+            }
+        }
+        let took = now - begun;
+        let each = u32::try_from(others).unwrap_or(u32::MAX);
+        prop_assert!(held <= (took + long) / 2 + long, "the others held locks {held:?} of {took:?}");
+        prop_assert!(held <= (took / 5 + long * 2) * each, "each of them {held:?} of {took:?}");
+        Ok(())
+    });
 }
 
 #[test]

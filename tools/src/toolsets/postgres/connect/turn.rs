@@ -1,5 +1,6 @@
-//! A look's turn at trying a change out: the tries of one target hold locks about a fifth of the time, all of them together, and
-//! a user whose tries wrote much waits alone until the server has had time for it. What is rolled back was written all the same.
+//! A look's turn at trying a change out: the tries of one user hold locks about a fifth of the time, those of all users together
+//! half of it at most, and a user whose tries wrote much waits until the server has had time for it. What is rolled back was
+//! written all the same.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -39,11 +40,11 @@ pub(crate) struct Turns {
 const HERE: &str = "";
 
 impl Turns {
-    /// For tries that hold locks for so long at most. One that takes all of it may be followed by one more at once.
+    /// For tries that hold locks for so long at most.
     pub(crate) fn new(trial: Duration) -> Self {
-        let whole = trial.saturating_mul(REST);
         let own_ahead = REST_OF_WRITTEN.mul_f64(trial.as_secs_f64().max(1.0));
-        let terms = Terms { ahead: whole, own_ahead, moment: MOMENT, longest: whole.saturating_mul(2) };
+        let terms =
+            Terms { ahead: Duration::ZERO, own_ahead, moment: MOMENT, times: 1, longest: trial.saturating_mul(2) };
         Self { tries: Mutex::new(Tries::new(terms)), ended: Notify::new(), trial }
     }
 
@@ -141,10 +142,9 @@ impl Drop for Turn {
         let parts = wrote.saturating_mul(1_000) / most_written(&self.limits);
         // One try's rest is over some time, whatever was counted.
         let for_writing = (REST_OF_WRITTEN / 1_000).saturating_mul(u32::try_from(parts.min(4_000)).unwrap_or_default());
-        // Who held locks for longer than a try may rests alone for what is beyond that.
-        let whole = self.turns.trial;
-        let own = for_writing.max(held.saturating_sub(whole).saturating_mul(REST));
-        let held = held.min(whole);
+        // What was over in a moment is as any other change is.
+        let own = if held <= MOMENT { for_writing } else { for_writing.max(held.saturating_mul(REST)) };
+        let held = held.min(self.turns.trial);
         self.turns.lock().end(HERE, &self.user, held, own, now);
         self.turns.ended.notify_waiters();
     }

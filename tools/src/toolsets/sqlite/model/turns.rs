@@ -5,11 +5,16 @@ use std::time::{Duration, Instant};
 
 use crate::contract::ToolError;
 use crate::toolsets::sqlite::connect::Site;
-use crate::turns::tries::{GLANCE, Terms, Tries};
+use crate::turns::tries::{GLANCE, REST, Terms, Tries};
 
 /// The lock is everybody's, so nothing of the rest is put off.
-const TERMS: Terms =
-    Terms { ahead: Duration::ZERO, own_ahead: Duration::ZERO, moment: Duration::ZERO, longest: Duration::from_secs(5) };
+const TERMS: Terms = Terms {
+    ahead: Duration::ZERO,
+    own_ahead: Duration::ZERO,
+    moment: Duration::ZERO,
+    times: REST,
+    longest: Duration::from_secs(5),
+};
 
 /// First come, first served.
 const ANYBODY: &str = "";
