@@ -4,7 +4,9 @@ use mollyguard_record::audit::Subject;
 use mollyguard_record::model::{
     Answer, Approval, Assurance, Channel, Confirmation, Enrolment, Invitation, Operator, Standing,
 };
-use mollyguard_record::store::{Configured, Given, OpenStore, SqliteStore, Store as _, StoreError};
+use mollyguard_record::store::{
+    Configured, Given, OpenStore, People as _, Questions as _, SqliteStore, Store as _, StoreError,
+};
 use mollyguard_tests::{Agent, Era, Person, Raw, Result, Served, World, within};
 use mollyguard_tools::contract::{Digest, now};
 use tokio::process::Command;

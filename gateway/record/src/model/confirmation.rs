@@ -207,6 +207,17 @@ impl Standing {
         Self::Open { approvals: Vec::new(), mistyped: 0 }
     }
 
+    /// In a word: `open`, `approved`, `spent`, or what the answer was.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Open { .. } => "open",
+            Self::Approved { .. } => "approved",
+            Self::Refused { how, .. } => how,
+            Self::Spent { .. } => "spent",
+        }
+    }
+
     /// How often something else was typed than what was asked for, while it is open.
     #[must_use]
     pub const fn mistyped(&self) -> u8 {

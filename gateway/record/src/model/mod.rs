@@ -20,4 +20,4 @@ pub use operator::{
     Enrolment, Entry, Invitation, MOST_PASSKEYS, Means, Operator, Passkey, Session, check_name, check_user, not_linked,
 };
 pub use principal::Principal;
-pub use question::{Aim, CallFacts, Coverage, digest_of_call, effect_of};
+pub use question::{Aim, CallDigests, CallFacts, Coverage, digest_of_call, effect_of};

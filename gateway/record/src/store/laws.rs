@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "only tests are built with it")]
 #![expect(missing_docs, reason = "a law says in its name what must hold")]
 
+pub mod bound;
 pub mod bounds;
 pub mod declined;
 pub mod grants;
@@ -19,7 +20,7 @@ use uuid::Uuid;
 
 use super::{Asking, Bounds, CallFilter, Ending, Given, Like, Start, Store, StoreError};
 use crate::audit::{AuditEvent, AuditRecord, End, Subject, chain};
-use crate::model::{Aim, Answer, Approval, Assurance, Channel, Confirmation, Need, Principal, Standing};
+use crate::model::{Aim, Answer, Approval, Assurance, CallDigests, Channel, Confirmation, Need, Principal, Standing};
 
 /// Opens another store on the same place.
 pub type Open<'a> = &'a (dyn Fn() -> Arc<dyn Store> + Sync);
@@ -65,8 +66,22 @@ pub fn start() -> Start {
         policies: vec!["reversible-is-free".into()],
         confirmation: None,
         grant: None,
+        digests: None,
         undoes: None,
     }
+}
+
+/// What a call comes to that the yes to this question was given to.
+pub fn digests_of(request: Digest) -> CallDigests {
+    let (something, state) = (Digest::of_bytes(b"something"), Digest::of_bytes(b"state"));
+    let targets = Digest::of(&[target()]);
+    CallDigests { request, state, targets, declaration: something, policies: something }
+}
+
+/// The call that [`question`] with this id was asked about.
+pub fn spending(confirmation: Uuid) -> Start {
+    let request = Digest::of_bytes(confirmation.as_bytes());
+    Start { confirmation: Some(confirmation), digests: Some(digests_of(request)), ..start() }
 }
 
 pub fn plan() -> UndoPlan {
@@ -182,6 +197,7 @@ pub async fn all(mut place: impl FnMut() -> Box<dyn Fn() -> Arc<dyn Store> + Syn
     an_approval_is_used_once(&*place()).await;
     an_approval_raced_for_is_used_once(&*place()).await;
     an_approval_is_used_only_as_given(&*place()).await;
+    bound::an_approval_is_used_only_for_what_it_was_given_to(&*place()).await;
     the_first_answer_stands(&*place()).await;
     a_yes_is_taken_back_until_it_is_used(&*place()).await;
     the_newest_usable_question_is_pending(&*place()).await;
@@ -249,8 +265,8 @@ async fn an_end_is_written_once(open: Open<'_>) {
 async fn an_approval_is_used_once(open: Open<'_>) {
     let store = open();
     let id = approved(&*store).await;
-    let call = ran(&*store, Start { confirmation: Some(id), ..start() }, End::Untouched).await;
-    let again = store.begin(Start { confirmation: Some(id), ..start() }).await;
+    let call = ran(&*store, spending(id), End::Untouched).await;
+    let again = store.begin(spending(id)).await;
     assert!(matches!(again, Err(StoreError::NotApproved(about, _)) if about == id));
     assert_eq!(open().confirmation(id).await.unwrap().unwrap().1, Standing::Spent { call });
     assert_eq!(store.calls(CallFilter::default()).await.unwrap().len(), 1, "the refused call left nothing");
@@ -262,7 +278,7 @@ async fn an_approval_raced_for_is_used_once(open: Open<'_>) {
     let racers: Vec<_> = (0..16)
         .map(|n| {
             let store = Arc::clone(&stores[n % 2]);
-            tokio::spawn(async move { store.begin(Start { confirmation: Some(id), ..start() }).await.is_ok() })
+            tokio::spawn(async move { store.begin(spending(id)).await.is_ok() })
         })
         .collect();
     let mut won = 0;
@@ -291,14 +307,14 @@ async fn an_approval_is_used_only_as_given(open: Open<'_>) {
     assert!(refused(short.id, start()).await.starts_with("it expired"));
 
     let id = approved(&*store).await;
-    let mut other = start();
+    let mut other = spending(id);
     other.subject.tool = Some("sqlite_drop_table".into());
     assert_eq!(refused(id, other).await, "it was asked about another tool");
-    let mut other = start();
+    let mut other = spending(id);
     other.subject.principal.as_mut().unwrap().user = "eve".into();
     assert_eq!(refused(id, other).await, "it was asked for somebody else");
     for arguments in [None, Some(Digest::of(&json!({"table": "bookings", "limit": 1})))] {
-        let mut other = start();
+        let mut other = spending(id);
         other.subject.arguments = arguments;
         assert_eq!(refused(id, other).await, "it was asked about other arguments");
     }
@@ -342,7 +358,7 @@ async fn a_yes_is_taken_back_until_it_is_used(open: Open<'_>) {
     assert!(matches!(approve(&*other, id).await, Err(StoreError::NotApproved(..))), "a yes is not given twice");
     no(id, Answer::Decline).await.unwrap();
     assert_eq!(refusal_of(&*store, id).await.as_deref(), Some("declined by ada"));
-    let spent = store.begin(Start { confirmation: Some(id), ..start() }).await;
+    let spent = store.begin(spending(id)).await;
     assert!(matches!(spent, Err(StoreError::NotApproved(..))));
     assert!(matches!(no(id, Answer::Decline).await, Err(StoreError::NotApproved(..))), "a no is not given twice");
     assert!(matches!(approve(&*store, id).await, Err(StoreError::NotApproved(..))), "a no stands");
@@ -351,7 +367,7 @@ async fn a_yes_is_taken_back_until_it_is_used(open: Open<'_>) {
     assert_eq!(answers.count(), 2, "both are recorded");
 
     let id = approved(&*store).await;
-    ran(&*store, Start { confirmation: Some(id), ..start() }, End::Succeeded).await;
+    ran(&*store, spending(id), End::Succeeded).await;
     assert!(matches!(no(id, Answer::Decline).await, Err(StoreError::NotApproved(..))), "what was used is used");
 }
 
@@ -369,7 +385,7 @@ async fn the_newest_usable_question_is_pending(open: Open<'_>) {
     assert_eq!(pending().await, Some(first.id));
     approve(&*store, first.id).await.unwrap();
     assert_eq!(pending().await, Some(first.id), "approved and not used yet");
-    ran(&*store, Start { confirmation: Some(first.id), ..start() }, End::Succeeded).await;
+    ran(&*store, Start { digests: Some(digests_of(about.request)), ..spending(first.id) }, End::Succeeded).await;
     assert_eq!(pending().await, None);
     let second = again(Duration::from_secs(600));
     ask(&*store, &second).await;
@@ -407,7 +423,8 @@ async fn the_same_question_is_not_put_twice(open: Open<'_>) {
     let Asking::Already(_, Standing::Approved { .. }) = put(&*stores[1], &again, ROOM).await else {
         panic!("it is approved")
     };
-    ran(&*stores[0], Start { confirmation: Some(put_by[0]), ..start() }, End::Succeeded).await;
+    let used = Start { digests: Some(digests_of(about.request)), ..spending(put_by[0]) };
+    ran(&*stores[0], used, End::Succeeded).await;
     ask(&*stores[1], &again).await;
 }
 
@@ -431,7 +448,7 @@ async fn the_same_effect_is_not_asked_about_twice(open: Open<'_>) {
     // What was found is something else, or the rules are: then the old answer could not be used.
     let moved = Confirmation { state: Digest::of_bytes(b"another state"), ..in_other_words() };
     assert!(matches!(put(&*other, &moved, ROOM).await, Asking::Asked));
-    ran(&*store, Start { confirmation: Some(first.id), ..start() }, End::Succeeded).await;
+    ran(&*store, spending(first.id), End::Succeeded).await;
     assert!(matches!(put(&*other, &in_other_words(), ROOM).await, Asking::Asked), "what was used is over");
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mollyguard_record::model::{Confirmation, Standing};
-use mollyguard_record::store::{Store, StoreError};
+use mollyguard_record::store::{Questions as _, StoreError};
 use serde_json::{Value, json};
 
 use super::world::{PAGE, World, visit, visiting};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mollyguard_record::audit::{AuditRecord, Subject};
 use mollyguard_record::model::{Approval, Confirmation, Enrolment, Invitation, Operator, Standing};
 use mollyguard_record::store::harness::{open, run, text};
-use mollyguard_record::store::{Given, SqliteStore, Store, StoreError};
+use mollyguard_record::store::{Given, Questions as _, SqliteStore, Store, StoreError};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

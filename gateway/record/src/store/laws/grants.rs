@@ -6,11 +6,11 @@ use std::time::Duration;
 use mollyguard_tools::contract::{Digest, Reversibility, Target, now};
 use uuid::Uuid;
 
-use super::{Open, accept, ada, all_records, approved, ask, question, ran, start, subject, target, yes};
+use super::{Open, accept, ada, all_records, approved, ask, digests_of, question, ran, start, subject, target, yes};
 use crate::audit::{AuditEvent, End};
 use crate::model::{
-    Answer, Approval, Assurance, Channel, Confirmation, Coverage, Ended, Enrolment, Grant, Invitation, LONGEST, Need,
-    Operator, Principal, Standing,
+    Answer, Approval, Assurance, CallDigests, Channel, Confirmation, Coverage, Ended, Enrolment, Grant, Invitation,
+    LONGEST, Need, Operator, Principal, Standing,
 };
 use crate::store::{CallFilter, Given, Start, Store, StoreError};
 
@@ -39,7 +39,7 @@ pub async fn operator(store: &dyn Store, name: &str) -> Operator {
     operator
 }
 
-fn covers(targets: &[Target]) -> Coverage {
+pub(super) fn covers(targets: &[Target]) -> Coverage {
     let digest = Digest::of_bytes(b"something");
     Coverage { targets: targets.to_vec(), exact: Digest::of(targets), declaration: digest, policies: digest }
 }
@@ -68,7 +68,13 @@ pub async fn given(store: &dyn Store, operator: &Operator, lasts: Duration) -> G
 }
 
 pub fn under(grant: Uuid) -> Start {
-    Start { grant: Some(grant), ..start() }
+    Start { grant: Some(grant), digests: Some(digests_of(Digest::of_bytes(b"request"))), ..start() }
+}
+
+fn with_digest(of: fn(&mut CallDigests) -> &mut Digest) -> Option<CallDigests> {
+    let mut digests = digests_of(Digest::of_bytes(b"request"));
+    *of(&mut digests) = Digest::of_bytes(b"another");
+    Some(digests)
 }
 
 /// Why no call begins under it; nothing is left of the try.
@@ -133,8 +139,13 @@ pub async fn a_grant_stands_in_for_what_it_is_about(open: Open<'_>) {
             "it is about other targets",
         ),
         (with(|start| start.subject.targets.clear()), "it is about other targets"),
+        (with(|start| start.digests = None), "what the call comes to is not known"),
+        (with(|start| start.digests = with_digest(|of| &mut of.targets)), "it is about other targets"),
+        (with(|start| start.digests = with_digest(|of| &mut of.declaration)), "the tool's declaration has changed"),
+        (with(|start| start.digests = with_digest(|of| &mut of.policies)), "the policies have changed"),
     ] {
-        assert_eq!(refused(&*store, start).await, why);
+        let told = refused(&*store, start).await;
+        assert!(told.starts_with(why), "{told}");
     }
     for start in [
         with(|start| start.reversibility = Reversibility::Compensable),

@@ -16,7 +16,7 @@ use crate::model::{Confirmation, Standing};
 use crate::store::{OpenQuestions, StoreError};
 
 /// How a row of an open one is told without reading it, as the index has it. What was edited to look so is not believed.
-const OPEN: &str = r#"substr(standing, 1, 15) = '{"state":"open"'"#;
+const OPEN: &str = "stands = 'open'";
 /// How many of the newest open confirmations are looked at, and so kept.
 const NEWEST: u32 = 1_000;
 
@@ -37,7 +37,7 @@ struct KeptRow {
 }
 
 impl Kept {
-    /// See [`crate::store::Store::open_questions`]. All readings are over the same connection, which writes nothing.
+    /// See [`crate::store::Questions::open_questions`]. All readings are over the same connection, which writes nothing.
     pub(super) fn open_questions(
         &mut self,
         connection: &Connection,
@@ -66,7 +66,7 @@ impl Kept {
         let mut rows = find.query([]).map_err(failed)?;
         let mut known: HashMap<i64, KeptRow> = self.rows.drain(..).collect();
         while let Some(row) = rows.next().map_err(failed)? {
-            let n = row.get(6).map_err(failed)?;
+            let n = row.get(8).map_err(failed)?;
             let kept = known.remove(&n).filter(|kept| kept.row.is(row)).or_else(|| KeptRow::of(row, seals));
             self.rows.extend(kept.map(|kept| (n, kept)));
         }

@@ -14,7 +14,7 @@ use crate::model::{
 use crate::store::harness::{open, run};
 use crate::store::laws::pruning::long_after;
 use crate::store::laws::{ask, question, subject};
-use crate::store::{Given, SqliteStore, Store, StoreError};
+use crate::store::{Given, People, Questions, Records, Sessions, SqliteStore, Store, StoreError};
 use crate::verify::verify_store;
 use crate::webauthn::tests::authenticator::SoftKey;
 
