@@ -99,7 +99,7 @@ async fn what_was_told_of_is_followed_to_its_end_and_no_further() {
     assert_eq!(heard.recv().await, Some(notice.id(Event::Asked)));
     telling.settle().await.unwrap();
     assert_eq!(telling.open.len(), 1, "it waits still");
-    let given = mollyguard_record::store::Given::by(
+    let given = mollyguard_record::store::AnswerSubmission::by(
         "ben".into(),
         asked.id,
         mollyguard_record::model::Answer::Decline,

@@ -169,7 +169,7 @@ const fn is_none_yet(n: &u8) -> bool {
 /// What became of a confirmation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
-pub enum Standing {
+pub enum ConfirmationState {
     /// Not enough people have answered yet. Past `expires_at` this reads as expired.
     Open {
         /// Those who said yes so far.
@@ -200,7 +200,7 @@ pub enum Standing {
     },
 }
 
-impl Standing {
+impl ConfirmationState {
     /// Nobody has answered yet.
     #[must_use]
     pub const fn unanswered() -> Self {

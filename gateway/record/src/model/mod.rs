@@ -11,7 +11,9 @@ mod principal;
 mod question;
 
 pub use because::Because;
-pub use confirmation::{Answer, Approval, Channel, Confirmation, Matches, Standing, TRIES, UNHEARD, matches, strength};
+pub use confirmation::{
+    Answer, Approval, Channel, Confirmation, ConfirmationState, Matches, TRIES, UNHEARD, matches, strength,
+};
 pub use grant::{Ended, Grant, GrantEnd, LONGEST, challenge};
 pub use moment::{Moment, SinceBoot};
 pub use names::{alike, count_apart, is_somebody_else};

@@ -18,9 +18,11 @@ use mollyguard_tools::contract::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Asking, Bounds, CallFilter, Ending, Given, Like, Start, Store, StoreError};
+use super::{AnswerSubmission, Asking, Bounds, CallFilter, Ending, Like, Start, Store, StoreError};
 use crate::audit::{AuditEvent, AuditRecord, End, Subject, chain};
-use crate::model::{Aim, Answer, Approval, Assurance, CallDigests, Channel, Confirmation, Need, Principal, Standing};
+use crate::model::{
+    Aim, Answer, Approval, Assurance, CallDigests, Channel, Confirmation, ConfirmationState, Need, Principal,
+};
 
 /// Opens another store on the same place.
 pub type Open<'a> = &'a (dyn Fn() -> Arc<dyn Store> + Sync);
@@ -150,7 +152,7 @@ async fn put(store: &dyn Store, question: &Confirmation, bounds: Bounds) -> Aski
 
 pub async fn approve(store: &dyn Store, id: Uuid) -> Result<(), StoreError> {
     let about = subject(Uuid::now_v7());
-    store.answer(about, Given::by("ada".into(), id, accept(), Channel::Elicitation, Some(yes(id)))).await
+    store.answer(about, AnswerSubmission::by("ada".into(), id, accept(), Channel::Elicitation, Some(yes(id)))).await
 }
 
 pub async fn approved(store: &dyn Store) -> Uuid {
@@ -163,8 +165,8 @@ pub async fn approved(store: &dyn Store) -> Uuid {
 /// The question about this request and this state that can be answered or used still.
 async fn pending(store: &dyn Store, request: Digest, state: Digest) -> Option<Uuid> {
     let asked = store.asked_before(Like { request, effect: request, aim: Aim::default() }).await.unwrap();
-    let usable = |(question, standing): &(Confirmation, Standing)| {
-        let waits = matches!(standing, Standing::Open { .. } | Standing::Approved { .. });
+    let usable = |(question, standing): &(Confirmation, ConfirmationState)| {
+        let waits = matches!(standing, ConfirmationState::Open { .. } | ConfirmationState::Approved { .. });
         waits && question.is_in_time(now()) && (question.request, question.state) == (request, state)
     };
     asked.into_iter().find(usable).map(|(question, _)| question.id)
@@ -268,7 +270,7 @@ async fn an_approval_is_used_once(open: Open<'_>) {
     let call = ran(&*store, spending(id), End::Untouched).await;
     let again = store.begin(spending(id)).await;
     assert!(matches!(again, Err(StoreError::NotApproved(about, _)) if about == id));
-    assert_eq!(open().confirmation(id).await.unwrap().unwrap().1, Standing::Spent { call });
+    assert_eq!(open().confirmation(id).await.unwrap().unwrap().1, ConfirmationState::Spent { call });
     assert_eq!(store.calls(CallFilter::default()).await.unwrap().len(), 1, "the refused call left nothing");
 }
 
@@ -319,14 +321,17 @@ async fn an_approval_is_used_only_as_given(open: Open<'_>) {
         assert_eq!(refused(id, other).await, "it was asked about other arguments");
     }
     let (_, standing) = store.confirmation(id).await.unwrap().unwrap();
-    assert!(matches!(standing, Standing::Approved { approvals } if approvals.len() == 1), "a refusal spends nothing");
+    assert!(
+        matches!(standing, ConfirmationState::Approved { approvals } if approvals.len() == 1),
+        "a refusal spends nothing"
+    );
     assert!(store.calls(CallFilter::default()).await.unwrap().is_empty());
 }
 
 /// What became of it, if it was a no.
 async fn refusal_of(store: &dyn Store, id: Uuid) -> Option<String> {
     match store.confirmation(id).await.unwrap().unwrap().1 {
-        Standing::Refused { how, by, .. } => Some(format!("{how} by {by}")),
+        ConfirmationState::Refused { how, by, .. } => Some(format!("{how} by {by}")),
         _ => None,
     }
 }
@@ -337,7 +342,10 @@ async fn the_first_answer_stands(open: Open<'_>) {
     ask(&*store, &question).await;
     let id = question.id;
     let about = subject(Uuid::now_v7());
-    store.answer(about, Given::by("ada".into(), id, Answer::Decline, Channel::Elicitation, None)).await.unwrap();
+    store
+        .answer(about, AnswerSubmission::by("ada".into(), id, Answer::Decline, Channel::Elicitation, None))
+        .await
+        .unwrap();
     assert!(matches!(approve(&*open(), id).await, Err(StoreError::NotApproved(..))));
     assert_eq!(store.confirmation(id).await.unwrap().unwrap().0, question);
     assert_eq!(refusal_of(&*store, id).await.as_deref(), Some("declined by ada"));
@@ -346,13 +354,18 @@ async fn the_first_answer_stands(open: Open<'_>) {
     ask(&*store, &late).await;
     assert!(matches!(approve(&*store, late.id).await, Err(StoreError::NotApproved(..))), "a late yes is none");
     let about = subject(Uuid::now_v7());
-    store.answer(about, Given::by("ada".into(), late.id, Answer::Timeout, Channel::Elicitation, None)).await.unwrap();
+    store
+        .answer(about, AnswerSubmission::by("ada".into(), late.id, Answer::Timeout, Channel::Elicitation, None))
+        .await
+        .unwrap();
 }
 
 async fn a_yes_is_taken_back_until_it_is_used(open: Open<'_>) {
     let (store, other) = (open(), open());
     let no = async |id, answer| {
-        other.answer(subject(Uuid::now_v7()), Given::by("ada".into(), id, answer, Channel::Terminal, None)).await
+        other
+            .answer(subject(Uuid::now_v7()), AnswerSubmission::by("ada".into(), id, answer, Channel::Terminal, None))
+            .await
     };
     let id = approved(&*store).await;
     assert!(matches!(approve(&*other, id).await, Err(StoreError::NotApproved(..))), "a yes is not given twice");
@@ -404,7 +417,7 @@ async fn the_same_question_is_not_put_twice(open: Open<'_>) {
             tokio::spawn(async move {
                 match put(&*store, &question, ROOM).await {
                     Asking::Asked => (true, question.id),
-                    Asking::Already(found, Standing::Open { .. }) => (false, found.id),
+                    Asking::Already(found, ConfirmationState::Open { .. }) => (false, found.id),
                     other => panic!("{other:?}"),
                 }
             })
@@ -420,7 +433,7 @@ async fn the_same_question_is_not_put_twice(open: Open<'_>) {
     assert_eq!((put_by.len(), ids.len()), (1, 1), "all of them were told of the one");
     approve(&*stores[0], put_by[0]).await.unwrap();
     let again = Confirmation { request: about.request, ..question(Duration::from_secs(600)) };
-    let Asking::Already(_, Standing::Approved { .. }) = put(&*stores[1], &again, ROOM).await else {
+    let Asking::Already(_, ConfirmationState::Approved { .. }) = put(&*stores[1], &again, ROOM).await else {
         panic!("it is approved")
     };
     let used = Start { digests: Some(digests_of(about.request)), ..spending(put_by[0]) };
@@ -485,12 +498,12 @@ async fn what_was_asked_before_is_found(open: Open<'_>) {
     let state = Digest::of_bytes(b"another state");
     let later = Confirmation { request: about.request, state, ..question(Duration::ZERO) };
     ask(&*store, &later).await;
-    let declined = Given::by("ada".into(), about.id, Answer::Decline, Channel::Page, None);
+    let declined = AnswerSubmission::by("ada".into(), about.id, Answer::Decline, Channel::Page, None);
     store.answer(subject(Uuid::now_v7()), declined).await.unwrap();
     let asked = found().await;
     assert_eq!(asked.iter().map(|(it, _)| it.id).collect::<Vec<_>>(), [later.id, about.id], "newest first");
-    assert_eq!(asked[0].1, Standing::unanswered());
-    assert!(matches!(&asked[1].1, Standing::Refused { how, by, .. } if how == "declined" && by == "ada"));
+    assert_eq!(asked[0].1, ConfirmationState::unanswered());
+    assert!(matches!(&asked[1].1, ConfirmationState::Refused { how, by, .. } if how == "declined" && by == "ada"));
 }
 
 async fn a_call_is_taken_back_once(open: Open<'_>) {

@@ -17,9 +17,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::audit::{AuditEvent, End, Subject};
-use crate::model::{CallDigests, Confirmation, Standing};
+use crate::model::{CallDigests, Confirmation, ConfirmationState};
 
-pub use asking::{Asking, Bounds, Given, Granted, Like, Quarantine, Showing};
+pub use asking::{AnswerSubmission, Asking, Bounds, Granted, Like, Quarantine, Showing};
 pub use calls::{CallFilter, StoredCall};
 pub use needs::{Calls, Grants, People, Questions, Records, Sessions, Store};
 pub use pruning::{Pruned, prune_all};
@@ -223,4 +223,4 @@ pub struct Unfinished {
 
 /// The questions that are open, with the yeses they have so far. Shared by all who look: as long as nothing of it has
 /// changed, the very same is given, which `Arc::ptr_eq` tells.
-pub type OpenQuestions = Arc<[Arc<(Confirmation, Standing)>]>;
+pub type OpenQuestions = Arc<[Arc<(Confirmation, ConfirmationState)>]>;

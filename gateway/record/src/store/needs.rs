@@ -7,12 +7,12 @@ use mollyguard_tools::contract::{Digest, Timestamp};
 use uuid::Uuid;
 
 use super::{
-    Asking, Bounds, CallFilter, Changes, Ending, Given, Granted, Health, Intent, Like, NoEnd, NotHere, OpenQuestions,
-    Pruned, Quarantine, Showing, Start, StoreError, StoredCall, Unfinished,
+    AnswerSubmission, Asking, Bounds, CallFilter, Changes, Ending, Granted, Health, Intent, Like, NoEnd, NotHere,
+    OpenQuestions, Pruned, Quarantine, Showing, Start, StoreError, StoredCall, Unfinished,
 };
 use crate::audit::{AuditEvent, AuditRecord, Subject};
 use crate::model::{
-    Channel, Confirmation, Enrolment, Entry, Grant, Invitation, Operator, Principal, Session, Standing,
+    Channel, Confirmation, ConfirmationState, Enrolment, Entry, Grant, Invitation, Operator, Principal, Session,
 };
 
 /// Calls, from before they run until their end is on record, and how to take them back.
@@ -79,7 +79,7 @@ pub trait Questions: Send + Sync {
     /// are what it needs. One no ends it. Answering a confirmation that is not open is `NotApproved`; but anything else than
     /// a yes takes back an approval that is not spent. A yes may stand for a while, an hour at most: written down with its
     /// `Granted` record in the same transaction, or the whole answer is `NotApproved`. A no ends what stands about the same.
-    async fn answer(&self, subject: Subject, given: Given) -> Result<(), StoreError>;
+    async fn answer(&self, subject: Subject, given: AnswerSubmission) -> Result<(), StoreError>;
 
     /// Writes down that somebody tried to answer and that what they showed does not hold.
     async fn reject(
@@ -91,11 +91,11 @@ pub trait Questions: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// A confirmation and what became of it.
-    async fn confirmation(&self, id: Uuid) -> Result<Option<(Confirmation, Standing)>, StoreError>;
+    async fn confirmation(&self, id: Uuid) -> Result<Option<(Confirmation, ConfirmationState)>, StoreError>;
 
     /// The newest 32 confirmations about this request or effect, newest first, whatever was found then and became of them;
     /// and behind those the newest 32 that were declined and have such an aim.
-    async fn asked_before(&self, like: Like) -> Result<Vec<(Confirmation, Standing)>, StoreError>;
+    async fn asked_before(&self, like: Like) -> Result<Vec<(Confirmation, ConfirmationState)>, StoreError>;
 
     /// The questions that are open and unexpired, with the yeses they have so far, newest first, among the newest 1,000 that
     /// are open.

@@ -6,7 +6,7 @@ use mollyguard_tools::contract::Digest;
 
 use super::{Open, all_records, approve, ask, grants, question, ran, spending, target};
 use crate::audit::End;
-use crate::model::{CallDigests, Confirmation, Standing};
+use crate::model::{CallDigests, Confirmation, ConfirmationState};
 use crate::store::{CallFilter, Start, StoreError};
 
 /// Whatever who begins the call has made sure of before.
@@ -32,7 +32,7 @@ pub async fn an_approval_is_used_only_for_what_it_was_given_to(open: Open<'_>) {
             other => panic!("{why}: {other:?}"),
         }
         let (_, standing) = open().confirmation(question.id).await.unwrap().unwrap();
-        assert!(matches!(standing, Standing::Approved { .. }), "{why}: a refusal spends nothing");
+        assert!(matches!(standing, ConfirmationState::Approved { .. }), "{why}: a refusal spends nothing");
         assert!(store.calls(CallFilter::default()).await.unwrap().is_empty(), "{why}");
         assert_eq!(all_records(&*store).await.len(), records, "{why}");
     }

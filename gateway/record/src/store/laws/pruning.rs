@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Open, all_records, approve, approved, ask, ended, question, ran, spending, start, subject};
 use crate::audit::{AuditEvent, AuditRecord, End};
-use crate::model::Standing;
+use crate::model::ConfirmationState;
 use crate::store::{CallFilter, Pruned, Start, Store};
 
 /// A moment after which nothing is in force that exists now.
@@ -72,7 +72,7 @@ pub async fn what_is_in_use_stays(open: Open<'_>) {
     approve(&*store, question.id).await.unwrap();
     store.prune(now()).await.unwrap();
     ran(&*store, spending(question.id), End::Succeeded).await;
-    assert!(matches!(store.confirmation(question.id).await.unwrap().unwrap().1, Standing::Spent { .. }));
+    assert!(matches!(store.confirmation(question.id).await.unwrap().unwrap().1, ConfirmationState::Spent { .. }));
 }
 
 pub async fn a_call_stays_while_its_undo_does(open: Open<'_>) {

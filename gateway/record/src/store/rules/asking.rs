@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{EndGrants, Transition, Which, Write, confirmations, denied};
 use crate::audit::{AuditEvent, Subject};
-use crate::model::{Channel, Confirmation, Ended, Operator, Principal, Standing, UNHEARD};
+use crate::model::{Channel, Confirmation, ConfirmationState, Ended, Operator, Principal, UNHEARD};
 use crate::store::{Asking, Bounds, Quarantine, Showing, StoreError};
 
 /// What counts as of late. Longer than a question lives, so that all open ones are among those.
@@ -19,13 +19,18 @@ pub(crate) fn of_late(at: Timestamp) -> Timestamp {
 }
 
 /// Whether a question can be answered or used still.
-pub(crate) fn is_pending(question: &Confirmation, state: &Standing, at: Timestamp) -> bool {
-    matches!(state, Standing::Open { .. } | Standing::Approved { .. }) && question.is_in_time(at)
+pub(crate) fn is_pending(question: &Confirmation, state: &ConfirmationState, at: Timestamp) -> bool {
+    matches!(state, ConfirmationState::Open { .. } | ConfirmationState::Approved { .. }) && question.is_in_time(at)
 }
 
 /// Whether it can, and comes to the same as the one that is to be put, in whatever words: what is found is the same, and the
 /// rules are.
-pub(crate) fn is_same_effect(other: &Confirmation, state: &Standing, asked: &Confirmation, at: Timestamp) -> bool {
+pub(crate) fn is_same_effect(
+    other: &Confirmation,
+    state: &ConfirmationState,
+    asked: &Confirmation,
+    at: Timestamp,
+) -> bool {
     let rules = |of: &Confirmation| of.covers.as_ref().map(|covers| (covers.declaration, covers.policies));
     is_pending(other, state, at)
         && asked.effect.is_some()
@@ -34,9 +39,9 @@ pub(crate) fn is_same_effect(other: &Confirmation, state: &Standing, asked: &Con
 }
 
 /// Whether a question of late waits for an answer. One that cannot be read counts: nobody can tell.
-pub(crate) fn is_open(found: Result<Option<(Confirmation, Standing)>, StoreError>, at: Timestamp) -> bool {
+pub(crate) fn is_open(found: Result<Option<(Confirmation, ConfirmationState)>, StoreError>, at: Timestamp) -> bool {
     match found {
-        Ok(Some((question, Standing::Open { .. }))) => question.is_in_time(at),
+        Ok(Some((question, ConfirmationState::Open { .. }))) => question.is_in_time(at),
         Ok(_) => false,
         Err(_) => true,
     }
@@ -48,13 +53,13 @@ pub(crate) struct Before<'a> {
     /// Since when nobody is asked for the user, if so.
     pub(crate) quarantine: Option<Quarantine>,
     /// The newest that is pending about the same request and state.
-    pub(crate) same: Option<(Confirmation, Standing)>,
+    pub(crate) same: Option<(Confirmation, ConfirmationState)>,
     /// The operators who answered that and are enrolled.
     pub(crate) operators: &'a [Operator],
     /// The newest that comes to the same in other words: see [`is_same_effect`].
     pub(crate) in_other_words: Option<Confirmation>,
     /// Those that were declined and share the aim, newest first.
-    pub(crate) declined: Vec<(Confirmation, Standing)>,
+    pub(crate) declined: Vec<(Confirmation, ConfirmationState)>,
     /// How many the user asked of late.
     pub(crate) of_late: usize,
     /// How many of those are open: see [`is_open`].
@@ -83,7 +88,7 @@ pub(crate) fn ask(
     } else if let Some(other) = before.in_other_words {
         return with(Asking::InOtherWords(Box::new(other)), vec![denied(subject, "confirmation_required")]);
     }
-    let holds = |state: &Standing| state.is_a_no_until(bounds.denial).is_some_and(|until| at < until);
+    let holds = |state: &ConfirmationState| state.is_a_no_until(bounds.denial).is_some_and(|until| at < until);
     if let Some((no, state)) = before.declined.into_iter().find(|(_, state)| holds(state)) {
         writes.push(denied(subject, "confirmation_declined"));
         return with(Asking::Declined(Box::new(no), state), writes);
@@ -110,9 +115,16 @@ pub(crate) fn ask(
 
 /// Whether a question that is pending can still come to what is needed now: it asks for no less, and of an approved one
 /// the yeses are enough still.
-fn can_be_enough(pending: &Confirmation, state: &Standing, needed: &Confirmation, operators: &[Operator]) -> bool {
+fn can_be_enough(
+    pending: &Confirmation,
+    state: &ConfirmationState,
+    needed: &Confirmation,
+    operators: &[Operator],
+) -> bool {
     let is_enough = match state {
-        Standing::Approved { approvals } => confirmations::is_enough(pending, approvals.clone(), operators).is_ok(),
+        ConfirmationState::Approved { approvals } => {
+            confirmations::is_enough(pending, approvals.clone(), operators).is_ok()
+        }
         _ => true,
     };
     is_enough && pending.need.covers(&needed.need)

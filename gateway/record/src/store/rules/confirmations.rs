@@ -8,18 +8,18 @@ use super::grants::{self, Lasting};
 use super::{EndGrants, Transition, Which, Write, enrolled, is_dialog, people};
 use crate::audit::{AuditEvent, Subject};
 use crate::model::{
-    Answer, Approval, CallDigests, Channel, Confirmation, Ended, Moment, Operator, Standing, TRIES, strength,
+    Answer, Approval, CallDigests, Channel, Confirmation, ConfirmationState, Ended, Moment, Operator, TRIES, strength,
 };
-use crate::store::{GATEWAY, Given, Start, StoreError};
+use crate::store::{AnswerSubmission, GATEWAY, Start, StoreError};
 
 /// What there is to be known of an answer that came.
 pub(crate) struct Answered<'a> {
     /// The question.
     pub(crate) confirmation: &'a Confirmation,
     /// How it stands.
-    pub(crate) state: Standing,
+    pub(crate) state: ConfirmationState,
     /// The answer.
-    pub(crate) given: Given,
+    pub(crate) given: AnswerSubmission,
     /// Those of [`concerned`] who are enrolled.
     pub(crate) operators: &'a [Operator],
     /// Whether nobody is asked any more for whom the call is made; only asked where the yes is to stand for a while.
@@ -31,10 +31,10 @@ pub(crate) struct Answered<'a> {
 }
 
 /// The operators who have said something about a question, or do now.
-pub(crate) fn concerned(state: &Standing, given: Option<&Given>) -> Vec<Uuid> {
+pub(crate) fn concerned(state: &ConfirmationState, given: Option<&AnswerSubmission>) -> Vec<Uuid> {
     let approvals: &[Approval] = match state {
-        Standing::Open { approvals, .. } | Standing::Approved { approvals } => approvals,
-        Standing::Refused { .. } | Standing::Spent { .. } => &[],
+        ConfirmationState::Open { approvals, .. } | ConfirmationState::Approved { approvals } => approvals,
+        ConfirmationState::Refused { .. } | ConfirmationState::Spent { .. } => &[],
     };
     let now = given.into_iter().flat_map(|given| {
         let approved = given.approval.as_ref().and_then(|approval| approval.operator);
@@ -57,28 +57,32 @@ pub(crate) fn answer(answered: Answered<'_>, subject: Subject) -> Result<Transit
     // Neither a yes nor a no: who mistyped may try again, but not without end.
     let is_mistyped = given.approval.is_none() && matches!(given.answer, Answer::Accept { .. });
     let (approvals, mistyped) = match answered.state.clone() {
-        Standing::Open { approvals, mistyped } if is_mistyped && mistyped.saturating_add(1) < TRIES => {
-            let state = Standing::Open { approvals, mistyped: mistyped + 1 };
+        ConfirmationState::Open { approvals, mistyped } if is_mistyped && mistyped.saturating_add(1) < TRIES => {
+            let state = ConfirmationState::Open { approvals, mistyped: mistyped + 1 };
             writes.extend([Write::State(Box::new(confirmation.clone()), state), mistyping(subject, given)]);
             return Ok(Transition { told: (), writes });
         }
-        Standing::Approved { .. } if is_mistyped => {
+        ConfirmationState::Approved { .. } if is_mistyped => {
             writes.push(mistyping(subject, given));
             return Ok(Transition { told: (), writes });
         }
-        Standing::Open { approvals, mistyped } => (approvals, mistyped),
+        ConfirmationState::Open { approvals, mistyped } => (approvals, mistyped),
         // A yes that is not used yet can be taken back, but not given twice.
-        Standing::Approved { .. } if given.approval.is_none() => (Vec::new(), 0),
-        Standing::Spent { call } => return refuse(&format!("it was used already, by call `{call}`")),
-        Standing::Approved { .. } | Standing::Refused { .. } => return refuse("it was answered already"),
+        ConfirmationState::Approved { .. } if given.approval.is_none() => (Vec::new(), 0),
+        ConfirmationState::Spent { call } => return refuse(&format!("it was used already, by call `{call}`")),
+        ConfirmationState::Approved { .. } | ConfirmationState::Refused { .. } => {
+            return refuse("it was answered already");
+        }
     };
     let state = match &given.approval {
         Some(approval) => said_yes(&answered, approval.clone(), approvals, mistyped)?,
-        None => Standing::Refused { how: refusal(&given.answer).into(), by: given.by.clone(), at: answered.at.at },
+        None => {
+            ConfirmationState::Refused { how: refusal(&given.answer).into(), by: given.by.clone(), at: answered.at.at }
+        }
     };
     let grant = match (&state, given.lasts) {
         (_, None) => None,
-        (Standing::Approved { approvals }, Some(lasts)) => Some(Write::Grant(Box::new(grants::of_answer(
+        (ConfirmationState::Approved { approvals }, Some(lasts)) => Some(Write::Grant(Box::new(grants::of_answer(
             &Lasting {
                 confirmation,
                 given,
@@ -109,7 +113,7 @@ fn said_yes(
     approval: Approval,
     approvals: Vec<Approval>,
     mistyped: u8,
-) -> Result<Standing, StoreError> {
+) -> Result<ConfirmationState, StoreError> {
     let (confirmation, operators) = (answered.confirmation, answered.operators);
     let refuse = |why: &str| Err(StoreError::NotApproved(confirmation.id, why.into()));
     // The yes of somebody who was removed meanwhile is kept, and counts no more.
@@ -136,18 +140,22 @@ fn said_yes(
     counting.push(approval);
     let is_enough = strength(&counting, &confirmation.principal).is_some_and(|it| it.covers(&confirmation.need));
     let approvals = [counting, gone].concat();
-    Ok(if is_enough { Standing::Approved { approvals } } else { Standing::Open { approvals, mistyped } })
+    Ok(if is_enough {
+        ConfirmationState::Approved { approvals }
+    } else {
+        ConfirmationState::Open { approvals, mistyped }
+    })
 }
 
-fn recorded(confirmation: Uuid, given: Given) -> AuditEvent {
-    let Given { answer, channel, by, operator, signed, lasts, approval, .. } = given;
+fn recorded(confirmation: Uuid, given: AnswerSubmission) -> AuditEvent {
+    let AnswerSubmission { answer, channel, by, operator, signed, lasts, approval, .. } = given;
     let (sufficient, lasts_s) = (approval.is_some(), lasts.map(|lasts| lasts.as_secs()));
     let assertion = signed.map(|(assertion, _)| Box::new(assertion));
     AuditEvent::Answered { confirmation, answer, sufficient, channel, by, operator, assertion, lasts_s }
 }
 
 /// That something else was typed than what was asked for.
-fn mistyping(subject: Subject, given: &Given) -> Write {
+fn mistyping(subject: Subject, given: &AnswerSubmission) -> Write {
     let typed =
         if let Answer::Accept { typed: Some(typed) } = &given.answer { quoted(typed) } else { "nothing".into() };
     let why = format!("{typed} was typed, by {}, which is not the text that was asked for", quoted(&given.by));
@@ -168,8 +176,8 @@ const fn refusal(answer: &Answer) -> &'static str {
 /// What closes a question that no answer helps any more, in the name of the gateway.
 pub(crate) fn close(confirmation: &Confirmation, at: Timestamp) -> [Write; 2] {
     let (answer, by) = (Answer::Failed, GATEWAY.to_owned());
-    let state = Standing::Refused { how: refusal(&answer).into(), by: by.clone(), at };
-    let given = Given::by(by, confirmation.id, answer, Channel::InputRequired, None);
+    let state = ConfirmationState::Refused { how: refusal(&answer).into(), by: by.clone(), at };
+    let given = AnswerSubmission::by(by, confirmation.id, answer, Channel::InputRequired, None);
     let event = recorded(confirmation.id, given);
     [Write::State(Box::new(confirmation.clone()), state), Write::Record(Subject::from(confirmation), event)]
 }
@@ -208,7 +216,7 @@ pub(crate) struct Spending<'a> {
     /// The confirmation's id.
     pub(crate) id: Uuid,
     /// What there is of that id.
-    pub(crate) found: Option<(Confirmation, Standing)>,
+    pub(crate) found: Option<(Confirmation, ConfirmationState)>,
     /// Those of [`concerned`] who are enrolled.
     pub(crate) operators: &'a [Operator],
     /// Whether nobody is asked any more for whom the call is made.
@@ -224,10 +232,10 @@ pub(crate) fn spend(spending: Spending<'_>, start: &Start) -> Result<Transition<
     let refuse = |why: String| Err(StoreError::NotApproved(id, why));
     let Some((confirmation, state)) = spending.found else { return refuse("it was never asked".into()) };
     let approvals = match state {
-        Standing::Approved { approvals } => approvals,
-        Standing::Open { .. } => return refuse("not enough people have approved it".into()),
-        Standing::Refused { how, .. } => return refuse(format!("it was refused ({how})")),
-        Standing::Spent { call } => return refuse(format!("it was used already, by call `{call}`")),
+        ConfirmationState::Approved { approvals } => approvals,
+        ConfirmationState::Open { .. } => return refuse("not enough people have approved it".into()),
+        ConfirmationState::Refused { how, .. } => return refuse(format!("it was refused ({how})")),
+        ConfirmationState::Spent { call } => return refuse(format!("it was used already, by call `{call}`")),
     };
     if let Err(why) = is_enough(&confirmation, approvals, spending.operators) {
         return refuse(why);
@@ -252,7 +260,7 @@ pub(crate) fn spend(spending: Spending<'_>, start: &Start) -> Result<Transition<
         return refuse(why.into());
     }
     let Some(call) = subject.call else { return refuse("the call has no id".into()) };
-    let state = Standing::Spent { call };
+    let state = ConfirmationState::Spent { call };
     Ok(Transition { told: (), writes: vec![Write::State(Box::new(confirmation), state)] })
 }
 
@@ -291,10 +299,10 @@ pub(crate) fn reject(
 }
 
 /// Whether a question is older than what is kept, and nothing comes of it any more.
-pub(crate) fn is_over(confirmation: &Confirmation, state: &Standing, before: Timestamp) -> bool {
+pub(crate) fn is_over(confirmation: &Confirmation, state: &ConfirmationState, before: Timestamp) -> bool {
     match state {
-        Standing::Open { .. } | Standing::Approved { .. } => confirmation.expires_at < before,
-        Standing::Refused { at, .. } => *at < before && confirmation.expires_at < before,
-        Standing::Spent { .. } => true,
+        ConfirmationState::Open { .. } | ConfirmationState::Approved { .. } => confirmation.expires_at < before,
+        ConfirmationState::Refused { at, .. } => *at < before && confirmation.expires_at < before,
+        ConfirmationState::Spent { .. } => true,
     }
 }

@@ -10,14 +10,14 @@ use crate::audit::{AuditEvent, Subject};
 use crate::model::{
     Approval, Channel, Confirmation, Ended, Grant, GrantEnd, LONGEST, Moment, Need, Operator, strength,
 };
-use crate::store::{Given, Start, StoreError};
+use crate::store::{AnswerSubmission, Start, StoreError};
 
 /// What there is to be known of a yes that is to stand for a while.
 pub(crate) struct Lasting<'a> {
     /// The question.
     pub(crate) confirmation: &'a Confirmation,
     /// The answer.
-    pub(crate) given: &'a Given,
+    pub(crate) given: &'a AnswerSubmission,
     /// The yeses by which it stands as approved.
     pub(crate) approvals: &'a [Approval],
     /// For how long.

@@ -12,7 +12,7 @@ use mollyguard_tools::contract::{Digest, Timestamp};
 use uuid::Uuid;
 
 use crate::audit::{AuditEvent, Subject};
-use crate::model::{Channel, Confirmation, Ended, Grant, GrantEnd, Invitation, Operator, Passkey, Standing};
+use crate::model::{Channel, Confirmation, ConfirmationState, Ended, Grant, GrantEnd, Invitation, Operator, Passkey};
 use crate::store::Quarantine;
 
 /// What comes of something, where nothing is refused.
@@ -40,7 +40,7 @@ pub(crate) enum Write {
     /// A question is put.
     Question(Box<Confirmation>),
     /// A question stands like this from now on.
-    State(Box<Confirmation>, Standing),
+    State(Box<Confirmation>, ConfirmationState),
     /// This process shows the question until then.
     Shown { question: Uuid, until: Timestamp },
     /// Whatever dialog this process shows the question in has come to something.

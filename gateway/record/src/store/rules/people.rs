@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{EndGrants, Transition, Which, Write, enrolled};
 use crate::audit::{AuditEvent, Subject};
 use crate::model::{Ended, Enrolment, Invitation, MOST_PASSKEYS, Means, Operator, Session, alike};
-use crate::store::{Given, StoreError};
+use crate::store::{AnswerSubmission, StoreError};
 
 /// The subject of a record that is about the gateway itself.
 pub(crate) const NOBODY: Subject =
@@ -22,7 +22,7 @@ pub(crate) fn still_enrolled(operators: &[Operator], id: Uuid) -> Result<&Operat
 }
 
 /// Whether who answers is enrolled still; with a passkey, its counter moves along.
-pub(crate) fn answering(given: &Given, operators: &[Operator]) -> Result<Option<Write>, StoreError> {
+pub(crate) fn answering(given: &AnswerSubmission, operators: &[Operator]) -> Result<Option<Write>, StoreError> {
     let Some(operator) = given.operator else { return Ok(None) };
     let operator = still_enrolled(operators, operator)?;
     let Some((assertion, new)) = &given.signed else { return Ok(None) };

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{Transition, Write};
 use crate::audit::AuditEvent;
-use crate::model::{Answer, Approval, Assurance, Channel, Confirmation, Operator, Standing};
+use crate::model::{Answer, Approval, Assurance, Channel, Confirmation, ConfirmationState, Operator};
 use crate::store::laws::question;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -43,14 +43,17 @@ fn yes(question: &Confirmation, operator: Option<&Operator>) -> Approval {
 }
 
 /// Every way to stand, of a question somebody has said yes to so often.
-fn states(yeses: &[Approval]) -> Vec<Standing> {
-    let open = (0..3).map(|mistyped| Standing::Open { approvals: yeses.to_vec(), mistyped });
-    let refused = ["declined", "cancelled", "mismatch", "timeout", "failed"].map(|how| Standing::Refused {
+fn states(yeses: &[Approval]) -> Vec<ConfirmationState> {
+    let open = (0..3).map(|mistyped| ConfirmationState::Open { approvals: yeses.to_vec(), mistyped });
+    let refused = ["declined", "cancelled", "mismatch", "timeout", "failed"].map(|how| ConfirmationState::Refused {
         how: how.into(),
         by: "ada".into(),
         at: now(),
     });
-    let others = [Standing::Approved { approvals: yeses.to_vec() }, Standing::Spent { call: Uuid::from_u128(99) }];
+    let others = [
+        ConfirmationState::Approved { approvals: yeses.to_vec() },
+        ConfirmationState::Spent { call: Uuid::from_u128(99) },
+    ];
     open.chain(refused).chain(others).collect()
 }
 
@@ -61,7 +64,7 @@ fn accept() -> Answer {
 }
 
 /// How a question stands after this.
-fn state_after<T>(transition: &Transition<T>) -> Option<&Standing> {
+fn state_after<T>(transition: &Transition<T>) -> Option<&ConfirmationState> {
     transition.writes.iter().find_map(|write| match write {
         Write::State(_, state) => Some(state),
         _ => None,

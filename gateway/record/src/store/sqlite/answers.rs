@@ -10,10 +10,10 @@ use super::{operator_rows, quarantines};
 use crate::audit::Subject;
 use crate::model::{Channel, Moment};
 use crate::store::rules::confirmations::{self, Answered, Spending};
-use crate::store::{Given, Start, StoreError};
+use crate::store::{AnswerSubmission, Start, StoreError};
 
 /// See [`crate::store::Questions::answer`].
-pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: Given) -> Result<(), StoreError> {
+pub(super) fn answer(writing: &mut Writing<'_>, subject: Subject, given: AnswerSubmission) -> Result<(), StoreError> {
     let (connection, seals) = (writing.connection, writing.seals);
     let found = ConfirmationRow::find(connection, given.confirmation, seals)?;
     let (confirmation, state) = found.ok_or(StoreError::NotFound("confirmation", given.confirmation))?;

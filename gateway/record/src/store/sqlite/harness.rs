@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::rows::ConfirmationRow;
 use super::{Configured, OpenStore, SqliteStore, schema};
-use crate::model::{Confirmation, Standing};
+use crate::model::{Confirmation, ConfirmationState};
 use crate::store::{Questions as _, StoreError};
 
 /// How a store in this directory is opened.
@@ -61,7 +61,7 @@ impl SqliteStore {
     }
 
     /// Has a question stand like this, sealed, whatever the rules say.
-    pub fn stands_as(&self, id: Uuid, standing: &Standing) -> Result<(), StoreError> {
+    pub fn stands_as(&self, id: Uuid, standing: &ConfirmationState) -> Result<(), StoreError> {
         let connection = plain(&self.directory);
         let found = ConfirmationRow::find(&connection, id, &self.keys)?.expect("it was asked");
         let row = ConfirmationRow::of(&found.0, standing, &self.keys)?;

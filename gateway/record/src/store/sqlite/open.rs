@@ -12,7 +12,7 @@ use super::reads::believed;
 use super::rows::ConfirmationRow;
 use super::schema::failed;
 use crate::audit::ArgsKey;
-use crate::model::{Confirmation, Standing};
+use crate::model::{Confirmation, ConfirmationState};
 use crate::store::{OpenQuestions, StoreError};
 
 /// How a row of an open one is told without reading it, as the index has it. What was edited to look so is not believed.
@@ -33,7 +33,7 @@ pub(super) struct Kept {
 /// A row as it is stored, and the question it is if it is open; damaged ones are none.
 struct KeptRow {
     row: ConfirmationRow,
-    open: Option<Arc<(Confirmation, Standing)>>,
+    open: Option<Arc<(Confirmation, ConfirmationState)>>,
 }
 
 impl Kept {
@@ -84,7 +84,7 @@ impl KeptRow {
     fn of(row: &Row<'_>, seals: &ArgsKey) -> Option<Self> {
         let kept = believed(row, ConfirmationRow::read(row).map_err(failed))?;
         let open = believed(row, kept.confirmation(seals));
-        let open = open.filter(|(_, standing)| matches!(standing, Standing::Open { .. })).map(Arc::new);
+        let open = open.filter(|(_, standing)| matches!(standing, ConfirmationState::Open { .. })).map(Arc::new);
         Some(Self { row: kept, open })
     }
 }

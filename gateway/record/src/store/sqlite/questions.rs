@@ -5,12 +5,12 @@ use rusqlite::params;
 use super::rows::ConfirmationRow;
 use super::schema::failed;
 use super::writing::Writing;
-use crate::model::{Confirmation, Standing};
+use crate::model::{Confirmation, ConfirmationState};
 use crate::store::StoreError;
 
 /// A question nobody has answered yet.
 pub(super) fn put(writing: &Writing<'_>, confirmation: &Confirmation) -> Result<(), StoreError> {
-    let row = ConfirmationRow::of(confirmation, &Standing::unanswered(), writing.seals)?;
+    let row = ConfirmationRow::of(confirmation, &ConfirmationState::unanswered(), writing.seals)?;
     writing
         .connection
         .prepare_cached(
@@ -33,7 +33,11 @@ pub(super) fn put(writing: &Writing<'_>, confirmation: &Confirmation) -> Result<
 }
 
 /// How a question stands from now on.
-pub(super) fn stand(writing: &Writing<'_>, confirmation: &Confirmation, standing: &Standing) -> Result<(), StoreError> {
+pub(super) fn stand(
+    writing: &Writing<'_>,
+    confirmation: &Confirmation,
+    standing: &ConfirmationState,
+) -> Result<(), StoreError> {
     let row = ConfirmationRow::of(confirmation, standing, writing.seals)?;
     writing
         .connection

@@ -12,7 +12,7 @@ use super::lease;
 use super::rows::{CALL, CallRow, ConfirmationRow, Depth, LISTED, text};
 use super::schema::failed;
 use crate::audit::{ArgsKey, AuditRecord};
-use crate::model::{Aim, Confirmation, Standing};
+use crate::model::{Aim, Confirmation, ConfirmationState};
 use crate::store::rules::asking;
 use crate::store::{CallFilter, Like, StoreError, StoredCall};
 
@@ -25,7 +25,7 @@ pub(super) fn pending(
     asked: &Confirmation,
     at: Timestamp,
     seals: &ArgsKey,
-) -> Result<Option<(Confirmation, Standing)>, StoreError> {
+) -> Result<Option<(Confirmation, ConfirmationState)>, StoreError> {
     let mut find = connection
         .prepare_cached(&format!(
             "SELECT {} FROM confirmations WHERE request = ?1 AND state = ?2 ORDER BY n DESC",
@@ -62,7 +62,7 @@ pub(super) fn asked_before(
     connection: &Connection,
     like: &Like,
     seals: &ArgsKey,
-) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
+) -> Result<Vec<(Confirmation, ConfirmationState)>, StoreError> {
     let mut asked = about(connection, like.request, like.effect, seals)?;
     for no in declined(connection, &like.aim, seals)? {
         if asked.iter().all(|(other, _)| other.id != no.0.id) {
@@ -77,7 +77,7 @@ pub(super) fn declined(
     connection: &Connection,
     aim: &Aim,
     seals: &ArgsKey,
-) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
+) -> Result<Vec<(Confirmation, ConfirmationState)>, StoreError> {
     let sql = format!(
         "SELECT {} FROM confirmations
          WHERE id IN (SELECT confirmation FROM aims WHERE name IN (SELECT value FROM json_each(?1)))
@@ -102,7 +102,7 @@ fn about(
     request: Digest,
     effect: Digest,
     seals: &ArgsKey,
-) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
+) -> Result<Vec<(Confirmation, ConfirmationState)>, StoreError> {
     let sql = format!(
         "SELECT {} FROM confirmations WHERE request = ?1 OR effect = ?2 ORDER BY n DESC LIMIT {ASKED_BEFORE}",
         ConfirmationRow::COLUMNS

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::schema::failed;
 use crate::audit::{ArgsKey, Subject};
-use crate::model::{Confirmation, Standing};
+use crate::model::{Confirmation, ConfirmationState};
 use crate::store::rules::calls;
 use crate::store::{Ending, Start, StoreError, StoredCall};
 
@@ -357,7 +357,11 @@ impl ConfirmationRow {
     /// The columns, in order.
     pub(super) const COLUMNS: &str = "id, request, state, confirmation, standing, seal, effect, stands";
 
-    pub(super) fn of(confirmation: &Confirmation, standing: &Standing, seals: &ArgsKey) -> Result<Self, StoreError> {
+    pub(super) fn of(
+        confirmation: &Confirmation,
+        standing: &ConfirmationState,
+        seals: &ArgsKey,
+    ) -> Result<Self, StoreError> {
         let mut row = Self {
             id: confirmation.id.to_string(),
             request: confirmation.request.to_string(),
@@ -404,7 +408,7 @@ impl ConfirmationRow {
         connection: &Connection,
         id: Uuid,
         seals: &ArgsKey,
-    ) -> Result<Option<(Confirmation, Standing)>, StoreError> {
+    ) -> Result<Option<(Confirmation, ConfirmationState)>, StoreError> {
         let row = connection
             .prepare_cached(&format!("SELECT {} FROM confirmations WHERE id = ?1", Self::COLUMNS))
             .and_then(|mut find| find.query_row([id.to_string()], Self::read).optional())
@@ -413,12 +417,12 @@ impl ConfirmationRow {
     }
 
     /// The confirmation and its standing, where the seal holds.
-    pub(super) fn confirmation(&self, seals: &ArgsKey) -> Result<(Confirmation, Standing), StoreError> {
+    pub(super) fn confirmation(&self, seals: &ArgsKey) -> Result<(Confirmation, ConfirmationState), StoreError> {
         let what = format!("confirmation `{}`", self.id);
         if self.seal != self.sealed(seals) {
             return Err(StoreError::Corrupt(format!("{what} was edited in the database")));
         }
-        let (confirmation, standing): (Confirmation, Standing) =
+        let (confirmation, standing): (Confirmation, ConfirmationState) =
             (read(&what, &self.confirmation)?, read(&what, &self.standing)?);
         let effect = confirmation.effect.map(|effect| effect.to_string());
         if (&effect, standing.as_str()) != (&self.effect, self.stands.as_str()) {

@@ -19,12 +19,12 @@ use super::{
 };
 use crate::audit::{AuditEvent, AuditRecord, Subject};
 use crate::model::{
-    Channel, Confirmation, Enrolment, Entry, Grant, Invitation, Operator, Principal, Session, Standing,
+    Channel, Confirmation, ConfirmationState, Enrolment, Entry, Grant, Invitation, Operator, Principal, Session,
 };
 use crate::store::{
-    Asking, Bounds, CallFilter, Calls, Ending, Given, Granted, Grants, Intent, Like, NoEnd, NotHere, OpenQuestions,
-    People, Pruned, Quarantine, Questions, Records, Sessions, Showing, Start, Store, StoreError, StoredCall,
-    Unfinished,
+    AnswerSubmission, Asking, Bounds, CallFilter, Calls, Ending, Granted, Grants, Intent, Like, NoEnd, NotHere,
+    OpenQuestions, People, Pruned, Quarantine, Questions, Records, Sessions, Showing, Start, Store, StoreError,
+    StoredCall, Unfinished,
 };
 
 #[async_trait]
@@ -115,7 +115,7 @@ impl Questions for SqliteStore {
         self.write(true, move |writing| askings::shown(writing, call, question, channel, flood)).await
     }
 
-    async fn answer(&self, subject: Subject, given: Given) -> Result<(), StoreError> {
+    async fn answer(&self, subject: Subject, given: AnswerSubmission) -> Result<(), StoreError> {
         self.write(true, move |writing| answers::answer(writing, subject, given)).await
     }
 
@@ -123,11 +123,11 @@ impl Questions for SqliteStore {
         self.write(true, move |writing| answers::reject(writing, id, channel, operator, why)).await
     }
 
-    async fn confirmation(&self, id: Uuid) -> Result<Option<(Confirmation, Standing)>, StoreError> {
+    async fn confirmation(&self, id: Uuid) -> Result<Option<(Confirmation, ConfirmationState)>, StoreError> {
         self.read(move |connection, seals| ConfirmationRow::find(connection, id, seals)).await
     }
 
-    async fn asked_before(&self, like: Like) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
+    async fn asked_before(&self, like: Like) -> Result<Vec<(Confirmation, ConfirmationState)>, StoreError> {
         self.read(move |connection, seals| reads::asked_before(connection, &like, seals)).await
     }
 

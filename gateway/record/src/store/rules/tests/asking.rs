@@ -18,8 +18,8 @@ fn about(question: &Confirmation) -> Subject {
     Subject::from(question)
 }
 
-fn declined(at: Timestamp) -> (Confirmation, Standing) {
-    (asked(), Standing::Refused { how: "declined".into(), by: "olga".into(), at })
+fn declined(at: Timestamp) -> (Confirmation, ConfirmationState) {
+    (asked(), ConfirmationState::Refused { how: "declined".into(), by: "olga".into(), at })
 }
 
 /// Which way it goes, by the first thing that is in its way; in this order.
@@ -61,7 +61,7 @@ enum Same {
 #[test]
 fn a_question_goes_the_way_that_is_listed() {
     let (asked, olga) = (Confirmation { need: Need::of(Assurance::Typed, 1), ..asked() }, operator(1, "olga"));
-    let approved = |by: &Operator| Standing::Approved { approvals: vec![yes(&asked, Some(by))] };
+    let approved = |by: &Operator| ConfirmationState::Approved { approvals: vec![yes(&asked, Some(by))] };
     let mut cases = 0;
     for is_quarantined in [false, true] {
         for same in [Same::None, Same::Open, Same::Approved, Same::ApprovedByGone, Same::OfLess] {
@@ -71,10 +71,10 @@ fn a_question_goes_the_way_that_is_listed() {
                         let less = Confirmation { need: Need::of(Assurance::Acknowledged, 1), ..asked.clone() };
                         let pending = match same {
                             Same::None => None,
-                            Same::Open => Some((asked.clone(), Standing::unanswered())),
+                            Same::Open => Some((asked.clone(), ConfirmationState::unanswered())),
                             Same::Approved => Some((asked.clone(), approved(&olga))),
                             Same::ApprovedByGone => Some((asked.clone(), approved(&operator(2, "gone")))),
-                            Same::OfLess => Some((less, Standing::unanswered())),
+                            Same::OfLess => Some((less, ConfirmationState::unanswered())),
                         };
                         let before = Before {
                             quarantine: is_quarantined.then(in_quarantine),
@@ -113,7 +113,7 @@ fn a_question_goes_the_way_that_is_listed() {
                         let state = state_after(&found);
                         assert_eq!(
                             is_closed,
-                            matches!(state, Some(Standing::Refused { how, by, .. }) if how == "failed" && by == "mollyguard"),
+                            matches!(state, Some(ConfirmationState::Refused { how, by, .. }) if how == "failed" && by == "mollyguard"),
                             "{case}"
                         );
                         let has = |meant: fn(&Write) -> bool| found.writes.iter().filter(|write| meant(write)).count();
@@ -205,10 +205,10 @@ fn what_waits_or_can_be_used_is_pending_and_only_that() {
         Some(Coverage { targets: Vec::new(), exact, declaration: digest, policies: exact })
     };
     for state in states(&[]) {
-        let waits = matches!(state, Standing::Open { .. } | Standing::Approved { .. });
+        let waits = matches!(state, ConfirmationState::Open { .. } | ConfirmationState::Approved { .. });
         for (at, in_time) in [(now(), true), (later(question.expires_at), false), (question.asked_at - HOUR, false)] {
             assert_eq!(is_pending(&question, &state, at), waits && in_time, "{state:?}");
-            let is_waiting = matches!(state, Standing::Open { .. }) && in_time;
+            let is_waiting = matches!(state, ConfirmationState::Open { .. }) && in_time;
             assert_eq!(is_open(Ok(Some((question.clone(), state.clone()))), at), is_waiting, "{state:?}");
             for (other, is_same) in [
                 (question.clone(), true),
@@ -224,7 +224,7 @@ fn what_waits_or_can_be_used_is_pending_and_only_that() {
         }
     }
     let of_no_effect = Confirmation { effect: None, ..question };
-    assert!(!is_same_effect(&of_no_effect, &Standing::unanswered(), &of_no_effect, now()));
+    assert!(!is_same_effect(&of_no_effect, &ConfirmationState::unanswered(), &of_no_effect, now()));
     assert!(!is_open(Ok(None), now()));
     assert!(is_open(Err(StoreError::Corrupt("a row".into())), now()), "nobody can tell");
     assert!(of_late(now()).duration_until(now()) >= OF_LATE);

@@ -5,7 +5,7 @@ use crate::model::{CallDigests, Coverage, LONGEST, Moment, Need, Principal, TRIE
 use crate::store::laws::{spending, subject};
 use crate::store::rules::confirmations::{Answered, Spending, answer, concerned, is_over, spend};
 use crate::store::rules::{EndGrants, Which};
-use crate::store::{Given, StoreError};
+use crate::store::{AnswerSubmission, StoreError};
 
 /// Who says yes, and how far that counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,12 +49,12 @@ enum Stands {
     Spent,
 }
 
-fn stands(state: &Standing) -> Stands {
+fn stands(state: &ConfirmationState) -> Stands {
     match state {
-        Standing::Open { approvals, mistyped } => Stands::Open(approvals.len(), *mistyped),
-        Standing::Approved { approvals } => Stands::Approved(approvals.len()),
-        Standing::Refused { how, .. } => Stands::Refused(how.clone()),
-        Standing::Spent { .. } => Stands::Spent,
+        ConfirmationState::Open { approvals, mistyped } => Stands::Open(approvals.len(), *mistyped),
+        ConfirmationState::Approved { approvals } => Stands::Approved(approvals.len()),
+        ConfirmationState::Refused { how, .. } => Stands::Refused(how.clone()),
+        ConfirmationState::Spent { .. } => Stands::Spent,
     }
 }
 
@@ -85,7 +85,7 @@ fn listed(state: &Stands, input: &Input, needed: usize) -> Option<Stands> {
     }
 }
 
-fn given(question: &Confirmation, input: &Input, [olga, piet, gone]: [&Operator; 3]) -> Given {
+fn given(question: &Confirmation, input: &Input, [olga, piet, gone]: [&Operator; 3]) -> AnswerSubmission {
     let by = |who: Who| match who {
         Who::Named => None,
         Who::Again => Some(olga),
@@ -102,7 +102,7 @@ fn given(question: &Confirmation, input: &Input, [olga, piet, gone]: [&Operator;
         Input::Mistyped => (accept(), None),
         Input::No(answer) => (answer.clone(), None),
     };
-    Given::by("somebody".into(), question.id, answer, Channel::Terminal, approval)
+    AnswerSubmission::by("somebody".into(), question.id, answer, Channel::Terminal, approval)
 }
 
 #[test]
@@ -152,11 +152,11 @@ fn an_answer_does_what_is_listed_and_nothing_else() {
 #[test]
 fn a_no_ends_what_contradicts_it_in_its_givers_name() {
     let (olga, question) = (operator(1, "olga"), asked());
-    let given = Given::by("olga".into(), question.id, Answer::Decline, Channel::Page, None);
+    let given = AnswerSubmission::by("olga".into(), question.id, Answer::Decline, Channel::Page, None);
     let answered = Answered {
         confirmation: &question,
-        state: Standing::unanswered(),
-        given: Given { operator: Some(olga.id), ..given },
+        state: ConfirmationState::unanswered(),
+        given: AnswerSubmission { operator: Some(olga.id), ..given },
         operators: std::slice::from_ref(&olga),
         is_quarantined: false,
         at: Moment::now(),
@@ -174,11 +174,11 @@ fn only_who_is_enrolled_answers_as_an_operator() {
     let (olga, question) = (operator(1, "olga"), asked());
     for state in states(&[]) {
         for answer_ in NOES.into_iter().chain([accept()]) {
-            let given = Given::by("olga".into(), question.id, answer_, Channel::Page, None);
+            let given = AnswerSubmission::by("olga".into(), question.id, answer_, Channel::Page, None);
             let answered = Answered {
                 confirmation: &question,
                 state: state.clone(),
-                given: Given { operator: Some(olga.id), ..given },
+                given: AnswerSubmission { operator: Some(olga.id), ..given },
                 operators: &[],
                 is_quarantined: false,
                 at: Moment::now(),
@@ -201,8 +201,8 @@ fn only_dialogs_are_closed_by_an_answer() {
     ] {
         let answered = Answered {
             confirmation: &question,
-            state: Standing::unanswered(),
-            given: Given::by("ada".into(), question.id, Answer::Timeout, channel, None),
+            state: ConfirmationState::unanswered(),
+            given: AnswerSubmission::by("ada".into(), question.id, Answer::Timeout, channel, None),
             operators: &[],
             is_quarantined: false,
             at: Moment::now(),
@@ -219,14 +219,14 @@ fn a_yes_stands_for_a_while_only_where_all_of_it_fits() {
     let digest = Digest::of_bytes(b"x");
     let covers = Some(Coverage { targets: Vec::new(), exact: digest, declaration: digest, policies: digest });
     let good = Confirmation { covers, may_last: true, need: Need::of(Assurance::Typed, 1), ..asked() };
-    let gives = |question: &Confirmation, change: &dyn Fn(&mut Given), is_quarantined: bool| {
+    let gives = |question: &Confirmation, change: &dyn Fn(&mut AnswerSubmission), is_quarantined: bool| {
         let mut given =
-            Given::by("olga".into(), question.id, accept(), Channel::Page, Some(yes(question, Some(&olga))));
+            AnswerSubmission::by("olga".into(), question.id, accept(), Channel::Page, Some(yes(question, Some(&olga))));
         (given.operator, given.lasts) = (Some(olga.id), Some(LONGEST));
         change(&mut given);
         let answered = Answered {
             confirmation: question,
-            state: Standing::unanswered(),
+            state: ConfirmationState::unanswered(),
             given,
             operators: std::slice::from_ref(&olga),
             is_quarantined,
@@ -242,8 +242,8 @@ fn a_yes_stands_for_a_while_only_where_all_of_it_fits() {
     });
     // As much as was asked for, though a passkey proves more.
     assert_eq!(granted.collect::<Vec<_>>(), [(Uuid::from_u128(5), good.id, good.need)]);
-    let short = |lasts| move |given: &mut Given| given.lasts = Some(lasts);
-    let changes: [&dyn Fn(&mut Given); 8] = [
+    let short = |lasts| move |given: &mut AnswerSubmission| given.lasts = Some(lasts);
+    let changes: [&dyn Fn(&mut AnswerSubmission); 8] = [
         &short(Duration::ZERO),
         &short(LONGEST + Duration::from_millis(1)),
         &|given| given.operator = None,
@@ -257,7 +257,7 @@ fn a_yes_stands_for_a_while_only_where_all_of_it_fits() {
         assert!(matches!(gives(&good, *change, false), Err(StoreError::NotApproved(..))), "change {n}");
     }
     for answer in NOES {
-        let no = |given: &mut Given| (given.answer, given.approval) = (answer.clone(), None);
+        let no = |given: &mut AnswerSubmission| (given.answer, given.approval) = (answer.clone(), None);
         assert!(matches!(gives(&good, &no, false), Err(StoreError::NotApproved(..))), "{answer:?}");
     }
     for question in [
@@ -278,8 +278,8 @@ fn an_approval_is_spent_only_where_all_of_it_fits() {
     let covers = Coverage { targets: Vec::new(), exact: digests.targets, declaration: digest, policies: digest };
     let question = Confirmation { covers: Some(covers), ..asked() };
     let good = || spending(question.id);
-    let approved = Standing::Approved { approvals: vec![yes(&question, Some(&olga))] };
-    let spent = |question: &Confirmation, state: &Standing, start, (is_quarantined, at)| {
+    let approved = ConfirmationState::Approved { approvals: vec![yes(&question, Some(&olga))] };
+    let spent = |question: &Confirmation, state: &ConfirmationState, start, (is_quarantined, at)| {
         let spending = Spending {
             id: question.id,
             found: Some((question.clone(), state.clone())),
@@ -293,10 +293,10 @@ fn an_approval_is_spent_only_where_all_of_it_fits() {
     for state in states(&[yes(&question, Some(&olga))]) {
         let found = spent(&question, &state, good(), fine);
         match state {
-            Standing::Approved { .. } => {
+            ConfirmationState::Approved { .. } => {
                 let found = found.unwrap();
                 let call = good_call(&found);
-                assert_eq!(found.writes, [Write::State(Box::new(question.clone()), Standing::Spent { call })]);
+                assert_eq!(found.writes, [Write::State(Box::new(question.clone()), ConfirmationState::Spent { call })]);
             }
             state => assert!(matches!(found, Err(StoreError::NotApproved(..))), "{state:?}"),
         }
@@ -334,7 +334,7 @@ fn an_approval_is_spent_only_where_all_of_it_fits() {
     for when in [(true, now()), (false, later(question.expires_at)), (false, question.asked_at - HOUR)] {
         assert!(matches!(spent(&question, &approved, good(), when), Err(StoreError::NotApproved(..))), "{when:?}");
     }
-    let by_gone = Standing::Approved { approvals: vec![yes(&question, Some(&gone))] };
+    let by_gone = ConfirmationState::Approved { approvals: vec![yes(&question, Some(&gone))] };
     let more = Confirmation { need: Need::of(Assurance::Typed, 2), ..question.clone() };
     assert!(matches!(spent(&question, &by_gone, good(), fine), Err(StoreError::NotApproved(..))));
     assert!(matches!(spent(&more, &approved, good(), fine), Err(StoreError::NotApproved(..))));
@@ -344,7 +344,7 @@ fn an_approval_is_spent_only_where_all_of_it_fits() {
 
 fn good_call(found: &Transition<()>) -> Uuid {
     match state_after(found) {
-        Some(Standing::Spent { call }) => *call,
+        Some(ConfirmationState::Spent { call }) => *call,
         other => panic!("{other:?}"),
     }
 }
@@ -355,10 +355,16 @@ fn those_are_concerned_who_said_something() {
     let question = asked();
     let yeses = [yes(&question, Some(&olga)), yes(&question, None)];
     for state in states(&yeses) {
-        let is_asked = matches!(state, Standing::Open { .. } | Standing::Approved { .. });
+        let is_asked = matches!(state, ConfirmationState::Open { .. } | ConfirmationState::Approved { .. });
         assert_eq!(concerned(&state, None), if is_asked { vec![olga.id] } else { vec![] });
-        let given = Given::by("piet".into(), question.id, accept(), Channel::Page, Some(yes(&question, Some(&piet))));
-        let given = Given { operator: Some(olga.id), ..given };
+        let given = AnswerSubmission::by(
+            "piet".into(),
+            question.id,
+            accept(),
+            Channel::Page,
+            Some(yes(&question, Some(&piet))),
+        );
+        let given = AnswerSubmission { operator: Some(olga.id), ..given };
         assert_eq!(concerned(&state, Some(&given)), [olga.id, piet.id], "{state:?}");
     }
 }
@@ -368,7 +374,7 @@ fn what_can_be_answered_or_used_is_not_over() {
     let question = asked();
     for state in states(&[]) {
         for (before, is_late) in [(now() - HOUR, false), (later(question.expires_at), true)] {
-            let expected = is_late || matches!(state, Standing::Spent { .. });
+            let expected = is_late || matches!(state, ConfirmationState::Spent { .. });
             assert_eq!(is_over(&question, &state, before), expected, "{state:?} {is_late}");
         }
     }

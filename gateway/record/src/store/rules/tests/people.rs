@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{Enrolment, Invitation, MOST_PASSKEYS, Means, Passkey, Session};
 use crate::store::rules::people::{answering, enroll, invite, is_open, link, remove, sign_in};
-use crate::store::{Given, StoreError};
+use crate::store::{AnswerSubmission, StoreError};
 use crate::webauthn::tests::authenticator::SoftKey;
 
 fn passkey(count: u32) -> Passkey {
@@ -181,9 +181,9 @@ fn a_counter_only_goes_on() {
         let expected = Write::Passkey(olga.id, Box::new(moved.clone()));
         let among = std::slice::from_ref(&olga);
 
-        let given = Given::by("olga".into(), question.id, accept(), Channel::Page, None);
+        let given = AnswerSubmission::by("olga".into(), question.id, accept(), Channel::Page, None);
         let signed = Some((key.sign(question.call.as_bytes(), new), new));
-        let found = answering(&Given { operator: Some(olga.id), signed, ..given }, among);
+        let found = answering(&AnswerSubmission { operator: Some(olga.id), signed, ..given }, among);
         let (opened_at, expires_at) = (now(), later(now()));
         let means = Means::Passkey { id: moved.id() };
         let session = Session { token: another(), operator: olga.id, means, opened_at, expires_at };

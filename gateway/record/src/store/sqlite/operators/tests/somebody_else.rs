@@ -39,7 +39,7 @@ impl House {
     }
 
     async fn is_open(&self, question: &Confirmation) -> bool {
-        matches!(self.standing(question).await, Standing::Open { .. })
+        matches!(self.standing(question).await, ConfirmationState::Open { .. })
     }
 }
 
@@ -175,7 +175,7 @@ async fn a_question_whose_approver_was_removed_is_asked_anew() {
     let bounds = Bounds { denial: std::time::Duration::ZERO, open: 1_000, flood: 1_000 };
     let asking = house.store.ask(subject(Uuid::now_v7()), again, Some(Channel::Elicitation), bounds).await.unwrap();
     assert!(matches!(asking, Asking::Asked), "{asking:?}");
-    assert!(matches!(house.standing(&question).await, Standing::Refused { .. }), "and the old one is closed");
+    assert!(matches!(house.standing(&question).await, ConfirmationState::Refused { .. }), "and the old one is closed");
 }
 
 /// However a question came to stand as approved.
