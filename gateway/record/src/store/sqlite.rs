@@ -5,15 +5,18 @@
 
 mod answers;
 mod applied;
+mod asking_rows;
 mod askings;
 mod begun;
 mod bell;
 mod dialogs;
+mod grant_rows;
 mod grants;
 #[cfg(any(test, feature = "laws"))]
 pub mod harness;
 mod here;
 mod inspect;
+mod invitation_rows;
 mod lease;
 mod open;
 mod operator_rows;

@@ -4,7 +4,7 @@ use mollyguard_tools::contract::now;
 
 use super::operator_rows::{OperatorRow, forget, put_passkey};
 use super::writing::Writing;
-use super::{askings, dialogs, grants, operators, quarantines, questions};
+use super::{asking_rows, dialogs, grant_rows, invitation_rows, quarantines, questions};
 use crate::store::StoreError;
 use crate::store::rules::{self, Transition, Write};
 
@@ -23,26 +23,26 @@ fn one(writing: &mut Writing<'_>, write: Write) -> Result<(), StoreError> {
         Write::State(question, state) => questions::stand(writing, &question, &state),
         Write::Shown { question, until } => dialogs::open(writing, question, until, now()),
         Write::ShownNoMore { question } => dialogs::close(writing, question),
-        Write::Counted { user, at, question } => askings::counted(writing.connection, &user, at, question),
+        Write::Counted { user, at, question } => asking_rows::counted(writing.connection, &user, at, question),
         Write::CountsForgotten { user } => forget(writing, "DELETE FROM askings WHERE user = ?1", [user]),
         Write::Quarantine(quarantine) => quarantines::put(writing, &quarantine),
         Write::QuarantineLifted { user } => forget(writing, "DELETE FROM quarantines WHERE user = ?1", [user]),
         Write::Grant(grant) => {
-            grants::put(writing, &grant)?;
+            grant_rows::put(writing, &grant)?;
             let (subject, event) = rules::grants::given(&grant);
             writing.append(subject, event)
         }
         Write::GrantEnd(grant, end) => {
-            grants::put_end(writing, &grant, &end)?;
+            grant_rows::put_end(writing, &grant, &end)?;
             let (subject, event) = rules::grants::end_of(&grant, &end);
             writing.append(subject, event)
         }
         Write::GrantEnds(ends) => {
-            let standing = grants::standing(writing.connection, writing.seals)?;
+            let standing = grant_rows::standing(writing.connection, writing.seals)?;
             let writes = rules::grants::ended(standing, &ends, now());
             apply(writing, Transition { told: (), writes })
         }
-        Write::Invitation(invitation) => operators::put_invitation(writing, &invitation),
+        Write::Invitation(invitation) => invitation_rows::put(writing, &invitation),
         Write::InvitationUsed(id) => forget(writing, "DELETE FROM invitations WHERE id = ?1", [id.to_string()]),
         Write::FirstInvitationsVoid => {
             forget(writing, "DELETE FROM invitations WHERE json_extract(invitation, '$.by') IS NULL", [])
