@@ -1,5 +1,5 @@
 //! What is written down and never quietly edited: calls, questions, answers and how to undo, with the people and keys these
-//! stand on. It decides nothing, asks nobody, and knows no tool.
+//! stand on. It asks nobody, knows no tool, and decides only what its own rows may come to.
 //!
 //! Its rooms, each of which knows only those before it: `webauthn`, `model`, `state`, `audit`, `store`, `verify`.
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use mollyguard_record::audit::{AuditEvent, Subject};
-use mollyguard_record::model::{Approval, Confirmation, Standing, strength};
+use mollyguard_record::model::{Approval, Confirmation, ConfirmationState, strength};
 use mollyguard_record::store::{CallFilter, StoredCall};
 use mollyguard_tools::contract::Reversibility;
 use serde::{Deserialize, Serialize};
@@ -110,11 +110,13 @@ async fn confirmation(gateway: &Gateway, request: &Request, about: About) -> Res
     };
     let expired = confirmation.expires_at <= mollyguard_tools::contract::now();
     let (state, approvals) = match &standing {
-        Standing::Spent { .. } => ("spent", None),
-        Standing::Refused { .. } => ("refused", None),
-        Standing::Open { approvals, .. } | Standing::Approved { approvals } if expired => ("expired", Some(approvals)),
-        Standing::Open { approvals, .. } => ("open", Some(approvals)),
-        Standing::Approved { approvals } => ("approved", Some(approvals)),
+        ConfirmationState::Spent { .. } => ("spent", None),
+        ConfirmationState::Refused { .. } => ("refused", None),
+        ConfirmationState::Open { approvals, .. } | ConfirmationState::Approved { approvals } if expired => {
+            ("expired", Some(approvals))
+        }
+        ConfirmationState::Open { approvals, .. } => ("open", Some(approvals)),
+        ConfirmationState::Approved { approvals } => ("approved", Some(approvals)),
     };
     let mut status = json!({
         "confirmation_id": confirmation.id, "state": state, "tool": confirmation.tool,
@@ -125,7 +127,7 @@ async fn confirmation(gateway: &Gateway, request: &Request, about: About) -> Res
         status["approved_by"] = approvals.iter().map(yes).collect();
         status["more_needed"] = more_needed(&confirmation, approvals).into();
     }
-    if let Standing::Refused { how, by, at } = &standing {
+    if let ConfirmationState::Refused { how, by, at } = &standing {
         status["refused"] = json!({"how": how, "by": by, "at": at});
     }
     let grant = approval::covering_question(gateway, &confirmation).await;

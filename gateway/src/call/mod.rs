@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use mollyguard_record::audit::{End, Subject};
-use mollyguard_record::model::CallFacts;
+use mollyguard_record::model::{CallDigests, CallFacts};
 use mollyguard_record::store::{Ending, Intent, Start, Store, StoreError, Unfinished};
 use mollyguard_tools::contract::{Outcome, Preflight, Probe, ToolError, UndoPlan};
 use mollyguard_tools::failpoint;
@@ -283,6 +283,8 @@ impl Run {
 
     fn start(&self, identity: Option<String>) -> Start {
         let declaration = &self.errand.tool.declaration;
+        let is_approved = self.confirmation.is_some() || self.about.grant.is_some();
+        let facts = || self.gateway.call_facts(&self.request.principal, &self.errand, &self.seen);
         Start {
             subject: self.subject(),
             args: self.gateway.redacted_value(self.errand.args.clone()),
@@ -293,6 +295,7 @@ impl Run {
             policies: self.permit.policies().to_vec(),
             confirmation: self.confirmation,
             grant: self.about.grant.as_ref().map(|under| under.id),
+            digests: is_approved.then(|| CallDigests::from(&facts())),
             undoes: self.errand.undoes.map(|(call, _)| call),
         }
     }

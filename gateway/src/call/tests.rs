@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use mollyguard_record::audit::AuditEvent;
 use mollyguard_record::model::Principal;
 use mollyguard_record::store::harness::{hold, open, options};
-use mollyguard_record::store::{OpenStore, SqliteStore, StoredCall};
+use mollyguard_record::store::{Calls as _, OpenStore, SqliteStore, StoredCall};
 use mollyguard_tools::contract::{
     Audience, BlastRadius, Declaration, Digest, Environment, Lease, Probe, Reversibility, Scope, Settings,
     SettingsError, Target, TargetReport, Tier, Tool, Toolset,

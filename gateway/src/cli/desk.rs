@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mollyguard_record::model::{Assurance, Channel, Confirmation, Need, Standing};
+use mollyguard_record::model::{Assurance, Channel, Confirmation, ConfirmationState, Need};
 use mollyguard_record::state::where_page_is;
 use mollyguard_record::store::{Granted, OpenQuestions, Quarantine};
 use uuid::Uuid;
@@ -57,7 +57,7 @@ impl Desk {
         }
     }
 
-    pub(super) async fn show(&self, id: Uuid) -> Result<(Confirmation, Standing), Failure> {
+    pub(super) async fn show(&self, id: Uuid) -> Result<(Confirmation, ConfirmationState), Failure> {
         match self {
             Self::Own(gateway) => operator_socket::show(gateway, id).await.map_err(failure),
             Self::Behind(socket) => match ask(socket, Ask::Show { confirmation: id }).await? {
@@ -75,7 +75,7 @@ impl Desk {
         let (by, proven, standing) = self.answer(confirmation.id, Given::Approve { typed, code }).await?;
         let proven = proven.map_or("nothing", Assurance::as_str);
         match standing {
-            Standing::Open { approvals, .. } => print(&format!(
+            ConfirmationState::Open { approvals, .. } => print(&format!(
                 "Approved by {by} ({proven}): {} of {} people. Nothing runs before the others have approved, too.\n",
                 approvals.len(),
                 confirmation.need.approvers,
@@ -95,7 +95,7 @@ impl Desk {
         &self,
         id: Uuid,
         given: Given,
-    ) -> Result<(String, Option<Assurance>, Standing), Failure> {
+    ) -> Result<(String, Option<Assurance>, ConfirmationState), Failure> {
         match self {
             Self::Own(gateway) => {
                 let (by, assurance) =

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use mollyguard_record::model::{Confirmation, Standing};
+use mollyguard_record::model::{Confirmation, ConfirmationState};
 use mollyguard_record::store::OpenQuestions;
 use mollyguard_tools::contract::now;
 use mollyguard_tools::text::visible_json;
@@ -109,7 +109,11 @@ impl Watch {
             }
         }
         for (confirmation, standing) in open.iter().rev().map(|open| &**open) {
-            let yeses = if let Standing::Open { approvals, .. } = standing { approvers(approvals) } else { Vec::new() };
+            let yeses = if let ConfirmationState::Open { approvals, .. } = standing {
+                approvers(approvals)
+            } else {
+                Vec::new()
+            };
             match self.waiting.get(&confirmation.id).map(|(_, so_far)| *so_far) {
                 None => text.push_str(&self.question(confirmation, &yeses, page)),
                 Some(so_far) if so_far < yeses.len() => text.push_str(&self.partly(confirmation, &yeses)),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mollyguard_record::model::{Approval, Confirmation, Standing};
+use mollyguard_record::model::{Approval, Confirmation, ConfirmationState};
 use mollyguard_record::store::{OpenQuestions, Store, StoreError};
 use mollyguard_tools::contract::{Timestamp, now};
 use uuid::Uuid;
@@ -51,14 +51,14 @@ impl fmt::Display for Ended {
 }
 
 /// How it ended, if it did.
-pub(crate) fn end_of(confirmation: &Confirmation, standing: &Standing, now: Timestamp) -> Option<Ended> {
+pub(crate) fn end_of(confirmation: &Confirmation, standing: &ConfirmationState, now: Timestamp) -> Option<Ended> {
     match standing {
-        Standing::Open { .. } if now < confirmation.expires_at => None,
-        Standing::Open { .. } => Some(Ended::Expired),
-        Standing::Approved { approvals } => Some(Ended::Approved { by: approvers(approvals) }),
-        Standing::Spent { .. } => Some(Ended::Approved { by: Vec::new() }),
-        Standing::Refused { how, .. } if how == "timeout" => Some(Ended::Expired),
-        Standing::Refused { how, by, .. } => Some(Ended::Declined { how: clean(how), by: clean(by) }),
+        ConfirmationState::Open { .. } if now < confirmation.expires_at => None,
+        ConfirmationState::Open { .. } => Some(Ended::Expired),
+        ConfirmationState::Approved { approvals } => Some(Ended::Approved { by: approvers(approvals) }),
+        ConfirmationState::Spent { .. } => Some(Ended::Approved { by: Vec::new() }),
+        ConfirmationState::Refused { how, .. } if how == "timeout" => Some(Ended::Expired),
+        ConfirmationState::Refused { how, by, .. } => Some(Ended::Declined { how: clean(how), by: clean(by) }),
     }
 }
 

@@ -8,9 +8,9 @@ use std::process::Command;
 use axum::Router;
 use axum::extract::State;
 use http::HeaderMap;
-use mollyguard_record::store::Bounds;
 use mollyguard_record::store::harness::open;
 use mollyguard_record::store::laws::{question, subject};
+use mollyguard_record::store::{Bounds, Questions as _};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
@@ -99,7 +99,7 @@ async fn what_was_told_of_is_followed_to_its_end_and_no_further() {
     assert_eq!(heard.recv().await, Some(notice.id(Event::Asked)));
     telling.settle().await.unwrap();
     assert_eq!(telling.open.len(), 1, "it waits still");
-    let given = mollyguard_record::store::Given::by(
+    let given = mollyguard_record::store::AnswerSubmission::by(
         "ben".into(),
         asked.id,
         mollyguard_record::model::Answer::Decline,

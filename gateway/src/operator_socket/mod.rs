@@ -6,7 +6,7 @@ mod serve;
 mod wire;
 
 use mollyguard_record::audit::Subject;
-use mollyguard_record::model::{Answer, Approval, Assurance, Channel, Confirmation, Means, Standing};
+use mollyguard_record::model::{Answer, Approval, Assurance, Channel, Confirmation, ConfirmationState, Means};
 use mollyguard_record::store;
 use mollyguard_record::store::StoreError;
 use mollyguard_tools::contract::now;
@@ -63,7 +63,7 @@ pub enum DeskError {
 ///
 /// # Errors
 /// There is none with this id, or the store failed.
-pub async fn show(gateway: &Gateway, id: Uuid) -> Result<(Confirmation, Standing), DeskError> {
+pub async fn show(gateway: &Gateway, id: Uuid) -> Result<(Confirmation, ConfirmationState), DeskError> {
     gateway.store.confirmation(id).await?.ok_or(DeskError::Unknown(id))
 }
 
@@ -71,8 +71,8 @@ pub async fn show(gateway: &Gateway, id: Uuid) -> Result<(Confirmation, Standing
 ///
 /// # Errors
 /// It cannot.
-pub fn answerable(confirmation: &Confirmation, standing: &Standing) -> Result<(), DeskError> {
-    if matches!(standing, Standing::Open { .. }) && confirmation.is_in_time(now()) {
+pub fn answerable(confirmation: &Confirmation, standing: &ConfirmationState) -> Result<(), DeskError> {
+    if matches!(standing, ConfirmationState::Open { .. }) && confirmation.is_in_time(now()) {
         return Ok(());
     }
     Err(DeskError::Closed(state(confirmation, standing)))
@@ -98,7 +98,7 @@ pub async fn answer(
     let answer = meant(&confirmation, &answer);
     let is_no = answer == Answer::Decline;
     // A yes that was not used yet can be taken back.
-    if !(is_no && matches!(standing, Standing::Approved { .. })) {
+    if !(is_no && matches!(standing, ConfirmationState::Approved { .. })) {
         answerable(&confirmation, &standing)?;
     }
     let by = approver(gateway, code, at).await?;
@@ -113,7 +113,7 @@ pub async fn answer(
     let subject = Subject::from(&confirmation);
     let proven = approval.as_ref().map(|approval| approval.assurance);
     let answer = for_the_record(gateway, &answer);
-    let mut given = store::Given::by(by.name.clone(), id, answer, by.channel, approval);
+    let mut given = store::AnswerSubmission::by(by.name.clone(), id, answer, by.channel, approval);
     given.operator = by.operator;
     gateway.store.answer(subject, given).await?;
     match why {
@@ -150,18 +150,20 @@ pub async fn lift(gateway: &Gateway, user: String, code: Option<TypedCode>, at: 
 
 /// What became of a question, in a few words.
 #[must_use]
-pub fn state(confirmation: &Confirmation, standing: &Standing) -> String {
+pub fn state(confirmation: &Confirmation, standing: &ConfirmationState) -> String {
     match standing {
-        Standing::Spent { call } => format!("used by call {call}"),
-        Standing::Refused { how, by, .. } => format!("answered: {}, by {}", clean(how), clean(by)),
-        Standing::Open { .. } | Standing::Approved { .. } if confirmation.expires_at <= now() => {
+        ConfirmationState::Spent { call } => format!("used by call {call}"),
+        ConfirmationState::Refused { how, by, .. } => format!("answered: {}, by {}", clean(how), clean(by)),
+        ConfirmationState::Open { .. } | ConfirmationState::Approved { .. } if confirmation.expires_at <= now() => {
             format!("expired at {}", confirmation.expires_at)
         }
-        Standing::Open { approvals, .. } if approvals.is_empty() => format!("open until {}", confirmation.expires_at),
-        Standing::Open { approvals, .. } => {
+        ConfirmationState::Open { approvals, .. } if approvals.is_empty() => {
+            format!("open until {}", confirmation.expires_at)
+        }
+        ConfirmationState::Open { approvals, .. } => {
             format!("open until {}; approved so far by {}", confirmation.expires_at, approvers(approvals))
         }
-        Standing::Approved { approvals } => format!("approved by {}, not used yet", approvers(approvals)),
+        ConfirmationState::Approved { approvals } => format!("approved by {}, not used yet", approvers(approvals)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is said on the operators' socket: one request and one reply a connection, each a line of JSON with the version it is
 //! written in. A key or a request nobody knows is refused.
 
-use mollyguard_record::model::{Assurance, Confirmation, Standing};
+use mollyguard_record::model::{Assurance, Confirmation, ConfirmationState};
 use mollyguard_record::store::{Granted, Quarantine};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -93,7 +93,7 @@ pub enum Reply {
     /// The open questions.
     Listed {
         /// Newest first, each with the yeses it has so far.
-        open: Vec<(Confirmation, Standing)>,
+        open: Vec<(Confirmation, ConfirmationState)>,
         /// How many older ones did not fit.
         left_off: usize,
         /// Where the page is, such as `http://localhost:7420`.
@@ -104,7 +104,7 @@ pub enum Reply {
         /// The question.
         confirmation: Box<Confirmation>,
         /// What became of it.
-        standing: Standing,
+        standing: ConfirmationState,
     },
     /// The users in quarantine.
     Quarantined(Vec<Quarantine>),
@@ -121,7 +121,7 @@ pub enum Reply {
         /// What a yes proves.
         assurance: Option<Assurance>,
         /// What became of the question.
-        standing: Standing,
+        standing: ConfirmationState,
     },
     /// Nothing was done, or nothing was approved.
     Refused {

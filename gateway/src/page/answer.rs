@@ -9,9 +9,9 @@ use axum::{Form, Json};
 use http::header;
 use mollyguard_record::audit::Subject;
 use mollyguard_record::model::{
-    Answer, Assurance, Channel, Confirmation, Means, Operator, Passkey, Standing, challenge,
+    Answer, Assurance, Channel, Confirmation, ConfirmationState, Means, Operator, Passkey, challenge,
 };
-use mollyguard_record::store::{Given, StoreError};
+use mollyguard_record::store::{AnswerSubmission, StoreError};
 use mollyguard_record::webauthn::{Assertion, Known, verify};
 use serde::Deserialize;
 use serde_json::json;
@@ -72,7 +72,7 @@ pub(super) async fn answer(
     match sent.decision {
         Decision::Decline => decline(&page, &here.operator, &confirmation).await?,
         Decision::Approve => {
-            if !matches!(standing, Standing::Open { .. }) {
+            if !matches!(standing, ConfirmationState::Open { .. }) {
                 return Err(Trouble::conflict("It was answered already. Nothing was changed."));
             }
             approve(&page, &here.operator, &confirmation, sent).await?;
@@ -85,7 +85,7 @@ pub(super) async fn answer(
 }
 
 async fn decline(page: &Page, operator: &Operator, confirmation: &Confirmation) -> Result<(), Trouble> {
-    let mut given = Given::by(operator.name.clone(), confirmation.id, Answer::Decline, Channel::Page, None);
+    let mut given = AnswerSubmission::by(operator.name.clone(), confirmation.id, Answer::Decline, Channel::Page, None);
     given.operator = Some(operator.id);
     Ok(page.0.gateway.store.answer(Subject::from(confirmation), given).await?)
 }
@@ -109,7 +109,7 @@ async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, 
         Err((ReasonCode::ConfirmationMismatch, _)) => return Err(mistyped(page, operator, confirmation, typed).await?),
         Err((_, why)) => return Err(reject(page, operator, confirmation, why).await),
     };
-    let given = Given {
+    let given = AnswerSubmission {
         confirmation: confirmation.id,
         answer: Answer::Accept { typed: typed.filter(|_| types) },
         channel: Channel::Page,
@@ -134,10 +134,10 @@ async fn mistyped(
     typed: Option<String>,
 ) -> Result<Trouble, Trouble> {
     let answer = for_the_record(&page.0.gateway, &Answer::Accept { typed });
-    let given = Given::by(operator.name.clone(), confirmation.id, answer, Channel::Page, None);
+    let given = AnswerSubmission::by(operator.name.clone(), confirmation.id, answer, Channel::Page, None);
     let store = &page.0.gateway.store;
-    store.answer(Subject::from(confirmation), Given { operator: Some(operator.id), ..given }).await?;
-    let is_open = matches!(store.confirmation(confirmation.id).await?, Some((_, Standing::Open { .. })));
+    store.answer(Subject::from(confirmation), AnswerSubmission { operator: Some(operator.id), ..given }).await?;
+    let is_open = matches!(store.confirmation(confirmation.id).await?, Some((_, ConfirmationState::Open { .. })));
     Ok(Trouble::conflict(match is_open {
         true => "What was typed is not the name that was asked for. Nothing was changed.",
         false => {

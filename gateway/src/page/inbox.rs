@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
-use mollyguard_record::model::{Confirmation, Standing};
+use mollyguard_record::model::{Confirmation, ConfirmationState};
 use mollyguard_record::store::OpenQuestions;
 
 use super::session::Here;
@@ -109,7 +109,7 @@ fn questions(open: &OpenQuestions, part: usize) -> Markup {
     }
 }
 
-fn item(confirmation: &Confirmation, standing: &Standing) -> Markup {
+fn item(confirmation: &Confirmation, standing: &ConfirmationState) -> Markup {
     let lines = laid_out(&confirmation.text);
     let first =
         |label: &str| lines.facts.iter().find(|(name, _)| *name == label).and_then(|(_, words)| words.first().copied());
@@ -120,7 +120,7 @@ fn item(confirmation: &Confirmation, standing: &Standing) -> Markup {
             span.meta {
                 "for " (clean(&confirmation.principal.user)) " · needs "
                 (plain(&confirmation.need.to_string())) " · until " (until(confirmation.expires_at))
-                @if let Standing::Open { approvals, .. } = standing {
+                @if let ConfirmationState::Open { approvals, .. } = standing {
                     @if !approvals.is_empty() { " · " (approvals.len()) " of " (confirmation.need.approvers) " said yes" }
                 }
             }

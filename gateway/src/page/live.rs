@@ -11,7 +11,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use http::StatusCode;
-use mollyguard_record::model::Standing;
+use mollyguard_record::model::ConfirmationState;
 use mollyguard_record::store::{CallFilter, Granted, OpenQuestions, StoreError, StoredCall};
 use mollyguard_tools::contract::now;
 use tokio::sync::{Notify, watch};
@@ -108,7 +108,7 @@ fn digest(open: &OpenQuestions, granted: &[Granted], calls: &[StoredCall]) -> u6
     let mut hasher = DefaultHasher::new();
     for (confirmation, standing) in open.iter().map(|open| &**open) {
         confirmation.id.hash(&mut hasher);
-        if let Standing::Open { approvals, .. } = standing {
+        if let ConfirmationState::Open { approvals, .. } = standing {
             approvals.len().hash(&mut hasher);
         }
     }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use maud::{Markup, html};
 use mollyguard_record::audit::End;
-use mollyguard_record::model::{Approval, Assurance, Confirmation, Means, Operator, Standing, not_linked};
+use mollyguard_record::model::{Approval, Assurance, Confirmation, ConfirmationState, Means, Operator, not_linked};
 use mollyguard_tools::contract::now;
 use uuid::Uuid;
 
@@ -84,15 +84,15 @@ fn is_grave(label: &str, lines: &[&str]) -> bool {
         || (label == "WHERE" && says("PRODUCTION"))
 }
 
-fn is_answerable(confirmation: &Confirmation, standing: &Standing) -> bool {
-    matches!(standing, Standing::Open { .. }) && confirmation.is_in_time(now())
+fn is_answerable(confirmation: &Confirmation, standing: &ConfirmationState) -> bool {
+    matches!(standing, ConfirmationState::Open { .. }) && confirmation.is_in_time(now())
 }
 
-fn answer_form(page: &Page, operator: &Operator, confirmation: &Confirmation, standing: &Standing) -> Markup {
+fn answer_form(page: &Page, operator: &Operator, confirmation: &Confirmation, standing: &ConfirmationState) -> Markup {
     let (signs, proves) = means_of(page, operator);
     let need = confirmation.need;
     let said = |approval: &Approval| approval.operator == Some(operator.id);
-    let has_said = matches!(standing, Standing::Open { approvals, .. } if approvals.iter().any(said));
+    let has_said = matches!(standing, ConfirmationState::Open { approvals, .. } if approvals.iter().any(said));
     let made_for = &confirmation.principal.user;
     let not_counted = not_counted(&need, &operator.name, operator.user.as_deref(), made_for);
     let may_approve = !has_said && not_counted.is_none() && proves >= need.assurance;
@@ -151,26 +151,30 @@ fn credentials(operator: &Operator) -> String {
 }
 
 /// Who has answered, and what came of it.
-async fn standing_of(page: &Page, confirmation: &Confirmation, standing: &Standing) -> Result<Markup, Trouble> {
+async fn standing_of(
+    page: &Page,
+    confirmation: &Confirmation,
+    standing: &ConfirmationState,
+) -> Result<Markup, Trouble> {
     let expired = !confirmation.is_in_time(now());
     Ok(match standing {
-        Standing::Open { .. } | Standing::Approved { .. } if expired => html! {
+        ConfirmationState::Open { .. } | ConfirmationState::Approved { .. } if expired => html! {
             p.state { "Expired at " (moment(confirmation.expires_at)) ". Nothing was changed." }
         },
-        Standing::Open { approvals, .. } => html! {
+        ConfirmationState::Open { approvals, .. } => html! {
             p.state { "Open until " (until(confirmation.expires_at)) ". Needs " (plain(&confirmation.need.to_string())) "." }
             (said_yes(approvals))
         },
-        Standing::Approved { approvals } => html! {
+        ConfirmationState::Approved { approvals } => html! {
             p.state {
                 "Approved. The agent has not made the call yet, and may until " (until(confirmation.expires_at)) "."
             }
             (said_yes(approvals))
         },
-        Standing::Refused { how, by, at } => html! {
+        ConfirmationState::Refused { how, by, at } => html! {
             p.state { "Not approved: " (clean(how)) " by " (clean(by)) ", " (moment(*at)) ". Nothing was changed." }
         },
-        Standing::Spent { call } => outcome(page, *call).await?,
+        ConfirmationState::Spent { call } => outcome(page, *call).await?,
     })
 }
 

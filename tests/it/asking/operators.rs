@@ -2,9 +2,11 @@
 
 use mollyguard_record::audit::Subject;
 use mollyguard_record::model::{
-    Answer, Approval, Assurance, Channel, Confirmation, Enrolment, Invitation, Operator, Standing,
+    Answer, Approval, Assurance, Channel, Confirmation, ConfirmationState, Enrolment, Invitation, Operator,
 };
-use mollyguard_record::store::{Configured, Given, OpenStore, SqliteStore, Store as _, StoreError};
+use mollyguard_record::store::{
+    AnswerSubmission, Configured, OpenStore, People as _, Questions as _, SqliteStore, Store as _, StoreError,
+};
 use mollyguard_tests::{Agent, Era, Person, Raw, Result, Served, World, within};
 use mollyguard_tools::contract::{Digest, now};
 use tokio::process::Command;
@@ -72,7 +74,7 @@ impl Operators {
     }
 
     /// What became of a question.
-    pub(crate) async fn standing(&self, question: &Confirmation) -> Result<Standing> {
+    pub(crate) async fn standing(&self, question: &Confirmation) -> Result<ConfirmationState> {
         Ok(self.store.confirmation(question.id).await?.ok_or("no such question")?.1)
     }
 
@@ -90,8 +92,8 @@ impl Operators {
             at: now(),
         };
         let answer = Answer::Accept { typed: Some(question.typed_name.clone()) };
-        let given = Given::by(operator.name.clone(), question.id, answer, channel, Some(approval));
-        self.store.answer(about(question), Given { operator: Some(operator.id), ..given }).await
+        let given = AnswerSubmission::by(operator.name.clone(), question.id, answer, channel, Some(approval));
+        self.store.answer(about(question), AnswerSubmission { operator: Some(operator.id), ..given }).await
     }
 }
 

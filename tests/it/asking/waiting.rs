@@ -1,6 +1,6 @@
 //! Calls that wait for people who answer in another process, for each kind of client in both eras.
 
-use mollyguard_record::model::Standing;
+use mollyguard_record::model::ConfirmationState;
 use mollyguard_tests::{Era, Person, Raw, Result, World, within};
 use serde_json::{Value, json};
 
@@ -90,7 +90,7 @@ async fn a_waiting_call_runs_when_another_process_writes_the_answer() -> Result 
             reply?.done();
             assert!(world.rows("fleet_staging", "bookings").is_err(), "it is purged");
             assert_eq!(world.rows("fleet", "bookings")?, 12);
-            assert!(matches!(operators.standing(&question).await?, Standing::Spent { .. }));
+            assert!(matches!(operators.standing(&question).await?, ConfirmationState::Spent { .. }));
             let mut events = events(&world, PURGE).await?;
             events.retain(|event| event != "shown");
             assert_eq!(events, ["asked", "answered", "answered", "started", "finished"]);
@@ -248,13 +248,13 @@ async fn given_up(way: Way, era: Era, kind: Value, how: GivesUp) -> Result {
         GivesUp::HangsUp => drop(one),
     }
     assert_whole(&world)?;
-    assert_eq!(operators.standing(&question).await?, Standing::unanswered(), "giving up is no answer");
+    assert_eq!(operators.standing(&question).await?, ConfirmationState::unanswered(), "giving up is no answer");
     operators.approve(&question, 0).await?;
     // Whether the gateway has seen it go or not: one of the two runs it, once.
     let reply = two.call(PURGE, bookings()).await?;
     println!("the next one: {}", reply.text());
     assert!(world.rows("fleet", "bookings").is_err(), "it is purged: {}", reply.text());
-    assert!(matches!(operators.standing(&question).await?, Standing::Spent { .. }));
+    assert!(matches!(operators.standing(&question).await?, ConfirmationState::Spent { .. }));
     let events = events(&world, PURGE).await?;
     assert_eq!(events.iter().filter(|event| *event == "started").count(), 1, "{events:?}");
     super::assert_sound(&world).await

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mollyguard_record::model::{Means, Session};
-use mollyguard_record::store::{Configured, OpenStore, SqliteStore, Store as _};
+use mollyguard_record::store::{Configured, OpenStore, Sessions as _, SqliteStore, Store as _};
 use mollyguard_tests::{Result, codes, until};
 use mollyguard_tools::contract::{Digest, Timestamp, now};
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::chain::{Report, Wrong};
 use super::{AuditEvent, AuditRecord, End, Subject};
-use crate::model::{Confirmation, Ended as GrantEnded, Grant, Need, Standing};
+use crate::model::{Confirmation, ConfirmationState, Ended as GrantEnded, Grant, Need};
 
 /// A call as its table tells it.
 #[derive(Debug)]
@@ -144,7 +144,7 @@ impl Ledger {
     }
 
     /// Compares a stored question with the records about it.
-    pub(crate) fn confirmation(&mut self, row: &Confirmation, standing: &Standing, report: &mut Report) {
+    pub(crate) fn confirmation(&mut self, row: &Confirmation, standing: &ConfirmationState, report: &mut Report) {
         let id = row.id;
         let Some(asked) = self.asked.remove(&id) else {
             report.found(Wrong::Table, None, format!("confirmation `{id}` is stored, but no record says it was asked"));
@@ -159,10 +159,10 @@ impl Ledger {
         let told = (approved.len(), refused.is_some(), self.spent.get(&id).copied());
         let enough = approved.len() >= usize::try_from(row.need.approvers).unwrap_or(usize::MAX);
         let holds = match standing {
-            Standing::Open { approvals, .. } => told == (approvals.len(), false, None),
-            Standing::Approved { approvals } => enough && told == (approvals.len(), false, None),
-            Standing::Refused { .. } => refused.is_some() && told.2.is_none(),
-            Standing::Spent { call } => enough && (told.1, told.2) == (false, Some(*call)),
+            ConfirmationState::Open { approvals, .. } => told == (approvals.len(), false, None),
+            ConfirmationState::Approved { approvals } => enough && told == (approvals.len(), false, None),
+            ConfirmationState::Refused { .. } => refused.is_some() && told.2.is_none(),
+            ConfirmationState::Spent { call } => enough && (told.1, told.2) == (false, Some(*call)),
         };
         if !holds {
             let what = format!("confirmation `{id}` is stored with another answer or use than the records say");

@@ -169,7 +169,7 @@ const fn is_none_yet(n: &u8) -> bool {
 /// What became of a confirmation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
-pub enum Standing {
+pub enum ConfirmationState {
     /// Not enough people have answered yet. Past `expires_at` this reads as expired.
     Open {
         /// Those who said yes so far.
@@ -200,11 +200,22 @@ pub enum Standing {
     },
 }
 
-impl Standing {
+impl ConfirmationState {
     /// Nobody has answered yet.
     #[must_use]
     pub const fn unanswered() -> Self {
         Self::Open { approvals: Vec::new(), mistyped: 0 }
+    }
+
+    /// In a word: `open`, `approved`, `spent`, or what the answer was.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Open { .. } => "open",
+            Self::Approved { .. } => "approved",
+            Self::Refused { how, .. } => how,
+            Self::Spent { .. } => "spent",
+        }
     }
 
     /// How often something else was typed than what was asked for, while it is open.

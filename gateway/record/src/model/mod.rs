@@ -11,7 +11,9 @@ mod principal;
 mod question;
 
 pub use because::Because;
-pub use confirmation::{Answer, Approval, Channel, Confirmation, Matches, Standing, TRIES, UNHEARD, matches, strength};
+pub use confirmation::{
+    Answer, Approval, Channel, Confirmation, ConfirmationState, Matches, TRIES, UNHEARD, matches, strength,
+};
 pub use grant::{Ended, Grant, GrantEnd, LONGEST, challenge};
 pub use moment::{Moment, SinceBoot};
 pub use names::{alike, count_apart, is_somebody_else};
@@ -20,4 +22,4 @@ pub use operator::{
     Enrolment, Entry, Invitation, MOST_PASSKEYS, Means, Operator, Passkey, Session, check_name, check_user, not_linked,
 };
 pub use principal::Principal;
-pub use question::{Aim, CallFacts, Coverage, digest_of_call, effect_of};
+pub use question::{Aim, CallDigests, CallFacts, Coverage, digest_of_call, effect_of};

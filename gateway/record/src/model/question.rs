@@ -51,6 +51,35 @@ impl CallFacts<'_> {
     }
 }
 
+/// What the facts of one exact call come to: an approval is used by no call that differs in any of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallDigests {
+    /// Of what is asked for: see [`CallFacts::request`].
+    pub request: Digest,
+    /// Of what was found: see [`CallFacts::state`].
+    pub state: Digest,
+    /// Of exactly the targets, in whatever order they were found.
+    pub targets: Digest,
+    /// Of the tool's declaration.
+    pub declaration: Digest,
+    /// Of the policies in force.
+    pub policies: Digest,
+}
+
+impl From<&CallFacts<'_>> for CallDigests {
+    fn from(facts: &CallFacts<'_>) -> Self {
+        let (declaration, policies) = (facts.declaration, facts.policies);
+        let targets = digest_of_targets(facts.targets);
+        Self { request: facts.request(), state: facts.state(), targets, declaration, policies }
+    }
+}
+
+fn digest_of_targets(targets: &[Target]) -> Digest {
+    let mut each: Vec<_> = targets.iter().map(Digest::of).collect();
+    each.sort_unstable();
+    Digest::of(&each)
+}
+
 /// Digest of what would come of a call, however its arguments are spelled, and whatever the policies say: what nobody is
 /// asked about twice at a time. `effect` is what the tool makes of the look.
 #[must_use]
@@ -142,9 +171,7 @@ impl Coverage {
     /// Of a call; `shown` are its targets without held secrets.
     #[must_use]
     pub fn of(facts: &CallFacts<'_>, shown: Vec<Target>) -> Self {
-        let mut each: Vec<_> = facts.targets.iter().map(Digest::of).collect();
-        each.sort_unstable();
-        let (exact, declaration, policies) = (Digest::of(&each), facts.declaration, facts.policies);
+        let (exact, declaration, policies) = (digest_of_targets(facts.targets), facts.declaration, facts.policies);
         Self { targets: shown, exact, declaration, policies }
     }
 

@@ -6,7 +6,7 @@ use mollyguard_tools::contract::{Digest, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{Aim, Answer, Approval, Channel, Confirmation, Grant, Standing};
+use crate::model::{Aim, Answer, Approval, Channel, Confirmation, ConfirmationState, Grant};
 use crate::webauthn::Assertion;
 
 /// What a call could be asked about before.
@@ -22,7 +22,7 @@ pub struct Like {
 
 /// An answer as it came.
 #[derive(Clone, Debug)]
-pub struct Given {
+pub struct AnswerSubmission {
     /// The confirmation it answers.
     pub confirmation: Uuid,
     /// The answer.
@@ -41,7 +41,7 @@ pub struct Given {
     pub lasts: Option<Duration>,
 }
 
-impl Given {
+impl AnswerSubmission {
     /// An answer of somebody the channel knows only by name.
     #[must_use]
     pub const fn by(
@@ -73,11 +73,11 @@ pub enum Asking {
     /// It is open now.
     Asked,
     /// The very same is open, or approved and not used yet: nobody is asked twice.
-    Already(Box<Confirmation>, Standing),
+    Already(Box<Confirmation>, ConfirmationState),
     /// One that comes to the same is open, or approved and not used yet, asked for by a call in other words.
     InOtherWords(Box<Confirmation>),
     /// Somebody has said no to a call with this aim, and that holds still.
-    Declined(Box<Confirmation>, Standing),
+    Declined(Box<Confirmation>, ConfirmationState),
     /// That many of the user's are open already.
     TooMany {
         /// The bound.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "only tests are built with it")]
 #![expect(missing_docs, reason = "a law says in its name what must hold")]
 
+pub mod bound;
 pub mod bounds;
 pub mod declined;
 pub mod grants;
@@ -17,9 +18,11 @@ use mollyguard_tools::contract::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Asking, Bounds, CallFilter, Ending, Given, Like, Start, Store, StoreError};
+use super::{AnswerSubmission, Asking, Bounds, CallFilter, Ending, Like, Start, Store, StoreError};
 use crate::audit::{AuditEvent, AuditRecord, End, Subject, chain};
-use crate::model::{Aim, Answer, Approval, Assurance, Channel, Confirmation, Need, Principal, Standing};
+use crate::model::{
+    Aim, Answer, Approval, Assurance, CallDigests, Channel, Confirmation, ConfirmationState, Need, Principal,
+};
 
 /// Opens another store on the same place.
 pub type Open<'a> = &'a (dyn Fn() -> Arc<dyn Store> + Sync);
@@ -65,8 +68,22 @@ pub fn start() -> Start {
         policies: vec!["reversible-is-free".into()],
         confirmation: None,
         grant: None,
+        digests: None,
         undoes: None,
     }
+}
+
+/// What a call comes to that the yes to this question was given to.
+pub fn digests_of(request: Digest) -> CallDigests {
+    let (something, state) = (Digest::of_bytes(b"something"), Digest::of_bytes(b"state"));
+    let targets = Digest::of(&[target()]);
+    CallDigests { request, state, targets, declaration: something, policies: something }
+}
+
+/// The call that [`question`] with this id was asked about.
+pub fn spending(confirmation: Uuid) -> Start {
+    let request = Digest::of_bytes(confirmation.as_bytes());
+    Start { confirmation: Some(confirmation), digests: Some(digests_of(request)), ..start() }
 }
 
 pub fn plan() -> UndoPlan {
@@ -135,7 +152,7 @@ async fn put(store: &dyn Store, question: &Confirmation, bounds: Bounds) -> Aski
 
 pub async fn approve(store: &dyn Store, id: Uuid) -> Result<(), StoreError> {
     let about = subject(Uuid::now_v7());
-    store.answer(about, Given::by("ada".into(), id, accept(), Channel::Elicitation, Some(yes(id)))).await
+    store.answer(about, AnswerSubmission::by("ada".into(), id, accept(), Channel::Elicitation, Some(yes(id)))).await
 }
 
 pub async fn approved(store: &dyn Store) -> Uuid {
@@ -148,8 +165,8 @@ pub async fn approved(store: &dyn Store) -> Uuid {
 /// The question about this request and this state that can be answered or used still.
 async fn pending(store: &dyn Store, request: Digest, state: Digest) -> Option<Uuid> {
     let asked = store.asked_before(Like { request, effect: request, aim: Aim::default() }).await.unwrap();
-    let usable = |(question, standing): &(Confirmation, Standing)| {
-        let waits = matches!(standing, Standing::Open { .. } | Standing::Approved { .. });
+    let usable = |(question, standing): &(Confirmation, ConfirmationState)| {
+        let waits = matches!(standing, ConfirmationState::Open { .. } | ConfirmationState::Approved { .. });
         waits && question.is_in_time(now()) && (question.request, question.state) == (request, state)
     };
     asked.into_iter().find(usable).map(|(question, _)| question.id)
@@ -182,6 +199,7 @@ pub async fn all(mut place: impl FnMut() -> Box<dyn Fn() -> Arc<dyn Store> + Syn
     an_approval_is_used_once(&*place()).await;
     an_approval_raced_for_is_used_once(&*place()).await;
     an_approval_is_used_only_as_given(&*place()).await;
+    bound::an_approval_is_used_only_for_what_it_was_given_to(&*place()).await;
     the_first_answer_stands(&*place()).await;
     a_yes_is_taken_back_until_it_is_used(&*place()).await;
     the_newest_usable_question_is_pending(&*place()).await;
@@ -249,10 +267,10 @@ async fn an_end_is_written_once(open: Open<'_>) {
 async fn an_approval_is_used_once(open: Open<'_>) {
     let store = open();
     let id = approved(&*store).await;
-    let call = ran(&*store, Start { confirmation: Some(id), ..start() }, End::Untouched).await;
-    let again = store.begin(Start { confirmation: Some(id), ..start() }).await;
+    let call = ran(&*store, spending(id), End::Untouched).await;
+    let again = store.begin(spending(id)).await;
     assert!(matches!(again, Err(StoreError::NotApproved(about, _)) if about == id));
-    assert_eq!(open().confirmation(id).await.unwrap().unwrap().1, Standing::Spent { call });
+    assert_eq!(open().confirmation(id).await.unwrap().unwrap().1, ConfirmationState::Spent { call });
     assert_eq!(store.calls(CallFilter::default()).await.unwrap().len(), 1, "the refused call left nothing");
 }
 
@@ -262,7 +280,7 @@ async fn an_approval_raced_for_is_used_once(open: Open<'_>) {
     let racers: Vec<_> = (0..16)
         .map(|n| {
             let store = Arc::clone(&stores[n % 2]);
-            tokio::spawn(async move { store.begin(Start { confirmation: Some(id), ..start() }).await.is_ok() })
+            tokio::spawn(async move { store.begin(spending(id)).await.is_ok() })
         })
         .collect();
     let mut won = 0;
@@ -291,26 +309,29 @@ async fn an_approval_is_used_only_as_given(open: Open<'_>) {
     assert!(refused(short.id, start()).await.starts_with("it expired"));
 
     let id = approved(&*store).await;
-    let mut other = start();
+    let mut other = spending(id);
     other.subject.tool = Some("sqlite_drop_table".into());
     assert_eq!(refused(id, other).await, "it was asked about another tool");
-    let mut other = start();
+    let mut other = spending(id);
     other.subject.principal.as_mut().unwrap().user = "eve".into();
     assert_eq!(refused(id, other).await, "it was asked for somebody else");
     for arguments in [None, Some(Digest::of(&json!({"table": "bookings", "limit": 1})))] {
-        let mut other = start();
+        let mut other = spending(id);
         other.subject.arguments = arguments;
         assert_eq!(refused(id, other).await, "it was asked about other arguments");
     }
     let (_, standing) = store.confirmation(id).await.unwrap().unwrap();
-    assert!(matches!(standing, Standing::Approved { approvals } if approvals.len() == 1), "a refusal spends nothing");
+    assert!(
+        matches!(standing, ConfirmationState::Approved { approvals } if approvals.len() == 1),
+        "a refusal spends nothing"
+    );
     assert!(store.calls(CallFilter::default()).await.unwrap().is_empty());
 }
 
 /// What became of it, if it was a no.
 async fn refusal_of(store: &dyn Store, id: Uuid) -> Option<String> {
     match store.confirmation(id).await.unwrap().unwrap().1 {
-        Standing::Refused { how, by, .. } => Some(format!("{how} by {by}")),
+        ConfirmationState::Refused { how, by, .. } => Some(format!("{how} by {by}")),
         _ => None,
     }
 }
@@ -321,7 +342,10 @@ async fn the_first_answer_stands(open: Open<'_>) {
     ask(&*store, &question).await;
     let id = question.id;
     let about = subject(Uuid::now_v7());
-    store.answer(about, Given::by("ada".into(), id, Answer::Decline, Channel::Elicitation, None)).await.unwrap();
+    store
+        .answer(about, AnswerSubmission::by("ada".into(), id, Answer::Decline, Channel::Elicitation, None))
+        .await
+        .unwrap();
     assert!(matches!(approve(&*open(), id).await, Err(StoreError::NotApproved(..))));
     assert_eq!(store.confirmation(id).await.unwrap().unwrap().0, question);
     assert_eq!(refusal_of(&*store, id).await.as_deref(), Some("declined by ada"));
@@ -330,19 +354,24 @@ async fn the_first_answer_stands(open: Open<'_>) {
     ask(&*store, &late).await;
     assert!(matches!(approve(&*store, late.id).await, Err(StoreError::NotApproved(..))), "a late yes is none");
     let about = subject(Uuid::now_v7());
-    store.answer(about, Given::by("ada".into(), late.id, Answer::Timeout, Channel::Elicitation, None)).await.unwrap();
+    store
+        .answer(about, AnswerSubmission::by("ada".into(), late.id, Answer::Timeout, Channel::Elicitation, None))
+        .await
+        .unwrap();
 }
 
 async fn a_yes_is_taken_back_until_it_is_used(open: Open<'_>) {
     let (store, other) = (open(), open());
     let no = async |id, answer| {
-        other.answer(subject(Uuid::now_v7()), Given::by("ada".into(), id, answer, Channel::Terminal, None)).await
+        other
+            .answer(subject(Uuid::now_v7()), AnswerSubmission::by("ada".into(), id, answer, Channel::Terminal, None))
+            .await
     };
     let id = approved(&*store).await;
     assert!(matches!(approve(&*other, id).await, Err(StoreError::NotApproved(..))), "a yes is not given twice");
     no(id, Answer::Decline).await.unwrap();
     assert_eq!(refusal_of(&*store, id).await.as_deref(), Some("declined by ada"));
-    let spent = store.begin(Start { confirmation: Some(id), ..start() }).await;
+    let spent = store.begin(spending(id)).await;
     assert!(matches!(spent, Err(StoreError::NotApproved(..))));
     assert!(matches!(no(id, Answer::Decline).await, Err(StoreError::NotApproved(..))), "a no is not given twice");
     assert!(matches!(approve(&*store, id).await, Err(StoreError::NotApproved(..))), "a no stands");
@@ -351,7 +380,7 @@ async fn a_yes_is_taken_back_until_it_is_used(open: Open<'_>) {
     assert_eq!(answers.count(), 2, "both are recorded");
 
     let id = approved(&*store).await;
-    ran(&*store, Start { confirmation: Some(id), ..start() }, End::Succeeded).await;
+    ran(&*store, spending(id), End::Succeeded).await;
     assert!(matches!(no(id, Answer::Decline).await, Err(StoreError::NotApproved(..))), "what was used is used");
 }
 
@@ -369,7 +398,7 @@ async fn the_newest_usable_question_is_pending(open: Open<'_>) {
     assert_eq!(pending().await, Some(first.id));
     approve(&*store, first.id).await.unwrap();
     assert_eq!(pending().await, Some(first.id), "approved and not used yet");
-    ran(&*store, Start { confirmation: Some(first.id), ..start() }, End::Succeeded).await;
+    ran(&*store, Start { digests: Some(digests_of(about.request)), ..spending(first.id) }, End::Succeeded).await;
     assert_eq!(pending().await, None);
     let second = again(Duration::from_secs(600));
     ask(&*store, &second).await;
@@ -388,7 +417,7 @@ async fn the_same_question_is_not_put_twice(open: Open<'_>) {
             tokio::spawn(async move {
                 match put(&*store, &question, ROOM).await {
                     Asking::Asked => (true, question.id),
-                    Asking::Already(found, Standing::Open { .. }) => (false, found.id),
+                    Asking::Already(found, ConfirmationState::Open { .. }) => (false, found.id),
                     other => panic!("{other:?}"),
                 }
             })
@@ -404,10 +433,11 @@ async fn the_same_question_is_not_put_twice(open: Open<'_>) {
     assert_eq!((put_by.len(), ids.len()), (1, 1), "all of them were told of the one");
     approve(&*stores[0], put_by[0]).await.unwrap();
     let again = Confirmation { request: about.request, ..question(Duration::from_secs(600)) };
-    let Asking::Already(_, Standing::Approved { .. }) = put(&*stores[1], &again, ROOM).await else {
+    let Asking::Already(_, ConfirmationState::Approved { .. }) = put(&*stores[1], &again, ROOM).await else {
         panic!("it is approved")
     };
-    ran(&*stores[0], Start { confirmation: Some(put_by[0]), ..start() }, End::Succeeded).await;
+    let used = Start { digests: Some(digests_of(about.request)), ..spending(put_by[0]) };
+    ran(&*stores[0], used, End::Succeeded).await;
     ask(&*stores[1], &again).await;
 }
 
@@ -431,7 +461,7 @@ async fn the_same_effect_is_not_asked_about_twice(open: Open<'_>) {
     // What was found is something else, or the rules are: then the old answer could not be used.
     let moved = Confirmation { state: Digest::of_bytes(b"another state"), ..in_other_words() };
     assert!(matches!(put(&*other, &moved, ROOM).await, Asking::Asked));
-    ran(&*store, Start { confirmation: Some(first.id), ..start() }, End::Succeeded).await;
+    ran(&*store, spending(first.id), End::Succeeded).await;
     assert!(matches!(put(&*other, &in_other_words(), ROOM).await, Asking::Asked), "what was used is over");
 }
 
@@ -468,12 +498,12 @@ async fn what_was_asked_before_is_found(open: Open<'_>) {
     let state = Digest::of_bytes(b"another state");
     let later = Confirmation { request: about.request, state, ..question(Duration::ZERO) };
     ask(&*store, &later).await;
-    let declined = Given::by("ada".into(), about.id, Answer::Decline, Channel::Page, None);
+    let declined = AnswerSubmission::by("ada".into(), about.id, Answer::Decline, Channel::Page, None);
     store.answer(subject(Uuid::now_v7()), declined).await.unwrap();
     let asked = found().await;
     assert_eq!(asked.iter().map(|(it, _)| it.id).collect::<Vec<_>>(), [later.id, about.id], "newest first");
-    assert_eq!(asked[0].1, Standing::unanswered());
-    assert!(matches!(&asked[1].1, Standing::Refused { how, by, .. } if how == "declined" && by == "ada"));
+    assert_eq!(asked[0].1, ConfirmationState::unanswered());
+    assert!(matches!(&asked[1].1, ConfirmationState::Refused { how, by, .. } if how == "declined" && by == "ada"));
 }
 
 async fn a_call_is_taken_back_once(open: Open<'_>) {

@@ -97,7 +97,7 @@ mod tests {
     use crate::audit::End;
     use crate::store::harness::options;
     use crate::store::laws::{ran, start};
-    use crate::store::{OpenStore, SqliteStore, Store as _};
+    use crate::store::{OpenStore, Records as _, SqliteStore, Store as _};
 
     #[tokio::test]
     async fn tells_what_no_checkpoint_names() {

@@ -20,8 +20,8 @@ use super::*;
 use crate::audit::chain::genesis;
 use crate::audit::{AuditEvent, End};
 use crate::model::{Answer, Channel};
-use crate::store::laws::{approved, ask, question, ran, start, subject};
-use crate::store::{Given, Inspection, OpenStore, SqliteStore, Start, Store};
+use crate::store::laws::{approved, ask, question, ran, spending, start, subject};
+use crate::store::{AnswerSubmission, Inspection, OpenStore, Questions, Records, SqliteStore, Start, Store};
 
 const FILES: [&str; 3] = ["mollyguard.db", "args.key", "audit.key"];
 
@@ -54,19 +54,25 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 async fn fill(store: &SqliteStore) {
     let call = ran(store, start(), End::Succeeded).await;
-    let confirmation = Some(approved(store).await);
-    ran(store, Start { undoes: Some(call), confirmation, ..start() }, End::Succeeded).await;
+    let confirmation = approved(store).await;
+    ran(store, Start { undoes: Some(call), ..spending(confirmation) }, End::Succeeded).await;
     ran(store, start(), End::Uncertain).await;
     let open = question(Duration::from_secs(600));
     ask(store, &open).await;
     let refused = question(Duration::from_secs(600));
     ask(store, &refused).await;
     let about = subject(Uuid::now_v7());
-    store.answer(about, Given::by("ada".into(), refused.id, Answer::Decline, Channel::Terminal, None)).await.unwrap();
+    store
+        .answer(about, AnswerSubmission::by("ada".into(), refused.id, Answer::Decline, Channel::Terminal, None))
+        .await
+        .unwrap();
     approved(store).await;
     let taken_back = approved(store).await;
     let about = subject(Uuid::now_v7());
-    store.answer(about, Given::by("ada".into(), taken_back, Answer::Decline, Channel::Terminal, None)).await.unwrap();
+    store
+        .answer(about, AnswerSubmission::by("ada".into(), taken_back, Answer::Decline, Channel::Terminal, None))
+        .await
+        .unwrap();
     let read = AuditEvent::Read { policies: vec!["reads-are-free — é".into()], failed: None };
     store.record(subject(Uuid::now_v7()), read).await.unwrap();
     let denied = AuditEvent::Denied { reason_code: "denied".into(), because: Vec::new(), left_out: 0 };

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mollyguard_record::model::{Because, CallFacts, Channel, Confirmation, Coverage, Need, Standing, digest_of_call};
+use mollyguard_record::model::{
+    Because, CallFacts, Channel, Confirmation, ConfirmationState, Coverage, Need, digest_of_call,
+};
 use mollyguard_record::store::{Asking, Bounds, Quarantine, Showing};
 use mollyguard_tools::contract::{Preflight, Reversibility, now};
 use uuid::Uuid;
@@ -193,7 +195,7 @@ fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question:
 /// Returns once a confirmation is not open any more: enough people have said yes, somebody said no, or its time is over.
 pub(crate) async fn settled(gateway: &Gateway, id: Uuid) {
     let mut changes = gateway.store.changes();
-    while let Ok(Some((confirmation, Standing::Open { .. }))) = gateway.store.confirmation(id).await {
+    while let Ok(Some((confirmation, ConfirmationState::Open { .. }))) = gateway.store.confirmation(id).await {
         let left = Duration::try_from(confirmation.expires_at.duration_since(now())).unwrap_or_default();
         if left.is_zero() {
             return;

@@ -2,8 +2,10 @@
 //! no for a while, and what is stale is closed.
 
 use mollyguard_record::audit::Subject;
-use mollyguard_record::model::{Aim, Answer, CallFacts, Channel, Confirmation, Grant, Matches, Standing, matches};
-use mollyguard_record::store::{GATEWAY, Given, Like, Quarantine, StoreError};
+use mollyguard_record::model::{
+    Aim, Answer, CallFacts, Channel, Confirmation, ConfirmationState, Grant, Matches, matches,
+};
+use mollyguard_record::store::{AnswerSubmission, GATEWAY, Like, Quarantine, StoreError};
 use mollyguard_tools::contract::{Preflight, now};
 use uuid::Uuid;
 
@@ -57,16 +59,16 @@ pub(crate) async fn given_meanwhile(
     }
 }
 
-fn usable(confirmation: &Confirmation, standing: &Standing, facts: &CallFacts<'_>) -> Option<Approved> {
-    let Standing::Approved { approvals } = standing else { return None };
+fn usable(confirmation: &Confirmation, standing: &ConfirmationState, facts: &CallFacts<'_>) -> Option<Approved> {
+    let ConfirmationState::Approved { approvals } = standing else { return None };
     let is_this = confirmation.is_in_time(now()) && matches(confirmation, facts) == Matches::Exactly;
     Approved::of(confirmation, approvals).filter(|_| is_this)
 }
 
 /// Why nobody is asked, where a person has said no to this and that holds still.
-pub(super) fn declined(gateway: &Gateway, confirmation: &Confirmation, standing: &Standing) -> Option<String> {
+pub(super) fn declined(gateway: &Gateway, confirmation: &Confirmation, standing: &ConfirmationState) -> Option<String> {
     let until = standing.is_a_no_until(gateway.config.confirm.denial).filter(|until| now() < *until)?;
-    let Standing::Refused { by, at, .. } = standing else { return None };
+    let ConfirmationState::Refused { by, at, .. } = standing else { return None };
     let (id, tool) = (confirmation.id, &confirmation.tool);
     Some(format!(
         "`{by}` declined this at {at} (confirmation {id}), and nobody is asked for another `{tool}` of the same before {until}"
@@ -79,10 +81,12 @@ async fn close_stale(
     gateway: &Gateway,
     subject: &Subject,
     confirmation: &Confirmation,
-    standing: &Standing,
+    standing: &ConfirmationState,
     facts: &CallFacts<'_>,
 ) -> Result<Option<Unusable>, Unusable> {
-    let (Standing::Open { approvals, .. } | Standing::Approved { approvals }) = standing else { return Ok(None) };
+    let (ConfirmationState::Open { approvals, .. } | ConfirmationState::Approved { approvals }) = standing else {
+        return Ok(None);
+    };
     let in_time = confirmation.is_in_time(now());
     let (answer, why) = match matches(confirmation, facts) {
         Matches::Exactly if in_time => return Ok(None),
@@ -98,7 +102,7 @@ async fn close_stale(
         ),
     };
     let channel = approvals.last().map_or(Channel::InputRequired, |approval| approval.channel);
-    let given = Given::by(GATEWAY.to_owned(), confirmation.id, answer, channel, None);
+    let given = AnswerSubmission::by(GATEWAY.to_owned(), confirmation.id, answer, channel, None);
     match gateway.store.answer(subject.clone(), given).await {
         // Somebody else closed it meanwhile.
         Ok(()) | Err(StoreError::NotApproved(..)) => {}

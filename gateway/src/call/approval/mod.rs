@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use mollyguard_record::audit::Subject;
 use mollyguard_record::model::{
-    Answer, Approval, Assurance, Because, CallFacts, Channel, Confirmation, Matches, Need, Operator, Standing,
+    Answer, Approval, Assurance, Because, CallFacts, Channel, Confirmation, ConfirmationState, Matches, Need, Operator,
     is_somebody_else, matches, not_linked, strength,
 };
-use mollyguard_record::store::{GATEWAY, Given, StoreError};
+use mollyguard_record::store::{AnswerSubmission, GATEWAY, StoreError};
 use mollyguard_tools::contract::{Preflight, now};
 use uuid::Uuid;
 
@@ -84,7 +84,7 @@ async fn refused(
 /// Closes a question whose approval the store did not take, so that the next call like it asks anew. One that was used, or
 /// answered otherwise meanwhile, stays as it is.
 pub(crate) async fn void(gateway: &Gateway, subject: Subject, confirmation: Uuid) {
-    let given = Given::by(GATEWAY.to_owned(), confirmation, Answer::Failed, Channel::InputRequired, None);
+    let given = AnswerSubmission::by(GATEWAY.to_owned(), confirmation, Answer::Failed, Channel::InputRequired, None);
     match gateway.store.answer(subject, given).await {
         Ok(()) | Err(StoreError::NotApproved(..) | StoreError::NotFound(..)) => {}
         Err(error) => tracing::error!(%confirmation, %error, "a question that no answer helps could not be closed"),
@@ -148,7 +148,7 @@ async fn weigh(
         }
         Matches::TargetChanged => {
             // Written down, so that nobody waits for it or answers it any more.
-            let given = Given::by(GATEWAY.to_owned(), confirmation.id, Answer::Failed, channel, None);
+            let given = AnswerSubmission::by(GATEWAY.to_owned(), confirmation.id, Answer::Failed, channel, None);
             gateway.store.answer(subject(), given).await?;
             return no(ReasonCode::TargetChanged, "the target has changed since the question was asked");
         }
@@ -156,12 +156,12 @@ async fn weigh(
     }
     if !confirmation.is_in_time(now()) {
         // Written down, so that it stays expired whatever becomes of the clock.
-        let given = Given::by(GATEWAY.to_owned(), confirmation.id, Answer::Timeout, channel, None);
+        let given = AnswerSubmission::by(GATEWAY.to_owned(), confirmation.id, Answer::Timeout, channel, None);
         gateway.store.answer(subject(), given).await?;
         return no(ReasonCode::ConfirmationExpired, format!("the question expired at {}", confirmation.expires_at));
     }
     let elsewhere = match standing {
-        Standing::Approved { approvals } => Approved::of(&confirmation, &approvals),
+        ConfirmationState::Approved { approvals } => Approved::of(&confirmation, &approvals),
         _ => None,
     };
     let Some(answer) = &answered.answer else { return Ok(elsewhere) };
@@ -182,7 +182,7 @@ async fn weigh(
     let approval = verdict.as_ref().ok().cloned();
     let by = request.principal.user.clone();
     let answer = for_the_record(gateway, &answer);
-    match gateway.store.answer(subject(), Given::by(by, confirmation.id, answer, channel, approval)).await {
+    match gateway.store.answer(subject(), AnswerSubmission::by(by, confirmation.id, answer, channel, approval)).await {
         Err(StoreError::NotApproved(id, why)) => {
             // Somebody else answered a moment ago: what they said counts.
             if let Some((_, now)) = gateway.store.confirmation(id).await? {
@@ -200,22 +200,22 @@ async fn weigh(
 }
 
 /// Refuses what was used or refused already.
-fn still_good(confirmation: &Confirmation, standing: &Standing) -> Result<(), Unusable> {
+fn still_good(confirmation: &Confirmation, standing: &ConfirmationState) -> Result<(), Unusable> {
     match standing {
-        Standing::Spent { call } => {
+        ConfirmationState::Spent { call } => {
             no(ReasonCode::ConfirmationSpent, format!("the approval was used already, by call `{call}`"))
         }
-        Standing::Refused { how, .. } if how == "timeout" => {
+        ConfirmationState::Refused { how, .. } if how == "timeout" => {
             no(ReasonCode::ConfirmationExpired, format!("the question expired at {}", confirmation.expires_at))
         }
-        Standing::Refused { how, by, .. } if how == "failed" && by == GATEWAY => no(
+        ConfirmationState::Refused { how, by, .. } if how == "failed" && by == GATEWAY => no(
             ReasonCode::TargetChanged,
             "the target, or what a person must prove, has changed since the question was asked",
         ),
-        Standing::Refused { how, by, .. } => {
+        ConfirmationState::Refused { how, by, .. } => {
             no(ReasonCode::ConfirmationDeclined, format!("the question was answered already: {how}, by `{by}`"))
         }
-        Standing::Open { .. } | Standing::Approved { .. } => Ok(()),
+        ConfirmationState::Open { .. } | ConfirmationState::Approved { .. } => Ok(()),
     }
 }
 

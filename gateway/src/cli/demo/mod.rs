@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use clap::{Args, ValueEnum};
-use mollyguard_record::model::{Answer, Assurance, Need, Standing};
+use mollyguard_record::model::{Answer, Assurance, ConfirmationState, Need};
 use mollyguard_record::state::where_page_is;
 use serde_json::{Value, json};
 
@@ -69,7 +69,9 @@ impl Visitor {
         }
         // A client that learns of it says the same: the yes that counts is the one given there.
         match self.desk.store.confirmation(question.id).await {
-            Ok(Some((_, Standing::Approved { .. }))) => Answer::Accept { typed: Some(question.typed_name.clone()) },
+            Ok(Some((_, ConfirmationState::Approved { .. }))) => {
+                Answer::Accept { typed: Some(question.typed_name.clone()) }
+            }
             _ => Answer::Decline,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mollyguard_record::audit::AuditEvent;
 use mollyguard_record::model::{Confirmation, LONGEST};
-use mollyguard_record::store::{Store as _, StoreError};
+use mollyguard_record::store::{Calls as _, Grants as _, People as _, Questions as _, Store as _, StoreError};
 use mollyguard_record::verify::verify_store;
 use serde_json::{Value, json};
 

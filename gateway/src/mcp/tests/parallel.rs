@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mollyguard_record::audit::AuditEvent;
-use mollyguard_record::store::Store as _;
+use mollyguard_record::store::Questions as _;
 use serde_json::{Value, json};
 
 use super::http::{site_of, tokens};

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use mollyguard_record::model::{Assurance, Confirmation, Principal};
-use mollyguard_record::store::Store as _;
 use mollyguard_record::store::harness::text;
+use mollyguard_record::store::{People as _, Questions as _};
 use serde_json::{Value, json};
 
 use super::world::{World, visit};

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mollyguard_record::model::{Confirmation, Standing};
-use mollyguard_record::store::{Store, StoreError};
+use mollyguard_record::model::{Confirmation, ConfirmationState};
+use mollyguard_record::store::{Questions as _, StoreError};
 use serde_json::{Value, json};
 
 use super::world::{PAGE, World, visit, visiting};
@@ -87,7 +87,7 @@ async fn an_older_client_sends_the_person_to_the_page_and_the_call_waits() {
         assert_eq!(reply["id"], id);
         done(&reply);
         assert_eq!(world.visits("vault"), 1);
-        assert!(matches!(world.standing(question.id).await, Standing::Spent { .. }));
+        assert!(matches!(world.standing(question.id).await, ConfirmationState::Spent { .. }));
     }
 }
 
@@ -184,7 +184,7 @@ async fn a_client_that_accepts_everything_gets_nothing() {
             refused(&world, &reply, "confirmation_required");
         }
         assert_eq!(world.question().await.id, question.id, "and nobody was asked twice");
-        assert_eq!(world.standing(question.id).await, Standing::unanswered());
+        assert_eq!(world.standing(question.id).await, ConfirmationState::unanswered());
     }
 }
 
@@ -357,7 +357,7 @@ async fn a_client_that_leaves_while_its_call_waits_runs_nothing() {
             raw.ask_past_dialogs("tools/list").await;
             raw.hang_up().await;
         }
-        assert_eq!(world.standing(question.id).await, Standing::unanswered(), "it can be answered still");
+        assert_eq!(world.standing(question.id).await, ConfirmationState::unanswered(), "it can be answered still");
         world.approve(&question, 0).await.unwrap();
         assert_eq!(world.visits("vault"), 0);
         // Whoever makes the same call again uses it, once.
@@ -477,7 +477,7 @@ async fn an_answer_in_the_client_is_no_yes_to_what_needs_more() {
         assert_eq!(refusal.reason_code, ReasonCode::ConfirmationInvalid);
         assert!(refusal.message.contains("it needs out_of_band"), "{}", refusal.message);
     }
-    assert_eq!((world.visits("vault"), world.standing(question.id).await), (0, Standing::unanswered()));
+    assert_eq!((world.visits("vault"), world.standing(question.id).await), (0, ConfirmationState::unanswered()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -499,8 +499,13 @@ async fn of_two_repetitions_with_one_approval_one_runs() {
         assert_eq!((ran, world.visits("vault")), (1, round + 1), "{a:?}\n{b:?}");
         // The loser may have come late enough to ask about the next visit.
         for question in world.page.open_confirmations().await.unwrap() {
-            let given =
-                mollyguard_record::store::Given::by("olga".into(), question.id, Answer::Cancel, Channel::Page, None);
+            let given = mollyguard_record::store::AnswerSubmission::by(
+                "olga".into(),
+                question.id,
+                Answer::Cancel,
+                Channel::Page,
+                None,
+            );
             world.page.answer(mollyguard_record::store::laws::subject(Uuid::now_v7()), given).await.unwrap();
         }
     }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mollyguard_record::audit::{AuditRecord, Subject};
-use mollyguard_record::model::{Approval, Confirmation, Enrolment, Invitation, Operator, Standing};
+use mollyguard_record::model::{Approval, Confirmation, ConfirmationState, Enrolment, Invitation, Operator};
 use mollyguard_record::store::harness::{open, run, text};
-use mollyguard_record::store::{Given, SqliteStore, Store, StoreError};
+use mollyguard_record::store::{AnswerSubmission, Questions as _, SqliteStore, Store, StoreError};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -144,7 +144,7 @@ impl World {
         question.clone()
     }
 
-    pub(super) async fn standing(&self, id: Uuid) -> Standing {
+    pub(super) async fn standing(&self, id: Uuid) -> ConfirmationState {
         self.page.confirmation(id).await.unwrap().unwrap().1
     }
 
@@ -172,14 +172,14 @@ impl World {
             at: now(),
         };
         let answer = Answer::Accept { typed: Some(question.typed_name.clone()) };
-        let given = Given::by(operator.name.clone(), question.id, answer, channel, Some(approval));
-        self.page.answer(about(question), Given { operator: Some(operator.id), lasts, ..given }).await
+        let given = AnswerSubmission::by(operator.name.clone(), question.id, answer, channel, Some(approval));
+        self.page.answer(about(question), AnswerSubmission { operator: Some(operator.id), lasts, ..given }).await
     }
 
     pub(super) async fn decline(&self, question: &Confirmation) {
         let operator = &self.people[0];
-        let given = Given::by(operator.name.clone(), question.id, Answer::Decline, Channel::Page, None);
-        self.page.answer(about(question), Given { operator: Some(operator.id), ..given }).await.unwrap();
+        let given = AnswerSubmission::by(operator.name.clone(), question.id, Answer::Decline, Channel::Page, None);
+        self.page.answer(about(question), AnswerSubmission { operator: Some(operator.id), ..given }).await.unwrap();
     }
 
     pub(super) async fn records(&self) -> Vec<AuditRecord> {

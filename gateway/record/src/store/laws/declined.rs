@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{Open, ROOM, all_records, approve, ask, put, question, refusal_of, subject};
 use crate::audit::{AuditEvent, AuditRecord};
-use crate::model::{Aim, Answer, Channel, Confirmation, Standing};
-use crate::store::{Asking, Bounds, Given, Like, Showing, Store};
+use crate::model::{Aim, Answer, Channel, Confirmation, ConfirmationState};
+use crate::store::{AnswerSubmission, Asking, Bounds, Like, Showing, Store};
 
 /// A question of ada's that is aimed at these.
 fn aimed(at: &[&str]) -> Confirmation {
@@ -19,7 +19,7 @@ fn aimed(at: &[&str]) -> Confirmation {
 }
 
 async fn answer(store: &dyn Store, question: &Confirmation, answer: Answer) {
-    let given = Given::by("ada".into(), question.id, answer, Channel::Page, None);
+    let given = AnswerSubmission::by("ada".into(), question.id, answer, Channel::Page, None);
     store.answer(subject(Uuid::now_v7()), given).await.unwrap();
 }
 
@@ -30,7 +30,7 @@ pub async fn a_no_holds_for_whatever_shares_its_aim(open: Open<'_>) {
     answer(&*store, &first, Answer::Decline).await;
     for same in [&["path a", "id 1"][..], &["path a"], &["id 1"], &["path b", "id 1"], &["path a", "id 2"]] {
         match put(&*other, &aimed(same), ROOM).await {
-            Asking::Declined(no, Standing::Refused { how, .. }) => {
+            Asking::Declined(no, ConfirmationState::Refused { how, .. }) => {
                 assert_eq!((no.id, how.as_str()), (first.id, "declined"));
             }
             asking => panic!("{same:?}: {asking:?}"),
@@ -65,7 +65,7 @@ pub async fn who_mistypes_may_try_again(open: Open<'_>) {
         answer(&*other, &first, wrong()).await;
         assert_eq!(
             store.confirmation(first.id).await.unwrap().unwrap().1,
-            Standing::Open { approvals: Vec::new(), mistyped: n }
+            ConfirmationState::Open { approvals: Vec::new(), mistyped: n }
         );
         assert_eq!(store.open_questions().await.unwrap().len(), 1);
     }
@@ -86,7 +86,7 @@ pub async fn who_mistypes_may_try_again(open: Open<'_>) {
     for _ in 0..4 {
         answer(&*store, &second, wrong()).await;
     }
-    assert!(matches!(store.confirmation(second.id).await.unwrap().unwrap().1, Standing::Approved { .. }));
+    assert!(matches!(store.confirmation(second.id).await.unwrap().unwrap().1, ConfirmationState::Approved { .. }));
     answer(&*store, &second, Answer::Decline).await;
     assert_eq!(refusal_of(&*store, second.id).await.as_deref(), Some("declined by ada"));
 }
@@ -137,7 +137,7 @@ pub(super) async fn a_question_is_shown_by_one_process_at_a_time(open: Open<'_>)
     answer(&*store, &first, Answer::Accept { typed: Some("booking".into()) }).await;
     assert_eq!(shown(&*other, first.id, 100).await, Showing::Elsewhere, "what is typed on the page closes no dialog");
     let mistyped = Answer::Accept { typed: Some("booking".into()) };
-    let given = Given::by("ada".into(), first.id, mistyped, Channel::Elicitation, None);
+    let given = AnswerSubmission::by("ada".into(), first.id, mistyped, Channel::Elicitation, None);
     store.answer(subject(Uuid::now_v7()), given).await.unwrap();
     assert_eq!(counted(first.id).await, 0);
     assert_eq!(shown(&*other, first.id, 100).await, Showing::Here);

@@ -6,13 +6,13 @@ use std::time::Duration;
 use mollyguard_tools::contract::{Digest, Reversibility, Target, now};
 use uuid::Uuid;
 
-use super::{Open, accept, ada, all_records, approved, ask, question, ran, start, subject, target, yes};
+use super::{Open, accept, ada, all_records, approved, ask, digests_of, question, ran, start, subject, target, yes};
 use crate::audit::{AuditEvent, End};
 use crate::model::{
-    Answer, Approval, Assurance, Channel, Confirmation, Coverage, Ended, Enrolment, Grant, Invitation, LONGEST, Need,
-    Operator, Principal, Standing,
+    Answer, Approval, Assurance, CallDigests, Channel, Confirmation, ConfirmationState, Coverage, Ended, Enrolment,
+    Grant, Invitation, LONGEST, Need, Operator, Principal,
 };
-use crate::store::{CallFilter, Given, Start, Store, StoreError};
+use crate::store::{AnswerSubmission, CallFilter, Start, Store, StoreError};
 
 /// Somebody enrolled with a code; the first is invited by the owner.
 pub async fn operator(store: &dyn Store, name: &str) -> Operator {
@@ -39,7 +39,7 @@ pub async fn operator(store: &dyn Store, name: &str) -> Operator {
     operator
 }
 
-fn covers(targets: &[Target]) -> Coverage {
+pub(super) fn covers(targets: &[Target]) -> Coverage {
     let digest = Digest::of_bytes(b"something");
     Coverage { targets: targets.to_vec(), exact: Digest::of(targets), declaration: digest, policies: digest }
 }
@@ -51,10 +51,10 @@ pub fn lasting() -> Confirmation {
 }
 
 /// The operator's yes on the page, for so long.
-fn yes_for(operator: &Operator, id: Uuid, lasts: Duration) -> Given {
+fn yes_for(operator: &Operator, id: Uuid, lasts: Duration) -> AnswerSubmission {
     let approval = Approval { approver: operator.name.clone(), operator: Some(operator.id), ..yes(id) };
-    let given = Given::by(operator.name.clone(), id, accept(), Channel::Page, Some(approval));
-    Given { operator: Some(operator.id), lasts: Some(lasts), ..given }
+    let given = AnswerSubmission::by(operator.name.clone(), id, accept(), Channel::Page, Some(approval));
+    AnswerSubmission { operator: Some(operator.id), lasts: Some(lasts), ..given }
 }
 
 /// An approval for a while.
@@ -68,7 +68,13 @@ pub async fn given(store: &dyn Store, operator: &Operator, lasts: Duration) -> G
 }
 
 pub fn under(grant: Uuid) -> Start {
-    Start { grant: Some(grant), ..start() }
+    Start { grant: Some(grant), digests: Some(digests_of(Digest::of_bytes(b"request"))), ..start() }
+}
+
+fn with_digest(of: fn(&mut CallDigests) -> &mut Digest) -> Option<CallDigests> {
+    let mut digests = digests_of(Digest::of_bytes(b"request"));
+    *of(&mut digests) = Digest::of_bytes(b"another");
+    Some(digests)
 }
 
 /// Why no call begins under it; nothing is left of the try.
@@ -133,8 +139,13 @@ pub async fn a_grant_stands_in_for_what_it_is_about(open: Open<'_>) {
             "it is about other targets",
         ),
         (with(|start| start.subject.targets.clear()), "it is about other targets"),
+        (with(|start| start.digests = None), "what the call comes to is not known"),
+        (with(|start| start.digests = with_digest(|of| &mut of.targets)), "it is about other targets"),
+        (with(|start| start.digests = with_digest(|of| &mut of.declaration)), "the tool's declaration has changed"),
+        (with(|start| start.digests = with_digest(|of| &mut of.policies)), "the policies have changed"),
     ] {
-        assert_eq!(refused(&*store, start).await, why);
+        let told = refused(&*store, start).await;
+        assert!(told.starts_with(why), "{told}");
     }
     for start in [
         with(|start| start.reversibility = Reversibility::Compensable),
@@ -151,13 +162,13 @@ pub async fn a_grant_stands_in_for_what_it_is_about(open: Open<'_>) {
 pub async fn a_grant_is_given_only_with_a_sufficient_yes_on_the_page(open: Open<'_>) {
     let store = open();
     let (olga, piet) = (operator(&*store, "olga").await, operator(&*store, "piet").await);
-    let refused = async |question: &Confirmation, given: Given, why: &str| {
+    let refused = async |question: &Confirmation, given: AnswerSubmission, why: &str| {
         match store.answer(subject(Uuid::now_v7()), given).await {
             Err(StoreError::NotApproved(id, told)) if id == question.id => assert!(told.contains(why), "{told}"),
             other => panic!("{why}: {other:?}"),
         }
         let standing = store.confirmation(question.id).await.unwrap().unwrap().1;
-        assert_eq!(standing, Standing::unanswered(), "{why}: not even the yes was taken");
+        assert_eq!(standing, ConfirmationState::unanswered(), "{why}: not even the yes was taken");
         assert!(store.grants().await.unwrap().is_empty(), "{why}");
     };
     let question = lasting();
@@ -165,15 +176,15 @@ pub async fn a_grant_is_given_only_with_a_sufficient_yes_on_the_page(open: Open<
     let id = question.id;
     let good = || yes_for(&olga, id, LONGEST);
     for lasts in [Duration::ZERO, LONGEST + Duration::from_millis(1), QUARTER * 40, Duration::MAX] {
-        refused(&question, Given { lasts: Some(lasts), ..good() }, "longer than an hour").await;
+        refused(&question, AnswerSubmission { lasts: Some(lasts), ..good() }, "longer than an hour").await;
     }
     for channel in [Channel::Terminal, Channel::Elicitation, Channel::InputRequired] {
-        refused(&question, Given { channel, ..good() }, "only an operator").await;
+        refused(&question, AnswerSubmission { channel, ..good() }, "only an operator").await;
     }
-    refused(&question, Given { operator: None, ..good() }, "only an operator").await;
-    refused(&question, Given { operator: Some(piet.id), ..good() }, "another person's").await;
+    refused(&question, AnswerSubmission { operator: None, ..good() }, "only an operator").await;
+    refused(&question, AnswerSubmission { operator: Some(piet.id), ..good() }, "another person's").await;
     for answer in [Answer::Decline, Answer::Cancel, Answer::Timeout, Answer::Failed] {
-        refused(&question, Given { answer, approval: None, ..good() }, "enough by itself").await;
+        refused(&question, AnswerSubmission { answer, approval: None, ..good() }, "enough by itself").await;
     }
     let need = Need::of(Assurance::Typed, 2);
     for other in [
@@ -189,7 +200,7 @@ pub async fn a_grant_is_given_only_with_a_sufficient_yes_on_the_page(open: Open<
     // Two people's yeses together stand for no while either.
     let several = Confirmation { need, ..lasting() };
     ask(&*store, &several).await;
-    let first = Given { lasts: None, ..yes_for(&olga, several.id, QUARTER) };
+    let first = AnswerSubmission { lasts: None, ..yes_for(&olga, several.id, QUARTER) };
     store.answer(subject(Uuid::now_v7()), first).await.unwrap();
     let second = store.answer(subject(Uuid::now_v7()), yes_for(&piet, several.id, QUARTER)).await;
     assert!(matches!(second, Err(StoreError::NotApproved(..))), "{second:?}");
@@ -231,7 +242,7 @@ pub async fn a_grant_is_ended_by_whatever_makes_less_possible(open: Open<'_>) {
     let (olga, piet) = (operator(&*store, "olga").await, operator(&*store, "piet").await);
     let no = async |question: Confirmation| {
         ask(&*other, &question).await;
-        let declined = Given::by("ada".into(), question.id, Answer::Decline, Channel::Elicitation, None);
+        let declined = AnswerSubmission::by("ada".into(), question.id, Answer::Decline, Channel::Elicitation, None);
         other.answer(subject(Uuid::now_v7()), declined).await.unwrap();
     };
     let grant = given(&*store, &olga, QUARTER).await;
@@ -251,7 +262,7 @@ pub async fn a_grant_is_ended_by_whatever_makes_less_possible(open: Open<'_>) {
     no(Confirmation { covers: Some(covers(std::slice::from_ref(&cars))), ..lasting() }).await;
     let silent = lasting();
     ask(&*other, &silent).await;
-    let silence = Given::by("ada".into(), silent.id, Answer::Timeout, Channel::Elicitation, None);
+    let silence = AnswerSubmission::by("ada".into(), silent.id, Answer::Timeout, Channel::Elicitation, None);
     other.answer(subject(Uuid::now_v7()), silence).await.unwrap();
     ran(&*store, under(grant.id), End::Succeeded).await;
     // One to more than the same, which could not have been approved for a while itself, does not.

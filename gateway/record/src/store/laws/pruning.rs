@@ -5,9 +5,9 @@ use std::time::Duration;
 use mollyguard_tools::contract::now;
 use uuid::Uuid;
 
-use super::{Open, all_records, approve, approved, ask, ended, question, ran, start, subject};
+use super::{Open, all_records, approve, approved, ask, ended, question, ran, spending, start, subject};
 use crate::audit::{AuditEvent, AuditRecord, End};
-use crate::model::Standing;
+use crate::model::ConfirmationState;
 use crate::store::{CallFilter, Pruned, Start, Store};
 
 /// A moment after which nothing is in force that exists now.
@@ -35,7 +35,7 @@ pub async fn what_is_old_goes_and_what_rests_on_it(open: Open<'_>) {
     let read = AuditEvent::Read { policies: Vec::new(), failed: None };
     store.record(subject(Uuid::now_v7()), read).await.unwrap();
     let confirmation = approved(&*store).await;
-    let call = ran(&*store, Start { confirmation: Some(confirmation), ..start() }, End::Succeeded).await;
+    let call = ran(&*store, spending(confirmation), End::Succeeded).await;
 
     let early = store.prune(now() - Duration::from_secs(60)).await.unwrap();
     assert_eq!((early.records, early.more), (0, false), "nothing is that old");
@@ -71,8 +71,8 @@ pub async fn what_is_in_use_stays(open: Open<'_>) {
     assert_eq!(kinds(&*store).await, ["asked"]);
     approve(&*store, question.id).await.unwrap();
     store.prune(now()).await.unwrap();
-    ran(&*store, Start { confirmation: Some(question.id), ..start() }, End::Succeeded).await;
-    assert!(matches!(store.confirmation(question.id).await.unwrap().unwrap().1, Standing::Spent { .. }));
+    ran(&*store, spending(question.id), End::Succeeded).await;
+    assert!(matches!(store.confirmation(question.id).await.unwrap().unwrap().1, ConfirmationState::Spent { .. }));
 }
 
 pub async fn a_call_stays_while_its_undo_does(open: Open<'_>) {

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::rows::ConfirmationRow;
 use super::{Configured, OpenStore, SqliteStore, schema};
-use crate::model::{Confirmation, Standing};
-use crate::store::{Store as _, StoreError};
+use crate::model::{Confirmation, ConfirmationState};
+use crate::store::{Questions as _, StoreError};
 
 /// How a store in this directory is opened.
 pub fn options(directory: &Path) -> OpenStore {
@@ -61,11 +61,11 @@ impl SqliteStore {
     }
 
     /// Has a question stand like this, sealed, whatever the rules say.
-    pub fn stands_as(&self, id: Uuid, standing: &Standing) -> Result<(), StoreError> {
+    pub fn stands_as(&self, id: Uuid, standing: &ConfirmationState) -> Result<(), StoreError> {
         let connection = plain(&self.directory);
         let found = ConfirmationRow::find(&connection, id, &self.keys)?.expect("it was asked");
         let row = ConfirmationRow::of(&found.0, standing, &self.keys)?;
-        let update = "UPDATE confirmations SET standing = ?2, seal = ?3 WHERE id = ?1";
-        connection.execute(update, [row.id, row.standing, row.seal]).map(drop).map_err(schema::failed)
+        let update = "UPDATE confirmations SET standing = ?2, seal = ?3, stands = ?4 WHERE id = ?1";
+        connection.execute(update, [row.id, row.standing, row.seal, row.stands]).map(drop).map_err(schema::failed)
     }
 }

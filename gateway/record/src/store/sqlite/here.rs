@@ -11,7 +11,7 @@ use crate::audit::{AuditEvent, Subject};
 use crate::store::NotHere;
 
 impl SqliteStore {
-    /// See [`crate::store::Store::record_here`].
+    /// See [`crate::store::Records::record_here`].
     pub(super) fn record_on_this_thread(&self, record: (Subject, AuditEvent)) -> Result<(), NotHere> {
         let Some(queue) = &self.queue else { return Err(NotHere::Failed(closed())) };
         let durable = by_itself(&record.1).map_err(NotHere::Failed)?;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::rows::{CALL, CallRow, ConfirmationRow, Depth};
 use super::schema::{self, failed};
-use super::{askings, grants, operator_rows, prune, quarantines};
+use super::{asking_rows, grant_rows, operator_rows, prune, quarantines};
 use crate::audit::chain::{Report, SealedHead, Wrong};
 use crate::audit::ledger::{CallRow as Told, Ended};
 use crate::audit::{ArgsKey, AuditRecord, Head, Ledger, Mark};
@@ -128,7 +128,7 @@ impl Inspection {
         while let Some(row) = rows.next().map_err(failed)? {
             match ConfirmationRow::read(row).map_err(failed).and_then(|row| row.confirmation(seals)) {
                 Ok((confirmation, standing)) => {
-                    if !askings::is_led_to(&self.connection, &confirmation)? {
+                    if !asking_rows::is_led_to(&self.connection, &confirmation)? {
                         let what = format!("what leads to confirmation `{}` by its aim is gone", confirmation.id);
                         report.found(Wrong::Table, None, what);
                     }
@@ -141,7 +141,7 @@ impl Inspection {
             Ok(all) => ledger.quarantined(all.into_iter().map(|quarantine| quarantine.user).collect(), report),
             Err(error) => report.found(Wrong::Table, None, error.to_string()),
         }
-        for row in grants::every(&self.connection, seals)? {
+        for row in grant_rows::every(&self.connection, seals)? {
             match row {
                 Ok((grant, end)) => ledger.grant(&grant, end.map(|end| end.how), report),
                 Err(error) => report.found(Wrong::Table, None, error.to_string()),

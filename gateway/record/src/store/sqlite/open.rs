@@ -12,11 +12,11 @@ use super::reads::believed;
 use super::rows::ConfirmationRow;
 use super::schema::failed;
 use crate::audit::ArgsKey;
-use crate::model::{Confirmation, Standing};
+use crate::model::{Confirmation, ConfirmationState};
 use crate::store::{OpenQuestions, StoreError};
 
 /// How a row of an open one is told without reading it, as the index has it. What was edited to look so is not believed.
-const OPEN: &str = r#"substr(standing, 1, 15) = '{"state":"open"'"#;
+const OPEN: &str = "stands = 'open'";
 /// How many of the newest open confirmations are looked at, and so kept.
 const NEWEST: u32 = 1_000;
 
@@ -33,11 +33,11 @@ pub(super) struct Kept {
 /// A row as it is stored, and the question it is if it is open; damaged ones are none.
 struct KeptRow {
     row: ConfirmationRow,
-    open: Option<Arc<(Confirmation, Standing)>>,
+    open: Option<Arc<(Confirmation, ConfirmationState)>>,
 }
 
 impl Kept {
-    /// See [`crate::store::Store::open_questions`]. All readings are over the same connection, which writes nothing.
+    /// See [`crate::store::Questions::open_questions`]. All readings are over the same connection, which writes nothing.
     pub(super) fn open_questions(
         &mut self,
         connection: &Connection,
@@ -66,7 +66,7 @@ impl Kept {
         let mut rows = find.query([]).map_err(failed)?;
         let mut known: HashMap<i64, KeptRow> = self.rows.drain(..).collect();
         while let Some(row) = rows.next().map_err(failed)? {
-            let n = row.get(6).map_err(failed)?;
+            let n = row.get(8).map_err(failed)?;
             let kept = known.remove(&n).filter(|kept| kept.row.is(row)).or_else(|| KeptRow::of(row, seals));
             self.rows.extend(kept.map(|kept| (n, kept)));
         }
@@ -84,7 +84,7 @@ impl KeptRow {
     fn of(row: &Row<'_>, seals: &ArgsKey) -> Option<Self> {
         let kept = believed(row, ConfirmationRow::read(row).map_err(failed))?;
         let open = believed(row, kept.confirmation(seals));
-        let open = open.filter(|(_, standing)| matches!(standing, Standing::Open { .. })).map(Arc::new);
+        let open = open.filter(|(_, standing)| matches!(standing, ConfirmationState::Open { .. })).map(Arc::new);
         Some(Self { row: kept, open })
     }
 }

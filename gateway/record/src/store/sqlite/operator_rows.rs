@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::rows::{read, read_id, read_time, text};
 use super::schema::failed;
 use super::writing::Writing;
-use crate::audit::{ArgsKey, Subject};
+use crate::audit::ArgsKey;
 use crate::model::{Operator, Passkey};
-use crate::store::{Given, StoreError};
+use crate::store::StoreError;
 
 /// A row of `operators`.
 pub(super) struct OperatorRow {
@@ -47,7 +47,31 @@ impl OperatorRow {
         }
     }
 
-    pub(super) fn put(&mut self, writing: &Writing<'_>) -> Result<(), StoreError> {
+    /// Of somebody who is enrolled.
+    pub(super) fn of(operator: &Operator, code: Option<Digest>) -> Self {
+        Self {
+            id: operator.id.to_string(),
+            name: operator.name.clone(),
+            enrolled_at: operator.enrolled_at.as_millisecond(),
+            code: code.map(|code| code.to_string()),
+            removed_at: None,
+            user: operator.user.clone(),
+            seal: String::new(),
+        }
+    }
+
+    /// Links an operator to a user, and leaves all else as it is.
+    pub(super) fn link(writing: &Writing<'_>, id: Uuid, user: String) -> Result<(), StoreError> {
+        let columns = Self::COLUMNS;
+        let row = writing
+            .connection
+            .prepare_cached(&format!("SELECT {columns} FROM operators WHERE id = ?1"))
+            .and_then(|mut find| find.query_row([id.to_string()], Self::read))
+            .map_err(failed)?;
+        Self { user: Some(user), ..row }.put(writing)
+    }
+
+    pub(super) fn put(mut self, writing: &Writing<'_>) -> Result<(), StoreError> {
         self.seal = self.sealed(writing.seals);
         let taken = |error: rusqlite::Error| match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::ConstraintViolation) => {
@@ -111,7 +135,7 @@ pub(super) fn find(connection: &Connection, id: Uuid, seals: &ArgsKey) -> Result
     find_where(connection, "id", &id.to_string(), seals)
 }
 
-/// See [`crate::store::Store::with_code`].
+/// See [`crate::store::People::with_code`].
 pub(super) fn with_code(
     connection: &Connection,
     code: Digest,
@@ -120,7 +144,7 @@ pub(super) fn with_code(
     find_where(connection, "code", &code.to_string(), seals)
 }
 
-/// See [`crate::store::Store::operators`]. A damaged row is an error: who may answer is not to be guessed.
+/// See [`crate::store::People::operators`]. A damaged row is an error: who may answer is not to be guessed.
 pub(super) fn all(connection: &Connection, seals: &ArgsKey) -> Result<Vec<Operator>, StoreError> {
     let columns = OperatorRow::COLUMNS;
     let sql = format!("SELECT {columns} FROM operators WHERE removed_at IS NULL ORDER BY name, id");
@@ -176,37 +200,10 @@ pub(super) fn put_passkey(
     }
 }
 
-pub(super) fn still_enrolled(writing: &Writing<'_>, id: Uuid) -> Result<Operator, StoreError> {
-    let found = find(writing.connection, id, writing.seals)?;
-    found.ok_or_else(|| StoreError::NotEnrolled(format!("operator `{id}` is not enrolled any more")))
-}
-
-/// Moves a passkey's counter along. One that went back shows a copy of the key, or an assertion shown a second time.
-pub(super) fn count(writing: &Writing<'_>, operator: &Operator, id: &str, count: u32) -> Result<(), StoreError> {
-    let Some(passkey) = operator.passkeys.iter().find(|passkey| passkey.id() == id) else {
-        return Err(StoreError::NotEnrolled("the passkey is not enrolled any more".into()));
-    };
-    let known = passkey.credential.count;
-    if (count, known) != (0, 0) && count <= known {
-        return Err(StoreError::NotEnrolled("the passkey's counter went back: it may have been copied".into()));
-    }
-    let mut passkey = passkey.clone();
-    passkey.credential.count = count;
-    put_passkey(writing, operator.id, &passkey, false)
-}
-
-/// Whether who answers is enrolled still; with a passkey, its counter is moved along.
-pub(super) fn check_answering(writing: &Writing<'_>, given: &Given) -> Result<(), StoreError> {
-    let Some(operator) = given.operator else { return Ok(()) };
-    let operator = still_enrolled(writing, operator)?;
-    match &given.signed {
-        Some((assertion, new)) => count(writing, &operator, &assertion.credential.to_string(), *new),
-        None => Ok(()),
-    }
-}
-
-pub(super) const fn about_nobody() -> Subject {
-    Subject { call: None, principal: None, tool: None, targets: Vec::new(), arguments: None }
+/// Those of these who are enrolled.
+pub(super) fn those(writing: &Writing<'_>, ids: &[Uuid]) -> Result<Vec<Operator>, StoreError> {
+    let found = ids.iter().map(|id| find(writing.connection, *id, writing.seals));
+    found.filter_map(Result::transpose).collect()
 }
 
 pub(super) fn forget(writing: &Writing<'_>, sql: &str, given: impl rusqlite::Params) -> Result<(), StoreError> {

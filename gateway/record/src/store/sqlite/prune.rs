@@ -11,13 +11,14 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use super::grants;
-use super::operator_rows::{self, about_nobody};
+use super::operator_rows;
 use super::rows::{CallRow, ConfirmationRow};
 use super::schema::failed;
 use super::writing::Writing;
 use crate::audit::chain::{digest, genesis};
 use crate::audit::{AuditEvent, AuditRecord, Enrolled, Mark};
-use crate::model::Standing;
+use crate::store::rules::confirmations;
+use crate::store::rules::people::NOBODY;
 use crate::store::{Pruned, StoreError};
 
 /// How many records are looked at in one transaction: other processes wait for it.
@@ -45,7 +46,7 @@ struct Old {
     cut: usize,
 }
 
-/// See [`crate::store::Store::prune`].
+/// See [`crate::store::Records::prune`].
 pub(super) fn prune(writing: &mut Writing<'_>, before: Timestamp) -> Result<Pruned, StoreError> {
     let until = Instant::now() + LOOKING;
     let marks = believed(writing)?;
@@ -306,13 +307,8 @@ impl<'a> Rows<'a> {
         let is_over = match told {
             Told::Call(id) => CallRow::find(connection, id, seals)?
                 .is_some_and(|row| row.finished_at.is_some_and(|at| at < self.before.as_millisecond())),
-            Told::Question(id) => {
-                ConfirmationRow::find(connection, id, seals)?.is_some_and(|(question, standing)| match standing {
-                    Standing::Open { .. } | Standing::Approved { .. } => question.expires_at < self.before,
-                    Standing::Refused { at, .. } => at < self.before && question.expires_at < self.before,
-                    Standing::Spent { .. } => true,
-                })
-            }
+            Told::Question(id) => ConfirmationRow::find(connection, id, seals)?
+                .is_some_and(|(question, state)| confirmations::is_over(&question, &state, self.before)),
             Told::Grant(id) => grants::is_over(connection, id, self.before, seals)?,
         };
         self.is_over.insert(told, is_over);
@@ -404,7 +400,7 @@ fn remove(
     let Pruned { before, records, calls, questions, grants, .. } = pruned;
     let (marks, passkeys) = (Mark::digest_of(&marks), enrolled(writing)?);
     let event = AuditEvent::Pruned { pruning, before, records, calls, questions, grants, marks, passkeys };
-    writing.append(about_nobody(), event)?;
+    writing.append(NOBODY, event)?;
     Ok(pruned)
 }
 

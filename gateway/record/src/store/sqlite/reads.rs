@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use mollyguard_tools::contract::{Digest, now};
+use mollyguard_tools::contract::{Digest, Timestamp, now};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params, params_from_iter};
 use uuid::Uuid;
@@ -12,36 +12,32 @@ use super::lease;
 use super::rows::{CALL, CallRow, ConfirmationRow, Depth, LISTED, text};
 use super::schema::failed;
 use crate::audit::{ArgsKey, AuditRecord};
-use crate::model::{Aim, Confirmation, Standing};
+use crate::model::{Aim, Confirmation, ConfirmationState};
+use crate::store::rules::asking;
 use crate::store::{CallFilter, Like, StoreError, StoredCall};
 
 /// How many earlier questions about one request or effect are looked at.
 const ASKED_BEFORE: u32 = 32;
 
-/// What a question would come to, as the index has it.
-const EFFECT: &str = "CASE WHEN json_valid(confirmation) THEN json_extract(confirmation, '$.effect') END";
-
-/// See [`crate::store::Store::pending`].
+/// The newest question about the same request and the same state that can be answered or used still.
 pub(super) fn pending(
     connection: &Connection,
-    request: Digest,
-    state: Digest,
+    asked: &Confirmation,
+    at: Timestamp,
     seals: &ArgsKey,
-) -> Result<Option<(Confirmation, Standing)>, StoreError> {
+) -> Result<Option<(Confirmation, ConfirmationState)>, StoreError> {
     let mut find = connection
         .prepare_cached(&format!(
             "SELECT {} FROM confirmations WHERE request = ?1 AND state = ?2 ORDER BY n DESC",
             ConfirmationRow::COLUMNS
         ))
         .map_err(failed)?;
-    let about = params![request.to_string(), state.to_string()];
-    let now = now();
+    let about = params![asked.request.to_string(), asked.state.to_string()];
     let mut rows = find.query(about).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
         let found = ConfirmationRow::read(row).map_err(failed).and_then(|row| row.confirmation(seals));
         let Some((confirmation, standing)) = believed(row, found) else { continue };
-        let usable = matches!(standing, Standing::Open { .. } | Standing::Approved { .. });
-        if usable && confirmation.is_in_time(now) {
+        if asking::is_pending(&confirmation, &standing, at) {
             return Ok(Some((confirmation, standing)));
         }
     }
@@ -52,27 +48,21 @@ pub(super) fn pending(
 pub(super) fn pending_effect(
     connection: &Connection,
     asked: &Confirmation,
+    at: Timestamp,
     seals: &ArgsKey,
 ) -> Result<Option<Confirmation>, StoreError> {
     let Some(effect) = asked.effect else { return Ok(None) };
-    let now = now();
     let found = about(connection, asked.request, effect, seals)?;
-    let rules = |of: &Confirmation| of.covers.as_ref().map(|covers| (covers.declaration, covers.policies));
-    let is_pending = |(other, standing): &(Confirmation, Standing)| {
-        matches!(standing, Standing::Open { .. } | Standing::Approved { .. })
-            && other.is_in_time(now)
-            && other.effect == asked.effect
-            && (other.state, rules(other)) == (asked.state, rules(asked))
-    };
-    Ok(found.into_iter().find(is_pending).map(|(other, _)| other))
+    let same = found.into_iter().find(|(other, state)| asking::is_same_effect(other, state, asked, at));
+    Ok(same.map(|(other, _)| other))
 }
 
-/// See [`crate::store::Store::asked_before`].
+/// See [`crate::store::Questions::asked_before`].
 pub(super) fn asked_before(
     connection: &Connection,
     like: &Like,
     seals: &ArgsKey,
-) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
+) -> Result<Vec<(Confirmation, ConfirmationState)>, StoreError> {
     let mut asked = about(connection, like.request, like.effect, seals)?;
     for no in declined(connection, &like.aim, seals)? {
         if asked.iter().all(|(other, _)| other.id != no.0.id) {
@@ -87,11 +77,11 @@ pub(super) fn declined(
     connection: &Connection,
     aim: &Aim,
     seals: &ArgsKey,
-) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
+) -> Result<Vec<(Confirmation, ConfirmationState)>, StoreError> {
     let sql = format!(
         "SELECT {} FROM confirmations
          WHERE id IN (SELECT confirmation FROM aims WHERE name IN (SELECT value FROM json_each(?1)))
-         AND CASE WHEN json_valid(standing) THEN json_extract(standing, '$.how') END = 'declined'
+         AND stands = 'declined'
          ORDER BY n DESC LIMIT {ASKED_BEFORE}",
         ConfirmationRow::COLUMNS
     );
@@ -112,9 +102,9 @@ fn about(
     request: Digest,
     effect: Digest,
     seals: &ArgsKey,
-) -> Result<Vec<(Confirmation, Standing)>, StoreError> {
+) -> Result<Vec<(Confirmation, ConfirmationState)>, StoreError> {
     let sql = format!(
-        "SELECT {} FROM confirmations WHERE request = ?1 OR {EFFECT} = ?2 ORDER BY n DESC LIMIT {ASKED_BEFORE}",
+        "SELECT {} FROM confirmations WHERE request = ?1 OR effect = ?2 ORDER BY n DESC LIMIT {ASKED_BEFORE}",
         ConfirmationRow::COLUMNS
     );
     let mut find = connection.prepare_cached(&sql).map_err(failed)?;
@@ -127,7 +117,7 @@ fn about(
     Ok(asked)
 }
 
-/// See [`crate::store::Store::calls`].
+/// See [`crate::store::Calls::calls`].
 pub(super) fn calls(
     connection: &Connection,
     filter: &CallFilter,
@@ -193,7 +183,7 @@ pub(super) fn believed<T>(row: &Row<'_>, found: Result<T, StoreError>) -> Option
     found.ok()
 }
 
-/// See [`crate::store::Store::unfinished`]. `own` is the stream of this process: its calls are running.
+/// See [`crate::store::Calls::unfinished`]. `own` is the stream of this process: its calls are running.
 pub(super) fn unfinished(
     connection: &Connection,
     directory: &Path,
@@ -215,7 +205,7 @@ pub(super) fn unfinished(
     Ok(calls)
 }
 
-/// See [`crate::store::Store::records`].
+/// See [`crate::store::Records::records`].
 pub(super) fn records(
     connection: &Connection,
     after: Option<(Uuid, u64)>,

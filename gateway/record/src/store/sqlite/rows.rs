@@ -1,6 +1,6 @@
 //! Rows as they are stored, and what they mean. Every row is sealed: one edited by another program is not believed.
 
-use mollyguard_tools::contract::{Digest, Preflight, Probe, Timestamp, UndoPlan};
+use mollyguard_tools::contract::{Digest, Preflight, Timestamp, UndoPlan};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::schema::failed;
-use crate::audit::{ArgsKey, End, Subject};
-use crate::model::{Confirmation, Standing};
+use crate::audit::{ArgsKey, Subject};
+use crate::model::{Confirmation, ConfirmationState};
+use crate::store::rules::calls;
 use crate::store::{Ending, Start, StoreError, StoredCall};
 
 macro_rules! columns {
@@ -127,24 +128,23 @@ pub(super) struct CallRow {
 }
 
 impl CallRow {
-    /// The row of a call about to start.
-    pub(super) fn of(start: Start, stream: Uuid, at: Timestamp, seals: &ArgsKey) -> Result<Self, StoreError> {
+    /// The row of a call about to start; takes its pre-image out.
+    pub(super) fn of(start: &mut Start, stream: Uuid, at: Timestamp, seals: &ArgsKey) -> Result<Self, StoreError> {
         let missing = || StoreError::Failed("a call needs an id, a principal and a tool".into());
         let call = start.subject.call.ok_or_else(missing)?;
         let user = start.subject.principal.as_ref().ok_or_else(missing)?.user.clone();
         let tool = start.subject.tool.clone().ok_or_else(missing)?;
-        let mut preflight = start.preflight;
-        let pre_image = preflight.pre_image.take().map(|image| text(&image)).transpose()?;
+        let pre_image = start.preflight.pre_image.take().map(|image| text(&image)).transpose()?;
         let args = text(&start.args)?;
         let mut row = Self {
             id: call.to_string(),
             stream: stream.to_string(),
             user,
             tool,
-            target: start.target,
+            target: start.target.clone(),
             subject: text(&start.subject)?,
             args_digest: Digest::of_bytes(args.as_bytes()).to_string(),
-            preflight: looked(&preflight, start.identity)?,
+            preflight: looked(&start.preflight, start.identity.clone())?,
             pre_image_digest: digest_of(pre_image.as_ref()),
             reversibility: word(&start.reversibility)?,
             started_at: at.as_millisecond(),
@@ -179,15 +179,9 @@ impl CallRow {
         self.undo_args = ending.undo.as_ref().map(|plan| text(&plan.args)).transpose()?;
         self.undo_args_digest = digest_of(self.undo_args.as_ref());
         self.undo_until = ending.undo.as_ref().and_then(|plan| plan.until).map(Timestamp::as_millisecond);
-        // What takes the call back is in the plan now; of an uncertain end the image is all that is known.
-        if ending.end != End::Uncertain {
-            self.pre_image = None;
-        }
-        // An undo that changed nothing may be tried again.
-        let unchanged = ending.end == End::Uncertain && ending.probe == Some(Probe::Unchanged);
-        if ending.end == End::Untouched || unchanged {
-            self.claims = None;
-        }
+        let kept = calls::kept(ending);
+        self.pre_image = self.pre_image.take().filter(|_| kept.pre_image);
+        self.claims = self.claims.take().filter(|_| kept.claim);
         self.end_seal = Some(self.seal_end(seals));
         Ok(())
     }
@@ -354,13 +348,20 @@ pub(super) struct ConfirmationRow {
     pub(super) confirmation: String,
     pub(super) standing: String,
     pub(super) seal: String,
+    /// What it is found by, taken from the above.
+    pub(super) effect: Option<String>,
+    pub(super) stands: String,
 }
 
 impl ConfirmationRow {
     /// The columns, in order.
-    pub(super) const COLUMNS: &str = "id, request, state, confirmation, standing, seal";
+    pub(super) const COLUMNS: &str = "id, request, state, confirmation, standing, seal, effect, stands";
 
-    pub(super) fn of(confirmation: &Confirmation, standing: &Standing, seals: &ArgsKey) -> Result<Self, StoreError> {
+    pub(super) fn of(
+        confirmation: &Confirmation,
+        standing: &ConfirmationState,
+        seals: &ArgsKey,
+    ) -> Result<Self, StoreError> {
         let mut row = Self {
             id: confirmation.id.to_string(),
             request: confirmation.request.to_string(),
@@ -368,6 +369,8 @@ impl ConfirmationRow {
             confirmation: text(confirmation)?,
             standing: text(standing)?,
             seal: String::new(),
+            effect: confirmation.effect.map(|effect| effect.to_string()),
+            stands: standing.as_str().to_owned(),
         };
         row.seal = row.sealed(seals);
         Ok(row)
@@ -386,21 +389,26 @@ impl ConfirmationRow {
             confirmation: row.get(3)?,
             standing: row.get(4)?,
             seal: row.get(5)?,
+            effect: row.get(6)?,
+            stands: row.get(7)?,
         })
     }
 
     /// Whether a row that was read for its columns is this one, unchanged.
     pub(super) fn is(&self, row: &Row<'_>) -> bool {
-        let kept = [&self.id, &self.request, &self.state, &self.confirmation, &self.standing, &self.seal];
-        let holds = |at, kept: &str| row.get_ref(at).is_ok_and(|value| value.as_str() == Ok(kept));
-        kept.into_iter().enumerate().all(|(at, kept)| holds(at, kept))
+        let kept = [&self.id, &self.request, &self.state, &self.confirmation, &self.standing, &self.seal].map(Some);
+        let columns = kept.into_iter().chain([self.effect.as_ref(), Some(&self.stands)]);
+        let holds = |at, kept: Option<&String>| {
+            row.get_ref(at).is_ok_and(|value| value.as_str_or_null() == Ok(kept.map(String::as_str)))
+        };
+        columns.enumerate().all(|(at, kept)| holds(at, kept))
     }
 
     pub(super) fn find(
         connection: &Connection,
         id: Uuid,
         seals: &ArgsKey,
-    ) -> Result<Option<(Confirmation, Standing)>, StoreError> {
+    ) -> Result<Option<(Confirmation, ConfirmationState)>, StoreError> {
         let row = connection
             .prepare_cached(&format!("SELECT {} FROM confirmations WHERE id = ?1", Self::COLUMNS))
             .and_then(|mut find| find.query_row([id.to_string()], Self::read).optional())
@@ -409,11 +417,17 @@ impl ConfirmationRow {
     }
 
     /// The confirmation and its standing, where the seal holds.
-    pub(super) fn confirmation(&self, seals: &ArgsKey) -> Result<(Confirmation, Standing), StoreError> {
+    pub(super) fn confirmation(&self, seals: &ArgsKey) -> Result<(Confirmation, ConfirmationState), StoreError> {
         let what = format!("confirmation `{}`", self.id);
         if self.seal != self.sealed(seals) {
             return Err(StoreError::Corrupt(format!("{what} was edited in the database")));
         }
-        Ok((read(&what, &self.confirmation)?, read(&what, &self.standing)?))
+        let (confirmation, standing): (Confirmation, ConfirmationState) =
+            (read(&what, &self.confirmation)?, read(&what, &self.standing)?);
+        let effect = confirmation.effect.map(|effect| effect.to_string());
+        if (&effect, standing.as_str()) != (&self.effect, self.stands.as_str()) {
+            return Err(StoreError::Corrupt(format!("what {what} is found by was edited in the database")));
+        }
+        Ok((confirmation, standing))
     }
 }

@@ -1,23 +1,25 @@
 //! The sessions of the page, as rows.
 
-use mollyguard_tools::contract::{Digest, Timestamp, now};
+use mollyguard_tools::contract::{Digest, now};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::json;
 
-use super::operator_rows::{about_nobody, count, edited, find, forget, still_enrolled};
+use super::applied::apply;
+use super::operator_rows::{edited, find, forget, those};
 use super::rows::{read, text};
 use super::schema::failed;
 use super::writing::Writing;
 use crate::audit::{ArgsKey, AuditEvent};
-use crate::model::{Means, Operator, Session};
+use crate::model::{Operator, Session};
 use crate::store::StoreError;
+use crate::store::rules::Transition;
+use crate::store::rules::people::{self, NOBODY};
 
-/// See [`crate::store::Store::sign_in`].
+/// See [`crate::store::Sessions::sign_in`].
 pub(super) fn sign_in(writing: &mut Writing<'_>, session: Session, new: Option<u32>) -> Result<(), StoreError> {
-    let operator = still_enrolled(writing, session.operator)?;
-    if let (Means::Passkey { id }, Some(new)) = (&session.means, new) {
-        count(writing, &operator, id, new)?;
-    }
+    let operators = those(writing, &[session.operator])?;
+    let writes = people::sign_in(&session, new, &operators)?.into_iter().collect();
+    apply(writing, Transition { told: (), writes })?;
     forget(writing, "DELETE FROM sessions WHERE expires_at <= ?1", params![now().as_millisecond()])?;
     let words = text(&session)?;
     let seal = writing.seals.seal("session", &json!(words)).to_string();
@@ -29,10 +31,10 @@ pub(super) fn sign_in(writing: &mut Writing<'_>, session: Session, new: Option<u
             put.execute(params![token.to_string(), operator.to_string(), expires_at.as_millisecond(), words, seal])
         })
         .map_err(failed)?;
-    writing.append(about_nobody(), AuditEvent::SignedIn { operator, means: session.means })
+    writing.append(NOBODY, AuditEvent::SignedIn { operator, means: session.means })
 }
 
-/// See [`crate::store::Store::session`].
+/// See [`crate::store::Sessions::session`].
 pub(super) fn session(
     connection: &Connection,
     token: Digest,
@@ -50,17 +52,13 @@ pub(super) fn session(
         return Err(edited("a session"));
     }
     let session: Session = read("a session", &words)?;
-    let is_open = |at: Timestamp| session.opened_at <= at && at < session.expires_at;
-    if session.token != token || !is_open(now()) {
-        return Ok(None);
-    }
-    let operator = find(connection, session.operator, seals)?;
+    let operator = find(connection, session.operator, seals)?.filter(|_| people::is_open(&session, token, now()));
     Ok(operator.map(|operator| (session, operator)))
 }
 
-/// See [`crate::store::Store::sign_out`].
+/// See [`crate::store::Sessions::sign_out`].
 pub(super) fn sign_out(writing: &mut Writing<'_>, token: Digest) -> Result<(), StoreError> {
     let Some((session, _)) = session(writing.connection, token, writing.seals)? else { return Ok(()) };
     forget(writing, "DELETE FROM sessions WHERE token = ?1", params![token.to_string()])?;
-    writing.append(about_nobody(), AuditEvent::SignedOut { operator: session.operator })
+    writing.append(NOBODY, AuditEvent::SignedOut { operator: session.operator })
 }

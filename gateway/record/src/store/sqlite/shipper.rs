@@ -179,7 +179,7 @@ mod tests {
     use crate::audit::{AuditEvent, End};
     use crate::store::harness::open;
     use crate::store::laws::{ran, start, subject};
-    use crate::store::{SqliteStore, Store as _};
+    use crate::store::{Records as _, SqliteStore};
     use crate::verify::verify_store;
 
     async fn read(store: &SqliteStore) {

@@ -8,9 +8,10 @@ use std::path::Path;
 
 use super::harness::{hold, open, options, plain};
 use super::*;
-use crate::audit::End;
+use crate::audit::{AuditEvent, End};
 use crate::model::Aim;
-use crate::store::laws::{self, ended, ran, start, subject};
+use crate::store::laws::{self, ended, ran, spending, start, subject};
+use crate::store::{CallFilter, Calls, Like, NotHere, Questions, Records, Start, Store, StoredCall};
 use crate::verify::{verify_export, verify_store};
 
 fn error_of(result: Result<SqliteStore, StoreError>) -> String {
@@ -120,8 +121,8 @@ fn refuses_what_others_can_change() {
 fn refuses_a_newer_a_foreign_and_a_damaged_database() {
     let place = tempfile::tempdir().unwrap();
     drop(open(place.path()));
-    plain(place.path()).pragma_update(None, "user_version", 10).unwrap();
-    assert!(error_of(SqliteStore::open(options(place.path()))).contains("newer mollyguard (schema 10"));
+    plain(place.path()).pragma_update(None, "user_version", 11).unwrap();
+    assert!(error_of(SqliteStore::open(options(place.path()))).contains("newer mollyguard (schema 11"));
     verify_store(place.path(), None).unwrap_err();
     plain(place.path()).pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0)).unwrap();
 
@@ -334,7 +335,7 @@ async fn a_row_edited_by_another_program_is_not_believed() {
     laws::approve(&store, other.id).await.unwrap();
     let copy = "UPDATE confirmations SET standing = (SELECT standing FROM confirmations WHERE id = ?1) WHERE id = ?2";
     editor.execute(copy, [other.id.to_string(), question.id.to_string()]).unwrap();
-    let forged = Start { confirmation: Some(question.id), ..start() };
+    let forged = spending(question.id);
     assert!(matches!(store.begin(forged).await, Err(StoreError::Corrupt(_))));
 }
 
@@ -475,4 +476,65 @@ fn an_export_of_an_empty_store_is_sound() {
     assert_eq!(crate::verify::export(place.path(), &mut fs::File::create(&path).unwrap()).unwrap(), 0);
     let key = crate::verify::public_key(place.path()).unwrap();
     assert!(verify_export(&path, None, Some(&key)).unwrap().is_sound());
+}
+
+/// How many rows a piece of work may have left, by what it wrote there.
+fn left(place: &Path, user: &str) -> i64 {
+    plain(place).query_row("SELECT count(*) FROM askings WHERE user = ?1", [user], |row| row.get(0)).unwrap()
+}
+
+/// Writes a row in somebody's name, and ends as it is told.
+async fn writes(store: &SqliteStore, user: &'static str, record: bool, fails: bool) -> Result<(), StoreError> {
+    let run = move |writing: &mut Writing<'_>| {
+        let insert = "INSERT INTO askings (user, at) VALUES (?1, 0)";
+        writing.connection.execute(insert, [user]).map_err(schema::failed)?;
+        if record {
+            writing.append(subject(Uuid::now_v7()), a_read())?;
+        }
+        if fails { Err(StoreError::NotQuarantined(user.into())) } else { Ok(()) }
+    };
+    store.write(true, run).await
+}
+
+#[tokio::test]
+async fn work_leaves_rows_with_a_record_or_fails_and_leaves_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path());
+    let mut records = 0;
+    for in_company in [false, true] {
+        // Another process's transaction keeps the writer busy until all of them wait, so that they are one batch.
+        let holder = in_company.then(|| hold(place.path()));
+        let let_go = async {
+            for _ in 0..200 {
+                tokio::task::yield_now().await;
+            }
+            drop(holder);
+        };
+        let unrecorded = async {
+            let error = writes(&store, "unrecorded", false, false).await.unwrap_err();
+            assert!(error.to_string().contains("no record says so"), "{error}");
+        };
+        let failing = async {
+            for record in [false, true] {
+                let error = writes(&store, "failing", record, true).await.unwrap_err();
+                assert!(matches!(error, StoreError::NotQuarantined(_)), "{error}");
+            }
+        };
+        let recorded = async { writes(&store, "recorded", true, false).await.unwrap() };
+        let reading = async { store.write(true, |_| Ok(())).await.unwrap() };
+        if in_company {
+            tokio::join!(reading, unrecorded, recorded, failing, let_go);
+        } else {
+            unrecorded.await;
+            failing.await;
+            reading.await;
+            assert_eq!(laws::all_records(&store).await.len(), 0, "nothing was recorded yet");
+            recorded.await;
+        }
+        records += 1;
+        let found = ["unrecorded", "failing", "recorded"].map(|user| left(place.path(), user));
+        assert_eq!(found, [0, 0, records], "in company: {in_company}");
+        assert_eq!(laws::all_records(&store).await.len(), 1 + usize::try_from(records).unwrap());
+        assert!(verify_store(place.path(), None).unwrap().is_sound());
+    }
 }

@@ -96,7 +96,7 @@ pub(super) struct Looker<'a> {
 pub(super) const OPEN: &str = "SELECT id, stream FROM calls INDEXED BY calls_unfinished \
      WHERE ended IS NULL AND target = ?1 AND reversibility <> 'read_only' ORDER BY n";
 
-/// See [`crate::store::Store::unsettled`]. A call that is running in a process that also holds the lost end of another one
+/// See [`crate::store::Calls::unsettled`]. A call that is running in a process that also holds the lost end of another one
 /// counts as lost: the lock is one for all of a stream's calls.
 pub(super) fn on(
     connection: &Connection,

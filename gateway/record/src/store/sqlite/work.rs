@@ -5,6 +5,9 @@ use tokio::sync::oneshot;
 use super::writing::Writing;
 use crate::store::StoreError;
 
+/// Why work fails that would change rows and says nothing of it in the record.
+const UNRECORDED: &str = "rows would change and no record says so: nothing was written";
+
 /// One piece of work for the writer.
 pub(super) trait Work: Send {
     /// Whether it must be on disk before it is answered.
@@ -12,10 +15,19 @@ pub(super) trait Work: Send {
     /// Whether it is pointless now that nobody waits for it: a call that is not to run any more. What has happened is
     /// written down all the same.
     fn abandoned(&self) -> bool;
-    /// Runs it; `false` takes back what it wrote.
-    fn run(&mut self, writing: &mut Writing<'_>) -> bool;
+    /// Runs it.
+    fn run(&mut self, writing: &mut Writing<'_>) -> Outcome;
     /// Answers it, once the transaction is committed or has failed. May leave further work.
     fn answer(self: Box<Self>, failed: Option<&str>) -> Option<Box<dyn Work>>;
+}
+
+/// What becomes of what a piece of work wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It is committed with the others'.
+    Kept,
+    /// It is taken back, and nobody else's.
+    TakenBack,
 }
 
 pub(super) type Run<T> = Box<dyn FnOnce(&mut Writing<'_>) -> Result<T, StoreError> + Send>;
@@ -41,12 +53,16 @@ impl<T: Send> Work for Task<T> {
         self.lost.is_some() && self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
     }
 
-    fn run(&mut self, writing: &mut Writing<'_>) -> bool {
-        let Some(run) = self.run.take() else { return false };
-        let result = run(writing);
-        let wrote = result.is_ok();
+    fn run(&mut self, writing: &mut Writing<'_>) -> Outcome {
+        let Some(run) = self.run.take() else { return Outcome::TakenBack };
+        let before = writing.written();
+        let result = run(writing).and_then(|done| match before.is_on_record(writing.written()) {
+            true => Ok(done),
+            false => Err(StoreError::Failed(UNRECORDED.to_owned())),
+        });
+        let outcome = if result.is_ok() { Outcome::Kept } else { Outcome::TakenBack };
         self.result = Some(result);
-        wrote
+        outcome
     }
 
     fn answer(self: Box<Self>, failed: Option<&str>) -> Option<Box<dyn Work>> {

@@ -6,6 +6,9 @@
 //! A batch with anything but reads in it is committed with `synchronous = FULL`; a batch of reads alone with `NORMAL`,
 //! which in write-ahead mode writes the log without waiting for the disk. A later full commit makes earlier reads durable
 //! too: it waits for the same log file.
+//!
+//! Work that fails leaves nothing, and neither does work that changes rows without a record: that fails. What comes of the
+//! others in the batch is the same with it and without.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -19,7 +22,7 @@ use super::lease::Lease;
 use super::schema::{self, failed};
 use super::shipper::Shipper;
 use super::unsettled::Unwritten;
-use super::work::Work;
+use super::work::{Outcome, Work};
 use super::writing::{Tail, Writing};
 use super::{Configured, Pulse, Room};
 use crate::audit::{ArgsKey, AuditKey, Head, PublicKey, chain};
@@ -179,15 +182,15 @@ impl Writer {
             seals: &self.seals,
         };
         if let [work] = batch {
-            // What it wrote goes with the transaction.
-            if !work.run(&mut writing) {
+            // What it wrote goes with the transaction, which has no record then.
+            if work.run(&mut writing) == Outcome::TakenBack {
                 writing.tail = before;
             }
         } else {
             for work in batch {
                 let tail = writing.tail;
                 run("SAVEPOINT work")?;
-                if !work.run(&mut writing) {
+                if work.run(&mut writing) == Outcome::TakenBack {
                     // A full disk has taken the whole transaction with it by now: then this fails, and so does the batch.
                     run("ROLLBACK TO work")?;
                     writing.tail = tail;
@@ -196,6 +199,7 @@ impl Writer {
             }
         }
         let after = writing.tail;
+        // Work that is kept has appended a record, or changed nothing: see `work`.
         if after == before {
             if !self.connection.is_autocommit() {
                 run("ROLLBACK")?;

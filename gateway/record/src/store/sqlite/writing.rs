@@ -20,6 +20,20 @@ pub(super) struct Tail {
     pub(super) last: Digest,
 }
 
+/// How much was written in a transaction so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    records: u64,
+    rows: u64,
+}
+
+impl Written {
+    /// Whether what was written since this is told of in the record: where rows have changed, a record was appended.
+    pub(super) const fn is_on_record(self, then: Self) -> bool {
+        then.rows == self.rows || then.records > self.records
+    }
+}
+
 /// The transaction being written, and the stream it appends to.
 pub(super) struct Writing<'a> {
     pub(super) connection: &'a Connection,
@@ -35,6 +49,11 @@ pub(super) struct Writing<'a> {
 }
 
 impl Writing<'_> {
+    /// How much was written so far.
+    pub(super) fn written(&self) -> Written {
+        Written { records: self.tail.next, rows: self.connection.total_changes() }
+    }
+
     /// Appends a record; before the first, what the process is configured with.
     pub(super) fn append(&mut self, subject: Subject, event: AuditEvent) -> Result<(), StoreError> {
         if self.tail.next == 0 {

@@ -1,6 +1,7 @@
 //! The same where old records were pruned: what is left proves itself, and nothing else can pass for pruned.
 
 use super::*;
+use crate::store::Calls as _;
 use crate::store::laws::pruning::long_after;
 
 /// Two processes' worth of calls, pruned in between: one stream is gone but for its end, one is cut before a call that ran

@@ -2,13 +2,13 @@
 //! before there were any.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::*;
 use crate::audit::End;
 use crate::store::harness::{open, plain};
 use crate::store::laws::grants::{given, operator, under};
 use crate::store::laws::{ran, start};
-use crate::store::{CallFilter, Store as _};
+use crate::store::{CallFilter, Calls as _, Grants as _};
 use crate::verify::verify_store;
 
 const QUARTER: Duration = Duration::from_secs(15 * 60);
@@ -107,8 +107,10 @@ async fn a_store_from_before_is_read_as_it_was() {
     let call = ran(&open(place.path()), start(), End::Succeeded).await;
     plain(place.path())
         .execute_batch(
-            "DROP TABLE dialogs; DROP TABLE marks; DROP TABLE aims; DROP INDEX calls_by_undone; DROP INDEX calls_large; DROP INDEX confirmations_by_effect; ALTER TABLE operators DROP COLUMN user;
-             DROP INDEX open_confirmations; DROP TABLE granted_calls; DROP TABLE grants;
+            "DROP TABLE dialogs; DROP TABLE marks; DROP TABLE aims; DROP INDEX calls_by_undone; DROP INDEX calls_large;
+             DROP INDEX confirmations_by_effect; DROP INDEX open_confirmations; ALTER TABLE operators DROP COLUMN user;
+             ALTER TABLE confirmations DROP COLUMN effect; ALTER TABLE confirmations DROP COLUMN stands;
+             DROP TABLE granted_calls; DROP TABLE grants;
              PRAGMA user_version = 3",
         )
         .unwrap();

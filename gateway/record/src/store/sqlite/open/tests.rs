@@ -10,7 +10,8 @@ use crate::audit::End;
 use crate::store::harness::{open, plain};
 use crate::store::laws::{self, approve, ask, ran, start};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{OpenQuestions, Store as _};
+use crate::store::{OpenQuestions, Questions as _, StoreError};
+use crate::verify::verify_store;
 
 async fn shown(store: &SqliteStore) -> OpenQuestions {
     store.open_questions().await.unwrap()
@@ -61,7 +62,7 @@ async fn what_runs_out_is_not_given_though_nobody_writes_that() {
 
 #[tokio::test]
 async fn an_edited_row_is_not_believed_though_it_was_before() {
-    let columns = ["confirmation", "standing", "request", "state", "seal"];
+    let columns = ["confirmation", "standing", "request", "state", "seal", "effect"];
     for column in columns {
         let place = tempfile::tempdir().unwrap();
         let store = open(place.path());
@@ -94,12 +95,12 @@ async fn no_more_is_kept_than_is_shown() {
     assert_eq!(ids(&shown(&store).await), [question.id]);
     // So many newer rows that the first is not among the newest any more; none of them is sealed.
     let newer = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
-                 INSERT INTO confirmations (id, request, state, confirmation, standing, seal)
-                 SELECT STANDING || i, 'r', 's', '{}', STANDING, 'x' FROM n";
-    let answered = newer.replace("STANDING", "'{\"state\":\"spent\"}'");
+                 INSERT INTO confirmations (id, request, state, confirmation, standing, seal, stands)
+                 SELECT 'STANDS' || i, 'r', 's', '{}', '{\"state\":\"STANDS\"}', 'x', 'STANDS' FROM n";
+    let answered = newer.replace("STANDS", "spent");
     plain(place.path()).execute(&answered, []).unwrap();
     assert_eq!(ids(&shown(&store).await), [question.id], "what is answered pushes nothing out");
-    let open = newer.replace("STANDING", "'{\"state\":\"open\"}'");
+    let open = newer.replace("STANDS", "open");
     plain(place.path()).execute(&open, []).unwrap();
     assert!(shown(&store).await.is_empty());
     assert_eq!(store.open.lock().unwrap().rows.len(), 1_000);
@@ -114,4 +115,32 @@ async fn what_was_answered_is_not_even_read() {
         .query_row(&format!("EXPLAIN QUERY PLAN {}", super::select()), [], |row| row.get(3))
         .unwrap();
     assert!(plan.contains("open_confirmations"), "{plan}");
+}
+
+/// Each is led to by columns of its own, which say what the question says, or it is not believed.
+#[tokio::test]
+async fn what_a_question_is_found_by_is_what_it_says() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path());
+    let question = laws::question(Duration::from_secs(600));
+    ask(&store, &question).await;
+    let editor = plain(place.path());
+    let json: i64 = editor
+        .query_row(
+            "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND (sql LIKE '%json%' OR sql LIKE '%substr%')",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(json, 0, "no index is over what has to be parsed");
+    for (edit, back) in
+        [("stands = 'spent'", "stands = 'open'"), ("effect = NULL", "effect = json_extract(confirmation, '$.effect')")]
+    {
+        editor.execute(&format!("UPDATE confirmations SET {edit}"), []).unwrap();
+        assert!(shown(&store).await.is_empty(), "{edit}");
+        assert!(matches!(store.confirmation(question.id).await, Err(StoreError::Corrupt(_))), "{edit}");
+        assert!(!verify_store(place.path(), None).unwrap().is_sound(), "{edit}");
+        editor.execute(&format!("UPDATE confirmations SET {back}"), []).unwrap();
+        assert!(verify_store(place.path(), None).unwrap().is_sound(), "{back}");
+    }
 }

@@ -8,13 +8,13 @@ use uuid::Uuid;
 
 use crate::audit::{AuditEvent, AuditRecord};
 use crate::model::{
-    Answer, Approval, Assurance, Channel, Confirmation, Enrolment, Invitation, MOST_PASSKEYS, Means, Need, Operator,
-    Passkey, Session, Standing, check_name,
+    Answer, Approval, Assurance, Channel, Confirmation, ConfirmationState, Enrolment, Invitation, MOST_PASSKEYS, Means,
+    Need, Operator, Passkey, Session, check_name,
 };
 use crate::store::harness::{open, run};
 use crate::store::laws::pruning::long_after;
 use crate::store::laws::{ask, question, subject};
-use crate::store::{Given, SqliteStore, Store, StoreError};
+use crate::store::{AnswerSubmission, People, Questions, Records, Sessions, SqliteStore, Store, StoreError};
 use crate::verify::verify_store;
 use crate::webauthn::tests::authenticator::SoftKey;
 
@@ -88,7 +88,7 @@ impl House {
         self.store.answer(subject(Uuid::now_v7()), given).await
     }
 
-    async fn standing(&self, question: &Confirmation) -> Standing {
+    async fn standing(&self, question: &Confirmation) -> ConfirmationState {
         self.store.confirmation(question.id).await.unwrap().unwrap().1
     }
 
@@ -97,7 +97,7 @@ impl House {
     }
 }
 
-fn signed_yes(question: &Confirmation, operator: &Operator, key: &mut SoftKey, count: u32) -> Given {
+fn signed_yes(question: &Confirmation, operator: &Operator, key: &mut SoftKey, count: u32) -> AnswerSubmission {
     let approval = Approval {
         confirmation: question.id,
         approver: operator.name.clone(),
@@ -107,7 +107,7 @@ fn signed_yes(question: &Confirmation, operator: &Operator, key: &mut SoftKey, c
         channel: Channel::Page,
         at: now(),
     };
-    Given {
+    AnswerSubmission {
         confirmation: question.id,
         answer: Answer::Accept { typed: Some(question.typed_name.clone()) },
         channel: Channel::Page,
@@ -165,7 +165,7 @@ async fn who_is_removed_answers_no_more_and_leaves_no_way_to_become_the_first_an
     assert!(house.store.session(token).await.unwrap().is_none());
     let question = house.question(Need::IN_CLIENT).await;
     assert!(is_not_enrolled(&house.yes(&question, &ada, &mut key, 1).await));
-    assert_eq!(house.standing(&question).await, Standing::unanswered());
+    assert_eq!(house.standing(&question).await, ConfirmationState::unanswered());
     assert!(is_not_enrolled(&house.invite("eve", None).await), "not even now");
     for by in [None, Some(cleo.id)] {
         assert!(is_not_enrolled(&house.store.remove(cleo.id, by).await), "the last one stays");
@@ -257,25 +257,29 @@ async fn two_people_are_two_people() {
 
     let question = house.question(two).await;
     house.yes(&question, &ada, &mut adas, 1).await.unwrap();
-    assert!(matches!(house.standing(&question).await, Standing::Open { approvals, .. } if approvals.len() == 1));
+    assert!(
+        matches!(house.standing(&question).await, ConfirmationState::Open { approvals, .. } if approvals.len() == 1)
+    );
     let again = house.yes(&question, &ada, &mut adas, 2).await;
     assert!(matches!(again, Err(StoreError::NotApproved(..))), "{again:?}");
     house.yes(&question, &bob, &mut bobs, 1).await.unwrap();
-    assert!(matches!(house.standing(&question).await, Standing::Approved { approvals } if approvals.len() == 2));
+    assert!(
+        matches!(house.standing(&question).await, ConfirmationState::Approved { approvals } if approvals.len() == 2)
+    );
 
     // The call is made for ada: with her yes and one more, only one of them is somebody else's.
     let others = house.question(two.by_others()).await;
     house.yes(&others, &ada, &mut adas, 3).await.unwrap();
     house.yes(&others, &bob, &mut bobs, 2).await.unwrap();
-    assert!(matches!(house.standing(&others).await, Standing::Open { .. }));
+    assert!(matches!(house.standing(&others).await, ConfirmationState::Open { .. }));
     house.yes(&others, &eve, &mut eves, 1).await.unwrap();
-    assert!(matches!(house.standing(&others).await, Standing::Approved { .. }));
+    assert!(matches!(house.standing(&others).await, ConfirmationState::Approved { .. }));
 
     let denied = house.question(two).await;
     house.yes(&denied, &ada, &mut adas, 4).await.unwrap();
-    let no = Given::by("bob".into(), denied.id, Answer::Decline, Channel::Page, None);
+    let no = AnswerSubmission::by("bob".into(), denied.id, Answer::Decline, Channel::Page, None);
     house.store.answer(subject(Uuid::now_v7()), no).await.unwrap();
-    assert!(matches!(house.standing(&denied).await, Standing::Refused { .. }), "one no ends it");
+    assert!(matches!(house.standing(&denied).await, ConfirmationState::Refused { .. }), "one no ends it");
     assert!(house.yes(&denied, &eve, &mut eves, 2).await.is_err());
 
     house.store.close().await.unwrap();

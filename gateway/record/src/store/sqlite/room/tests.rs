@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::*;
+use super::KEPT;
 use crate::audit::End;
 use crate::model::Principal;
 use crate::store::harness::{options, plain};
 use crate::store::laws::pruning::long_after;
-use crate::store::laws::{approved, ended, plan, start};
-use crate::store::{CallFilter, Ending, OpenStore, SqliteStore, Start, Store};
+use crate::store::laws::{approved, ended, plan, spending, start};
+use crate::store::{CallFilter, Calls, Ending, NoRoom, OpenStore, Records, Room, SqliteStore, Start, StoreError};
 
 /// What each large call keeps, and how many of them fit.
 const LARGE: usize = 300_000;
@@ -35,6 +35,11 @@ fn large() -> Start {
     let mut start = start();
     start.preflight.pre_image = Some(image());
     start
+}
+
+/// The same, of a call that a person approved.
+fn approved_large(confirmation: Uuid) -> Start {
+    Start { preflight: large().preflight, ..spending(confirmation) }
 }
 
 /// Runs it to its end; what takes it back is as large as what it was.
@@ -76,8 +81,7 @@ async fn what_is_kept_of_one_users_calls_on_a_target_has_a_bound() {
     let mut of_bea = large();
     of_bea.subject.principal = Some(Principal { user: "bea".into(), client: None, roles: Vec::new() });
     store.begin(of_bea).await.expect("and somebody else's");
-    let confirmation = Some(approved(&store).await);
-    let by_a_person = store.begin(Start { confirmation, ..large() }).await;
+    let by_a_person = store.begin(approved_large(approved(&store).await)).await;
     by_a_person.expect("and one that a person approved");
     run(&store, Start { undoes: first, ..large() }).await.expect("and one that takes another back");
 }
@@ -136,8 +140,8 @@ async fn two_processes_share_the_room() {
 async fn some_of_the_disk_stays_free() {
     let place = tempfile::tempdir().unwrap();
     let store = open(&place, Room { kept: u64::MAX, free: u64::MAX / 2 });
-    let confirmation = Some(approved(&store).await);
-    for start in [large(), Start { confirmation, ..large() }] {
+    let confirmation = approved(&store).await;
+    for start in [large(), approved_large(confirmation)] {
         let full = run(&store, start).await;
         assert!(matches!(full, Err(StoreError::NoRoom { why: NoRoom::Disk { .. }, .. })), "{full:?}");
     }
@@ -145,7 +149,7 @@ async fn some_of_the_disk_stays_free() {
     let small = run(&store, start()).await;
     assert!(matches!(small, Err(StoreError::NoRoom { why: NoRoom::Disk { .. }, .. })), "{small:?}");
     let store = open(&place, Room { kept: u64::MAX, free: 1 });
-    run(&store, Start { confirmation, ..large() }).await.expect("the approval was not spent");
+    run(&store, approved_large(confirmation)).await.expect("the approval was not spent");
 }
 
 #[tokio::test]

@@ -6,9 +6,10 @@ use proptest::prelude::*;
 use tokio::runtime::Builder;
 
 use super::*;
+use crate::audit::AuditRecord;
 use crate::store::laws::pruning::long_after;
-use crate::store::laws::{approved, question};
-use crate::store::{Intent, Start, StoredCall};
+use crate::store::laws::{approved, question, spending};
+use crate::store::{Intent, People as _};
 use crate::verify::export;
 
 /// Something that happens in one of two processes.
@@ -68,8 +69,8 @@ async fn play(place: &Path, steps: &[(bool, Step)]) {
         match *step {
             Step::Ran(end) => done.push(ran(store, start(), end).await),
             Step::RanApproved => {
-                let confirmation = Some(approved(store).await);
-                done.push(ran(beside, Start { confirmation, ..start() }, End::Succeeded).await);
+                let confirmation = approved(store).await;
+                done.push(ran(beside, spending(confirmation), End::Succeeded).await);
             }
             Step::Undo(n) => {
                 let Some(call) = done.len().checked_sub(n + 1).map(|n| done[n]) else { continue };
@@ -148,7 +149,7 @@ async fn more_than_goes_at_once_is_pruned_bit_by_bit() {
     let confirmation = approved(&store).await;
     let reads = (0..4_200).map(|_| store.record(subject(Uuid::now_v7()), a_read()));
     futures_util::future::try_join_all(reads).await.unwrap();
-    ran(&store, Start { confirmation: Some(confirmation), ..start() }, End::Succeeded).await;
+    ran(&store, spending(confirmation), End::Succeeded).await;
     // The question and its call are farther apart than one look reaches.
     let pruned = crate::store::prune_all(&store, long_after()).await.unwrap();
     assert_eq!((pruned.calls, pruned.questions, pruned.more), (1, 1, false));

@@ -9,7 +9,7 @@ use crate::audit::End;
 use crate::store::harness::{hold, open, options, plain};
 use crate::store::laws::{ended, ran, start};
 use crate::store::sqlite::{OpenStore, SqliteStore};
-use crate::store::{CallFilter, Start, Store as _, Unfinished};
+use crate::store::{CallFilter, Calls as _, Start, Unfinished};
 
 /// An end that one store could not write, another program having held the database meanwhile.
 async fn unwritten(directory: &Path, store: &SqliteStore) -> Box<Unfinished> {

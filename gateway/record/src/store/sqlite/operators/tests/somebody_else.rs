@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::store::harness::text;
-use crate::store::laws::{approve, start};
-use crate::store::{Asking, Bounds, Start};
+use crate::store::laws::{approve, spending};
+use crate::store::{Asking, Bounds, Calls as _};
 
 impl House {
     async fn invites(&self, name: &str, user: Option<&str>) -> Result<Uuid, StoreError> {
@@ -39,7 +39,7 @@ impl House {
     }
 
     async fn is_open(&self, question: &Confirmation) -> bool {
-        matches!(self.standing(question).await, Standing::Open { .. })
+        matches!(self.standing(question).await, ConfirmationState::Open { .. })
     }
 }
 
@@ -64,7 +64,7 @@ async fn nobody_is_somebody_else_by_a_name() {
             house.yes(&question, operator, key, count).await.unwrap();
             assert!(house.is_open(&question).await, "{need}: {} is nobody else", operator.name);
         }
-        let spent = house.store.begin(Start { confirmation: Some(question.id), ..start() }).await;
+        let spent = house.store.begin(spending(question.id)).await;
         assert!(matches!(spent, Err(StoreError::NotApproved(..))), "{need}");
     }
     // Once one of them is linked to another user, they are somebody else, and their yes is one of two people's.
@@ -74,7 +74,7 @@ async fn nobody_is_somebody_else_by_a_name() {
     let count = key_count(&house, operator).await + 1;
     house.yes(&question, operator, key, count).await.unwrap();
     assert!(!house.is_open(&question).await);
-    house.store.begin(Start { confirmation: Some(question.id), ..start() }).await.unwrap();
+    house.store.begin(spending(question.id)).await.unwrap();
 }
 
 /// The counter of somebody's passkey, as the store has it.
@@ -116,7 +116,9 @@ async fn who_was_enrolled_before_there_were_links_is_linked_to_nobody() {
     house.store.close().await.unwrap();
     let before =
         "DROP TABLE dialogs; DROP TABLE marks; DROP TABLE aims; DROP INDEX calls_by_undone; DROP INDEX calls_large;
-                  DROP INDEX confirmations_by_effect;
+                  DROP INDEX confirmations_by_effect; DROP INDEX open_confirmations;
+                  ALTER TABLE confirmations DROP COLUMN effect; ALTER TABLE confirmations DROP COLUMN stands;
+                  CREATE INDEX open_confirmations ON confirmations (n) WHERE substr(standing, 1, 15) = '{\"state\":\"open\"';
                   ALTER TABLE operators DROP COLUMN user; PRAGMA user_version = 4";
     run(&house.place.path().join("mollyguard.db"), before);
     house.store = open(house.place.path());
@@ -167,13 +169,13 @@ async fn a_question_whose_approver_was_removed_is_asked_anew() {
     let question = house.question(ELSE[0]).await;
     house.yes(&question, &bea, &mut key, 1).await.unwrap();
     house.store.remove(bea.id, None).await.unwrap();
-    let spent = house.store.begin(Start { confirmation: Some(question.id), ..start() }).await;
+    let spent = house.store.begin(spending(question.id)).await;
     assert!(matches!(spent, Err(StoreError::NotApproved(..))));
     let again = Confirmation { id: Uuid::now_v7(), ..question.clone() };
     let bounds = Bounds { denial: std::time::Duration::ZERO, open: 1_000, flood: 1_000 };
     let asking = house.store.ask(subject(Uuid::now_v7()), again, Some(Channel::Elicitation), bounds).await.unwrap();
     assert!(matches!(asking, Asking::Asked), "{asking:?}");
-    assert!(matches!(house.standing(&question).await, Standing::Refused { .. }), "and the old one is closed");
+    assert!(matches!(house.standing(&question).await, ConfirmationState::Refused { .. }), "and the old one is closed");
 }
 
 /// However a question came to stand as approved.
@@ -185,7 +187,7 @@ async fn too_few_yeses_are_not_spent_whoever_gave_them() {
     approve(&house.store, easy.id).await.unwrap();
     // As a store would have it that counted otherwise.
     house.store.stands_as(two.id, &house.standing(&easy).await).unwrap();
-    let spent = house.store.begin(Start { confirmation: Some(two.id), ..start() }).await;
+    let spent = house.store.begin(spending(two.id)).await;
     assert!(matches!(&spent, Err(StoreError::NotApproved(_, why)) if why.contains("by 2 people")), "{spent:?}");
     let database = house.place.path().join("mollyguard.db");
     assert_eq!(text(&database, "SELECT cast(count(*) AS TEXT) FROM calls"), "0");
