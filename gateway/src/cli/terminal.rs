@@ -3,12 +3,13 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use mollyguard_record::model::{Answer, Assurance, Channel, Need};
+use mollyguard_record::model::{Answer, Channel, Need};
 use rustix::stdio::stdin;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::Failure;
 use super::paint::Paint;
+use crate::confirm::is_typed;
 
 /// The way a person can be asked here, if there is one.
 pub(crate) fn channel() -> Option<Channel> {
@@ -27,11 +28,7 @@ pub(crate) async fn ask(text: &str, need: Need) -> Result<Answer, Failure> {
 
 /// Reads one line as the answer to a question that was shown.
 pub(crate) async fn read_answer(need: Need) -> Result<Answer, Failure> {
-    let prompt = if need.assurance >= Assurance::Typed {
-        "type the name, or nothing to decline: "
-    } else {
-        "approve or decline: "
-    };
+    let prompt = if is_typed(&need) { "type the name, or nothing to decline: " } else { "approve or decline: " };
     eprint!("{}", Paint::stderr().bold(prompt));
     let _flushed = std::io::stderr().flush();
     let line = tokio::task::spawn_blocking(|| {

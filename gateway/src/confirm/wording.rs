@@ -3,13 +3,14 @@
 
 use std::fmt::Write as _;
 
-use mollyguard_record::model::{Assurance, Because, Need, Principal};
+use mollyguard_record::model::{Because, Need, Principal};
 use mollyguard_tools::contract::{About, BlastRadius, Declaration, Preflight, Reversibility, Target, Timestamp};
 use mollyguard_tools::text::{count, grouped, name, quoted, shown, size};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::foreign::{self, clean, told, unmarked};
+use super::verdict::is_typed;
 
 /// The most lines of evidence of one kind.
 const LINES: usize = 8;
@@ -181,7 +182,7 @@ fn arguments(text: &mut String, asked: &Asked<'_>) {
 
 fn closing(asked: &Asked<'_>) -> String {
     let expires = asked.expires_at.strftime("%H:%M:%S UTC");
-    let how = if asked.need.assurance >= Assurance::Typed {
+    let how = if is_typed(&asked.need) {
         format!("To approve exactly this, type {}.", quoted(asked.typed_name))
     } else {
         "To approve exactly this, choose approve.".to_owned()

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use mollyguard_record::model::{Answer, Assurance, Channel};
+use mollyguard_record::model::{Answer, Channel};
 use mollyguard_tools::text::quoted;
 use rmcp::model::{
     CallToolRequestParams, ClientResult, CustomNotification, ElicitRequest, ElicitRequestParams, ElicitResult,
@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::Timing;
 use super::seal::{Bound, Seal, SealError, Sealed, left};
+use crate::confirm::{APPROVE, DECLINE, is_typed};
 use crate::reply::{Answered, Put, Question};
 
 /// The one input request of an `input_required` result.
@@ -282,11 +283,11 @@ fn dialog(question: &Question) -> Option<Dialog> {
 /// The form: exactly one required field, never a default, never empty. Some clients accept an empty form by themselves,
 /// others hang on one; titled enums render badly, so the words are plain.
 fn form(question: &Question) -> (&'static str, ElicitRequestParams) {
-    let (field, definition) = if question.need.assurance >= Assurance::Typed {
+    let (field, definition) = if is_typed(&question.need) {
         let title = format!("Type {} to approve", quoted(&question.typed_name));
         (NAME, PrimitiveSchemaDefinition::String(StringSchema::new().title(title)))
     } else {
-        let words = vec!["decline".to_owned(), "approve".to_owned()];
+        let words = vec![DECLINE.to_owned(), APPROVE.to_owned()];
         let definition = EnumSchema::builder(words).title("Decline or approve").build();
         (DECISION, PrimitiveSchemaDefinition::Enum(definition))
     };

@@ -15,8 +15,7 @@ use super::Page;
 use super::session::Here;
 use super::shell::{self, Id, Trouble, document, moment, until};
 use super::words::{laid_out, plain};
-use crate::call::approval::not_counted;
-use crate::confirm::clean;
+use crate::confirm::{clean, is_typed, not_counted};
 use crate::operators::{Separation, assurance_of};
 
 /// What somebody can show here: a passkey, if they have one.
@@ -116,7 +115,7 @@ fn answer_form(page: &Page, operator: &Operator, confirmation: &Confirmation, st
                     data-rp=[signs.then_some(&page.0.relying_party.id)]
                     data-credentials=[signs.then(|| credentials(operator))] {
                     @if signs { (shell::needs_script()) }
-                    @if need.assurance >= Assurance::Typed {
+                    @if is_typed(&need) {
                         label for="typed" { "To approve, type " code { (confirmation.typed_name) } }
                         input #typed name="typed" autocomplete="off" autocapitalize="off" spellcheck="false" required maxlength="200";
                     }

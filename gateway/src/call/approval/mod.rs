@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use mollyguard_record::audit::Subject;
 use mollyguard_record::model::{
-    Answer, Approval, Assurance, Because, CallFacts, Channel, Confirmation, Matches, Need, Operator, Standing,
-    is_somebody_else, matches, not_linked, strength,
+    Answer, Approval, Because, CallFacts, Channel, Confirmation, Matches, Need, Standing, matches, strength,
 };
 use mollyguard_record::store::{GATEWAY, Given, StoreError};
 use mollyguard_tools::contract::{Preflight, now};
 use uuid::Uuid;
 
+use crate::confirm::{Approver, No, Verdict, meant, verdict};
 use crate::gateway::Gateway;
 use crate::reply::{self, About, Answered, ReasonCode, Refusal, Request, Under};
 
@@ -160,26 +160,30 @@ async fn weigh(
         gateway.store.answer(subject(), given).await?;
         return no(ReasonCode::ConfirmationExpired, format!("the question expired at {}", confirmation.expires_at));
     }
-    let elsewhere = match standing {
-        Standing::Approved { approvals } => Approved::of(&confirmation, &approvals),
+    let elsewhere = match &standing {
+        Standing::Approved { approvals } => Approved::of(&confirmation, approvals),
         _ => None,
     };
     let Some(answer) = &answered.answer else { return Ok(elsewhere) };
     let answer = meant(&confirmation, answer);
     let by = Approver::unproven(request.principal.user.clone(), channel);
-    let verdict = verdict(&confirmation, &answer, &by);
+    let verdict = verdict((&confirmation, &standing), &answer, &by, now());
     // Approved elsewhere meanwhile. Silence here leaves that standing; a no here takes it back.
-    let silent = matches!(answer, Answer::Timeout | Answer::Failed);
+    let silent = matches!(verdict, Verdict::No(No::Late | No::Failed));
     // And what was mistyped here takes nothing back: it is written down as a try that failed.
-    if elsewhere.is_some() && (silent || verdict.is_ok()) {
+    if elsewhere.is_some() && (silent || matches!(verdict, Verdict::Yes(_))) {
         return Ok(elsewhere);
     }
-    if let (Err((ReasonCode::ConfirmationInvalid, why)), Answer::Accept { .. }) = (&verdict, &answer) {
-        // What comes by a way that proves too little is neither a yes nor a no: the question stays open.
-        gateway.store.reject(confirmation.id, channel, None, why.clone()).await?;
-        return no(ReasonCode::ConfirmationInvalid, why.clone());
-    }
-    let approval = verdict.as_ref().ok().cloned();
+    let given = match verdict {
+        // The question stays open.
+        Verdict::TooWeak(why) => {
+            gateway.store.reject(confirmation.id, channel, None, why.clone()).await?;
+            return no(ReasonCode::ConfirmationInvalid, why);
+        }
+        Verdict::Yes(approval) => Ok(approval),
+        Verdict::No(no) => Err(no),
+    };
+    let approval = given.as_ref().ok().cloned();
     let by = request.principal.user.clone();
     let answer = for_the_record(gateway, &answer);
     match gateway.store.answer(subject(), Given::by(by, confirmation.id, answer, channel, approval)).await {
@@ -192,7 +196,7 @@ async fn weigh(
         }
         answered => answered?,
     }
-    let given = verdict.map_err(|(code, message)| Unusable::No(code, message))?;
+    let given = given.map_err(|no| Unusable::No(code_of(no), no.as_str().to_owned()))?;
     match Approved::of(&confirmation, &[given]) {
         Some(approved) => Ok(Some(approved)),
         None => no(ReasonCode::ConfirmationRequired, "other people must say yes, too"),
@@ -219,22 +223,6 @@ fn still_good(confirmation: &Confirmation, standing: &Standing) -> Result<(), Un
     }
 }
 
-/// The answer as the person meant it: who chooses `decline` where there is a choice has declined.
-pub(crate) fn meant(confirmation: &Confirmation, answer: &Answer) -> Answer {
-    match answer {
-        Answer::Accept { typed: Some(word) } if wanted(confirmation) == APPROVE && word == "decline" => Answer::Decline,
-        other => other.clone(),
-    }
-}
-
-/// What is chosen where no name is typed.
-pub(crate) const APPROVE: &str = "approve";
-
-/// What must be typed or chosen.
-fn wanted(confirmation: &Confirmation) -> &str {
-    if confirmation.need.assurance >= Assurance::Typed { &confirmation.typed_name } else { APPROVE }
-}
-
 /// What is written down of an answer: a secret typed by mistake, or a novel, is not.
 pub(crate) fn for_the_record(gateway: &Gateway, answer: &Answer) -> Answer {
     match answer {
@@ -247,105 +235,15 @@ pub(crate) fn for_the_record(gateway: &Gateway, answer: &Answer) -> Answer {
     }
 }
 
-/// Who answers, and what that proves.
-#[derive(Clone, Debug)]
-pub(crate) struct Approver {
-    /// Their name.
-    pub(crate) name: String,
-    /// The enrolled person that is, where the channel knows one.
-    pub(crate) operator: Option<Uuid>,
-    /// The user they are linked to.
-    pub(crate) user: Option<String>,
-    /// What a yes of theirs proves at most.
-    pub(crate) proves: Assurance,
-    /// By which way they answer.
-    pub(crate) channel: Channel,
-}
-
-impl Approver {
-    /// Somebody of this name, by a way that proves no more than that a name was typed.
-    pub(crate) const fn unproven(name: String, channel: Channel) -> Self {
-        Self { name, operator: None, user: None, proves: Assurance::Typed, channel }
+/// How a no is told apart in a reply.
+const fn code_of(no: No) -> ReasonCode {
+    match no {
+        No::Mistyped { .. } => ReasonCode::ConfirmationMismatch,
+        No::Declined => ReasonCode::ConfirmationDeclined,
+        No::Cancelled => ReasonCode::ConfirmationCancelled,
+        No::Late => ReasonCode::ConfirmationExpired,
+        No::Failed => ReasonCode::ConfirmationInvalid,
     }
-
-    /// An enrolled person, by a way that proves so much.
-    pub(crate) fn enrolled(operator: &Operator, proves: Assurance, channel: Channel) -> Self {
-        let (name, user) = (operator.name.clone(), operator.user.clone());
-        Self { name, operator: Some(operator.id), user, proves, channel }
-    }
-
-    /// Whether a yes of theirs can count towards what is needed.
-    pub(crate) fn suits(&self, confirmation: &Confirmation) -> Result<(), String> {
-        let need = confirmation.need;
-        if self.operator.is_none() && !Need::IN_CLIENT.covers(&need) {
-            return Err(not_here(&need));
-        }
-        if self.proves < need.assurance {
-            let (needed, proven) = (need.assurance.as_str(), self.proves.as_str());
-            return Err(format!("it needs {needed}, and this proves {proven} at most"));
-        }
-        match not_counted(&need, &self.name, self.user.as_deref(), &confirmation.principal.user) {
-            Some(why) => Err(why),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Why the yes of an operator of this name, linked to this user, does not count towards what needs somebody else than who
-/// a call is made for.
-pub(crate) fn not_counted(need: &Need, name: &str, user: Option<&str>, made_for: &str) -> Option<String> {
-    if need.others == 0 {
-        return None;
-    }
-    if user.is_none() {
-        return Some(not_linked(name));
-    }
-    let is_own = need.others >= need.approvers && !is_somebody_else(name, user, made_for);
-    is_own.then(|| "the call is made for the same person, and somebody else is needed".to_owned())
-}
-
-/// What an answer amounts to: the yes that was asked for, or which kind of no.
-pub(crate) fn verdict(
-    confirmation: &Confirmation,
-    answer: &Answer,
-    by: &Approver,
-) -> Result<Approval, (ReasonCode, String)> {
-    match answer {
-        Answer::Accept { typed } => {
-            by.suits(confirmation).map_err(|why| (ReasonCode::ConfirmationInvalid, why))?;
-            if typed.as_deref() != Some(wanted(confirmation)) {
-                let why = "the answer is not the exact text that was asked for, so it is no approval";
-                return Err((ReasonCode::ConfirmationMismatch, why.to_owned()));
-            }
-            Ok(Approval {
-                confirmation: confirmation.id,
-                approver: by.name.clone(),
-                operator: by.operator,
-                user: by.user.clone(),
-                assurance: match by.operator {
-                    Some(_) => by.proves,
-                    // What was not asked for was not proven either.
-                    None => by.proves.min(confirmation.need.assurance),
-                },
-                channel: by.channel,
-                at: now(),
-            })
-        }
-        Answer::Decline => Err((ReasonCode::ConfirmationDeclined, "the person declined".to_owned())),
-        Answer::Cancel => {
-            Err((ReasonCode::ConfirmationCancelled, "the question was closed without an answer".to_owned()))
-        }
-        Answer::Timeout => Err((ReasonCode::ConfirmationExpired, "nobody answered in time".to_owned())),
-        Answer::Failed => Err((ReasonCode::ConfirmationInvalid, "the client could not ask".to_owned())),
-    }
-}
-
-/// Why the yes of somebody unknown to this does not count.
-pub(crate) fn not_here(need: &Need) -> String {
-    format!(
-        "this cannot be answered here; it needs {need}, given on the gateway's own page, or at the operators' socket \
-             of a separate gateway with an operator's code"
-    )
 }
 
 /// What as many people have approved as it needs.
