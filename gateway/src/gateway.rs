@@ -212,7 +212,7 @@ impl Gateway {
     /// # Errors
     /// The store failed.
     pub async fn close(&self) -> Result<(), StoreError> {
-        self.account_for_refusals().await;
+        self.refusals.account_for(&*self.store).await;
         self.store.close().await
     }
 }

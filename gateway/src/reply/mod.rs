@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub(crate) use redact::{redact_evidence, redact_targets};
+pub(crate) use redact::{for_people, redacted_principal, redacted_targets};
+pub(crate) use refusal::OnRecord;
 pub use refusal::{Changed, Pending, ReasonCode, Refusal};
 
 /// One call as the wire hands it over.

@@ -1,10 +1,8 @@
-//! Asking about one exact call, and weighing the answer that comes along with its repetition or was given elsewhere.
+//! Asking about one exact call, and verifying the answer that comes along with its repetition or was given elsewhere.
 
 mod ask;
 mod earlier;
 mod grants;
-
-use std::sync::Arc;
 
 use mollyguard_record::audit::Subject;
 use mollyguard_record::model::{
@@ -14,13 +12,14 @@ use mollyguard_record::store::{GATEWAY, Given, StoreError};
 use mollyguard_tools::contract::{Preflight, now};
 use uuid::Uuid;
 
+use crate::call::context::CallContext;
 use crate::confirm::{Approver, No, Verdict, meant, verdict};
 use crate::gateway::Gateway;
-use crate::reply::{self, About, Answered, ReasonCode, Refusal, Request, Under};
+use crate::reply::{self, About, Answered, ReasonCode, Refusal, Under};
 
-pub(crate) use ask::{Question, ask, settled, shown};
-pub(crate) use earlier::given_meanwhile;
-pub(crate) use grants::{covering, covering_question};
+pub(super) use ask::ask;
+pub(crate) use ask::{settled, shown};
+pub(super) use grants::covering_question;
 
 /// The most characters of what was typed that are written down.
 const TYPED_CHARS: usize = 120;
@@ -29,34 +28,38 @@ const TYPED_CHARS: usize = 120;
 const ANOTHER_WAY: &str = "Do not ask for the same again. Choose another way, or ask the person what they want.";
 
 /// The approval for this very call that its repetition brings along; none where the question it was asked is open still.
-pub(crate) async fn brought(
-    gateway: &Arc<Gateway>,
-    id: Uuid,
-    request: &Request,
-    facts: &CallFacts<'_>,
+pub(super) async fn attached(
+    cx: &CallContext<'_>,
     seen: &Preflight,
+    facts: &CallFacts<'_>,
 ) -> Result<Option<Approved>, Box<Refusal>> {
-    let Some(answered) = &request.answered else { return Ok(None) };
-    match weigh(gateway, id, request, answered, facts, seen).await {
+    let Some(answered) = &cx.request.answered else { return Ok(None) };
+    match verify_answer(cx, seen, facts, answered).await {
         Ok(approved) => Ok(approved),
-        Err(unusable) => {
-            let because = asked_by(gateway, request, answered).await;
-            Err(refused(gateway, id, request, facts, seen, unusable, because).await)
-        }
+        Err(unusable) => Err(refused(cx, seen, unusable, asked_by(cx, answered).await)),
     }
 }
 
-/// The recorded refusal of a call whose approval cannot be used.
-async fn refused(
-    gateway: &Gateway,
-    id: Uuid,
-    request: &Request,
-    facts: &CallFacts<'_>,
+/// The approvals that did not come along with a call that needs one, in the order in which they are tried: what was given to
+/// this very call elsewhere meanwhile, and one for a while that covers it. A preview uses nothing up, and asks about nothing.
+pub(super) async fn candidates(
+    cx: &CallContext<'_>,
     seen: &Preflight,
-    unusable: Unusable,
-    because: Vec<Because>,
-) -> Box<Refusal> {
-    let mut about = About::seen(id, "deny", seen.reversibility, seen);
+    facts: &CallFacts<'_>,
+    need: &Need,
+) -> Result<Vec<Approved>, Box<Refusal>> {
+    let grant = grants::covering(cx, seen, facts, need).await;
+    let grant = grant.map_err(|error| Refusal::of_store(&error, cx.seen("deny", seen)))?;
+    let given = match cx.preview {
+        None => earlier::given_meanwhile(cx, seen, facts, grant.as_ref()).await?,
+        Some(_) => None,
+    };
+    Ok(given.into_iter().chain(grant.map(Approved::from)).collect())
+}
+
+/// The refusal of a call whose approval cannot be used.
+fn refused(cx: &CallContext<'_>, seen: &Preflight, unusable: Unusable, because: Vec<Because>) -> Box<Refusal> {
+    let mut about = About::seen(cx.id, "deny", seen.reversibility, seen);
     let (code, message) = match unusable {
         Unusable::Store(error) => return Box::new(Refusal::of_store(&error, about)),
         Unusable::No(code, message) => (code, message),
@@ -77,13 +80,12 @@ async fn refused(
     let mut refusal = Refusal::new(code, message, next, about);
     refusal.because = because;
     refusal.alternative = seen.alternative.as_ref().map(reply::way_of);
-    let subject = gateway.subject(id, &request.principal, facts.tool, facts.args, seen);
-    gateway.on_record(subject, refusal).await
+    cx.refused(Some(seen), refusal)
 }
 
 /// Closes a question whose approval the store did not take, so that the next call like it asks anew. One that was used, or
 /// answered otherwise meanwhile, stays as it is.
-pub(crate) async fn void(gateway: &Gateway, subject: Subject, confirmation: Uuid) {
+pub(super) async fn void(gateway: &Gateway, subject: Subject, confirmation: Uuid) {
     let given = Given::by(GATEWAY.to_owned(), confirmation, Answer::Failed, Channel::InputRequired, None);
     match gateway.store.answer(subject, given).await {
         Ok(()) | Err(StoreError::NotApproved(..) | StoreError::NotFound(..)) => {}
@@ -92,9 +94,9 @@ pub(crate) async fn void(gateway: &Gateway, subject: Subject, confirmation: Uuid
 }
 
 /// The policies that asked the question an answer came along for; only its own principal is told.
-async fn asked_by(gateway: &Gateway, request: &Request, answered: &Answered) -> Vec<Because> {
-    match gateway.store.confirmation(answered.confirmation).await {
-        Ok(Some((confirmation, _))) if confirmation.principal.is_same_person(&request.principal) => {
+async fn asked_by(cx: &CallContext<'_>, answered: &Answered) -> Vec<Because> {
+    match cx.gateway.store.confirmation(answered.confirmation).await {
+        Ok(Some((confirmation, _))) if confirmation.principal.is_same_person(&cx.request.principal) => {
             confirmation.because
         }
         _ => Vec::new(),
@@ -120,18 +122,17 @@ fn no<T>(code: ReasonCode, message: impl Into<String>) -> Result<T, Unusable> {
     Err(Unusable::No(code, message.into()))
 }
 
-/// Weighs an answer: the confirmation must exist, be this principal's, be open, unexpired and about this very call, and
+/// Verifies an answer: the confirmation must exist, be this principal's, be open, unexpired and about this very call, and
 /// the answer must be the exact yes that was asked for. Everything else is a refusal, told apart by its reason code; but
 /// where the answer was only waited for elsewhere, the question may stay open.
-async fn weigh(
-    gateway: &Gateway,
-    id: Uuid,
-    request: &Request,
-    answered: &Answered,
-    facts: &CallFacts<'_>,
+async fn verify_answer(
+    cx: &CallContext<'_>,
     seen: &Preflight,
+    facts: &CallFacts<'_>,
+    answered: &Answered,
 ) -> Result<Option<Approved>, Unusable> {
-    earlier::not_quarantined(gateway, request).await?;
+    let (gateway, request) = (cx.gateway, cx.request);
+    earlier::not_quarantined(cx).await?;
     let found = gateway.store.confirmation(answered.confirmation).await?;
     let Some((confirmation, standing)) = found else {
         return no(ReasonCode::ConfirmationInvalid, "the answer belongs to nothing this gateway asked");
@@ -141,7 +142,7 @@ async fn weigh(
     }
     still_good(&confirmation, &standing)?;
     let channel = request.channel.or(request.page).unwrap_or(Channel::InputRequired);
-    let subject = || gateway.subject(id, &request.principal, facts.tool, facts.args, seen);
+    let subject = || cx.subject(Some(seen));
     match matches(&confirmation, facts) {
         Matches::OtherCall => {
             return no(ReasonCode::ConfirmationInvalid, "the question was about another call than this one");
@@ -247,14 +248,14 @@ const fn code_of(no: No) -> ReasonCode {
 }
 
 /// What as many people have approved as it needs.
-pub(crate) struct Approved {
+pub(super) struct Approved {
     /// What their yeses prove together, as policies weigh it.
-    pub(crate) strength: Need,
-    pub(crate) basis: Basis,
+    pub(super) strength: Need,
+    pub(super) basis: Basis,
 }
 
 /// What their yeses were to.
-pub(crate) enum Basis {
+pub(super) enum Basis {
     /// This very call: used once.
     Confirmation(Uuid),
     /// Any call like it, for a while.
