@@ -53,10 +53,10 @@ impl Undo {
                 Reply::Ask(question) => {
                     let (confirmation, asked_before) = (question.confirmation, waited.replace(question.confirmation));
                     let answer = match question.put {
-                        Put::Form => Some(terminal::ask(&question.text, question.need).await?),
+                        Put::Form => Some(terminal::ask(question.facts.as_ref(), &question.text, question.need).await?),
                         // Whoever stands at the terminal waits for what is answered elsewhere.
                         _ if terminal::channel().is_some() && asked_before != Some(confirmation) => {
-                            terminal::show(&question.text);
+                            terminal::show(question.facts.as_ref(), &question.text);
                             eprintln!("{}", Refusal::pending(*question).text());
                             settled(&gateway, confirmation).await;
                             None

@@ -7,4 +7,4 @@ mod wording;
 
 pub use foreign::{arguments, clean};
 pub(crate) use verdict::{APPROVE, Approver, DECLINE, No, Verdict, is_typed, meant, not_counted, not_here, verdict};
-pub use wording::{Asked, render, typed_name};
+pub use wording::{Asked, facts, typed_name};

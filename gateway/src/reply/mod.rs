@@ -3,7 +3,7 @@
 mod redact;
 mod refusal;
 
-use mollyguard_record::model::{Answer, Because, Channel, Grant, Need, Principal};
+use mollyguard_record::model::{Answer, Because, Channel, Grant, Need, Principal, QuestionFacts};
 use mollyguard_tools::contract::{
     Alternative, BlastRadius, Evidence, Preflight, Reversibility, Target, Timestamp, UndoPlan,
 };
@@ -127,6 +127,8 @@ pub struct Question {
     pub typed_name: String,
     /// The text to show, rendered by the gateway.
     pub text: String,
+    /// What it says, fact by fact, where that is known.
+    pub facts: Option<QuestionFacts>,
     /// After this an answer is worth nothing.
     pub expires_at: Timestamp,
     /// How it is to be put.

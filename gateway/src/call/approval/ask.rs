@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{ANOTHER_WAY, earlier, grants};
 use crate::call::context::CallContext;
-use crate::confirm::{Asked, render, typed_name};
+use crate::confirm::{self, Asked, typed_name};
 use crate::gateway::Gateway;
 use crate::reply::{
     self, About, Pending, Put, ReasonCode, Refusal, Reply, Request, for_people, redacted_principal, redacted_targets,
@@ -55,6 +55,7 @@ pub(in crate::call) async fn ask(
         Asking::TooMany { open } => return Err(Box::new(too_many(open, about).recorded())),
         Asking::Quarantined(quarantine) => return Err(Box::new(nobody_is_asked(&quarantine, about))),
     };
+    let told = confirmation.told().cloned();
     Ok(Reply::Ask(Box::new(reply::Question {
         put,
         is_new,
@@ -63,6 +64,7 @@ pub(in crate::call) async fn ask(
         confirmation: confirmation.id,
         need: confirmation.need,
         typed_name: confirmation.typed_name,
+        facts: told,
         text: confirmation.text,
         expires_at: confirmation.expires_at,
         about,
@@ -157,7 +159,7 @@ fn confirmation(
     let reversibility = seen.settle(cx.declaration());
     let mut args = request.args.clone();
     redactor.value(&mut args);
-    let text = render(&Asked {
+    let told = confirm::facts(&Asked {
         declaration: cx.declaration(),
         args: &args,
         principal: &redacted_principal(&request.principal, redactor),
@@ -169,6 +171,10 @@ fn confirmation(
         typed_name: &typed,
         expires_at,
     });
+    // Nor is one made up of what stands side by side.
+    let rendered = told.to_string();
+    let text = redactor.text(&rendered).into_owned();
+    let is_whole = text == rendered;
     Confirmation {
         id,
         principal: request.principal.clone(),
@@ -181,8 +187,8 @@ fn confirmation(
         call: digest_of_call(facts, id, expires_at),
         need,
         typed_name: typed,
-        // Nor is one made up of what stands side by side.
-        text: redactor.text(&text).into_owned(),
+        text,
+        facts: is_whole.then_some(told),
         because,
         asked_at,
         expires_at,

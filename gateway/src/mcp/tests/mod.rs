@@ -97,6 +97,7 @@ impl Fake {
             need: Need::of(assurance, 1),
             typed_name: "orders".to_owned(),
             text: "Drop the table orders?".to_owned(),
+            facts: None,
             expires_at: later(life),
             put: if request.channel.is_some() { Put::Form } else { Put::Elsewhere },
             page: None,
