@@ -107,7 +107,7 @@ pub enum Reply {
 
 /// How a question reaches a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Put {
+pub enum Delivery {
     /// A form in the client takes the answer.
     Form,
     /// The client sends the person to the page, which takes the answer.
@@ -132,7 +132,7 @@ pub struct Question {
     /// After this an answer is worth nothing.
     pub expires_at: Timestamp,
     /// How it is to be put.
-    pub put: Put,
+    pub put: Delivery,
     /// Where it can be answered in a browser.
     pub page: Option<String>,
     /// Whether it was asked just now; else an earlier call asked the same.

@@ -12,7 +12,8 @@ use crate::call::context::CallContext;
 use crate::confirm::{self, Asked, typed_name};
 use crate::gateway::Gateway;
 use crate::reply::{
-    self, About, Pending, Put, ReasonCode, Refusal, Reply, Request, for_people, redacted_principal, redacted_targets,
+    self, About, Delivery, Pending, ReasonCode, Refusal, Reply, Request, for_people, redacted_principal,
+    redacted_targets,
 };
 
 /// A busy store is not read again for every change somebody waits through.
@@ -101,13 +102,13 @@ fn nobody_is_asked(quarantine: &Quarantine, about: About) -> Refusal {
 
 /// How a question reaches a person from this client. A form takes no answer that needs more than it can prove, and a page
 /// only answers of those who are enrolled.
-fn way(request: &Request, need: &Need, can_page: bool) -> (Put, Option<Channel>) {
+fn way(request: &Request, need: &Need, can_page: bool) -> (Delivery, Option<Channel>) {
     let form = request.channel.filter(|_| Need::IN_CLIENT.covers(need));
     let page = request.page.filter(|_| can_page);
     match (form, page) {
-        (Some(channel), _) => (Put::Form, Some(channel)),
-        (None, Some(channel)) => (Put::Page, Some(channel)),
-        (None, None) => (Put::Elsewhere, None),
+        (Some(channel), _) => (Delivery::Form, Some(channel)),
+        (None, Some(channel)) => (Delivery::Page, Some(channel)),
+        (None, None) => (Delivery::Elsewhere, None),
     }
 }
 
