@@ -30,7 +30,7 @@ use self::plan::CallPlan;
 use crate::gateway::Gateway;
 use crate::limits;
 use crate::policy::Decision;
-use crate::registry::{Entry, Own, UnknownTool};
+use crate::registry::{BuiltinTool, Entry, UnknownTool};
 use crate::reply::{Refusal, Reply, Request};
 pub use builtin::ended;
 pub(crate) use conclude::{malformed, turned_away};
@@ -68,13 +68,13 @@ async fn way(gateway: &Arc<Gateway>, entry: &Entry, request: &Request) -> Result
     let previewed;
     let (made, plan, preview) = match entry {
         Entry::Native(tool) => (request, CallPlan::ordinary(Arc::clone(tool), &request.args), None),
-        Entry::Own(Own::Undo) => (request, plan::undo(gateway, request).await?, None),
-        Entry::Own(Own::Preview) => {
+        Entry::Builtin(BuiltinTool::Undo) => (request, plan::undo(gateway, request).await?, None),
+        Entry::Builtin(BuiltinTool::Preview) => {
             let plan;
             (previewed, plan) = preview::plan(gateway, request).await?;
             (&previewed, plan, Some(request))
         }
-        Entry::Own(own) => return builtin::answer(gateway, *own, request).await,
+        Entry::Builtin(own) => return builtin::answer(gateway, *own, request).await,
     };
     let cx = CallContext { id: Uuid::now_v7(), gateway, request: made, plan: Arc::new(plan), preview, turn };
 

@@ -13,7 +13,7 @@ use super::decide::by_policy;
 use super::plan::{self, CallPlan};
 use crate::gateway::Gateway;
 use crate::policy::Decision;
-use crate::registry::{Entry, Own, PreviewArgs};
+use crate::registry::{BuiltinTool, Entry, PreviewArgs};
 use crate::reply::{About, ReasonCode, Receipt, Refusal, Reply, Request, way_of};
 
 /// The call that is looked at, made by the same principal.
@@ -39,8 +39,8 @@ pub(super) async fn plan(gateway: &Arc<Gateway>, request: &Request) -> Result<(R
     })?;
     let plan = match entry {
         Entry::Native(tool) => CallPlan::ordinary(tool, &previewed.args),
-        Entry::Own(Own::Undo) => plan::undo(gateway, &previewed).await?,
-        Entry::Own(_) => {
+        Entry::Builtin(BuiltinTool::Undo) => plan::undo(gateway, &previewed).await?,
+        Entry::Builtin(_) => {
             let message = format!("`{}` changes nothing, so there is nothing to preview", previewed.tool);
             let about = About::unseen(Uuid::now_v7(), Reversibility::ReadOnly);
             return Err(Box::new(Refusal::new(ReasonCode::InvalidArguments, message, "Call it.", about)));
