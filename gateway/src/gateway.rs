@@ -22,7 +22,7 @@ use crate::operators::{Code, Facts, People, Separation, Tries, ceiling};
 use crate::platform::is_dumpable;
 use crate::policy::{LoadError, Policies, Sources};
 use crate::registry::{Registry, RegistryError};
-use crate::targets::Twins;
+use crate::targets::AliasGuard;
 use crate::targets::overlap::{Overlap, Reaches};
 
 /// Everything a call needs.
@@ -56,7 +56,7 @@ pub struct Gateway {
     pub(crate) notices: Notices,
     pub(crate) slots: Turns,
     pub(crate) bulk: Bulk,
-    pub(crate) twins: Twins,
+    pub(crate) twins: AliasGuard,
     /// Calls that have been written down and run on, whether or not their client still listens.
     pub(crate) running: TaskTracker,
     /// What is being settled: one at a time on each target.
@@ -151,7 +151,7 @@ impl Gateway {
             tries: Tries::new(TRIES),
             slots: slots(config.concurrent_calls, config.waiting_calls),
             bulk: Bulk::default(),
-            twins: Twins::default(),
+            twins: AliasGuard::default(),
             running: TaskTracker::new(),
             settling: Settling::default(),
             refusals: Refusals::default(),
@@ -212,7 +212,7 @@ impl Gateway {
     /// # Errors
     /// The store failed.
     pub async fn close(&self) -> Result<(), StoreError> {
-        self.account_for_refusals().await;
+        self.refusals.account_for(&*self.store).await;
         self.store.close().await
     }
 }

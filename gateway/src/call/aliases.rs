@@ -1,3 +1,5 @@
+//! Whether a target is the one that was configured, and no other one as well.
+//!
 //! Two targets of different environments that turn out to be one thing: a change of the one would change the other's
 //! environment, so it is refused. Names and addresses do not tell, so before each change the targets themselves are asked who
 //! they are.
@@ -22,69 +24,83 @@ enum Answer {
     At(Vec<String>),
 }
 
-impl Gateway {
-    /// Refuses a change of a target that is the same thing as a target of another environment. Paths are compared when the
-    /// gateway starts; this is for what is reached with a credential. All others are asked anew, since a secret, a name or
-    /// an address may lead elsewhere than a moment ago. One that cannot be asked is held to what it said last, or to where
-    /// it is looked for: another target that is out of reach holds nothing up.
-    ///
-    /// # Errors
-    /// `Untouched`: there is such a target, or the one to be changed does not say who it is.
-    pub(crate) async fn no_twin(&self, lease: &Lease, declaration: &Declaration) -> Result<(), ToolError> {
-        if !declaration.mutates() || declaration.credential.is_none() {
-            return Ok(());
+/// Refuses a pinned target that is not what it was pinned to any more: another database behind the name.
+///
+/// And a change of a target that is the same thing as a target of another environment. Paths are compared when the
+/// gateway starts; this is for what is reached with a credential. All others are asked anew, since a secret, a name or
+/// an address may lead elsewhere than a moment ago. One that cannot be asked is held to what it said last, or to where
+/// it is looked for: another target that is out of reach holds nothing up.
+///
+/// # Errors
+/// `Untouched`: it is so, or the target does not say who it is.
+pub(super) async fn is_the_one(gateway: &Gateway, lease: &Lease, declaration: &Declaration) -> Result<(), ToolError> {
+    let target = lease.target();
+    let toolset = || {
+        let toolset = gateway.toolsets.iter().find(|toolset| toolset.name() == target.kind);
+        toolset.ok_or_else(|| ToolError::refused(format!("there is no kind `{}`", target.kind)))
+    };
+    if let Some(pinned) = gateway.broker.identity(&target.name) {
+        let found = toolset()?.identity(lease).await?;
+        if found != pinned {
+            return Err(another(target, pinned, &found));
         }
-        let target = lease.target();
-        let others: Vec<&Configured> = self.broker.targets().filter(|other| elsewhere(target, other)).collect();
-        if others.is_empty() {
-            return Ok(());
-        }
-        let toolset = self.toolsets.iter().find(|toolset| toolset.name() == target.kind);
-        let toolset = toolset.ok_or_else(|| ToolError::refused(format!("there is no kind `{}`", target.kind)))?;
-        let (identity, answers) = tokio::join!(toolset.identity(lease), self.answers(toolset, &others));
-        let (identity, addresses) = (identity?, toolset.addresses(lease));
-        for (other, answer) in others.into_iter().zip(answers) {
-            match answer {
-                Answer::Is(same) if same == identity => return Err(same_thing(target, other, &identity)),
-                Answer::At(places) if places.iter().any(|place| addresses.contains(place)) => {
-                    return Err(same_address(target, other));
-                }
-                Answer::Is(_) | Answer::At(_) => {}
-            }
-        }
-        Ok(())
     }
+    if !declaration.mutates() || declaration.credential.is_none() {
+        return Ok(());
+    }
+    let others: Vec<&Configured> = gateway.broker.targets().filter(|other| elsewhere(target, other)).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let toolset = toolset()?;
+    let (identity, answers) = tokio::join!(toolset.identity(lease), answers(gateway, toolset, &others));
+    let (identity, addresses) = (identity?, toolset.addresses(lease));
+    for (other, answer) in others.into_iter().zip(answers) {
+        match answer {
+            Answer::Is(same) if same == identity => return Err(same_thing(target, other, &identity)),
+            Answer::At(places) if places.iter().any(|place| addresses.contains(place)) => {
+                return Err(same_address(target, other));
+            }
+            Answer::Is(_) | Answer::At(_) => {}
+        }
+    }
+    Ok(())
+}
 
-    /// What the others are, in their order, as far as they say so in time. Where their changes would go is what counts.
-    async fn answers(&self, toolset: &Arc<dyn Toolset>, others: &[&Configured]) -> Vec<Answer> {
-        let mut asked = JoinSet::new();
-        let mut places = HashMap::new();
-        for other in others {
-            // Without its credential nothing can be changed through it either.
-            let Ok(lease) = self.broker.lend_trial(&other.name) else { continue };
-            places.insert(other.name.clone(), toolset.addresses(&lease));
-            let (toolset, name) = (Arc::clone(toolset), other.name.clone());
-            asked.spawn(async move { (name, toolset.identity(&lease).await) });
-        }
-        let mut found = HashMap::new();
-        let ends = tokio::time::Instant::now() + PATIENCE;
-        while let Ok(Some(answer)) = tokio::time::timeout_at(ends, asked.join_next()).await {
-            match answer {
-                Ok((name, Ok(identity))) => {
-                    self.twins.learn(&name, &identity);
-                    found.insert(name, identity);
-                }
-                Ok((name, Err(error))) => tracing::debug!(target = %name, %error, "a target does not say who it is"),
-                Err(error) => tracing::warn!(%error, "asking a target who it is broke off"),
-            }
-        }
-        let mut answer = |other: &&Configured| match found.remove(&other.name).or_else(|| self.twins.known(&other.name))
-        {
-            Some(identity) => Answer::Is(identity),
-            None => Answer::At(places.remove(&other.name).unwrap_or_default()),
-        };
-        others.iter().map(&mut answer).collect()
+/// What the others are, in their order, as far as they say so in time. Where their changes would go is what counts.
+async fn answers(gateway: &Gateway, toolset: &Arc<dyn Toolset>, others: &[&Configured]) -> Vec<Answer> {
+    let mut asked = JoinSet::new();
+    let mut places = HashMap::new();
+    for other in others {
+        // Without its credential nothing can be changed through it either.
+        let Ok(lease) = gateway.broker.lend_trial(&other.name) else { continue };
+        places.insert(other.name.clone(), toolset.addresses(&lease));
+        let (toolset, name) = (Arc::clone(toolset), other.name.clone());
+        asked.spawn(async move { (name, toolset.identity(&lease).await) });
     }
+    let mut found = HashMap::new();
+    let ends = tokio::time::Instant::now() + PATIENCE;
+    while let Ok(Some(answer)) = tokio::time::timeout_at(ends, asked.join_next()).await {
+        match answer {
+            Ok((name, Ok(identity))) => {
+                gateway.twins.learn(&name, &identity);
+                found.insert(name, identity);
+            }
+            Ok((name, Err(error))) => tracing::debug!(target = %name, %error, "a target does not say who it is"),
+            Err(error) => tracing::warn!(%error, "asking a target who it is broke off"),
+        }
+    }
+    let mut answer = |other: &&Configured| match found.remove(&other.name).or_else(|| gateway.twins.known(&other.name))
+    {
+        Some(identity) => Answer::Is(identity),
+        None => Answer::At(places.remove(&other.name).unwrap_or_default()),
+    };
+    others.iter().map(&mut answer).collect()
+}
+
+fn another(target: &Configured, pinned: &str, found: &str) -> ToolError {
+    ToolError::refused(format!("`{}` is pinned to `{pinned}`, but `{found}` answers", target.name))
+        .with_next("Have a person run `mollyguard targets check` and correct the configuration.")
 }
 
 fn elsewhere(target: &Configured, other: &Configured) -> bool {

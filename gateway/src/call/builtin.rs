@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use mollyguard_record::audit::{AuditEvent, Subject};
+use mollyguard_record::audit::AuditEvent;
 use mollyguard_record::model::{Approval, Confirmation, ConfirmationState, strength};
 use mollyguard_record::store::{CallFilter, StoredCall};
 use mollyguard_tools::contract::Reversibility;
@@ -12,26 +12,23 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::approval;
+use super::context::subject;
 use crate::gateway::Gateway;
-use crate::registry::{CallsArgs, ConfirmationArgs, Own};
+use crate::registry::{BuiltinTool, CallsArgs, ConfirmationArgs};
 use crate::reply::{About, ReasonCode, Receipt, Refusal, Reply, Request, Under};
 
 /// Answers `list_calls` and `confirmation_status`, and records that it did.
-pub(crate) async fn answer(gateway: &Arc<Gateway>, own: Own, request: &Request) -> Result<Reply, Box<Refusal>> {
+pub(crate) async fn answer(gateway: &Arc<Gateway>, own: BuiltinTool, request: &Request) -> Result<Reply, Box<Refusal>> {
     let call = Uuid::now_v7();
     let about = || About::unseen(call, Reversibility::ReadOnly);
     let output = match own {
-        Own::Calls => calls(gateway, request, about()).await?,
-        Own::Confirmation => confirmation(gateway, request, about()).await?,
-        Own::Preview | Own::Undo => Err(Refusal::new(ReasonCode::Untouched, "not answered here", "Call it.", about()))?,
+        BuiltinTool::Calls => calls(gateway, request, about()).await?,
+        BuiltinTool::Confirmation => confirmation(gateway, request, about()).await?,
+        BuiltinTool::Preview | BuiltinTool::Undo => {
+            Err(Refusal::new(ReasonCode::Untouched, "not answered here", "Call it.", about()))?
+        }
     };
-    let subject = Subject {
-        call: Some(call),
-        principal: Some(request.principal.clone()),
-        tool: Some(request.tool.clone()),
-        targets: Vec::new(),
-        arguments: Some(gateway.args_key.digest(&request.args)),
-    };
+    let subject = subject(gateway, call, &request.principal, (&request.tool, &request.args), &[]);
     let event = AuditEvent::Read { policies: Vec::new(), failed: None };
     gateway.store.record(subject, event).await.map_err(|error| Refusal::of_store(&error, about()))?;
     Ok(Reply::Done(Box::new(Receipt { output, about: About { decision: "allow", ..about() } })))

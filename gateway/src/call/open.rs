@@ -10,8 +10,9 @@ use mollyguard_tools::contract::{Outcome, Probe, ToolError};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::plan::Errand;
-use super::{Run, WAITS, recovery};
+use super::execute::{Run, WAITS};
+use super::plan::CallPlan;
+use super::recovery;
 use crate::gateway::Gateway;
 use crate::reply::{About, Refusal};
 
@@ -20,12 +21,6 @@ pub(super) enum Ran {
     Ended(Box<Result<Outcome, ToolError>>),
     /// It has not come back, for this reason.
     On(JoinHandle<Result<Outcome, ToolError>>, String),
-}
-
-impl Ran {
-    pub(super) fn ended(result: Result<Outcome, ToolError>) -> Self {
-        Self::Ended(Box::new(result))
-    }
 }
 
 pub(super) fn broke_off() -> ToolError {
@@ -52,16 +47,19 @@ impl Run {
     }
 
     /// Of an uncertain end, what a look finds. The other way: it is open, and why.
-    pub(super) async fn settled(&self, ran: Ran) -> Result<(Result<Outcome, ToolError>, Option<Probe>), (Ran, String)> {
+    pub(super) async fn looked_after(
+        &self,
+        ran: Ran,
+    ) -> Result<(Result<Outcome, ToolError>, Option<Probe>), (Ran, String)> {
         let result = match ran {
             Ran::Ended(result) => *result,
             Ran::On(task, reason) => return Err((Ran::On(task, reason.clone()), reason)),
         };
         let Err(ToolError::Uncertain { reason }) = result else { return Ok((result, None)) };
-        let Errand { tool, target, args, .. } = &*self.errand;
+        let CallPlan { tool, target, args, .. } = &*self.plan;
         match recovery::probe(&self.gateway, tool, target, args.clone(), (*self.seen).clone()).await {
             Some(found) => Ok((Err(ToolError::uncertain(recovery::noted(&reason, found))), Some(found))),
-            None => Err((Ran::ended(Err(ToolError::uncertain(reason.clone()))), reason)),
+            None => Err((Ran::Ended(Box::new(Err(ToolError::uncertain(reason.clone())))), reason)),
         }
     }
 
@@ -76,7 +74,7 @@ impl Run {
                     result = task => result.unwrap_or_else(|_| Err(broke_off())),
                     () = closing.cancelled() => return,
                 };
-                ran = Ran::ended(result);
+                ran = Ran::Ended(Box::new(result));
             } else {
                 // It runs no more, and looking at it now and then keeps nobody else from running.
                 self.turn = None;
@@ -86,7 +84,7 @@ impl Run {
                 }
                 wait = longest.min(wait * 2);
             }
-            match self.settled(ran).await {
+            match self.looked_after(ran).await {
                 Ok((result, probe)) => {
                     let call = intent.call();
                     // Nobody waits for the reply any more; what could not be written is tried again.

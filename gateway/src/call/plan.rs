@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use mollyguard_record::audit::End;
 use mollyguard_record::model::Principal;
-use mollyguard_record::store::{Store, StoreError, StoredCall};
-use mollyguard_tools::contract::{Digest, now};
+use mollyguard_record::store::{StoreError, StoredCall};
+use mollyguard_tools::contract::{Digest, Reversibility, now};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::registry::{Registered, Registry};
-use crate::reply::{About, ReasonCode, Refusal};
+use crate::gateway::Gateway;
+use crate::registry::{Registered, Registry, UndoArgs};
+use crate::reply::{About, ReasonCode, Refusal, Request};
 
 /// What is to be done: an ordinary call, or one the journal made to take another back.
-pub(crate) struct Errand {
+pub(crate) struct CallPlan {
     /// The tool.
     pub tool: Arc<Registered>,
     /// Its arguments.
@@ -56,31 +57,12 @@ pub(crate) enum JournalError {
     Store(#[from] StoreError),
 }
 
-impl Errand {
+impl CallPlan {
     /// An ordinary call. The schema has made sure that there is a `target`.
     #[must_use]
     pub(crate) fn ordinary(tool: Arc<Registered>, args: &Value) -> Self {
         let target = args.get("target").and_then(Value::as_str).unwrap_or_default().to_owned();
         Self { tool, args: args.clone(), target, undoes: None }
-    }
-
-    /// The call that takes another one back: one of `whose`, or anybody's.
-    ///
-    /// # Errors
-    /// Why it cannot be.
-    pub(crate) async fn undo(
-        store: &dyn Store,
-        registry: &Registry,
-        call: Uuid,
-        whose: Option<&Principal>,
-    ) -> Result<Self, JournalError> {
-        let own = |found: &StoredCall| whose.is_none_or(|principal| found.principal.user == principal.user);
-        let found = store.call(call).await?.filter(own).ok_or(JournalError::NotFound(call))?;
-        let claim = match found.claimed_by {
-            Some(by) => store.call(by).await?,
-            None => None,
-        };
-        Self::of_entry(registry, found, claim.as_ref())
     }
 
     /// `claim` is the call that is taking this one back, or may have.
@@ -110,13 +92,30 @@ impl Errand {
     }
 }
 
-/// The journal has no way back.
-#[must_use]
-pub(super) fn refusal(error: &JournalError, about: About) -> Refusal {
-    let (code, next) = match error {
-        JournalError::Store(_) => (ReasonCode::Unavailable, "Try again later."),
-        JournalError::NotFound(_) => (ReasonCode::Untouched, "`list_calls` shows your calls and which can be undone."),
-        _ => (ReasonCode::Untouched, "`list_calls` shows what can be undone."),
+/// The call that takes another one back: one of whoever asks or, where they own the state directory, anybody's.
+pub(super) async fn undo(gateway: &Gateway, request: &Request) -> Result<CallPlan, Box<Refusal>> {
+    let args: UndoArgs = serde_json::from_value(request.args.clone())
+        .map_err(|error| Refusal::of_arguments(&request.tool, &[error.to_string()]))?;
+    journalled(gateway, args.call_id, (!request.by_owner).then_some(&request.principal)).await.map_err(|error| {
+        let (code, next) = match error {
+            JournalError::Store(_) => (ReasonCode::Unavailable, "Try again later."),
+            JournalError::NotFound(_) => {
+                (ReasonCode::Untouched, "`list_calls` shows your calls and which can be undone.")
+            }
+            _ => (ReasonCode::Untouched, "`list_calls` shows what can be undone."),
+        };
+        let about = About::unseen(Uuid::now_v7(), Reversibility::Irreversible);
+        Box::new(Refusal::new(code, error.to_string(), next, about))
+    })
+}
+
+/// What the journal has for a call: one of `whose`, or anybody's.
+async fn journalled(gateway: &Gateway, call: Uuid, whose: Option<&Principal>) -> Result<CallPlan, JournalError> {
+    let own = |found: &StoredCall| whose.is_none_or(|principal| found.principal.user == principal.user);
+    let found = gateway.store.call(call).await?.filter(own).ok_or(JournalError::NotFound(call))?;
+    let claim = match found.claimed_by {
+        Some(by) => gateway.store.call(by).await?,
+        None => None,
     };
-    Refusal::new(code, error.to_string(), next, about)
+    CallPlan::of_entry(&gateway.registry, found, claim.as_ref())
 }

@@ -1,88 +1,28 @@
-//! `preview_call`: steps 2 to 6 of a call, and nothing after them.
+//! `preview_call`: the way of a call as far as the decision, and telling what was found.
 
 use std::sync::Arc;
 
 use mollyguard_record::audit::AuditEvent;
-use mollyguard_record::model::{Grant, Need};
-use mollyguard_tools::contract::Preflight;
+use mollyguard_tools::contract::{Preflight, Reversibility};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::approval;
-use super::plan::Errand;
+use super::approval::{Approved, Basis};
+use super::context::{CallContext, subject};
+use super::decide::by_policy;
+use super::plan::{self, CallPlan};
 use crate::gateway::Gateway;
-use crate::policy::{Decision, Facts};
-use crate::registry::{Entry, Own, PreviewArgs};
-use crate::reply::{About, ReasonCode, Receipt, Refusal, Reply, Request, Under};
-
-/// Looks, decides, and tells both.
-pub(crate) async fn preview(gateway: &Arc<Gateway>, request: &Request) -> Result<Reply, Box<Refusal>> {
-    let args: PreviewArgs = serde_json::from_value(request.args.clone())
-        .map_err(|error| Refusal::of_arguments(&request.tool, &[error.to_string()]))?;
-    let inner = inner(request, &args);
-    let errand = errand(gateway, &inner).await?;
-    let id = Uuid::now_v7();
-    gateway.could_allow(id, &inner, &errand).await?;
-    let seen = gateway.look(id, &inner, &errand).await?;
-    let declaration = &errand.tool.declaration;
-    let reversibility = seen.settle(declaration);
-    let decide = |approval| gateway.policies.decide(&Facts::seen(id, &inner.principal, declaration, &seen, approval));
-    let decision = decide(None);
-    let grant = match &decision {
-        Decision::Confirm { need, .. } => covering(gateway, &inner, &errand, &seen, need).await?,
-        _ => None,
-    };
-    // What an approval for a while covers asks nobody, unless policy still says otherwise.
-    let grant = grant.filter(|grant| matches!(decide(Some(grant.strength)), Decision::Allow(_)));
-    let (word, need, because) = match decision {
-        Decision::Allow(permit) => ("allow", None, gateway.policies.words(permit.policies())),
-        Decision::Confirm { need, because } => {
-            (if grant.is_some() { "granted" } else { "confirm" }, Some(need), because)
-        }
-        Decision::Deny { because } => ("deny", None, because),
-    };
-    let mut output = json!({
-        "decision": word,
-        "need": need,
-        "because": because,
-        "summary": seen.summary,
-        "targets": seen.targets,
-        "blast_radius": seen.blast_radius,
-        "reversibility": reversibility,
-        "destroys_recovery": seen.destroys_recovery,
-        "evidence": seen.evidence,
-        "alternative": seen.alternative.as_ref().map(crate::reply::way_of),
-    });
-    if let Some(grant) = &grant {
-        output["grant"] = json!(Under::from(grant));
-    }
-    let about = About { policies: because, ..About::seen(id, "allow", reversibility, &seen) };
-    let subject = gateway.subject(id, &request.principal, &request.tool, &request.args, &seen);
-    let event = AuditEvent::Read { policies: Vec::new(), failed: None };
-    gateway.store.record(subject, event).await.map_err(|error| Refusal::of_store(&error, about.clone()))?;
-    Ok(Reply::Done(Box::new(Receipt { output, about })))
-}
-
-/// The approval for a while that covers the call, where it would be asked about.
-async fn covering(
-    gateway: &Gateway,
-    inner: &Request,
-    errand: &Errand,
-    seen: &Preflight,
-    need: &Need,
-) -> Result<Option<Grant>, Box<Refusal>> {
-    let declaration = &errand.tool.declaration;
-    let facts = gateway.call_facts(&inner.principal, errand, seen);
-    let reversibility = seen.settle(declaration);
-    let found = approval::covering(gateway, &facts, seen, reversibility, need).await;
-    found.map_err(|error| Box::new(Refusal::of_store(&error, About::unseen(Uuid::now_v7(), reversibility))))
-}
+use crate::policy::Decision;
+use crate::registry::{BuiltinTool, Entry, PreviewArgs};
+use crate::reply::{About, ReasonCode, Receipt, Refusal, Reply, Request, way_of};
 
 /// The call that is looked at, made by the same principal.
-fn inner(request: &Request, args: &PreviewArgs) -> Request {
-    Request {
-        tool: args.tool.clone(),
-        args: Value::Object(args.arguments.clone()),
+pub(super) async fn plan(gateway: &Arc<Gateway>, request: &Request) -> Result<(Request, CallPlan), Box<Refusal>> {
+    let args: PreviewArgs = serde_json::from_value(request.args.clone())
+        .map_err(|error| Refusal::of_arguments(&request.tool, &[error.to_string()]))?;
+    let previewed = Request {
+        tool: args.tool,
+        args: Value::Object(args.arguments),
         principal: request.principal.clone(),
         channel: None,
         page: None,
@@ -90,24 +30,63 @@ fn inner(request: &Request, args: &PreviewArgs) -> Request {
         stage: request.stage.clone(),
         cancel: request.cancel.clone(),
         by_owner: request.by_owner,
-    }
-}
-
-async fn errand(gateway: &Gateway, inner: &Request) -> Result<Errand, Box<Refusal>> {
+    };
     let wrong = |message: String| Refusal::of_arguments("preview_call", &[message]);
-    let entry = gateway.registry.find(&inner.tool).map_err(|unknown| wrong(format!("/tool: {unknown}")))?;
-    gateway.registry.check(&entry, &inner.args).map_err(|errors| {
+    let entry = gateway.registry.find(&previewed.tool).map_err(|unknown| wrong(format!("/tool: {unknown}")))?;
+    gateway.registry.check(&entry, &previewed.args).map_err(|errors| {
         let errors: Vec<_> = errors.iter().map(|error| format!("/arguments{error}")).collect();
         Refusal::of_arguments("preview_call", &errors)
     })?;
-    match entry {
-        Entry::Native(tool) => Ok(Errand::ordinary(tool, &inner.args)),
-        Entry::Own(Own::Undo) => gateway.undo(inner).await,
-        Entry::Own(_) => Err(Box::new(Refusal::new(
-            ReasonCode::InvalidArguments,
-            format!("`{}` changes nothing, so there is nothing to preview", inner.tool),
-            "Call it.",
-            About::unseen(Uuid::now_v7(), mollyguard_tools::contract::Reversibility::ReadOnly),
-        ))),
+    let plan = match entry {
+        Entry::Native(tool) => CallPlan::ordinary(tool, &previewed.args),
+        Entry::Builtin(BuiltinTool::Undo) => plan::undo(gateway, &previewed).await?,
+        Entry::Builtin(_) => {
+            let message = format!("`{}` changes nothing, so there is nothing to preview", previewed.tool);
+            let about = About::unseen(Uuid::now_v7(), Reversibility::ReadOnly);
+            return Err(Box::new(Refusal::new(ReasonCode::InvalidArguments, message, "Call it.", about)));
+        }
+    };
+    Ok((previewed, plan))
+}
+
+/// What a look found and what policy says of it. `request` is the preview itself; an approval for a while asks nobody, unless
+/// policy still says otherwise.
+pub(super) async fn answer(
+    cx: &CallContext<'_>,
+    request: &Request,
+    seen: &Preflight,
+    approval: Option<Approved>,
+) -> Result<Reply, Box<Refusal>> {
+    let grant = approval.and_then(|approval| match approval.basis {
+        Basis::Grant(under) => Some(under),
+        Basis::Confirmation(_) => None,
+    });
+    let (word, need, because) = match by_policy(cx, seen, None) {
+        Decision::Allow(permit) => ("allow", None, cx.gateway.policies.words(permit.policies())),
+        Decision::Confirm { need, because } => {
+            (if grant.is_some() { "granted" } else { "confirm" }, Some(need), because)
+        }
+        Decision::Deny { because } => ("deny", None, because),
+    };
+    let mut about = cx.seen("allow", seen);
+    let mut output = json!({
+        "decision": word,
+        "need": need,
+        "because": because,
+        "summary": seen.summary,
+        "targets": seen.targets,
+        "blast_radius": seen.blast_radius,
+        "reversibility": about.reversibility,
+        "destroys_recovery": seen.destroys_recovery,
+        "evidence": seen.evidence,
+        "alternative": seen.alternative.as_ref().map(way_of),
+    });
+    if let Some(grant) = &grant {
+        output["grant"] = json!(grant);
     }
+    about.policies = because;
+    let subject = subject(cx.gateway, cx.id, &request.principal, (&request.tool, &request.args), &seen.targets);
+    let event = AuditEvent::Read { policies: Vec::new(), failed: None };
+    cx.gateway.store.record(subject, event).await.map_err(|error| Refusal::of_store(&error, about.clone()))?;
+    Ok(Reply::Done(Box::new(Receipt { output, about })))
 }

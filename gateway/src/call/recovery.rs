@@ -227,7 +227,7 @@ pub async fn keep_settling(gateway: Arc<Gateway>, stop: CancellationToken) {
         if let Err(error) = settle(&gateway).await {
             tracing::error!(%error, "unfinished calls could not be settled");
         }
-        gateway.account_for_refusals().await;
+        gateway.refusals.account_for(&*gateway.store).await;
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             () = stop.cancelled() => return,

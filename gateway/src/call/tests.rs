@@ -5,22 +5,25 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use mollyguard_record::audit::AuditEvent;
+use mollyguard_record::audit::{AuditEvent, End};
 use mollyguard_record::model::Principal;
 use mollyguard_record::store::harness::{hold, open, options};
-use mollyguard_record::store::{Calls as _, OpenStore, SqliteStore, StoredCall};
+use mollyguard_record::store::{Calls as _, OpenStore, SqliteStore, Start, StoredCall};
 use mollyguard_tools::contract::{
-    Audience, BlastRadius, Declaration, Digest, Environment, Lease, Probe, Reversibility, Scope, Settings,
-    SettingsError, Target, TargetReport, Tier, Tool, Toolset,
+    Audience, BlastRadius, Declaration, Digest, Environment, Lease, Outcome, Preflight, Probe, Reversibility, Scope,
+    Settings, SettingsError, Target, TargetReport, Tier, Tool, ToolError, Toolset, UndoPlan,
 };
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
+use super::execute::write_later;
 use super::*;
 use crate::config::Config;
-use crate::reply::ReasonCode;
+use crate::reply::{About, ReasonCode, Stage};
 
 /// What the tool does next, in its words, and what a look finds afterwards.
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use mollyguard_record::model::{Answer, Confirmation};
+use mollyguard_record::model::{Answer, Confirmation, Label};
 use uuid::Uuid;
 
 use super::desk::{Desk, Waiting};
@@ -100,14 +100,14 @@ async fn act(desk: &Desk, what: What) -> Done {
         What::Watch { json } => watch::run(desk, json).await,
         What::Show { confirmation } => {
             let (confirmation, standing) = desk.show(confirmation).await?;
-            terminal::show(&confirmation.text);
+            terminal::show(confirmation.told(), &confirmation.text);
             print(&format!("{}\n", operator_socket::state(&confirmation, &standing)))
         }
         What::Approve { confirmation } => {
             let (confirmation, standing) = desk.show(confirmation).await?;
             operator_socket::answerable(&confirmation, &standing).map_err(Failure::found)?;
             desk.possible(&confirmation.need)?;
-            match terminal::ask(&confirmation.text, confirmation.need).await? {
+            match terminal::ask(confirmation.told(), &confirmation.text, confirmation.need).await? {
                 Answer::Accept { typed: Some(typed) } => desk.approve(&confirmation, typed).await,
                 Answer::Decline => desk.deny(confirmation.id).await,
                 _ => desk.answer(confirmation.id, Given::Close {}).await.map(|_| ()),
@@ -128,7 +128,8 @@ fn listed(open: &[&Confirmation], left_off: usize) -> String {
     let paint = Paint::stdout();
     let mut text = String::new();
     for confirmation in open {
-        let what = confirmation.text.lines().next().unwrap_or_default();
+        let what = confirmation.told().and_then(|told| told.first(Label::What)).map(ToString::to_string);
+        let what = what.unwrap_or_else(|| confirmation.tool.clone());
         text.push_str(&format!(
             "{} {} · {} · until {}\n    {what}\n",
             paint.bold(&confirmation.id.to_string()),

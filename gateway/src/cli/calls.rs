@@ -129,6 +129,6 @@ fn show(call: &StoredCall) -> String {
         text.push_str(&format!("    undoes    {undoes}\n"));
     }
     text.push_str("    arguments\n");
-    text.extend(arguments(&call.tool, &call.args).lines().map(|line| format!("    {line}\n")));
+    text.extend(arguments(&call.tool, &call.args).to_string().lines().map(|line| format!("    {line}\n")));
     text
 }

@@ -9,7 +9,7 @@ use mollyguard_record::store::{Granted, OpenQuestions, Quarantine};
 use uuid::Uuid;
 
 use super::{Done, Failure, print, terminal};
-use crate::call::approval::not_here;
+use crate::confirm::not_here;
 use crate::gateway::Gateway;
 use crate::operator_socket::{self, Ask, AtDesk, DeskError, Given, Reply};
 use crate::operators::TypedCode;

@@ -3,12 +3,13 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use mollyguard_record::model::{Answer, Assurance, Channel, Need};
+use mollyguard_record::model::{Answer, Channel, Need, OwnWords, QuestionFacts};
 use rustix::stdio::stdin;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use super::Failure;
 use super::paint::Paint;
+use crate::confirm::is_typed;
 
 /// The way a person can be asked here, if there is one.
 pub(crate) fn channel() -> Option<Channel> {
@@ -17,21 +18,17 @@ pub(crate) fn channel() -> Option<Channel> {
 }
 
 /// Shows a question and reads one line.
-pub(crate) async fn ask(text: &str, need: Need) -> Result<Answer, Failure> {
+pub(crate) async fn ask(facts: Option<&QuestionFacts>, text: &str, need: Need) -> Result<Answer, Failure> {
     if channel().is_none() {
         return Err(Failure::usage("this must be answered by a person at a terminal"));
     }
-    show(text);
+    show(facts, text);
     read_answer(need).await
 }
 
 /// Reads one line as the answer to a question that was shown.
 pub(crate) async fn read_answer(need: Need) -> Result<Answer, Failure> {
-    let prompt = if need.assurance >= Assurance::Typed {
-        "type the name, or nothing to decline: "
-    } else {
-        "approve or decline: "
-    };
+    let prompt = if is_typed(&need) { "type the name, or nothing to decline: " } else { "approve or decline: " };
     eprint!("{}", Paint::stderr().bold(prompt));
     let _flushed = std::io::stderr().flush();
     let line = tokio::task::spawn_blocking(|| {
@@ -89,20 +86,23 @@ impl Drop for Hidden {
     }
 }
 
-/// Shows a question with its labels painted.
-pub(crate) fn show(text: &str) {
+/// Shows a question with its labels painted; one of which only the text is known, as it is.
+pub(crate) fn show(facts: Option<&QuestionFacts>, text: &str) {
     let paint = Paint::stderr();
-    for line in text.lines() {
-        match line.split_once(": ") {
-            Some((label, rest))
-                if !label.is_empty()
-                    && label.chars().all(|c| c.is_ascii_uppercase() || c == ' ')
-                    && !label.starts_with(' ') =>
-            {
-                eprintln!("  {} {rest}", paint.cyan(&format!("{label:<15}")));
-            }
-            _ => eprintln!("  {line}"),
+    let Some(QuestionFacts { facts, own_words, closing, .. }) = facts else {
+        text.lines().for_each(|line| eprintln!("  {line}"));
+        eprintln!();
+        return;
+    };
+    for fact in facts {
+        match fact.is_rest {
+            true => eprintln!("  {}", fact.words),
+            false => eprintln!("  {} {}", paint.cyan(&format!("{:<15}", fact.label.as_str())), fact.line()),
         }
     }
-    eprintln!();
+    if let Some(words) = own_words {
+        eprintln!("  \n  {}\n  ", OwnWords::HEADING);
+        words.to_string().lines().for_each(|line| eprintln!("  {line}"));
+    }
+    eprintln!("  \n  {closing}\n");
 }

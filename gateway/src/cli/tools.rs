@@ -7,7 +7,7 @@ use mollyguard_tools::contract::{Audience, Declaration};
 use serde_json::{Value, json};
 
 use super::{Done, print, print_json};
-use crate::registry::Own;
+use crate::registry::BuiltinTool;
 
 /// Arguments of `tools`.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ impl Tools {
             for toolset in &toolsets {
                 all.extend(toolset.tools().iter().map(|tool| shown(tool.declaration())));
             }
-            all.extend(Own::ALL.map(|own| shown(&own.declaration())));
+            all.extend(BuiltinTool::ALL.map(|own| shown(&own.declaration())));
             return print_json(&all);
         }
         let mut text = String::new();
@@ -38,7 +38,7 @@ impl Tools {
             text.push('\n');
         }
         text.push_str("gateway — looking ahead, looking back, taking back.\n");
-        for own in Own::ALL {
+        for own in BuiltinTool::ALL {
             text.push_str(&line(&own.declaration()));
         }
         print(&text)

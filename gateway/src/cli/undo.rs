@@ -11,7 +11,7 @@ use super::serve::LAST_CALLS;
 use super::{Done, Failure, open, print, print_json, terminal};
 use crate::call::approval::settled;
 use crate::call::call;
-use crate::reply::{Answered, Put, Refusal, Reply, Request};
+use crate::reply::{Answered, Delivery, Refusal, Reply, Request};
 
 /// Arguments of `undo`.
 #[derive(Debug, Args)]
@@ -53,10 +53,12 @@ impl Undo {
                 Reply::Ask(question) => {
                     let (confirmation, asked_before) = (question.confirmation, waited.replace(question.confirmation));
                     let answer = match question.put {
-                        Put::Form => Some(terminal::ask(&question.text, question.need).await?),
+                        Delivery::Form => {
+                            Some(terminal::ask(question.facts.as_ref(), &question.text, question.need).await?)
+                        }
                         // Whoever stands at the terminal waits for what is answered elsewhere.
                         _ if terminal::channel().is_some() && asked_before != Some(confirmation) => {
-                            terminal::show(&question.text);
+                            terminal::show(question.facts.as_ref(), &question.text);
                             eprintln!("{}", Refusal::pending(*question).text());
                             settled(&gateway, confirmation).await;
                             None

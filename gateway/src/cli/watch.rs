@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::time::Duration;
 
-use mollyguard_record::model::{Confirmation, ConfirmationState};
+use mollyguard_record::model::{Confirmation, ConfirmationState, Fact, Label};
 use mollyguard_record::store::OpenQuestions;
 use mollyguard_tools::contract::now;
 use mollyguard_tools::text::visible_json;
@@ -134,8 +134,10 @@ impl Watch {
             let asked = json!({"event": "asked", "confirmation": confirmation, "page": page});
             return format!("{}\n", visible_json(&asked.to_string()));
         }
-        let what = confirmation.text.lines().take_while(|line| !line.is_empty());
-        let what: String = what.filter(|line| is_told(line)).map(|line| format!("    {line}\n")).collect();
+        let what: String = match confirmation.told() {
+            Some(told) => told.facts.iter().filter(|fact| is_told(fact)).map(|fact| format!("    {fact}\n")).collect(),
+            None => confirmation.text.lines().map(|line| format!("    {line}\n")).collect(),
+        };
         let so_far =
             if yeses.is_empty() { String::new() } else { format!(", approved so far by {}", yeses.join(", ")) };
         format!(
@@ -173,6 +175,7 @@ impl Watch {
 }
 
 /// The lines of a question that say what it is about; all of it is shown with the answer.
-fn is_told(line: &str) -> bool {
-    ["WHAT: ", "TAKES BACK: ", "WHERE: ", "HOW MUCH: ", "UNDO: "].iter().any(|label| line.starts_with(label))
+fn is_told(fact: &Fact) -> bool {
+    use Label::{HowMuch, TakesBack, Undo, What, Where};
+    !fact.is_rest && [What, TakesBack, Where, HowMuch, Undo].contains(&fact.label)
 }

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use mollyguard_record::model::OwnWords;
 use mollyguard_tools::sql::{Dialect, comments};
 use mollyguard_tools::text::{COMMENT_BEGINS, COMMENT_ENDS, count, grouped, visible, visible_exactly};
 use serde_json::Value;
@@ -98,12 +99,12 @@ fn span_after(text: &str, ticks: usize) -> Option<usize> {
 }
 
 /// What the agent passed: a line for each argument, or where that has lines of its own, is long or is a statement with
-/// comments, a block below its name with `| ` before each line. Everything is indented: clients that render Markdown show
-/// that as code, where nothing is interpreted.
+/// comments, a block below its name with `| ` before each line. As text everything is indented: clients that render Markdown
+/// show that as code, where nothing is interpreted.
 #[must_use]
-pub fn arguments(tool: &str, args: &Value) -> String {
-    let Some(fields) = args.as_object() else { return String::new() };
-    let (mut text, mut left, mut marks) = (String::new(), LINES_ALL, false);
+pub fn arguments(tool: &str, args: &Value) -> OwnWords {
+    let Some(fields) = args.as_object() else { return OwnWords::default() };
+    let (mut lines, mut left, mut marks) = (Vec::new(), LINES_ALL, false);
     for (key, value) in fields.iter().take(ARGUMENTS) {
         let key = clean(key);
         let value = if let Value::String(text) = value { text.clone() } else { value.to_string() };
@@ -111,22 +112,19 @@ pub fn arguments(tool: &str, args: &Value) -> String {
         let words = Words::of(&value, dialect);
         marks |= words.marked;
         if let Some(line) = words.alone() {
-            let _ = writeln!(text, "    {key}: {line}");
+            lines.push(format!("{key}: {line}"));
             left = left.saturating_sub(1);
             continue;
         }
-        let _ = writeln!(text, "    {key}:");
+        lines.push(format!("{key}:"));
         let most = LINES_EACH.min(left).max(LINES_LEAST);
         left = left.saturating_sub(words.lines.len().min(most));
-        words.block(&mut text, most);
+        words.block(&mut lines, most);
     }
     if marks {
-        let _ = writeln!(text, "    ({COMMENT_BEGINS} {COMMENT_ENDS} marks a comment: it does not run)");
+        lines.push(format!("({COMMENT_BEGINS} {COMMENT_ENDS} marks a comment: it does not run)"));
     }
-    if fields.len() > ARGUMENTS {
-        let _ = writeln!(text, "… and {} more arguments", fields.len() - ARGUMENTS);
-    }
-    text
+    OwnWords { lines, left_off: fields.len().saturating_sub(ARGUMENTS) }
 }
 
 /// One argument, ready to be shown.
@@ -171,16 +169,16 @@ impl Words {
         }
     }
 
-    fn block(&self, text: &mut String, most: usize) {
+    fn block(&self, lines: &mut Vec<String>, most: usize) {
         let head = if self.lines.len() > most { most * 3 / 4 } else { most };
         let tail = self.lines.len().saturating_sub(most - head).max(head);
         for (at, (continues, line)) in self.lines.iter().enumerate() {
             if at == head && tail > head {
-                let _ = writeln!(text, "    … {} not shown here …", count((tail - head) as u64, "line"));
+                lines.push(format!("… {} not shown here …", count((tail - head) as u64, "line")));
             }
             if at < head || at >= tail {
                 let mark = if *continues { "|…" } else { "|" };
-                let _ = writeln!(text, "    {mark} {line}");
+                lines.push(format!("{mark} {line}"));
             }
         }
     }
@@ -219,7 +217,7 @@ mod tests {
 
     #[test]
     fn line_breaks_and_comments_stay_what_they_are() {
-        let sql = |text: &str| arguments("sqlite_write", &json!({ "sql": text }));
+        let sql = |text: &str| arguments("sqlite_write", &json!({ "sql": text })).to_string();
         assert_eq!(sql("DELETE FROM t"), "    sql: DELETE FROM t\n");
         assert_eq!(
             sql("DELETE FROM t WHERE id=1 --\nOR true"),
@@ -230,23 +228,24 @@ mod tests {
             "    sql:\n    | DELETE FROM t ⟦/* a⟧\n    | ⟦⟧\n    | ⟦b */⟧ WHERE '\\u{27e6}--\\u{27e7}' = x\n    \
              (⟦ ⟧ marks a comment: it does not run)\n"
         );
-        assert_eq!(arguments("files_write", &json!({"content": "a\n"})), "    content:\n    | a\n    | \n");
+        assert_eq!(arguments("files_write", &json!({"content": "a\n"})).to_string(), "    content:\n    | a\n    | \n");
         assert_eq!(sql("SELECT 1\r\nOR true"), "    sql:\n    | SELECT 1\\u{d}\n    | OR true\n");
     }
 
     #[test]
     fn long_text_is_cut_in_its_middle() {
-        let text = arguments("files_write", &json!({"content": format!("first{}last", "\nx".repeat(1_000))}));
+        let text =
+            arguments("files_write", &json!({"content": format!("first{}last", "\nx".repeat(1_000))})).to_string();
         assert!(text.contains("| first\n") && text.ends_with("| xlast\n"), "{text}");
         assert!(
             text.contains("    … 969 lines not shown here …\n") && text.lines().count() == LINES_EACH + 2,
             "{text}"
         );
-        let wide = arguments("files_write", &json!({"content": "\u{200b}".repeat(60)}));
+        let wide = arguments("files_write", &json!({"content": "\u{200b}".repeat(60)})).to_string();
         assert!(wide.lines().all(|line| line.chars().count() <= WIDTH + 8), "{wide}");
         assert_eq!(wide.matches("\\u{200b}").count(), 60, "no escape is cut: {wide}");
         let many: serde_json::Map<_, _> = (0..20).map(|n| (format!("k{n}"), json!("\n".repeat(500)))).collect();
-        assert!(arguments("x", &Value::Object(many)).lines().count() < 120);
+        assert!(arguments("x", &Value::Object(many)).lines.len() < 120);
     }
 
     proptest! {
@@ -255,7 +254,7 @@ mod tests {
         fn no_line_of_others_stands_alone(
             text in "(\\PC|[\n \\\\⟦⟧|:-]|/\\*|\\*/|\u{202e}|WHAT: |\\\\u\\{a\\}){0,40}",
         ) {
-            let shown = arguments("sqlite_write", &json!({ "sql": text }));
+            let shown = arguments("sqlite_write", &json!({ "sql": text })).to_string();
             prop_assert!(!shown.contains(|c| c != '\n' && mollyguard_tools::text::is_unseen(c)));
             let mut read = String::new();
             for (at, line) in shown.lines().enumerate() {

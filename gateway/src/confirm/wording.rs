@@ -1,15 +1,16 @@
-//! The question's words: rendered by the gateway from facts it read. What the agent or the target wrote is shown as
+//! The question's facts: made by the gateway from what it read. What the agent or the target wrote is shown as
 //! [`foreign`] text, quoted and capped, and stands below the facts.
 
 use std::fmt::Write as _;
 
-use mollyguard_record::model::{Assurance, Because, Need, Principal};
-use mollyguard_tools::contract::{About, BlastRadius, Declaration, Preflight, Reversibility, Target, Timestamp};
+use mollyguard_record::model::{Because, Fact, Label, Need, Principal, QuestionFacts, taken_back};
+use mollyguard_tools::contract::{About, BlastRadius, Declaration, Preflight, Reversibility, Target, Tier, Timestamp};
 use mollyguard_tools::text::{count, grouped, name, quoted, shown, size};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::foreign::{self, clean, told, unmarked};
+use super::verdict::is_typed;
 
 /// The most lines of evidence of one kind.
 const LINES: usize = 8;
@@ -52,55 +53,53 @@ pub fn typed_name(target: &Target) -> String {
     if typeable { own.to_owned() } else { configured.to_owned() }
 }
 
-/// Renders the question.
+/// What the question says. Its text is a rendering of this.
 ///
 /// The agent's own text comes last and as an indented block, which it cannot leave: each line of it has its mark.
 #[must_use]
-pub fn render(asked: &Asked<'_>) -> String {
+pub fn facts(asked: &Asked<'_>) -> QuestionFacts {
     let seen = asked.seen;
-    let mut text = String::new();
-    line(&mut text, "WHAT", &format!("{} ({})", told(&seen.summary), asked.declaration.name));
-    if let Some(call) = asked.undoes {
-        line(&mut text, "TAKES BACK", &format!("call {call}"));
-    }
-    for target in seen.targets.iter().take(CHANGED) {
-        line(&mut text, "WHERE", &place(target));
-    }
-    more(&mut text, (seen.targets.len(), CHANGED), "targets");
-    evidence(&mut text, asked, "WHERE", About::Boundary);
-    line(&mut text, "HOW MUCH", &amount(&seen.blast_radius));
-    evidence(&mut text, asked, "HOW MUCH", About::State);
-    evidence(&mut text, asked, "HOW MUCH", About::Dependents);
-    backups(&mut text, asked);
-    line(&mut text, "UNDO", undo(asked.reversibility));
-    evidence(&mut text, asked, "UNDO", About::Undo);
+    let mut facts = vec![fact(Label::What, &format!("{} ({})", told(&seen.summary), asked.declaration.name))];
+    facts.extend(asked.undoes.map(|call| fact(Label::TakesBack, &taken_back(call))));
+    facts.extend(seen.targets.iter().take(CHANGED).map(place));
+    facts.extend(rest(Label::Where, (seen.targets.len(), CHANGED), "targets"));
+    facts.extend(evidence(asked, Label::Where, About::Boundary));
+    facts.push(fact(Label::HowMuch, &amount(&seen.blast_radius)));
+    facts.extend(evidence(asked, Label::HowMuch, About::State));
+    facts.extend(evidence(asked, Label::HowMuch, About::Dependents));
+    facts.extend(backups(asked));
+    let is_grave = asked.reversibility == Reversibility::Irreversible;
+    facts.push(Fact { is_grave, ..fact(Label::Undo, undo(asked.reversibility)) });
+    facts.extend(evidence(asked, Label::Undo, About::Undo));
     match &seen.alternative {
         Some(way) => {
-            line(&mut text, "REVERSIBLE WAY", &format!("{}: {}", clean(&way.tool), clean(&way.summary)));
+            let words = format!("{}: {}", clean(&way.tool), clean(&way.summary));
+            facts.push(fact(Label::ReversibleWay, &words));
         }
-        None if asked.reversibility > Reversibility::Reversible => line(&mut text, "REVERSIBLE WAY", "none known"),
+        None if asked.reversibility > Reversibility::Reversible => facts.push(fact(Label::ReversibleWay, "none known")),
         None => {}
     }
-    line(&mut text, "ASKED BY", &asker(asked.principal));
-    for because in asked.because {
-        line(&mut text, "WHY", &format!("{} (policy {})", clean(&because.reason), because.policy));
-    }
-    arguments(&mut text, asked);
-    text.push_str(&closing(asked));
-    text
+    facts.push(fact(Label::AskedBy, &asker(asked.principal)));
+    facts.extend(
+        asked.because.iter().map(|because| Fact {
+            source: Some(unmarked(&because.policy)),
+            ..fact(Label::Why, &clean(&because.reason))
+        }),
+    );
+    let own_words = asked.args.is_object().then(|| foreign::arguments(&asked.declaration.name, asked.args));
+    QuestionFacts { facts, undoes: asked.undoes, own_words, closing: closing(asked) }
 }
 
-fn line(text: &mut String, label: &str, words: &str) {
-    let _ = writeln!(text, "{label}: {}", unmarked(words));
+fn fact(label: Label, words: &str) -> Fact {
+    Fact { label, words: unmarked(words), source: None, is_grave: false, is_rest: false }
 }
 
-fn more(text: &mut String, (count, most): (usize, usize), what: &str) {
-    if count > most {
-        let _ = writeln!(text, "… and {} more {what}", count - most);
-    }
+fn rest(label: Label, (count, most): (usize, usize), what: &str) -> Option<Fact> {
+    let words = || format!("… and {} more {what}", count - most);
+    (count > most).then(|| Fact { label, words: words(), source: None, is_grave: false, is_rest: true })
 }
 
-fn place(target: &Target) -> String {
+fn place(target: &Target) -> Fact {
     let environment = &target.environment;
     let tier = if environment.name == environment.tier.as_str() {
         environment.tier.as_str().to_uppercase()
@@ -108,26 +107,29 @@ fn place(target: &Target) -> String {
         format!("{} ({})", clean(&environment.name), environment.tier.as_str().to_uppercase())
     };
     let uid = target.uid.as_deref().map(|uid| format!(", id {}", clean(uid))).unwrap_or_default();
-    format!("{tier}, {} {}{uid}", target.kind.replace('_', " "), quoted(&target.path))
+    let words = format!("{tier}, {} {}{uid}", target.kind.replace('_', " "), quoted(&target.path));
+    Fact { is_grave: environment.tier == Tier::Production, ..fact(Label::Where, &words) }
 }
 
-fn evidence(text: &mut String, asked: &Asked<'_>, label: &str, about: About) {
+fn evidence(asked: &Asked<'_>, label: Label, about: About) -> Vec<Fact> {
     let found: Vec<_> = asked.seen.evidence.iter().filter(|evidence| evidence.about == about).collect();
-    for evidence in found.iter().take(LINES) {
-        line(text, label, &format!("{} (seen in {})", clean(&evidence.what), clean(&evidence.source)));
-    }
-    more(text, (found.len(), LINES), "facts");
+    let facts = found.iter().take(LINES).map(|evidence| Fact {
+        source: Some(unmarked(&clean(&evidence.source))),
+        ..fact(label, &clean(&evidence.what))
+    });
+    facts.chain(rest(label, (found.len(), LINES), "facts")).collect()
 }
 
-fn backups(text: &mut String, asked: &Asked<'_>) {
-    if asked.seen.destroys_recovery {
-        line(text, "BACKUPS", "THIS DESTROYS what others would recover from");
+fn backups(asked: &Asked<'_>) -> Vec<Fact> {
+    let destroys = asked
+        .seen
+        .destroys_recovery
+        .then(|| Fact { is_grave: true, ..fact(Label::Backups, "THIS DESTROYS what others would recover from") });
+    let mut known = evidence(asked, Label::Backups, About::Backups);
+    if known.is_empty() {
+        known.push(fact(Label::Backups, "none known to the gateway"));
     }
-    if asked.seen.evidence.iter().any(|evidence| evidence.about == About::Backups) {
-        evidence(text, asked, "BACKUPS", About::Backups);
-    } else {
-        line(text, "BACKUPS", "none known to the gateway");
-    }
+    destroys.into_iter().chain(known).collect()
 }
 
 /// `1 resource, 1,508 rows, 214 kB, 2 dependents; bookings 1,500, payments 8`.
@@ -172,21 +174,14 @@ fn asker(principal: &Principal) -> String {
     }
 }
 
-fn arguments(text: &mut String, asked: &Asked<'_>) {
-    if asked.args.is_object() {
-        text.push_str("\nThe agent's own words (not checked by the gateway):\n\n");
-        text.push_str(&foreign::arguments(&asked.declaration.name, asked.args));
-    }
-}
-
 fn closing(asked: &Asked<'_>) -> String {
     let expires = asked.expires_at.strftime("%H:%M:%S UTC");
-    let how = if asked.need.assurance >= Assurance::Typed {
+    let how = if is_typed(&asked.need) {
         format!("To approve exactly this, type {}.", quoted(asked.typed_name))
     } else {
         "To approve exactly this, choose approve.".to_owned()
     };
-    format!("\n{how} Anything else, or no answer by {expires}, changes nothing.")
+    format!("{how} Anything else, or no answer by {expires}, changes nothing.")
 }
 
 #[cfg(test)]

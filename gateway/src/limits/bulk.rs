@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use crate::registry::{Entry, Own};
+use crate::registry::{BuiltinTool, Entry};
 use crate::reply::{About, ReasonCode, Refusal, Request};
 
 /// Arguments up to this are small: as many calls as may run at all may have them.
@@ -56,8 +56,8 @@ impl Bulk {
         request: &Request,
     ) -> Result<Option<OwnedSemaphorePermit>, Box<Refusal>> {
         let weight = match entry {
-            Entry::Own(Own::Undo) => UNDO,
-            Entry::Own(_) | Entry::Native(_) => weight(&request.args),
+            Entry::Builtin(BuiltinTool::Undo) => UNDO,
+            Entry::Builtin(_) | Entry::Native(_) => weight(&request.args),
         };
         if weight <= SMALL {
             return Ok(None);
@@ -118,7 +118,7 @@ mod tests {
         }
     }
 
-    const ANY: Entry = Entry::Own(Own::Preview);
+    const ANY: Entry = Entry::Builtin(BuiltinTool::Preview);
 
     #[tokio::test]
     async fn six_statements_of_a_megabyte_take_turns_and_small_ones_do_not_wait() {

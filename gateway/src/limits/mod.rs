@@ -8,4 +8,4 @@ mod slots;
 pub(crate) use bulk::{Bulk, weight_of};
 pub(crate) use refusals::Refusals;
 pub(crate) use settling::Settling;
-pub(crate) use slots::slots;
+pub(crate) use slots::{slot, slots};

@@ -6,7 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mollyguard_record::audit::Subject;
+use mollyguard_record::audit::{AuditEvent, Subject};
+use mollyguard_record::store::{Store, StoreError};
 
 /// How many of one user are written down at once, and how long one more takes to be due.
 const AT_ONCE: u32 = 60;
@@ -72,7 +73,7 @@ impl Refusals {
     }
 
     /// What is still to be said of those left out, once.
-    pub(crate) fn owed(&self) -> Vec<(Subject, String, u64)> {
+    fn owed(&self) -> Vec<(Subject, String, u64)> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let owed = counts.values_mut().filter_map(|count| {
             let (subject, reason_code) = count.last.take()?;
@@ -80,6 +81,21 @@ impl Refusals {
             Some((subject, reason_code, std::mem::take(&mut count.left_out).saturating_sub(1)))
         });
         owed.collect()
+    }
+
+    /// Writes down how many were left out and not told of since.
+    pub(crate) async fn account_for(&self, store: &dyn Store) {
+        for (subject, reason_code, left_out) in self.owed() {
+            let event = AuditEvent::Denied { reason_code, because: Vec::new(), left_out };
+            let _logged = Self::write_down(store, subject, event).await;
+        }
+    }
+
+    /// The one place where refusals are written down.
+    pub(crate) async fn write_down(store: &dyn Store, subject: Subject, event: AuditEvent) -> Result<(), StoreError> {
+        let call = subject.call;
+        let written = store.record(subject, event).await;
+        written.inspect_err(|error| tracing::error!(?call, %error, "a refusal could not be recorded"))
     }
 }
 

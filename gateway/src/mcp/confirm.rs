@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use mollyguard_record::model::{Answer, Assurance, Channel};
+use mollyguard_record::model::{Answer, Channel};
 use mollyguard_tools::text::quoted;
 use rmcp::model::{
     CallToolRequestParams, ClientResult, CustomNotification, ElicitRequest, ElicitRequestParams, ElicitResult,
@@ -21,7 +21,8 @@ use uuid::Uuid;
 
 use super::Timing;
 use super::seal::{Bound, Seal, SealError, Sealed, left};
-use crate::reply::{Answered, Put, Question};
+use crate::confirm::{APPROVE, DECLINE, is_typed};
+use crate::reply::{Answered, Delivery, Question};
 
 /// The one input request of an `input_required` result.
 const CONFIRM: &str = "confirm";
@@ -152,9 +153,9 @@ pub(super) enum Waited {
 /// Whether this client is shown something for a question: a page that was opened is not shown again.
 pub(super) fn is_shown(question: &Question, opened: &Opened) -> bool {
     match question.put {
-        Put::Form => true,
-        Put::Page => question.page.is_some() && !opened.has(question.confirmation),
-        Put::Elsewhere => false,
+        Delivery::Form => true,
+        Delivery::Page => question.page.is_some() && !opened.has(question.confirmation),
+        Delivery::Elsewhere => false,
     }
 }
 
@@ -171,7 +172,7 @@ pub(super) async fn put(
     gone: &CancellationToken,
 ) -> Waited {
     let (left, begun) = (left(question.expires_at), Instant::now());
-    let is_form = question.put == Put::Form && shows.is_some();
+    let is_form = question.put == Delivery::Form && shows.is_some();
     let wait = if is_form { timing.hold.map_or(left, |hold| hold.min(left)) } else { timing.wait.min(left) };
     let shown = dialog(question).filter(|_| shows.is_some());
     let (field, mut asked) = match shown {
@@ -216,7 +217,7 @@ pub(super) async fn put(
     if let Some(asked) = asked {
         close(asked, why, gone).await;
     }
-    if waited == Waited::Settled && question.put == Put::Page && !is_newest(ctx) {
+    if waited == Waited::Settled && question.put == Delivery::Page && !is_newest(ctx) {
         complete(ctx, question.confirmation, gone).await;
     }
     waited
@@ -262,11 +263,11 @@ struct Dialog {
 /// The dialog for a question, if it goes through the client. The words are the same whichever it is.
 fn dialog(question: &Question) -> Option<Dialog> {
     match (question.put, &question.page) {
-        (Put::Form, _) => {
+        (Delivery::Form, _) => {
             let (field, params) = form(question);
             Some(Dialog { field: Some(field), params })
         }
-        (Put::Page, Some(page)) => {
+        (Delivery::Page, Some(page)) => {
             let params = ElicitRequestParams::UrlElicitationParams {
                 meta: None,
                 message: question.text.clone(),
@@ -275,18 +276,18 @@ fn dialog(question: &Question) -> Option<Dialog> {
             };
             Some(Dialog { field: None, params })
         }
-        (Put::Page, None) | (Put::Elsewhere, _) => None,
+        (Delivery::Page, None) | (Delivery::Elsewhere, _) => None,
     }
 }
 
 /// The form: exactly one required field, never a default, never empty. Some clients accept an empty form by themselves,
 /// others hang on one; titled enums render badly, so the words are plain.
 fn form(question: &Question) -> (&'static str, ElicitRequestParams) {
-    let (field, definition) = if question.need.assurance >= Assurance::Typed {
+    let (field, definition) = if is_typed(&question.need) {
         let title = format!("Type {} to approve", quoted(&question.typed_name));
         (NAME, PrimitiveSchemaDefinition::String(StringSchema::new().title(title)))
     } else {
-        let words = vec!["decline".to_owned(), "approve".to_owned()];
+        let words = vec![DECLINE.to_owned(), APPROVE.to_owned()];
         let definition = EnumSchema::builder(words).title("Decline or approve").build();
         (DECISION, PrimitiveSchemaDefinition::Enum(definition))
     };

@@ -99,11 +99,11 @@ impl Calls for Arc<Gateway> {
     }
 
     async fn turned_away(&self, principal: &Principal, refusal: Refusal, tool: &str) -> Refusal {
-        Gateway::turned_away(self, principal, refusal, tool).await
+        call::turned_away(self, principal, refusal, tool).await
     }
 
     async fn malformed(&self, principal: &Principal) {
-        Gateway::malformed(self, principal).await;
+        call::malformed(self, principal).await;
     }
 
     async fn shown(&self, question: &Question, channel: Channel) -> Result<bool, Box<Refusal>> {

@@ -29,7 +29,7 @@ use super::seal::Bound;
 use super::{Wire, error};
 use crate::limits;
 use crate::registry::UnknownTool;
-use crate::reply::{About, Answered, Put, Question, ReasonCode, Receipt, Refusal, Reply, Request};
+use crate::reply::{About, Answered, Delivery, Question, ReasonCode, Receipt, Refusal, Reply, Request};
 
 /// Where a result carries what the gateway saw and decided.
 const META: &str = "dev.mollyguard/call";
@@ -221,7 +221,7 @@ impl Server {
             let answer = match waited {
                 Waited::Answered(answer) => Some(answer),
                 Waited::Settled => None,
-                Waited::Gone if question.put == Put::Form && shows => {
+                Waited::Gone if question.put == Delivery::Form && shows => {
                     // So that the question is written down as closed although the call itself is cancelled.
                     cancel = CancellationToken::new();
                     Some(Answer::Cancel)
@@ -236,10 +236,10 @@ impl Server {
     /// Whether the call is held for an answer. Where nobody was told of a new question, the agent tells them first.
     fn waits(&self, question: &Question, incoming: &Incoming, is_shown: bool) -> bool {
         match question.put {
-            Put::Form if is_shown => true,
+            Delivery::Form if is_shown => true,
             _ if self.0.wire.timing.wait.is_zero() => false,
-            Put::Form | Put::Page => true,
-            Put::Elsewhere => incoming.reach.form.is_some() || !question.is_new,
+            Delivery::Form | Delivery::Page => true,
+            Delivery::Elsewhere => incoming.reach.form.is_some() || !question.is_new,
         }
     }
 
@@ -356,7 +356,7 @@ fn refused(refusal: &Refusal) -> CallToolResult {
 /// What a waiting call says of itself. A client that cannot show the page may show this.
 fn waiting_for(question: &Question) -> String {
     match &question.page {
-        Some(page) if question.put != Put::Form => format!("waiting for a person, who answers at {page}"),
+        Some(page) if question.put != Delivery::Form => format!("waiting for a person, who answers at {page}"),
         _ => "waiting for a person".to_owned(),
     }
 }

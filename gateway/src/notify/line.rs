@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::Ear;
+use super::Notifier;
 use super::follow::Ended;
 use super::notice::{Event, Notice};
 
@@ -17,13 +17,13 @@ pub(super) const LINE: usize = 64;
 
 /// Those who stand in line for one ear.
 pub(super) struct Line {
-    ear: Arc<Ear>,
+    ear: Arc<Notifier>,
     tasks: JoinSet<()>,
     order: VecDeque<AbortHandle>,
 }
 
 impl Line {
-    pub(super) fn new(ear: Arc<Ear>) -> Self {
+    pub(super) fn new(ear: Arc<Notifier>) -> Self {
         Self { ear, tasks: JoinSet::new(), order: VecDeque::new() }
     }
 
@@ -31,7 +31,7 @@ impl Line {
     pub(super) fn take(&mut self, notice: &Arc<Notice>, followed: &Followed) {
         while self.tasks.try_join_next().is_some() {}
         self.order.retain(|task| !task.is_finished());
-        if matches!(&*self.ear, Ear::Webhook(webhook) if !webhook.wants(notice)) {
+        if matches!(&*self.ear, Notifier::Webhook(webhook) if !webhook.wants(notice)) {
             return;
         }
         if self.order.len() >= LINE
@@ -43,8 +43,8 @@ impl Line {
         let (ear, notice, followed) = (Arc::clone(&self.ear), Arc::clone(notice), followed.clone());
         self.order.push_back(self.tasks.spawn(async move {
             match &*ear {
-                Ear::Webhook(webhook) => webhook.tell(&notice, followed).await,
-                Ear::Command(hook) => hook.tell(&notice, followed).await,
+                Notifier::Webhook(webhook) => webhook.tell(&notice, followed).await,
+                Notifier::Command(hook) => hook.tell(&notice, followed).await,
             }
         }));
     }

@@ -57,7 +57,7 @@ pub enum NotifyError {
 }
 
 /// Whom to tell.
-enum Ear {
+enum Notifier {
     Webhook(Webhook),
     Command(Hook),
 }
@@ -66,7 +66,7 @@ enum Ear {
 pub(crate) struct Notices {
     asked: broadcast::Sender<Notice>,
     redactor: Redactor,
-    ears: Vec<Arc<Ear>>,
+    ears: Vec<Arc<Notifier>>,
 }
 
 impl Notices {
@@ -84,9 +84,9 @@ impl Notices {
                 _ => None,
             };
             let webhook = Webhook::new(name, address, key, webhook.tiers.clone(), Arc::clone(&client));
-            ears.push(Arc::new(Ear::Webhook(webhook)));
+            ears.push(Arc::new(Notifier::Webhook(webhook)));
         }
-        let hook = |command| Arc::new(Ear::Command(Hook::new(command, Arc::clone(reaches))));
+        let hook = |command| Arc::new(Notifier::Command(Hook::new(command, Arc::clone(reaches))));
         ears.extend(config.notify.command.clone().map(hook));
         Ok(Self { asked: broadcast::Sender::new(QUEUE), redactor: broker.redactor().clone(), ears })
     }

@@ -27,7 +27,7 @@ fn webhook(url: &str, client: Client) -> Webhook {
     Webhook::new(url.to_owned(), Address::parse(url).unwrap(), None, None, Arc::new(client))
 }
 
-fn telling(store: Arc<dyn Store>, ears: Vec<Ear>) -> Telling {
+fn telling(store: Arc<dyn Store>, ears: Vec<Notifier>) -> Telling {
     let lines = ears.into_iter().map(|ear| Line::new(Arc::new(ear))).collect();
     Telling { store, lines, closing: CancellationToken::new(), open: BTreeMap::new() }
 }
@@ -49,7 +49,7 @@ async fn receiver() -> (String, mpsc::UnboundedReceiver<String>) {
 async fn of_a_flood_the_newest_are_told_of() {
     let (url, mut heard) = receiver().await;
     let folder = tempfile::tempdir().unwrap();
-    let ears = vec![Ear::Webhook(webhook(&url, Client::default()))];
+    let ears = vec![Notifier::Webhook(webhook(&url, Client::default()))];
     let mut telling = telling(Arc::new(open(folder.path())), ears);
     let flood: Vec<Notice> = (0..1_000).map(|n| notice(&format!("question {n}"))).collect();
     for notice in flood.clone() {
@@ -71,7 +71,7 @@ async fn a_dead_receiver_holds_nothing_up_and_gathers_nothing() {
     let url = format!("http://{}/", dead.local_addr().unwrap());
     let (live, mut heard) = receiver().await;
     let folder = tempfile::tempdir().unwrap();
-    let ears = [url, live].map(|url| Ear::Webhook(webhook(&url, Client::default())));
+    let ears = [url, live].map(|url| Notifier::Webhook(webhook(&url, Client::default())));
     let mut telling = telling(Arc::new(open(folder.path())), ears.into());
     for _ in 0..10 {
         for _ in 0..line::LINE {
@@ -90,7 +90,7 @@ async fn what_was_told_of_is_followed_to_its_end_and_no_further() {
     let (url, mut heard) = receiver().await;
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(open(folder.path()));
-    let mut telling = telling(Arc::clone(&store) as _, vec![Ear::Webhook(webhook(&url, Client::default()))]);
+    let mut telling = telling(Arc::clone(&store) as _, vec![Notifier::Webhook(webhook(&url, Client::default()))]);
     let asked = question(std::time::Duration::from_secs(60));
     let bounds = Bounds { denial: std::time::Duration::ZERO, open: 100, flood: 100 };
     store.ask(subject(Uuid::now_v7()), asked.clone(), None, bounds).await.unwrap();

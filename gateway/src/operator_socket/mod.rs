@@ -12,11 +12,10 @@ use mollyguard_record::store::StoreError;
 use mollyguard_tools::contract::now;
 use uuid::Uuid;
 
-use crate::call::approval::{Approver, for_the_record, meant, verdict};
-use crate::confirm::clean;
+use crate::call::approval::for_the_record;
+use crate::confirm::{Approver, Verdict, clean, meant, verdict};
 use crate::gateway::Gateway;
 use crate::operators::{TypedCode, assurance_of};
-use crate::reply::ReasonCode;
 
 pub use client::{ClientError, ask};
 pub use serve::{Desk, serve_desk};
@@ -102,13 +101,13 @@ pub async fn answer(
         answerable(&confirmation, &standing)?;
     }
     let by = approver(gateway, code, at).await?;
-    let (approval, why) = match verdict(&confirmation, &answer, &by) {
-        Ok(approval) => (Some(approval), None),
-        Err((ReasonCode::ConfirmationInvalid, why)) => {
+    let (approval, no) = match verdict((&confirmation, &standing), &answer, &by, now()) {
+        Verdict::Yes(approval) => (Some(approval), None),
+        Verdict::TooWeak(why) => {
             gateway.store.reject(id, by.channel, by.operator, why.clone()).await?;
             return Err(DeskError::TooWeak(why));
         }
-        Err((_, why)) => (None, Some(why)),
+        Verdict::No(no) => (None, Some(no)),
     };
     let subject = Subject::from(&confirmation);
     let proven = approval.as_ref().map(|approval| approval.assurance);
@@ -116,8 +115,8 @@ pub async fn answer(
     let mut given = store::AnswerSubmission::by(by.name.clone(), id, answer, by.channel, approval);
     given.operator = by.operator;
     gateway.store.answer(subject, given).await?;
-    match why {
-        Some(why) if !is_no => Err(DeskError::NotApproved(why)),
+    match no {
+        Some(no) if !is_no => Err(DeskError::NotApproved(no.as_str().to_owned())),
         _ => Ok((by.name, proven)),
     }
 }

@@ -8,11 +8,10 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::{Form, Json};
 use http::header;
 use mollyguard_record::audit::Subject;
-use mollyguard_record::model::{
-    Answer, Assurance, Channel, Confirmation, ConfirmationState, Means, Operator, Passkey, challenge,
-};
+use mollyguard_record::model::{Answer, Channel, Confirmation, ConfirmationState, Means, Operator, Passkey, challenge};
 use mollyguard_record::store::{AnswerSubmission, StoreError};
 use mollyguard_record::webauthn::{Assertion, Known, verify};
+use mollyguard_tools::contract::now;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -22,9 +21,9 @@ use super::history::{take_back, taken_back_here};
 use super::proof::is_code_of;
 use super::session::Here;
 use super::shell::{Id, Trouble};
-use crate::call::approval::{APPROVE, Approver, for_the_record, verdict};
+use crate::call::approval::for_the_record;
+use crate::confirm::{APPROVE, Approver, No, Verdict, is_typed, verdict};
 use crate::operators::{TypedCode, assurance_of};
-use crate::reply::ReasonCode;
 
 /// What the page's form, or its script, sends.
 #[derive(Debug, Deserialize)]
@@ -75,7 +74,7 @@ pub(super) async fn answer(
             if !matches!(standing, ConfirmationState::Open { .. }) {
                 return Err(Trouble::conflict("It was answered already. Nothing was changed."));
             }
-            approve(&page, &here.operator, &confirmation, sent).await?;
+            approve(&page, &here.operator, (&confirmation, &standing), sent).await?;
             if let Some(call) = taken_back_here(&here.operator, &confirmation) {
                 next = take_back(&page, here.operator, call).await?;
             }
@@ -90,7 +89,12 @@ async fn decline(page: &Page, operator: &Operator, confirmation: &Confirmation) 
     Ok(page.0.gateway.store.answer(Subject::from(confirmation), given).await?)
 }
 
-async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, sent: Sent) -> Result<(), Trouble> {
+async fn approve(
+    page: &Page,
+    operator: &Operator,
+    (confirmation, standing): (&Confirmation, &ConfirmationState),
+    sent: Sent,
+) -> Result<(), Trouble> {
     let lasts = chosen(sent.lasts)?;
     let shown = match sent.assertion {
         Some(assertion) => signed(page, operator, confirmation, assertion, lasts),
@@ -102,12 +106,17 @@ async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, 
     };
     let proves = assurance_of(&means, page.0.separation);
     let by = Approver::enrolled(operator, proves, Channel::Page);
-    let types = confirmation.need.assurance >= Assurance::Typed;
+    let types = is_typed(&confirmation.need);
     let typed = if types { sent.typed } else { Some(APPROVE.to_owned()) };
-    let approval = match verdict(confirmation, &Answer::Accept { typed: typed.clone() }, &by) {
-        Ok(approval) => approval,
-        Err((ReasonCode::ConfirmationMismatch, _)) => return Err(mistyped(page, operator, confirmation, typed).await?),
-        Err((_, why)) => return Err(reject(page, operator, confirmation, why).await),
+    let answer = Answer::Accept { typed: typed.clone() };
+    let approval = match verdict((confirmation, standing), &answer, &by, now()) {
+        Verdict::Yes(approval) => approval,
+        Verdict::No(No::Mistyped { is_last }) => {
+            mistyped(page, operator, confirmation, &answer).await?;
+            return Err(not_the_name(is_last));
+        }
+        Verdict::TooWeak(why) => return Err(reject(page, operator, confirmation, why).await),
+        Verdict::No(no) => return Err(reject(page, operator, confirmation, no.as_str().to_owned()).await),
     };
     let given = AnswerSubmission {
         confirmation: confirmation.id,
@@ -126,24 +135,26 @@ async fn approve(page: &Page, operator: &Operator, confirmation: &Confirmation, 
     }
 }
 
-/// Writes down that something else was typed than the name, and tells it.
+/// Writes down that something else was typed than the name.
 async fn mistyped(
     page: &Page,
     operator: &Operator,
     confirmation: &Confirmation,
-    typed: Option<String>,
-) -> Result<Trouble, Trouble> {
-    let answer = for_the_record(&page.0.gateway, &Answer::Accept { typed });
+    answer: &Answer,
+) -> Result<(), StoreError> {
+    let answer = for_the_record(&page.0.gateway, answer);
     let given = AnswerSubmission::by(operator.name.clone(), confirmation.id, answer, Channel::Page, None);
-    let store = &page.0.gateway.store;
-    store.answer(Subject::from(confirmation), AnswerSubmission { operator: Some(operator.id), ..given }).await?;
-    let is_open = matches!(store.confirmation(confirmation.id).await?, Some((_, ConfirmationState::Open { .. })));
-    Ok(Trouble::conflict(match is_open {
-        true => "What was typed is not the name that was asked for. Nothing was changed.",
-        false => {
+    let given = AnswerSubmission { operator: Some(operator.id), ..given };
+    page.0.gateway.store.answer(Subject::from(confirmation), given).await
+}
+
+fn not_the_name(is_last: bool) -> Trouble {
+    Trouble::conflict(match is_last {
+        false => "What was typed is not the name that was asked for. Nothing was changed.",
+        true => {
             "What was typed is not the name that was asked for. The question is closed now, and nothing was changed."
         }
-    }))
+    })
 }
 
 /// What the person showed: with a yes, and not only when they came. The cookie of a session goes to every other server of

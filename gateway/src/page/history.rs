@@ -12,7 +12,6 @@ use uuid::Uuid;
 use super::Page;
 use super::session::Here;
 use super::shell::{Id, Trouble, document, moment};
-use super::words::laid_out;
 use crate::call::call;
 use crate::confirm::clean;
 use crate::reply::{Reply, Request};
@@ -87,9 +86,7 @@ pub(super) async fn undo(State(page): State<Page>, here: Here, Id(id): Id) -> Re
 /// else will make the call.
 pub(super) fn taken_back_here(operator: &Operator, asked: &Confirmation) -> Option<Uuid> {
     let is_ours = asked.principal.user == operator.name && asked.principal.client.as_deref() == Some(CLIENT);
-    let laid = laid_out(&asked.text);
-    let (_, lines) = laid.facts.iter().find(|(label, _)| *label == "TAKES BACK")?;
-    lines.first()?.strip_prefix("call ")?.parse().ok().filter(|_| is_ours)
+    asked.told()?.undoes.filter(|_| is_ours)
 }
 
 /// Takes a call back for this person; where to go next.

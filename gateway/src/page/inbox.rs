@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
-use mollyguard_record::model::{Confirmation, ConfirmationState};
+use mollyguard_record::model::{Confirmation, ConfirmationState, Label};
 use mollyguard_record::store::OpenQuestions;
 
 use super::session::Here;
 use super::shell::{Trouble, document, until};
-use super::words::{laid_out, plain};
+use super::words::plain;
 use super::{Page, grants};
 use crate::confirm::clean;
 
@@ -110,13 +110,11 @@ fn questions(open: &OpenQuestions, part: usize) -> Markup {
 }
 
 fn item(confirmation: &Confirmation, standing: &ConfirmationState) -> Markup {
-    let lines = laid_out(&confirmation.text);
-    let first =
-        |label: &str| lines.facts.iter().find(|(name, _)| *name == label).and_then(|(_, words)| words.first().copied());
+    let told = |label| Some(confirmation.told()?.first(label)?.line());
     html! {
         a.question href={ "/questions/" (confirmation.id) } {
-            strong { (first("WHAT").unwrap_or(&confirmation.tool)) }
-            span.where { (first("WHERE").unwrap_or_default()) }
+            strong { (told(Label::What).unwrap_or_else(|| confirmation.tool.clone())) }
+            span.where { (told(Label::Where).unwrap_or_default()) }
             span.meta {
                 "for " (clean(&confirmation.principal.user)) " · needs "
                 (plain(&confirmation.need.to_string())) " · until " (until(confirmation.expires_at))

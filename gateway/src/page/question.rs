@@ -7,16 +7,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use maud::{Markup, html};
 use mollyguard_record::audit::End;
-use mollyguard_record::model::{Approval, Assurance, Confirmation, ConfirmationState, Means, Operator, not_linked};
+use mollyguard_record::model::{
+    Approval, Assurance, Confirmation, ConfirmationState, Fact, Means, Operator, OwnWords, QuestionFacts, not_linked,
+};
 use mollyguard_tools::contract::now;
 use uuid::Uuid;
 
 use super::Page;
 use super::session::Here;
 use super::shell::{self, Id, Trouble, document, moment, until};
-use super::words::{laid_out, plain};
-use crate::call::approval::not_counted;
-use crate::confirm::clean;
+use super::words::plain;
+use crate::confirm::{clean, is_typed, not_counted};
 use crate::operators::{Separation, assurance_of};
 
 /// What somebody can show here: a passkey, if they have one.
@@ -33,26 +34,16 @@ pub(super) async fn question(State(page): State<Page>, here: Here, Id(id): Id) -
     let Some((confirmation, standing)) = found else {
         return Err(Trouble::missing("There is no such question."));
     };
-    let laid = laid_out(&confirmation.text);
+    let told = confirmation.told();
     let main = html! {
         article {
-            h1 { (laid.facts.first().map_or("A question", |(_, lines)| lines.first().copied().unwrap_or_default())) }
+            h1 { (told.and_then(|told| told.facts.first()).map_or_else(|| confirmation.tool.clone(), Fact::line)) }
             div data-live {
                 (standing_of(&page, &confirmation, &standing).await?)
             }
-            dl.facts {
-                // The first is the heading.
-                @for (label, lines) in laid.facts.iter().skip(1) {
-                    div class=@if is_grave(label, lines) { "grave" } {
-                        dt { (label) }
-                        @for line in lines { dd { (line) } }
-                    }
-                }
-            }
-            div.words {
-                @for (is_code, words) in paragraphs(&laid.rest) {
-                    @if is_code { pre { code { (words) } } } @else { p { (words) } }
-                }
+            @match told {
+                Some(told) => (laid_out(told)),
+                None => div.words { @for line in confirmation.text.lines() { p { (line) } } },
             }
             @if is_answerable(&confirmation, &standing) { (answer_form(&page, &here.operator, &confirmation, &standing)) }
         }
@@ -60,28 +51,27 @@ pub(super) async fn question(State(page): State<Page>, here: Here, Id(id): Id) -
     Ok(document("Question", Some(&here.operator), &main).into_response())
 }
 
-/// What stands below the facts: lines that are indented are one block of code, in which each keeps its place.
-fn paragraphs(rest: &[&str]) -> Vec<(bool, String)> {
-    let mut paragraphs: Vec<(bool, String)> = Vec::new();
-    for line in rest {
-        match (line.strip_prefix("    "), paragraphs.last_mut()) {
-            (Some(code), Some((true, block))) => {
-                block.push('\n');
-                block.push_str(code);
+/// The facts, and below them the agent's own words as one block, in which each line keeps its place.
+fn laid_out(told: &QuestionFacts) -> Markup {
+    html! {
+        dl.facts {
+            // The first is the heading.
+            @for facts in told.by_label().skip(1) {
+                div class=@if facts.iter().any(|fact| fact.is_grave) { "grave" } {
+                    dt { (facts.first().map_or("", |fact| fact.label.as_str())) }
+                    @for fact in facts { dd { (fact.line()) } }
+                }
             }
-            (Some(code), _) => paragraphs.push((true, code.to_owned())),
-            (None, _) if line.is_empty() => {}
-            (None, _) => paragraphs.push((false, (*line).to_owned())),
+        }
+        div.words {
+            @if let Some(words) = &told.own_words {
+                p { (OwnWords::HEADING) }
+                @if !words.lines.is_empty() { pre { code { (words.lines.join("\n")) } } }
+                @if let Some(rest) = words.rest() { p { (rest) } }
+            }
+            p { (told.closing) }
         }
     }
-    paragraphs
-}
-
-fn is_grave(label: &str, lines: &[&str]) -> bool {
-    let says = |word: &str| lines.iter().any(|line| line.contains(word));
-    (label == "UNDO" && says("NONE"))
-        || (label == "BACKUPS" && says("DESTROYS"))
-        || (label == "WHERE" && says("PRODUCTION"))
 }
 
 fn is_answerable(confirmation: &Confirmation, standing: &ConfirmationState) -> bool {
@@ -116,7 +106,7 @@ fn answer_form(page: &Page, operator: &Operator, confirmation: &Confirmation, st
                     data-rp=[signs.then_some(&page.0.relying_party.id)]
                     data-credentials=[signs.then(|| credentials(operator))] {
                     @if signs { (shell::needs_script()) }
-                    @if need.assurance >= Assurance::Typed {
+                    @if is_typed(&need) {
                         label for="typed" { "To approve, type " code { (confirmation.typed_name) } }
                         input #typed name="typed" autocomplete="off" autocapitalize="off" spellcheck="false" required maxlength="200";
                     }
@@ -208,19 +198,40 @@ async fn outcome(page: &Page, id: Uuid) -> Result<Markup, Trouble> {
 
 #[cfg(test)]
 mod tests {
+    use mollyguard_record::model::Label;
+
     use super::*;
 
     #[test]
     fn no_word_is_lost_or_moved() {
-        let text = "WHAT: drop `a` (x)\nWHERE: PRODUCTION\nWHERE: there\n… and 2 more targets\n\nThe agent's own words:\n\n    \
-                    sql: WHERE: nowhere\nWHAT: not a fact any more\n";
-        let laid = laid_out(text);
-        assert_eq!(laid.facts[0], ("WHAT", vec!["drop `a` (x)"]));
-        assert_eq!(laid.facts[1], ("WHERE", vec!["PRODUCTION", "there", "… and 2 more targets"]));
-        assert_eq!(laid.facts.len(), 2);
-        assert_eq!(laid.rest.last(), Some(&"WHAT: not a fact any more"));
-        let told = paragraphs(&["", "Words:", "", "    sql:", "    |   a --", "    | b", "", "To approve"]);
-        let told: Vec<_> = told.iter().map(|(is_code, words)| (*is_code, words.as_str())).collect();
-        assert_eq!(told, [(false, "Words:"), (true, "sql:\n|   a --\n| b"), (false, "To approve")]);
+        let fact = |label, words: &str, is_grave| Fact {
+            label,
+            words: words.to_owned(),
+            source: None,
+            is_grave,
+            is_rest: false,
+        };
+        let told = QuestionFacts {
+            facts: vec![
+                fact(Label::What, "drop `a` (x)", false),
+                fact(Label::Where, "PRODUCTION", true),
+                Fact { source: Some("x".to_owned()), ..fact(Label::Where, "there", false) },
+                Fact { is_rest: true, ..fact(Label::Where, "… and 2 more targets", false) },
+                fact(Label::Undo, "told of PRODUCTION, DESTROYS and NONE", false),
+            ],
+            undoes: None,
+            own_words: Some(OwnWords {
+                lines: ["sql:", "|   <b> --", "WHERE: nowhere"].map(ToOwned::to_owned).to_vec(),
+                left_off: 2,
+            }),
+            closing: "To approve: type it.".to_owned(),
+        };
+        let shown = laid_out(&told).into_string();
+        let expected = "<dl class=\"facts\"><div class=\"grave\"><dt>WHERE</dt><dd>PRODUCTION</dd><dd>there (seen in x)</dd>\
+                        <dd>… and 2 more targets</dd></div><div><dt>UNDO</dt><dd>told of PRODUCTION, DESTROYS and NONE</dd>\
+                        </div></dl><div class=\"words\"><p>The agent's own words (not checked by the gateway):</p><pre><code>\
+                        sql:\n|   &lt;b&gt; --\nWHERE: nowhere</code></pre><p>… and 2 more arguments</p>\
+                        <p>To approve: type it.</p></div>";
+        assert_eq!(shown.replace("<div class=\"\">", "<div>"), expected);
     }
 }

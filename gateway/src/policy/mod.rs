@@ -1,11 +1,11 @@
 //! What policy says about a call. Only this module names Cedar, and only [`Policies::decide`] makes a [`Permit`].
 
 mod analysis;
+mod cache;
 mod cases;
 mod ceiling;
 mod cube;
 mod explain;
-mod known;
 mod load;
 mod permit;
 mod problem;
@@ -30,7 +30,7 @@ pub use permit::Permit;
 pub use problem::{LoadError, Problem, SourceFile};
 pub use situation::Situation;
 
-use known::Known;
+use cache::DecisionCache;
 use request::{Asked, Prepared, RequestError, configured};
 use schema::Vocabulary;
 
@@ -101,9 +101,9 @@ pub struct Policies {
     /// No policy tells things within one configured target apart, so one of them stands for all.
     targets_alike: bool,
     /// Calls that need no approval, and the policies that permit them.
-    allowed: Known<Vec<String>>,
+    allowed: DecisionCache<Vec<String>>,
     /// Findings with which a call is not hopeless.
-    hopeful: Known<()>,
+    hopeful: DecisionCache<()>,
 }
 
 /// What the files came to.

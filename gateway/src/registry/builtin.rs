@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 /// One of the gateway's own tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Own {
+pub enum BuiltinTool {
     /// `preview_call`.
     Preview,
     /// `list_calls`.
@@ -60,7 +60,7 @@ pub struct ConfirmationArgs {
     pub confirmation_id: Uuid,
 }
 
-impl Own {
+impl BuiltinTool {
     /// All of them, in the order they are listed.
     pub const ALL: [Self; 4] = [Self::Preview, Self::Calls, Self::Undo, Self::Confirmation];
 

@@ -10,7 +10,7 @@ use mollyguard_tools::contract::{Audience, Configured, Declaration, Digest, Tool
 use serde_json::{Value, json};
 
 pub use args::ArgsSchema;
-pub use builtin::{CallsArgs, ConfirmationArgs, Own, PreviewArgs, UndoArgs};
+pub use builtin::{BuiltinTool, CallsArgs, ConfirmationArgs, PreviewArgs, UndoArgs};
 
 /// A tool with what is worked out once: its declaration for this configuration, its digest and its compiled schema.
 pub struct Registered {
@@ -30,7 +30,7 @@ pub enum Entry {
     /// A native tool.
     Native(Arc<Registered>),
     /// One of the gateway's own.
-    Own(Own),
+    Builtin(BuiltinTool),
 }
 
 /// The tool is not known: JSON-RPC error -32602, as the protocol wants it.
@@ -58,7 +58,7 @@ pub enum RegistryError {
 pub struct Registry {
     tools: BTreeMap<String, Arc<Registered>>,
     order: Vec<Arc<Registered>>,
-    own: Vec<(Own, Declaration, ArgsSchema)>,
+    own: Vec<(BuiltinTool, Declaration, ArgsSchema)>,
 }
 
 impl Registry {
@@ -81,7 +81,7 @@ impl Registry {
                 registry.add(tool, &targets)?;
             }
         }
-        for own in Own::ALL {
+        for own in BuiltinTool::ALL {
             let declaration = own.declaration();
             let name = declaration.name.to_string();
             if registry.tools.contains_key(&name) {
@@ -117,7 +117,7 @@ impl Registry {
             return Ok(Entry::Native(Arc::clone(registered)));
         }
         if let Some((own, ..)) = self.own.iter().find(|(_, declaration, _)| declaration.name == name) {
-            return Ok(Entry::Own(*own));
+            return Ok(Entry::Builtin(*own));
         }
         Err(UnknownTool { name: name.to_owned(), nearest: self.nearest(name) })
     }
@@ -152,7 +152,7 @@ impl Registry {
     pub fn check(&self, entry: &Entry, args: &Value) -> Result<(), Vec<String>> {
         match entry {
             Entry::Native(tool) => tool.schema.check(args),
-            Entry::Own(own) => {
+            Entry::Builtin(own) => {
                 let found = self.own.iter().find(|(known, ..)| known == own);
                 found.map_or_else(|| Err(vec!["this tool has no schema".to_owned()]), |(.., schema)| schema.check(args))
             }

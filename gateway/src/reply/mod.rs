@@ -3,7 +3,7 @@
 mod redact;
 mod refusal;
 
-use mollyguard_record::model::{Answer, Because, Channel, Grant, Need, Principal};
+use mollyguard_record::model::{Answer, Because, Channel, Grant, Need, Principal, QuestionFacts};
 use mollyguard_tools::contract::{
     Alternative, BlastRadius, Evidence, Preflight, Reversibility, Target, Timestamp, UndoPlan,
 };
@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-pub(crate) use redact::{redact_evidence, redact_targets};
+pub(crate) use redact::{for_people, redacted_principal, redacted_targets};
+pub(crate) use refusal::OnRecord;
 pub use refusal::{Changed, Pending, ReasonCode, Refusal};
 
 /// One call as the wire hands it over.
@@ -106,7 +107,7 @@ pub enum Reply {
 
 /// How a question reaches a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Put {
+pub enum Delivery {
     /// A form in the client takes the answer.
     Form,
     /// The client sends the person to the page, which takes the answer.
@@ -126,10 +127,12 @@ pub struct Question {
     pub typed_name: String,
     /// The text to show, rendered by the gateway.
     pub text: String,
+    /// What it says, fact by fact, where that is known.
+    pub facts: Option<QuestionFacts>,
     /// After this an answer is worth nothing.
     pub expires_at: Timestamp,
     /// How it is to be put.
-    pub put: Put,
+    pub put: Delivery,
     /// Where it can be answered in a browser.
     pub page: Option<String>,
     /// Whether it was asked just now; else an earlier call asked the same.

@@ -1,6 +1,7 @@
-//! Replies without held secrets.
+//! Replies, and what is said of a call, without held secrets.
 
-use mollyguard_tools::contract::{Evidence, Target};
+use mollyguard_record::model::Principal;
+use mollyguard_tools::contract::{Evidence, Preflight, Target};
 
 use super::{About, Reply};
 use crate::credentials::Redactor;
@@ -35,7 +36,41 @@ impl Reply {
     }
 }
 
-pub(crate) fn redact_targets(targets: &mut [Target], redactor: &Redactor) {
+/// What a call acts on, without held secrets.
+pub(crate) fn redacted_targets(targets: &[Target], redactor: &Redactor) -> Vec<Target> {
+    let mut targets = targets.to_vec();
+    redact_targets(&mut targets, redactor);
+    targets
+}
+
+/// For whom a call is made. The client program names itself, so its name is foreign text.
+pub(crate) fn redacted_principal(principal: &Principal, redactor: &Redactor) -> Principal {
+    let client = principal.client.as_deref().map(|client| redactor.text(client).into_owned());
+    Principal { client, ..principal.clone() }
+}
+
+/// What a look found, as people are told of it: without held secrets, and without the state kept for taking it back.
+pub(crate) fn for_people(seen: &Preflight, redactor: &Redactor) -> Preflight {
+    let mut seen = Preflight {
+        targets: redacted_targets(&seen.targets, redactor),
+        blast_radius: seen.blast_radius.clone(),
+        evidence: seen.evidence.clone(),
+        alternative: seen.alternative.clone(),
+        summary: seen.summary.clone(),
+        pre_image: None,
+        ..*seen
+    };
+    redactor.string(&mut seen.summary);
+    redact_evidence(&mut seen.evidence, redactor);
+    redactor.parts(&mut seen.blast_radius);
+    if let Some(way) = &mut seen.alternative {
+        redactor.value(&mut way.args);
+        redactor.string(&mut way.summary);
+    }
+    seen
+}
+
+fn redact_targets(targets: &mut [Target], redactor: &Redactor) {
     for target in targets {
         redactor.string(&mut target.path);
         if let Some(uid) = &mut target.uid {
@@ -44,7 +79,7 @@ pub(crate) fn redact_targets(targets: &mut [Target], redactor: &Redactor) {
     }
 }
 
-pub(crate) fn redact_evidence(evidence: &mut [Evidence], redactor: &Redactor) {
+fn redact_evidence(evidence: &mut [Evidence], redactor: &Redactor) {
     for evidence in evidence {
         redactor.string(&mut evidence.what);
         redactor.string(&mut evidence.source);

@@ -1,5 +1,6 @@
 //! Why a call did not run, or that nobody knows: told so that a program, a model and a person can go on from it.
 
+use mollyguard_record::audit::Subject;
 use mollyguard_record::model::{Because, Need};
 use mollyguard_record::store::{NoRoom, StoreError};
 use mollyguard_tools::contract::{Cause, Reversibility, Timestamp, ToolError};
@@ -103,9 +104,20 @@ pub struct Refusal {
     /// About the call, for `_meta`.
     #[serde(skip)]
     pub about: About,
-    /// What happened is on record already, or cannot be.
+    /// Whether it is on record.
     #[serde(skip)]
-    pub(crate) is_recorded: bool,
+    pub(crate) on_record: OnRecord,
+}
+
+/// Whether a refusal is on record, and how it gets there.
+#[derive(Clone, Debug)]
+pub(crate) enum OnRecord {
+    /// Not yet: so many of one user are written down, and the others are counted.
+    Counted,
+    /// Not yet: it is written down whatever else was, as being about this.
+    Always(Box<Subject>),
+    /// What happened is, or cannot be.
+    Done,
 }
 
 /// A question that waits for a person.
@@ -137,14 +149,20 @@ impl Refusal {
             confirmation: None,
             alternative: None,
             about,
-            is_recorded: false,
+            on_record: OnRecord::Counted,
         }
     }
 
     /// The same, once what happened is on record.
     #[must_use]
     pub(crate) fn recorded(self) -> Self {
-        Self { is_recorded: true, ..self }
+        Self { on_record: OnRecord::Done, ..self }
+    }
+
+    /// The same, to be written down as being about this.
+    #[must_use]
+    pub(crate) fn recorded_as(self, subject: Subject) -> Self {
+        Self { on_record: OnRecord::Always(Box::new(subject)), ..self }
     }
 
     /// The same, after it was to be written down: one that is not on record is a refusal still, and says so.

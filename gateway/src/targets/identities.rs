@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// What targets said they were when they last answered. Only what does not answer now is held to it.
 #[derive(Default)]
-pub(crate) struct Twins(Mutex<HashMap<String, String>>);
+pub(crate) struct AliasGuard(Mutex<HashMap<String, String>>);
 
-impl Twins {
+impl AliasGuard {
     pub(crate) fn known(&self, target: &str) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(target).cloned()
     }

@@ -5,4 +5,4 @@ pub mod exposed;
 mod identities;
 pub mod overlap;
 
-pub(crate) use identities::Twins;
+pub(crate) use identities::AliasGuard;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::because::Because;
+use super::facts::QuestionFacts;
 use super::moment::CORRECTED;
 use super::names::{alike, count_apart, is_somebody_else};
 use super::need::{Assurance, Need};
@@ -44,6 +45,9 @@ pub struct Confirmation {
     pub typed_name: String,
     /// The question as it is shown: rendered by the gateway from facts it read.
     pub text: String,
+    /// Those facts; none in questions of earlier versions. See [`Confirmation::told`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<QuestionFacts>,
     /// The policies that ask.
     pub because: Vec<Because>,
     /// When it was asked.

@@ -2,6 +2,7 @@
 
 mod because;
 mod confirmation;
+mod facts;
 mod grant;
 mod moment;
 mod names;
@@ -14,6 +15,7 @@ pub use because::Because;
 pub use confirmation::{
     Answer, Approval, Channel, Confirmation, ConfirmationState, Matches, TRIES, UNHEARD, matches, strength,
 };
+pub use facts::{Fact, Label, OwnWords, QuestionFacts, taken_back};
 pub use grant::{Ended, Grant, GrantEnd, LONGEST, challenge};
 pub use moment::{Moment, SinceBoot};
 pub use names::{alike, count_apart, is_somebody_else};

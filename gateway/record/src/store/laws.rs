@@ -117,6 +117,7 @@ pub fn question(lives: Duration) -> Confirmation {
         need: Need::IN_CLIENT,
         typed_name: "bookings".into(),
         text: "Delete 3 rows of bookings?".into(),
+        facts: None,
         because: Vec::new(),
         asked_at: now(),
         expires_at: now() + lives,

@@ -1,55 +1,48 @@
 //! Writing a question down, and waiting for what becomes of it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use mollyguard_record::model::{
     Because, CallFacts, Channel, Confirmation, ConfirmationState, Coverage, Need, digest_of_call,
 };
 use mollyguard_record::store::{Asking, Bounds, Quarantine, Showing};
-use mollyguard_tools::contract::{Preflight, Reversibility, now};
+use mollyguard_tools::contract::{Preflight, now};
 use uuid::Uuid;
 
 use super::{ANOTHER_WAY, earlier, grants};
-use crate::call::plan::Errand;
-use crate::confirm::{Asked, render, typed_name};
+use crate::call::context::CallContext;
+use crate::confirm::{self, Asked, typed_name};
 use crate::gateway::Gateway;
-use crate::reply::{self, About, Pending, Put, ReasonCode, Refusal, Reply, Request};
+use crate::reply::{
+    self, About, Delivery, Pending, ReasonCode, Refusal, Reply, Request, for_people, redacted_principal,
+    redacted_targets,
+};
 
 /// A busy store is not read again for every change somebody waits through.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// What a question is made of.
-pub(crate) struct Question<'a> {
-    pub(crate) id: Uuid,
-    pub(crate) need: Need,
-    pub(crate) because: Vec<Because>,
-    pub(crate) reversibility: Reversibility,
-    pub(crate) seen: &'a Preflight,
-    pub(crate) facts: &'a CallFacts<'a>,
-}
-
 /// Writes a question down, unless the same is open already, and says how it is to be put.
-pub(crate) async fn ask(
-    gateway: &Arc<Gateway>,
-    request: &Request,
-    errand: &Errand,
-    question: Question<'_>,
+pub(in crate::call) async fn ask(
+    cx: &CallContext<'_>,
+    seen: &Preflight,
+    facts: &CallFacts<'_>,
+    need: Need,
+    because: Vec<Because>,
 ) -> Result<Reply, Box<Refusal>> {
-    let mut about = About::seen(question.id, "confirm", question.reversibility, question.seen);
-    about.policies.clone_from(&question.because);
-    let made = confirmation(gateway, request, errand, &question);
-    let name = &errand.tool.declaration.name;
-    let subject = gateway.subject(question.id, &request.principal, name, &errand.args, question.seen);
+    let gateway = cx.gateway;
+    let mut about = cx.seen("confirm", seen);
+    about.policies.clone_from(&because);
+    let made = confirmation(cx, seen, facts, need, because);
+    let subject = cx.subject(Some(seen));
     let somebody = gateway.store.operators().await.map_err(|error| Refusal::of_store(&error, about.clone()))?;
     let can_page = !somebody.is_empty() && gateway.page_of(made.id).is_some();
-    let (put, channel) = way(request, &question.need, can_page);
+    let (put, channel) = way(cx.request, &made.need, can_page);
     let rules = &gateway.config.confirm;
     let bounds = Bounds { denial: rules.denial, open: rules.open_questions, flood: rules.flood };
     let asking = gateway.store.ask(subject, made.clone(), channel, bounds).await;
     let (confirmation, is_new) = match asking.map_err(|error| Refusal::of_store(&error, about.clone()))? {
         Asking::Asked => {
-            gateway.notices.asked(&made, question.seen);
+            gateway.notices.asked(&made, seen);
             (made, true)
         }
         Asking::Already(confirmation, _) => (*confirmation, false),
@@ -65,14 +58,16 @@ pub(crate) async fn ask(
         Asking::TooMany { open } => return Err(Box::new(too_many(open, about).recorded())),
         Asking::Quarantined(quarantine) => return Err(Box::new(nobody_is_asked(&quarantine, about))),
     };
+    let told = confirmation.told().cloned();
     Ok(Reply::Ask(Box::new(reply::Question {
         put,
         is_new,
         page: gateway.page_of(confirmation.id).filter(|_| can_page),
-        alternative: question.seen.alternative.as_ref().map(reply::way_of),
+        alternative: seen.alternative.as_ref().map(reply::way_of),
         confirmation: confirmation.id,
         need: confirmation.need,
         typed_name: confirmation.typed_name,
+        facts: told,
         text: confirmation.text,
         expires_at: confirmation.expires_at,
         about,
@@ -109,13 +104,13 @@ fn nobody_is_asked(quarantine: &Quarantine, about: About) -> Refusal {
 
 /// How a question reaches a person from this client. A form takes no answer that needs more than it can prove, and a page
 /// only answers of those who are enrolled.
-fn way(request: &Request, need: &Need, can_page: bool) -> (Put, Option<Channel>) {
+fn way(request: &Request, need: &Need, can_page: bool) -> (Delivery, Option<Channel>) {
     let form = request.channel.filter(|_| Need::IN_CLIENT.covers(need));
     let page = request.page.filter(|_| can_page);
     match (form, page) {
-        (Some(channel), _) => (Put::Form, Some(channel)),
-        (None, Some(channel)) => (Put::Page, Some(channel)),
-        (None, None) => (Put::Elsewhere, None),
+        (Some(channel), _) => (Delivery::Form, Some(channel)),
+        (None, Some(channel)) => (Delivery::Page, Some(channel)),
+        (None, None) => (Delivery::Elsewhere, None),
     }
 }
 
@@ -145,50 +140,63 @@ fn in_other_words(gateway: &Gateway, other: &Confirmation, about: About) -> Refu
     refusal
 }
 
-fn confirmation(gateway: &Gateway, request: &Request, errand: &Errand, question: &Question<'_>) -> Confirmation {
+fn confirmation(
+    cx: &CallContext<'_>,
+    seen: &Preflight,
+    facts: &CallFacts<'_>,
+    need: Need,
+    because: Vec<Because>,
+) -> Confirmation {
+    let (gateway, plan, request) = (cx.gateway, &cx.plan, cx.request);
     let id = Uuid::now_v7();
     let asked_at = now();
     let life = jiff::SignedDuration::try_from(gateway.config.confirm.expires).unwrap_or(jiff::SignedDuration::ZERO);
     let expires_at = asked_at.saturating_add(life).unwrap_or(asked_at);
-    let typed = question.seen.targets.first().map_or_else(|| errand.target.clone(), typed_name);
+    let typed = seen.targets.first().map_or_else(|| plan.target.clone(), typed_name);
     // A name that holds a secret is shown without it, so it could not be typed.
     let redactor = gateway.broker.redactor();
-    let typed = if redactor.text(&typed) == typed { typed } else { errand.target.clone() };
+    let typed = if redactor.text(&typed) == typed { typed } else { plan.target.clone() };
     // What is shown holds no secret. They are taken out before it is rendered: an escape or a mark inside of one would hide
     // it from the search.
-    let (seen, args) = (gateway.for_people(question.seen), gateway.redacted_value(request.args.clone()));
-    let text = render(&Asked {
-        declaration: &errand.tool.declaration,
+    let shown = for_people(seen, redactor);
+    let reversibility = seen.settle(cx.declaration());
+    let mut args = request.args.clone();
+    redactor.value(&mut args);
+    let told = confirm::facts(&Asked {
+        declaration: cx.declaration(),
         args: &args,
-        principal: &gateway.redacted_principal(&request.principal),
-        seen: &seen,
-        reversibility: question.reversibility,
-        need: question.need,
-        undoes: question.facts.undoes,
-        because: &question.because,
+        principal: &redacted_principal(&request.principal, redactor),
+        seen: &shown,
+        reversibility,
+        need,
+        undoes: facts.undoes,
+        because: &because,
         typed_name: &typed,
         expires_at,
     });
+    // Nor is one made up of what stands side by side.
+    let rendered = told.to_string();
+    let text = redactor.text(&rendered).into_owned();
+    let is_whole = text == rendered;
     Confirmation {
         id,
         principal: request.principal.clone(),
-        tool: errand.tool.declaration.name.to_string(),
-        request: question.facts.request(),
-        state: question.facts.state(),
-        effect: Some(question.facts.effect),
-        aim: gateway.aim(&request.principal, errand, question.seen).kept(),
-        arguments: Some(gateway.args_key.digest(question.facts.args)),
-        call: digest_of_call(question.facts, id, expires_at),
-        need: question.need,
+        tool: cx.declaration().name.to_string(),
+        request: facts.request(),
+        state: facts.state(),
+        effect: Some(facts.effect),
+        aim: cx.aim(seen).kept(),
+        arguments: Some(gateway.args_key.digest(facts.args)),
+        call: digest_of_call(facts, id, expires_at),
+        need,
         typed_name: typed,
-        // Nor is one made up of what stands side by side.
-        text: gateway.broker.redactor().text(&text).into_owned(),
-        because: question.because.clone(),
+        text,
+        facts: is_whole.then_some(told),
+        because,
         asked_at,
         expires_at,
-        covers: Some(Coverage::of(question.facts, gateway.redacted_targets(question.seen))),
-        may_last: grants::may_last(question.facts, question.seen, question.reversibility)
-            && question.need.approvers == 1,
+        covers: Some(Coverage::of(facts, redacted_targets(&seen.targets, redactor))),
+        may_last: grants::may_last(facts, seen, reversibility) && need.approvers == 1,
     }
 }
 

@@ -1,36 +1,31 @@
 //! What earlier questions say: a yes given meanwhile to the same request is used, a no to whatever has the same aim stays a
 //! no for a while, and what is stale is closed.
 
-use mollyguard_record::audit::Subject;
-use mollyguard_record::model::{
-    Aim, Answer, CallFacts, Channel, Confirmation, ConfirmationState, Grant, Matches, matches,
-};
+use mollyguard_record::model::{Answer, CallFacts, Channel, Confirmation, ConfirmationState, Grant, Matches, matches};
 use mollyguard_record::store::{AnswerSubmission, GATEWAY, Like, Quarantine, StoreError};
 use mollyguard_tools::contract::{Preflight, now};
-use uuid::Uuid;
 
 use super::{Approved, Unusable, no, refused};
+use crate::call::context::CallContext;
 use crate::gateway::Gateway;
-use crate::reply::{ReasonCode, Refusal, Request};
+use crate::reply::{ReasonCode, Refusal};
 
 /// The approval for this very call that was given elsewhere meanwhile, such as on the page.
 ///
 /// # Errors
 /// A person has declined the same a short while ago, and not approved calls like it for a while since; or has approved what
 /// has expired or changed since.
-pub(crate) async fn given_meanwhile(
-    gateway: &Gateway,
-    id: Uuid,
-    request: &Request,
-    facts: &CallFacts<'_>,
+pub(super) async fn given_meanwhile(
+    cx: &CallContext<'_>,
     seen: &Preflight,
-    (aim, grant): (Aim, Option<&Grant>),
+    facts: &CallFacts<'_>,
+    grant: Option<&Grant>,
 ) -> Result<Option<Approved>, Box<Refusal>> {
-    let subject = gateway.subject(id, &request.principal, facts.tool, facts.args, seen);
     let mut because = Vec::new();
     let found = async {
-        not_quarantined(gateway, request).await?;
-        let asked = gateway.store.asked_before(Like { request: facts.request(), effect: facts.effect, aim }).await?;
+        not_quarantined(cx).await?;
+        let like = Like { request: facts.request(), effect: facts.effect, aim: cx.aim(seen) };
+        let asked = cx.gateway.store.asked_before(like).await?;
         if let Some(approved) = asked.iter().find_map(|(confirmation, standing)| usable(confirmation, standing, facts))
         {
             return Ok(Some(approved));
@@ -38,14 +33,14 @@ pub(crate) async fn given_meanwhile(
         for (confirmation, standing) in &asked {
             because.clone_from(&confirmation.because);
             let is_over = grant.is_some_and(|grant| standing.was_refused_before(grant.given.at));
-            if !is_over && let Some(why) = declined(gateway, confirmation, standing) {
+            if !is_over && let Some(why) = declined(cx.gateway, confirmation, standing) {
                 return no(ReasonCode::ConfirmationDeclined, why);
             }
         }
         let mut stale = Ok(());
         let same = |other: &Confirmation| other.request == facts.request() || other.effect == Some(facts.effect);
         for (confirmation, standing) in asked.iter().filter(|(confirmation, _)| same(confirmation)) {
-            let Some(unusable) = close_stale(gateway, &subject, confirmation, standing, facts).await? else { continue };
+            let Some(unusable) = close_stale(cx, seen, confirmation, standing, facts).await? else { continue };
             if stale.is_ok() {
                 because.clone_from(&confirmation.because);
                 stale = Err(unusable);
@@ -53,10 +48,8 @@ pub(crate) async fn given_meanwhile(
         }
         stale.map(|()| None)
     };
-    match found.await {
-        Ok(approved) => Ok(approved),
-        Err(unusable) => Err(refused(gateway, id, request, facts, seen, unusable, because).await),
-    }
+    let found = found.await;
+    found.map_err(|unusable| refused(cx, seen, unusable, because))
 }
 
 fn usable(confirmation: &Confirmation, standing: &ConfirmationState, facts: &CallFacts<'_>) -> Option<Approved> {
@@ -78,8 +71,8 @@ pub(super) fn declined(gateway: &Gateway, confirmation: &Confirmation, standing:
 /// Closes a question that no answer helps any more: its time is over, or the target is not what was shown. Where somebody
 /// has said yes to it, this call was to use that, and is told why it cannot.
 async fn close_stale(
-    gateway: &Gateway,
-    subject: &Subject,
+    cx: &CallContext<'_>,
+    seen: &Preflight,
     confirmation: &Confirmation,
     standing: &ConfirmationState,
     facts: &CallFacts<'_>,
@@ -103,7 +96,7 @@ async fn close_stale(
     };
     let channel = approvals.last().map_or(Channel::InputRequired, |approval| approval.channel);
     let given = AnswerSubmission::by(GATEWAY.to_owned(), confirmation.id, answer, channel, None);
-    match gateway.store.answer(subject.clone(), given).await {
+    match cx.gateway.store.answer(cx.subject(Some(seen)), given).await {
         // Somebody else closed it meanwhile.
         Ok(()) | Err(StoreError::NotApproved(..)) => {}
         Err(error) => return Err(Unusable::Store(error)),
@@ -113,9 +106,9 @@ async fn close_stale(
 }
 
 /// Refuses those nobody is asked for any more, whatever was approved for them before.
-pub(super) async fn not_quarantined(gateway: &Gateway, request: &Request) -> Result<(), Unusable> {
-    let quarantined = gateway.store.quarantined().await?;
-    match quarantined.iter().find(|quarantine| quarantine.user == request.principal.user) {
+pub(super) async fn not_quarantined(cx: &CallContext<'_>) -> Result<(), Unusable> {
+    let quarantined = cx.gateway.store.quarantined().await?;
+    match quarantined.iter().find(|quarantine| quarantine.user == cx.request.principal.user) {
         Some(quarantine) => no(ReasonCode::Denied, in_quarantine(quarantine)),
         None => Ok(()),
     }

@@ -5,6 +5,7 @@ use mollyguard_record::store::StoreError;
 use mollyguard_tools::contract::{Preflight, Reversibility};
 
 use super::{Approved, Basis};
+use crate::call::context::CallContext;
 use crate::gateway::Gateway;
 use crate::reply::Under;
 
@@ -15,13 +16,14 @@ pub(super) fn may_last(facts: &CallFacts<'_>, seen: &Preflight, reversibility: R
 }
 
 /// The approval for a while that covers this call, where a person would be asked for `need`.
-pub(crate) async fn covering(
-    gateway: &Gateway,
-    facts: &CallFacts<'_>,
+pub(super) async fn covering(
+    cx: &CallContext<'_>,
     seen: &Preflight,
-    reversibility: Reversibility,
+    facts: &CallFacts<'_>,
     need: &Need,
 ) -> Result<Option<Grant>, StoreError> {
+    let gateway = cx.gateway;
+    let reversibility = seen.settle(cx.declaration());
     if !may_last(facts, seen, reversibility) || is_quarantined(gateway, &facts.principal.user).await? {
         return Ok(None);
     }
@@ -31,7 +33,10 @@ pub(crate) async fn covering(
 }
 
 /// The approval for a while that covers what a question is about, under the policies that are in force now.
-pub(crate) async fn covering_question(gateway: &Gateway, asked: &Confirmation) -> Result<Option<Grant>, StoreError> {
+pub(in crate::call) async fn covering_question(
+    gateway: &Gateway,
+    asked: &Confirmation,
+) -> Result<Option<Grant>, StoreError> {
     let Some(covers) = asked.covers.as_ref().filter(|_| asked.may_last) else { return Ok(None) };
     if covers.policies != gateway.policies.digest() || is_quarantined(gateway, &asked.principal.user).await? {
         return Ok(None);

@@ -1,26 +1,25 @@
-//! Asking about one exact call, and weighing the answer that comes along with its repetition or was given elsewhere.
+//! Asking about one exact call, and verifying the answer that comes along with its repetition or was given elsewhere.
 
 mod ask;
 mod earlier;
 mod grants;
 
-use std::sync::Arc;
-
 use mollyguard_record::audit::Subject;
 use mollyguard_record::model::{
-    Answer, Approval, Assurance, Because, CallFacts, Channel, Confirmation, ConfirmationState, Matches, Need, Operator,
-    is_somebody_else, matches, not_linked, strength,
+    Answer, Approval, Because, CallFacts, Channel, Confirmation, ConfirmationState, Matches, Need, matches, strength,
 };
 use mollyguard_record::store::{AnswerSubmission, GATEWAY, StoreError};
 use mollyguard_tools::contract::{Preflight, now};
 use uuid::Uuid;
 
+use crate::call::context::CallContext;
+use crate::confirm::{Approver, No, Verdict, meant, verdict};
 use crate::gateway::Gateway;
-use crate::reply::{self, About, Answered, ReasonCode, Refusal, Request, Under};
+use crate::reply::{self, About, Answered, ReasonCode, Refusal, Under};
 
-pub(crate) use ask::{Question, ask, settled, shown};
-pub(crate) use earlier::given_meanwhile;
-pub(crate) use grants::{covering, covering_question};
+pub(super) use ask::ask;
+pub(crate) use ask::{settled, shown};
+pub(super) use grants::covering_question;
 
 /// The most characters of what was typed that are written down.
 const TYPED_CHARS: usize = 120;
@@ -29,34 +28,38 @@ const TYPED_CHARS: usize = 120;
 const ANOTHER_WAY: &str = "Do not ask for the same again. Choose another way, or ask the person what they want.";
 
 /// The approval for this very call that its repetition brings along; none where the question it was asked is open still.
-pub(crate) async fn brought(
-    gateway: &Arc<Gateway>,
-    id: Uuid,
-    request: &Request,
-    facts: &CallFacts<'_>,
+pub(super) async fn attached(
+    cx: &CallContext<'_>,
     seen: &Preflight,
+    facts: &CallFacts<'_>,
 ) -> Result<Option<Approved>, Box<Refusal>> {
-    let Some(answered) = &request.answered else { return Ok(None) };
-    match weigh(gateway, id, request, answered, facts, seen).await {
+    let Some(answered) = &cx.request.answered else { return Ok(None) };
+    match verify_answer(cx, seen, facts, answered).await {
         Ok(approved) => Ok(approved),
-        Err(unusable) => {
-            let because = asked_by(gateway, request, answered).await;
-            Err(refused(gateway, id, request, facts, seen, unusable, because).await)
-        }
+        Err(unusable) => Err(refused(cx, seen, unusable, asked_by(cx, answered).await)),
     }
 }
 
-/// The recorded refusal of a call whose approval cannot be used.
-async fn refused(
-    gateway: &Gateway,
-    id: Uuid,
-    request: &Request,
-    facts: &CallFacts<'_>,
+/// The approvals that did not come along with a call that needs one, in the order in which they are tried: what was given to
+/// this very call elsewhere meanwhile, and one for a while that covers it. A preview uses nothing up, and asks about nothing.
+pub(super) async fn candidates(
+    cx: &CallContext<'_>,
     seen: &Preflight,
-    unusable: Unusable,
-    because: Vec<Because>,
-) -> Box<Refusal> {
-    let mut about = About::seen(id, "deny", seen.reversibility, seen);
+    facts: &CallFacts<'_>,
+    need: &Need,
+) -> Result<Vec<Approved>, Box<Refusal>> {
+    let grant = grants::covering(cx, seen, facts, need).await;
+    let grant = grant.map_err(|error| Refusal::of_store(&error, cx.seen("deny", seen)))?;
+    let given = match cx.preview {
+        None => earlier::given_meanwhile(cx, seen, facts, grant.as_ref()).await?,
+        Some(_) => None,
+    };
+    Ok(given.into_iter().chain(grant.map(Approved::from)).collect())
+}
+
+/// The refusal of a call whose approval cannot be used.
+fn refused(cx: &CallContext<'_>, seen: &Preflight, unusable: Unusable, because: Vec<Because>) -> Box<Refusal> {
+    let mut about = About::seen(cx.id, "deny", seen.reversibility, seen);
     let (code, message) = match unusable {
         Unusable::Store(error) => return Box::new(Refusal::of_store(&error, about)),
         Unusable::No(code, message) => (code, message),
@@ -77,13 +80,12 @@ async fn refused(
     let mut refusal = Refusal::new(code, message, next, about);
     refusal.because = because;
     refusal.alternative = seen.alternative.as_ref().map(reply::way_of);
-    let subject = gateway.subject(id, &request.principal, facts.tool, facts.args, seen);
-    gateway.on_record(subject, refusal).await
+    cx.refused(Some(seen), refusal)
 }
 
 /// Closes a question whose approval the store did not take, so that the next call like it asks anew. One that was used, or
 /// answered otherwise meanwhile, stays as it is.
-pub(crate) async fn void(gateway: &Gateway, subject: Subject, confirmation: Uuid) {
+pub(super) async fn void(gateway: &Gateway, subject: Subject, confirmation: Uuid) {
     let given = AnswerSubmission::by(GATEWAY.to_owned(), confirmation, Answer::Failed, Channel::InputRequired, None);
     match gateway.store.answer(subject, given).await {
         Ok(()) | Err(StoreError::NotApproved(..) | StoreError::NotFound(..)) => {}
@@ -92,9 +94,9 @@ pub(crate) async fn void(gateway: &Gateway, subject: Subject, confirmation: Uuid
 }
 
 /// The policies that asked the question an answer came along for; only its own principal is told.
-async fn asked_by(gateway: &Gateway, request: &Request, answered: &Answered) -> Vec<Because> {
-    match gateway.store.confirmation(answered.confirmation).await {
-        Ok(Some((confirmation, _))) if confirmation.principal.is_same_person(&request.principal) => {
+async fn asked_by(cx: &CallContext<'_>, answered: &Answered) -> Vec<Because> {
+    match cx.gateway.store.confirmation(answered.confirmation).await {
+        Ok(Some((confirmation, _))) if confirmation.principal.is_same_person(&cx.request.principal) => {
             confirmation.because
         }
         _ => Vec::new(),
@@ -120,18 +122,17 @@ fn no<T>(code: ReasonCode, message: impl Into<String>) -> Result<T, Unusable> {
     Err(Unusable::No(code, message.into()))
 }
 
-/// Weighs an answer: the confirmation must exist, be this principal's, be open, unexpired and about this very call, and
+/// Verifies an answer: the confirmation must exist, be this principal's, be open, unexpired and about this very call, and
 /// the answer must be the exact yes that was asked for. Everything else is a refusal, told apart by its reason code; but
 /// where the answer was only waited for elsewhere, the question may stay open.
-async fn weigh(
-    gateway: &Gateway,
-    id: Uuid,
-    request: &Request,
-    answered: &Answered,
-    facts: &CallFacts<'_>,
+async fn verify_answer(
+    cx: &CallContext<'_>,
     seen: &Preflight,
+    facts: &CallFacts<'_>,
+    answered: &Answered,
 ) -> Result<Option<Approved>, Unusable> {
-    earlier::not_quarantined(gateway, request).await?;
+    let (gateway, request) = (cx.gateway, cx.request);
+    earlier::not_quarantined(cx).await?;
     let found = gateway.store.confirmation(answered.confirmation).await?;
     let Some((confirmation, standing)) = found else {
         return no(ReasonCode::ConfirmationInvalid, "the answer belongs to nothing this gateway asked");
@@ -141,7 +142,7 @@ async fn weigh(
     }
     still_good(&confirmation, &standing)?;
     let channel = request.channel.or(request.page).unwrap_or(Channel::InputRequired);
-    let subject = || gateway.subject(id, &request.principal, facts.tool, facts.args, seen);
+    let subject = || cx.subject(Some(seen));
     match matches(&confirmation, facts) {
         Matches::OtherCall => {
             return no(ReasonCode::ConfirmationInvalid, "the question was about another call than this one");
@@ -160,26 +161,30 @@ async fn weigh(
         gateway.store.answer(subject(), given).await?;
         return no(ReasonCode::ConfirmationExpired, format!("the question expired at {}", confirmation.expires_at));
     }
-    let elsewhere = match standing {
-        ConfirmationState::Approved { approvals } => Approved::of(&confirmation, &approvals),
+    let elsewhere = match &standing {
+        ConfirmationState::Approved { approvals } => Approved::of(&confirmation, approvals),
         _ => None,
     };
     let Some(answer) = &answered.answer else { return Ok(elsewhere) };
     let answer = meant(&confirmation, answer);
     let by = Approver::unproven(request.principal.user.clone(), channel);
-    let verdict = verdict(&confirmation, &answer, &by);
+    let verdict = verdict((&confirmation, &standing), &answer, &by, now());
     // Approved elsewhere meanwhile. Silence here leaves that standing; a no here takes it back.
-    let silent = matches!(answer, Answer::Timeout | Answer::Failed);
+    let silent = matches!(verdict, Verdict::No(No::Late | No::Failed));
     // And what was mistyped here takes nothing back: it is written down as a try that failed.
-    if elsewhere.is_some() && (silent || verdict.is_ok()) {
+    if elsewhere.is_some() && (silent || matches!(verdict, Verdict::Yes(_))) {
         return Ok(elsewhere);
     }
-    if let (Err((ReasonCode::ConfirmationInvalid, why)), Answer::Accept { .. }) = (&verdict, &answer) {
-        // What comes by a way that proves too little is neither a yes nor a no: the question stays open.
-        gateway.store.reject(confirmation.id, channel, None, why.clone()).await?;
-        return no(ReasonCode::ConfirmationInvalid, why.clone());
-    }
-    let approval = verdict.as_ref().ok().cloned();
+    let given = match verdict {
+        // The question stays open.
+        Verdict::TooWeak(why) => {
+            gateway.store.reject(confirmation.id, channel, None, why.clone()).await?;
+            return no(ReasonCode::ConfirmationInvalid, why);
+        }
+        Verdict::Yes(approval) => Ok(approval),
+        Verdict::No(no) => Err(no),
+    };
+    let approval = given.as_ref().ok().cloned();
     let by = request.principal.user.clone();
     let answer = for_the_record(gateway, &answer);
     match gateway.store.answer(subject(), AnswerSubmission::by(by, confirmation.id, answer, channel, approval)).await {
@@ -192,7 +197,7 @@ async fn weigh(
         }
         answered => answered?,
     }
-    let given = verdict.map_err(|(code, message)| Unusable::No(code, message))?;
+    let given = given.map_err(|no| Unusable::No(code_of(no), no.as_str().to_owned()))?;
     match Approved::of(&confirmation, &[given]) {
         Some(approved) => Ok(Some(approved)),
         None => no(ReasonCode::ConfirmationRequired, "other people must say yes, too"),
@@ -219,22 +224,6 @@ fn still_good(confirmation: &Confirmation, standing: &ConfirmationState) -> Resu
     }
 }
 
-/// The answer as the person meant it: who chooses `decline` where there is a choice has declined.
-pub(crate) fn meant(confirmation: &Confirmation, answer: &Answer) -> Answer {
-    match answer {
-        Answer::Accept { typed: Some(word) } if wanted(confirmation) == APPROVE && word == "decline" => Answer::Decline,
-        other => other.clone(),
-    }
-}
-
-/// What is chosen where no name is typed.
-pub(crate) const APPROVE: &str = "approve";
-
-/// What must be typed or chosen.
-fn wanted(confirmation: &Confirmation) -> &str {
-    if confirmation.need.assurance >= Assurance::Typed { &confirmation.typed_name } else { APPROVE }
-}
-
 /// What is written down of an answer: a secret typed by mistake, or a novel, is not.
 pub(crate) fn for_the_record(gateway: &Gateway, answer: &Answer) -> Answer {
     match answer {
@@ -247,116 +236,26 @@ pub(crate) fn for_the_record(gateway: &Gateway, answer: &Answer) -> Answer {
     }
 }
 
-/// Who answers, and what that proves.
-#[derive(Clone, Debug)]
-pub(crate) struct Approver {
-    /// Their name.
-    pub(crate) name: String,
-    /// The enrolled person that is, where the channel knows one.
-    pub(crate) operator: Option<Uuid>,
-    /// The user they are linked to.
-    pub(crate) user: Option<String>,
-    /// What a yes of theirs proves at most.
-    pub(crate) proves: Assurance,
-    /// By which way they answer.
-    pub(crate) channel: Channel,
-}
-
-impl Approver {
-    /// Somebody of this name, by a way that proves no more than that a name was typed.
-    pub(crate) const fn unproven(name: String, channel: Channel) -> Self {
-        Self { name, operator: None, user: None, proves: Assurance::Typed, channel }
+/// How a no is told apart in a reply.
+const fn code_of(no: No) -> ReasonCode {
+    match no {
+        No::Mistyped { .. } => ReasonCode::ConfirmationMismatch,
+        No::Declined => ReasonCode::ConfirmationDeclined,
+        No::Cancelled => ReasonCode::ConfirmationCancelled,
+        No::Late => ReasonCode::ConfirmationExpired,
+        No::Failed => ReasonCode::ConfirmationInvalid,
     }
-
-    /// An enrolled person, by a way that proves so much.
-    pub(crate) fn enrolled(operator: &Operator, proves: Assurance, channel: Channel) -> Self {
-        let (name, user) = (operator.name.clone(), operator.user.clone());
-        Self { name, operator: Some(operator.id), user, proves, channel }
-    }
-
-    /// Whether a yes of theirs can count towards what is needed.
-    pub(crate) fn suits(&self, confirmation: &Confirmation) -> Result<(), String> {
-        let need = confirmation.need;
-        if self.operator.is_none() && !Need::IN_CLIENT.covers(&need) {
-            return Err(not_here(&need));
-        }
-        if self.proves < need.assurance {
-            let (needed, proven) = (need.assurance.as_str(), self.proves.as_str());
-            return Err(format!("it needs {needed}, and this proves {proven} at most"));
-        }
-        match not_counted(&need, &self.name, self.user.as_deref(), &confirmation.principal.user) {
-            Some(why) => Err(why),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Why the yes of an operator of this name, linked to this user, does not count towards what needs somebody else than who
-/// a call is made for.
-pub(crate) fn not_counted(need: &Need, name: &str, user: Option<&str>, made_for: &str) -> Option<String> {
-    if need.others == 0 {
-        return None;
-    }
-    if user.is_none() {
-        return Some(not_linked(name));
-    }
-    let is_own = need.others >= need.approvers && !is_somebody_else(name, user, made_for);
-    is_own.then(|| "the call is made for the same person, and somebody else is needed".to_owned())
-}
-
-/// What an answer amounts to: the yes that was asked for, or which kind of no.
-pub(crate) fn verdict(
-    confirmation: &Confirmation,
-    answer: &Answer,
-    by: &Approver,
-) -> Result<Approval, (ReasonCode, String)> {
-    match answer {
-        Answer::Accept { typed } => {
-            by.suits(confirmation).map_err(|why| (ReasonCode::ConfirmationInvalid, why))?;
-            if typed.as_deref() != Some(wanted(confirmation)) {
-                let why = "the answer is not the exact text that was asked for, so it is no approval";
-                return Err((ReasonCode::ConfirmationMismatch, why.to_owned()));
-            }
-            Ok(Approval {
-                confirmation: confirmation.id,
-                approver: by.name.clone(),
-                operator: by.operator,
-                user: by.user.clone(),
-                assurance: match by.operator {
-                    Some(_) => by.proves,
-                    // What was not asked for was not proven either.
-                    None => by.proves.min(confirmation.need.assurance),
-                },
-                channel: by.channel,
-                at: now(),
-            })
-        }
-        Answer::Decline => Err((ReasonCode::ConfirmationDeclined, "the person declined".to_owned())),
-        Answer::Cancel => {
-            Err((ReasonCode::ConfirmationCancelled, "the question was closed without an answer".to_owned()))
-        }
-        Answer::Timeout => Err((ReasonCode::ConfirmationExpired, "nobody answered in time".to_owned())),
-        Answer::Failed => Err((ReasonCode::ConfirmationInvalid, "the client could not ask".to_owned())),
-    }
-}
-
-/// Why the yes of somebody unknown to this does not count.
-pub(crate) fn not_here(need: &Need) -> String {
-    format!(
-        "this cannot be answered here; it needs {need}, given on the gateway's own page, or at the operators' socket \
-             of a separate gateway with an operator's code"
-    )
 }
 
 /// What as many people have approved as it needs.
-pub(crate) struct Approved {
+pub(super) struct Approved {
     /// What their yeses prove together, as policies weigh it.
-    pub(crate) strength: Need,
-    pub(crate) basis: Basis,
+    pub(super) strength: Need,
+    pub(super) basis: Basis,
 }
 
 /// What their yeses were to.
-pub(crate) enum Basis {
+pub(super) enum Basis {
     /// This very call: used once.
     Confirmation(Uuid),
     /// Any call like it, for a while.

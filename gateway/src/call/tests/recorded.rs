@@ -3,6 +3,7 @@
 use mollyguard_record::audit::AuditRecord;
 
 use super::*;
+use crate::reply::OnRecord;
 
 impl Place {
     async fn records(&self) -> Vec<AuditRecord> {
@@ -83,8 +84,13 @@ async fn a_refusal_that_cannot_be_written_down_says_so() {
     let refusal =
         Refusal::new(ReasonCode::Denied, "no", "Do something else.", About::unseen(unknown, Reversibility::Reversible));
     let subject = mollyguard_record::store::laws::subject(unknown);
-    let refusal = place.gateway.on_record(subject, refusal).await;
-    assert!(refusal.is_recorded && refusal.message.contains("this refusal is not on record"), "{}", refusal.message);
+    let request = Request::new("told_do", json!({}), eve());
+    let refusal = conclude::on_record(&place.gateway, &request, refusal.recorded_as(subject)).await;
+    assert!(
+        matches!(refusal.on_record, OnRecord::Done) && refusal.message.contains("this refusal is not on record"),
+        "{}",
+        refusal.message
+    );
     drop(held);
     assert!(place.denied().await.is_empty());
     let Reply::Refused(refusal) = place.ask("told_do", json!({})).await else { panic!("it is refused") };
@@ -99,12 +105,12 @@ async fn an_agent_does_not_flood_the_record_and_what_is_left_out_is_counted() {
     }
     let other = Request::new("told_do", json!({}), eve());
     assert!(matches!(call(&place.gateway, other).await, Ok(Reply::Refused(_))));
-    place.gateway.account_for_refusals().await;
+    place.gateway.refusals.account_for(&*place.gateway.store).await;
     let denied = place.denied().await;
     let told: u64 = denied.iter().map(|(.., left_out)| left_out + 1).sum();
     assert_eq!(told, 501, "each is written down, or counted");
     // One is due a second, so a slow machine writes down more.
     assert!(denied.len() < 400 && denied.len() >= 61, "{}", denied.len());
-    place.gateway.account_for_refusals().await;
+    place.gateway.refusals.account_for(&*place.gateway.store).await;
     assert_eq!(place.denied().await.len(), denied.len(), "counted once");
 }

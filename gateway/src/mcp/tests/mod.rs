@@ -32,7 +32,7 @@ use uuid::Uuid;
 
 use super::{Calls, Seal, StdioError, Timing, Wire, serve_streams};
 use crate::registry::UnknownTool;
-use crate::reply::{About, Answered, Put, Question, ReasonCode, Receipt, Refusal, Reply, Request, Stage};
+use crate::reply::{About, Answered, Delivery, Question, ReasonCode, Receipt, Refusal, Reply, Request, Stage};
 
 /// Longer than anything here takes; only a test that fails waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -97,8 +97,9 @@ impl Fake {
             need: Need::of(assurance, 1),
             typed_name: "orders".to_owned(),
             text: "Drop the table orders?".to_owned(),
+            facts: None,
             expires_at: later(life),
-            put: if request.channel.is_some() { Put::Form } else { Put::Elsewhere },
+            put: if request.channel.is_some() { Delivery::Form } else { Delivery::Elsewhere },
             page: None,
             is_new: true,
             alternative: None,

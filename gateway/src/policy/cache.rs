@@ -11,15 +11,15 @@ const KEPT: usize = 512;
 
 /// Answers to exactly these questions.
 #[derive(Debug)]
-pub(super) struct Known<T>(Mutex<HashMap<Asked, T>>);
+pub(super) struct DecisionCache<T>(Mutex<HashMap<Asked, T>>);
 
-impl<T> Default for Known<T> {
+impl<T> Default for DecisionCache<T> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<T: Clone> Known<T> {
+impl<T: Clone> DecisionCache<T> {
     pub(super) fn find(&self, asked: &Asked) -> Option<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(asked).cloned()
     }

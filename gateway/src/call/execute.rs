@@ -1,0 +1,254 @@
+//! Running a call that policy permits: written down, run away from its client, and written down how it ended.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use mollyguard_record::audit::{End, Subject};
+use mollyguard_record::model::CallDigests;
+use mollyguard_record::store::{Ending, Intent, Start, Store, StoreError, Unfinished};
+use mollyguard_tools::contract::{Outcome, Preflight, Probe, ToolError, UndoPlan};
+use mollyguard_tools::failpoint;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::approval::{self, Approved, Basis};
+use super::context::{CallContext, Turn};
+use super::open::{self, Ran, broke_off};
+use super::plan::CallPlan;
+use super::{read, recovery};
+use crate::gateway::Gateway;
+use crate::policy::Permit;
+use crate::reply::{About, Receipt, Refusal, Reply, Stage, UndoHint, for_people};
+use crate::retention;
+
+/// The first wait before an end that could not be written down is tried again, and the longest.
+pub(super) const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+
+/// Runs the call.
+pub(super) async fn execute(
+    cx: CallContext<'_>,
+    seen: Preflight,
+    permit: Permit,
+    approval: Option<Approved>,
+) -> Result<Reply, Box<Refusal>> {
+    failpoint::reach("decided");
+    let mut about = cx.seen("allow", &seen);
+    about.policies = cx.gateway.policies.words(permit.policies());
+    // A read need not be written down before it runs, unless it spends an approval.
+    if !cx.declaration().mutates() && approval.is_none() {
+        return read::read(&cx, &seen, permit, about).await;
+    }
+    let mut confirmation = None;
+    let digests = approval.is_some().then(|| CallDigests::from(&cx.facts(&seen)));
+    match approval.map(|approval| approval.basis) {
+        Some(Basis::Confirmation(id)) => (about.decision, confirmation) = ("confirmed", Some(id)),
+        Some(Basis::Grant(under)) => (about.decision, about.grant) = ("granted", Some(under)),
+        None => {}
+    }
+    if cx.request.cancel.is_cancelled() {
+        return Err(Box::new(Refusal::cancelled(about)));
+    }
+    let lost = About::unseen(cx.id, about.reversibility);
+    let subject = cx.subject(Some(&seen));
+    let run = Run {
+        gateway: Arc::clone(cx.gateway),
+        plan: cx.plan,
+        seen: Arc::new(seen),
+        permit,
+        confirmation,
+        digests,
+        about,
+        subject,
+        user: cx.request.principal.user.clone(),
+        stage: cx.request.stage.clone(),
+        turn: Some(cx.turn),
+    };
+    // From here on the call is detached from its client: hanging up cannot stop a change half way.
+    match run.gateway.running.clone().spawn(run.run()).await {
+        Ok(reply) => reply,
+        Err(panic) => Err(Box::new(Refusal::lost(&panic.to_string(), lost).recorded())),
+    }
+}
+
+/// A call that policy permits, detached from its client.
+pub(super) struct Run {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) plan: Arc<CallPlan>,
+    pub(super) seen: Arc<Preflight>,
+    permit: Permit,
+    confirmation: Option<Uuid>,
+    /// What it comes to, where somebody approved it: the store compares that with what was approved.
+    digests: Option<CallDigests>,
+    pub(super) about: About,
+    /// What its records are about.
+    subject: Subject,
+    /// Whose turn with the target it is.
+    user: String,
+    stage: watch::Sender<Stage>,
+    pub(super) turn: Option<Turn>,
+}
+
+impl Run {
+    /// Begins, applies and finishes. What is written down is not lost sight of, even where the gateway itself fails.
+    async fn run(self) -> Result<Reply, Box<Refusal>> {
+        let start = self.start(recovery::identity(&self.gateway, &self.plan.target).await);
+        failpoint::reach("beginning");
+        let intent = match self.gateway.store.begin(start).await {
+            Ok(intent) => intent,
+            Err(error) => {
+                if let (StoreError::NotApproved(..), Some(confirmation)) = (&error, self.confirmation) {
+                    approval::void(&self.gateway, self.subject, confirmation).await;
+                }
+                return Err(Box::new(Refusal::of_store(&error, self.about)));
+            }
+        };
+        let (gateway, call, about) = (Arc::clone(&self.gateway), intent.call(), self.about.clone());
+        match AssertUnwindSafe(self.begun(intent)).catch_unwind().await {
+            Ok(reply) => reply,
+            Err(_) => Err(Box::new(open::broken(&gateway, call, about).await)),
+        }
+    }
+
+    /// All that is written down before it runs.
+    fn start(&self, identity: Option<String>) -> Start {
+        let (plan, redactor) = (&self.plan, self.gateway.broker.redactor());
+        let mut args = plan.args.clone();
+        redactor.value(&mut args);
+        Start {
+            subject: self.subject.clone(),
+            args,
+            target: plan.target.clone(),
+            identity,
+            // Without held secrets, but for the state kept so that the call can be taken back, which must be exact.
+            preflight: Preflight { pre_image: self.seen.pre_image.clone(), ..for_people(&self.seen, redactor) },
+            reversibility: self.about.reversibility,
+            policies: self.permit.policies().to_vec(),
+            confirmation: self.confirmation,
+            grant: self.about.grant.as_ref().map(|under| under.id),
+            digests: self.digests,
+            undoes: plan.undoes.map(|(call, _)| call),
+        }
+    }
+
+    /// Runs what is written down, until its end is known and on record, or it is known to be open.
+    async fn begun(mut self, intent: Intent) -> Result<Reply, Box<Refusal>> {
+        failpoint::reach("begun");
+        let _nobody_watches = self.stage.send(Stage::Executing);
+        let ran = self.apply().await;
+        failpoint::reach("executed");
+        let (ran, reason) = match self.looked_after(ran).await {
+            Ok((result, probe)) => {
+                let _nobody_watches = self.stage.send(Stage::Recording);
+                return self.finish(intent, result, probe).await;
+            }
+            Err(open) => open,
+        };
+        // Before the answer: from here on nothing else begins a change of the target.
+        self.gateway.store.hold_open(intent.call()).await;
+        let error = ToolError::uncertain(format!("{reason}; {}", recovery::MAY_STILL));
+        let refusal = Refusal::of_tool(&error, self.about.clone()).recorded();
+        self.gateway.running.clone().spawn(self.ended_later(intent, ran));
+        Err(Box::new(refusal))
+    }
+
+    /// Lets the tool do it.
+    async fn apply(&self) -> Ran {
+        let (tool, broker) = (&self.plan.tool, &self.gateway.broker);
+        let lease = if tool.declaration.mutates() {
+            broker.lend_write(&self.plan.target, &tool.declaration.name, self.about.id, &self.permit)
+        } else {
+            broker.lend_read(&self.plan.target)
+        };
+        let lease = match lease {
+            Ok(lease) => lease.in_turn_of(&self.user),
+            Err(error) => return Ran::Ended(Box::new(Err(ToolError::unavailable(error.to_string())))),
+        };
+        // The tool keeps its own deadline and knows what it has done; this one only ends the waiting for a tool that
+        // does not come back.
+        let timeout = lease.limits().deadline * 2;
+        failpoint::reach("executing");
+        // In a task of its own: a tool that panics ends its call, but not the writing down of that.
+        let (plan, seen) = (Arc::clone(&self.plan), Arc::clone(&self.seen));
+        let mut task = tokio::spawn(async move { plan.tool.tool.execute(&plan.args, &seen, &lease).await });
+        match tokio::time::timeout(timeout, &mut task).await {
+            Ok(result) => Ran::Ended(Box::new(result.unwrap_or_else(|_| Err(broke_off())))),
+            // Work on a thread of its own goes on, whatever is done about it here: what it changes is waited for.
+            Err(_) if tool.declaration.mutates() => {
+                Ran::On(task, format!("no answer from the target within {timeout:?}"))
+            }
+            Err(_) => {
+                task.abort();
+                let error = ToolError::unavailable(format!("no answer from the target within {timeout:?}"));
+                Ran::Ended(Box::new(Err(error)))
+            }
+        }
+    }
+
+    /// Writes down how it ended.
+    pub(super) async fn finish(
+        &mut self,
+        intent: Intent,
+        result: Result<Outcome, ToolError>,
+        probe: Option<Probe>,
+    ) -> Result<Reply, Box<Refusal>> {
+        let (end, undo, note) = match &result {
+            Ok(outcome) => (End::Succeeded, outcome.undo.clone(), None),
+            Err(ToolError::Untouched { reason, .. }) => (End::Untouched, None, Some(reason)),
+            Err(ToolError::Uncertain { reason }) => (End::Uncertain, None, Some(reason)),
+        };
+        let note = note.map(|reason| self.gateway.broker.redactor().text(reason).into_owned());
+        let undo = undo.map(|plan| retention::kept_until(plan, self.gateway.config.keep));
+        self.about.undo = undo.as_ref().map(|plan: &UndoPlan| UndoHint::new(self.about.id, plan));
+        let ending = Ending { end, undo, note, probe };
+        failpoint::reach("finishing");
+        let written = self.gateway.store.finish(intent, ending).await;
+        failpoint::reach("finished");
+        let about = self.about.clone();
+        let reply = match (result, &written) {
+            (Ok(outcome), Ok(())) => Ok(Reply::Done(Box::new(Receipt { output: outcome.output, about }))),
+            // Its start is on record, and its end is or will be.
+            (Ok(_), Err(unfinished)) => Err(Box::new(Refusal::unrecorded(&unfinished.error, about).recorded())),
+            (Err(error), _) => Err(Box::new(Refusal::of_tool(&error, about).recorded())),
+        };
+        if let Err(unfinished) = written {
+            // The store keeps other changes off the target until the end is written down.
+            let (store, closing) = (Arc::clone(&self.gateway.store), self.gateway.closing.clone());
+            self.gateway.running.spawn(write_later(store, closing, unfinished, WAITS));
+        }
+        reply
+    }
+}
+
+/// Goes on trying to write down how a call ended, ever less often, until it is written or the gateway closes.
+pub(super) async fn write_later(
+    store: Arc<dyn Store>,
+    closing: CancellationToken,
+    mut unfinished: Box<Unfinished>,
+    [mut wait, longest]: [Duration; 2],
+) {
+    let mut last = false;
+    loop {
+        let Unfinished { intent, ending, error } = *unfinished;
+        let call = intent.call();
+        tracing::error!(%call, %error, "a call ended and its end is not written down yet");
+        let ended = matches!(error, StoreError::AlreadyEnded(_));
+        if last || ended {
+            return;
+        }
+        last = tokio::select! {
+            () = tokio::time::sleep(wait) => false,
+            () = closing.cancelled() => true,
+        };
+        match store.finish(intent, ending).await {
+            Ok(()) => {
+                tracing::info!(%call, "the end of the call is written down now");
+                return;
+            }
+            Err(again) => unfinished = again,
+        }
+        wait = longest.min(wait * 2);
+    }
+}
