@@ -4,9 +4,17 @@
 //! decides, asks, writes down, and only then calls [`contract::Tool::execute`].
 
 pub mod failpoint;
+#[cfg_attr(
+    not(feature = "postgres"),
+    expect(dead_code, unused_imports, reason = "what only PostgreSQL's tools ask of a statement")
+)]
 pub mod sql;
 pub mod text;
 mod toolsets;
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "sqlite")),
+    expect(dead_code, reason = "only changes of databases are tried out")
+)]
 pub mod turns;
 
 use std::sync::Arc;

@@ -325,6 +325,7 @@ pub fn is_known_function(name: &str, dialect: Dialect) -> bool {
 /// than by the statement. The accessor alone does not say so: it also names common table expressions, as the statement
 /// pleases, be it like a view of the schema. But whatever the statement calls itself, its text names.
 #[must_use]
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite has an authorizer"))]
 pub(crate) fn is_of_the_schema(name: &str, accessor: Option<&str>, statement: &str) -> bool {
     accessor.is_some() && !statement.to_ascii_lowercase().contains(&name.to_ascii_lowercase())
 }
