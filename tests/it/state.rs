@@ -150,9 +150,18 @@ async fn a_full_or_read_only_disk_stops_changes_before_they_run() -> Result {
         return Ok(());
     };
     world.set("gateway.state", "disk/state");
+    // Some of a disk stays free otherwise, and changes stop before it is full.
+    let delete = json!({"target": "fleet_staging", "sql": "DELETE FROM bookings"});
+    let before = world.dump("fleet_staging")?;
+    let agent = world.stdio(Era::Modern, Person::absent()).await?;
+    let refused = agent.call("sqlite_write", delete.clone()).await?;
+    refused.refused("unavailable");
+    assert!(refused.text().contains("stay free"), "{}", refused.text());
+    assert_eq!(world.dump("fleet_staging")?, before);
+    agent.close().await?;
+    world.set("limits.free_bytes", 0);
     let agent = world.stdio(Era::Modern, Person::absent()).await?;
     agent.call("list_calls", json!({})).await?.done();
-    let before = world.dump("fleet_staging")?;
     let filler = disk.join("filler");
     let mut size = 1 << 20;
     let mut full = Vec::new();
@@ -165,7 +174,6 @@ async fn a_full_or_read_only_disk_stops_changes_before_they_run() -> Result {
     }
     fs::write(&filler, &full)?;
     // What is free within the database's own pages is used up first.
-    let delete = json!({"target": "fleet_staging", "sql": "DELETE FROM bookings"});
     let mut refused = agent.call("sqlite_write", delete.clone()).await?;
     for _ in 0..40 {
         if !refused.is_done() {

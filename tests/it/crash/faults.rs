@@ -195,6 +195,8 @@ async fn a_disk_that_is_full_when_a_call_ends_is_told_of_it_later() -> Result {
         return Ok(());
     };
     harmed.world.set("gateway.state", "disk/state");
+    // Nothing of it stays free: it fills while the call runs.
+    harmed.world.set("limits.free_bytes", 0);
     at_the_end(&harmed, Fault::FullDisk).await?;
     drop(mounted);
     Ok(())

@@ -12,9 +12,13 @@ fn request(id: &Value, params: &Value) -> Value {
 
 /// Under no id: under its own it would be taken for the answer of the request before.
 fn is_refused(reply: &Value, id: &Value) {
+    is_refused_since(reply, id, "has no answer yet");
+}
+
+fn is_refused_since(reply: &Value, id: &Value, why: &str) {
     assert_eq!((&reply["id"], &reply["error"]["code"]), (&json!(null), &json!(-32600)), "{reply}");
     let message = reply["error"]["message"].as_str().unwrap();
-    assert!(message.contains(&format!("a request with the id {id} has no answer yet")), "{message}");
+    assert!(message.contains(&format!("a request with the id {id} {why}")), "{message}");
 }
 
 async fn in_each_era(fake: &Arc<Fake>) -> [(Raw, fn(&str) -> Value); 2] {
@@ -60,7 +64,7 @@ async fn nor_is_one_under_the_id_of_a_cancelled_call() {
     timeout(PATIENCE, fake.hanging.notified()).await.unwrap();
     raw.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}})).await;
     raw.send(&request(&json!(id), &json!({"name": "ok"}))).await;
-    is_refused(&raw.receive().await, &json!(id));
+    is_refused_since(&raw.receive().await, &json!(id), "was cancelled");
     assert_eq!(fake.seen().len(), 1);
 }
 
