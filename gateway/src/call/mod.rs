@@ -9,12 +9,14 @@ mod conclude;
 mod context;
 mod decide;
 mod execute;
+mod looking;
 mod open;
 mod plan;
 mod preflight;
 mod preview;
 mod read;
 pub mod recovery;
+mod run;
 #[cfg(test)]
 mod tests;
 

@@ -10,9 +10,9 @@ use mollyguard_tools::contract::{Outcome, Probe, ToolError};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::execute::{Run, WAITS};
 use super::plan::CallPlan;
 use super::recovery;
+use super::run::{Run, WAITS};
 use crate::gateway::Gateway;
 use crate::reply::{About, Refusal};
 

@@ -12,7 +12,7 @@ use mollyguard_tools::failpoint;
 
 use super::aliases::is_the_one;
 use super::context::{CallContext, subject};
-use super::preflight::{lend_look, nothing_changed, within};
+use super::looking::{lend_look, nothing_changed, within};
 use crate::gateway::Gateway;
 use crate::policy::{Decision, Facts, Permit};
 use crate::reply::{About, Receipt, Refusal, Reply, Stage};

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::execute::write_later;
+use super::run::write_later;
 use super::*;
 use crate::config::Config;
 use crate::reply::{About, ReasonCode, Stage};

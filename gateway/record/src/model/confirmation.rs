@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::because::Because;
-use super::facts::QuestionFacts;
+use super::facts::{Label, QuestionFacts, taken_back};
 use super::moment::CORRECTED;
 use super::names::{alike, count_apart, is_somebody_else};
 use super::need::{Assurance, Need};
@@ -275,5 +275,18 @@ pub fn matches(confirmation: &Confirmation, facts: &CallFacts<'_>) -> Matches {
         Matches::TargetChanged
     } else {
         Matches::OtherCall
+    }
+}
+
+impl Confirmation {
+    /// What it says, fact by fact: exactly what its text says, whose digest is on record. Questions of earlier versions have
+    /// only the text, and so has one from which something was left out that makes up a secret with what stands beside it.
+    #[must_use]
+    pub fn told(&self) -> Option<&QuestionFacts> {
+        let is_told = |facts: &&QuestionFacts| {
+            let back = facts.undoes.map(taken_back);
+            facts.to_string() == self.text && back.as_ref() == facts.first(Label::TakesBack).map(|fact| &fact.words)
+        };
+        self.facts.as_ref().filter(is_told)
     }
 }

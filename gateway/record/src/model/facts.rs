@@ -6,8 +6,6 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::confirmation::Confirmation;
-
 /// Everything a question says, in the order in which it says it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuestionFacts {
@@ -168,24 +166,12 @@ pub fn taken_back(call: Uuid) -> String {
     format!("call {call}")
 }
 
-impl Confirmation {
-    /// What it says, fact by fact: exactly what its text says, whose digest is on record. Questions of earlier versions have
-    /// only the text, and so has one from which something was left out that makes up a secret with what stands beside it.
-    #[must_use]
-    pub fn told(&self) -> Option<&QuestionFacts> {
-        let is_told = |facts: &&QuestionFacts| {
-            let back = facts.undoes.map(taken_back);
-            facts.to_string() == self.text && back.as_ref() == facts.first(Label::TakesBack).map(|fact| &fact.words)
-        };
-        self.facts.as_ref().filter(is_told)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::model::Confirmation;
     use crate::store::laws::question;
 
     fn fact(label: Label, words: &str) -> Fact {

@@ -12,7 +12,7 @@ mod sqlite;
 
 use std::sync::Arc;
 
-use mollyguard_tools::contract::{Preflight, Probe, Reversibility, UndoPlan};
+use mollyguard_tools::contract::{Preflight, Probe, Reversibility, Timestamp, UndoPlan};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ use crate::model::{CallDigests, Confirmation, ConfirmationState};
 pub use asking::{AnswerSubmission, Asking, Bounds, Granted, Like, Quarantine, Showing};
 pub use calls::{CallFilter, StoredCall};
 pub use needs::{Calls, Grants, People, Questions, Records, Sessions, Store};
-pub use pruning::{Pruned, prune_all};
+pub use pruning::Pruned;
 pub(crate) use sqlite::Inspection;
 pub use sqlite::enrolled;
 #[cfg(any(test, feature = "laws"))]
@@ -224,3 +224,15 @@ pub struct Unfinished {
 /// The questions that are open, with the yeses they have so far. Shared by all who look: as long as nothing of it has
 /// changed, the very same is given, which `Arc::ptr_eq` tells.
 pub type OpenQuestions = Arc<[Arc<(Confirmation, ConfirmationState)>]>;
+
+/// Removes what was made before then, a bounded part at a time, until nothing is left to remove.
+///
+/// # Errors
+/// The store failed, or holds something that was edited. What was removed before that is on record.
+pub async fn prune_all(store: &dyn Store, before: Timestamp) -> Result<Pruned, StoreError> {
+    let mut pruned = store.prune(before).await?;
+    while pruned.more {
+        pruned = pruned.and(store.prune(before).await?);
+    }
+    Ok(pruned)
+}

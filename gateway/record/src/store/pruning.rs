@@ -3,8 +3,6 @@
 use mollyguard_tools::contract::Timestamp;
 use serde::Serialize;
 
-use super::{Store, StoreError};
-
 /// What one pruning removed, or would remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Pruned {
@@ -41,16 +39,4 @@ impl Pruned {
             more: next.more,
         }
     }
-}
-
-/// Removes what was made before then, a bounded part at a time, until nothing is left to remove.
-///
-/// # Errors
-/// The store failed, or holds something that was edited. What was removed before that is on record.
-pub async fn prune_all(store: &dyn Store, before: Timestamp) -> Result<Pruned, StoreError> {
-    let mut pruned = store.prune(before).await?;
-    while pruned.more {
-        pruned = pruned.and(store.prune(before).await?);
-    }
-    Ok(pruned)
 }
