@@ -1,7 +1,7 @@
 //! Looks that try a change out hold locks that others wait for, so those at one target take turns, and what they held is made up
 //! for by a rest: of the target, which all share, and of the user, which holds up nobody else. A little may be had in advance.
-//! Who rests least goes first: whoever tries small changes now and then waits for the try at work, and not for those of others
-//! who hold locks all the time.
+//! After a long try it is the turn of somebody whose tries are short, and the other way round: whoever tries small changes now
+//! and then waits for the try at work, and not for those of all others who hold locks whenever they may.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -40,12 +40,16 @@ struct Line {
     /// The users who wait, in the order of their turns.
     order: VecDeque<String>,
     at_work: bool,
+    /// The last try was longer than a moment.
+    was_long: bool,
     rests_until: Option<Instant>,
 }
 
 #[derive(Default)]
 struct User {
     waiting: VecDeque<u64>,
+    /// Their last try was longer than a moment.
+    is_long: bool,
     rests_until: Option<Instant>,
 }
 
@@ -93,10 +97,11 @@ impl Tries {
             let until = line.users.get(user).and_then(|user| user.rests_until);
             left(until, Duration::ZERO, now)
         };
-        // Whoever has had more in advance than there is is passed over; of the others, whoever owes least is next, and of those
-        // who owe as much whoever came first.
-        let may_go = line.order.iter().filter(|user| owes(user) <= own_ahead);
-        let is_next = may_go.min_by_key(|user| owes(user)).is_some_and(|next| next == user);
+        let is_long = |user: &String| line.users.get(user).is_some_and(|user| user.is_long);
+        // Whoever has had more in advance than there is is passed over.
+        let may_go = || line.order.iter().filter(|user| owes(user) <= own_ahead);
+        let next = may_go().find(|user| is_long(user) != line.was_long).or_else(|| may_go().next());
+        let is_next = next.is_some_and(|next| next == user);
         let first = line.users.get(user).and_then(|user| user.waiting.front());
         if line.at_work || !is_next || first != Some(&ticket) {
             return Err(GLANCE);
@@ -135,8 +140,13 @@ impl Tries {
         // What was put off does not go by while locks are held.
         let owed = left(line.rests_until, Duration::ZERO, now.checked_sub(held).unwrap_or(now));
         line.rests_until = Some(now + owed + more);
+        line.was_long = held > self.terms.moment;
+        if let Some(theirs) = line.users.get_mut(user) {
+            theirs.is_long = line.was_long;
+        }
         if !own.is_zero() {
             let theirs = line.users.entry(user.to_owned()).or_default();
+            theirs.is_long = line.was_long;
             theirs.rests_until = Some(now + left(theirs.rests_until, Duration::ZERO, now) + own);
         }
     }
