@@ -24,6 +24,14 @@ pub struct UndoPlan {
     pub lossy: Vec<String>,
 }
 
+impl UndoPlan {
+    /// A call that brings back exactly what was, for as long as the journal entry lives.
+    #[must_use]
+    pub fn exact(tool: impl Into<String>, args: Value, expects: Digest) -> Self {
+        Self { tool: tool.into(), args, expects, until: None, lossy: Vec::new() }
+    }
+}
+
 /// What came of a call that ran.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {

@@ -351,13 +351,11 @@ pub(crate) const RESTORE: &str = "files_restore";
 
 /// The plan that takes back a swap just made, which left what `left` says.
 pub(crate) fn undo_plan(target: &str, place: &Place, id: &str, left: Held) -> UndoPlan {
-    UndoPlan {
-        tool: RESTORE.to_owned(),
-        args: json!({ "target": target, "path": place.rel.to_string(), "trash_entry": id }),
-        expects: fingerprint(place, left),
-        until: None,
-        lossy: Vec::new(),
-    }
+    UndoPlan::exact(
+        RESTORE,
+        json!({ "target": target, "path": place.rel.to_string(), "trash_entry": id }),
+        fingerprint(place, left),
+    )
 }
 
 pub(crate) fn fingerprint(place: &Place, held: Held) -> Digest {

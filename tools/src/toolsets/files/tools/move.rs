@@ -149,13 +149,11 @@ impl TypedTool for Move {
             let output = Output { from: way.from.rel.to_string(), to: way.to.rel.to_string() };
             // The same move the other way about, as its own look will find it.
             let back = Way { from: way.to, to: way.from, found: way.found };
-            let undo = UndoPlan {
-                tool: NAME.to_owned(),
-                args: json!({ "target": args.target, "from": output.to, "to": output.from }),
-                expects: back.fingerprint(),
-                until: None,
-                lossy: Vec::new(),
-            };
+            let undo = UndoPlan::exact(
+                NAME,
+                json!({ "target": args.target, "from": output.to, "to": output.from }),
+                back.fingerprint(),
+            );
             Ok(Done { output, undo: Some(undo) })
         })
         .await

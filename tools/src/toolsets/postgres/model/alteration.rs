@@ -25,7 +25,7 @@ pub(crate) const EXACT: &str = "inverse_is_exact";
 pub(crate) async fn again(tx: &Tx<'_>, target: &str, sql: &str) -> Result<UndoPlan, ToolError> {
     let expects = State::find(tx, &ddl::read(sql)?).await?.fingerprint;
     let args = json!({ "target": target, "sql": sql });
-    Ok(UndoPlan { tool: "postgres_alter".into(), args, expects, until: None, lossy: Vec::new() })
+    Ok(UndoPlan::exact("postgres_alter", args, expects))
 }
 
 /// What a change finds.
@@ -111,7 +111,7 @@ impl State {
         inverse::prove(tx, steps, was).await?;
         let left = inverse::left(tx, steps).await?;
         let args = json!({ "target": target, "steps": steps, "was": was, "sql": sql, "things": left.things });
-        Ok(UndoPlan { tool: "postgres_unalter".into(), args, expects: left.digest, until: None, lossy: Vec::new() })
+        Ok(UndoPlan::exact("postgres_unalter", args, left.digest))
     }
 
     pub(crate) async fn preflight(

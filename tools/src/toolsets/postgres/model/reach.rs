@@ -36,7 +36,7 @@ pub(crate) async fn again(tx: &Tx<'_>, target: &str, copies: &Copies) -> Result<
     let expects = Reach::find(tx, &args).await?.fingerprint;
     let args = json!({ "target": target, "table": copies.root, "cascade": copies.cascade,
                        "restart_identity": restart_identity });
-    Ok(UndoPlan { tool: "postgres_truncate".into(), args, expects, until: None, lossy: Vec::new() })
+    Ok(UndoPlan::exact("postgres_truncate", args, expects))
 }
 
 /// What one call would empty.

@@ -66,5 +66,5 @@ pub(crate) fn plan(server: &Server, target: &str, was: &Images, is: &Images) -> 
     let args = Args { target: target.to_owned(), rows: was.clone(), left: is.sequences.clone() };
     let args = serde_json::to_value(args).map_err(|error| ToolError::failed(error.to_string()))?;
     let expects = fingerprint(server, is);
-    Ok(UndoPlan { tool: "postgres_restore_rows".into(), args, expects, until: None, lossy: Vec::new() })
+    Ok(UndoPlan::exact("postgres_restore_rows", args, expects))
 }

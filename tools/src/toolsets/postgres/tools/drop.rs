@@ -108,13 +108,11 @@ impl TypedTool for PostgresDrop {
         droppable(&tx, &subject).await?;
         code::of_events(&tx).await?.as_seen(seen)?;
         let kept = moves::put_away(&tx, &subject, gives_up(&subject)).await?;
-        let undo = UndoPlan {
-            tool: "postgres_restore_dropped".into(),
-            args: json!({ "target": args.target, "id": kept.id }),
-            expects: moves::way_is_free(&tx, &kept).await?.digest,
-            until: None,
-            lossy: Vec::new(),
-        };
+        let undo = UndoPlan::exact(
+            "postgres_restore_dropped",
+            json!({ "target": args.target, "id": kept.id }),
+            moves::way_is_free(&tx, &kept).await?.digest,
+        );
         let id = tx.id().await?;
         let committed = tx.commit().await;
         session.settle(committed, &id).await?;

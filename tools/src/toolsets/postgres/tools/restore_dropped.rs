@@ -150,11 +150,5 @@ async fn drop_again(tx: &Tx<'_>, kept: &Kept, target: &str) -> Result<UndoPlan, 
     if let Some(column) = column {
         args["column"] = Value::from(column);
     }
-    Ok(UndoPlan {
-        tool: "postgres_drop".into(),
-        args,
-        expects: Look::at(tx, &subject).await?.fingerprint,
-        until: None,
-        lossy: Vec::new(),
-    })
+    Ok(UndoPlan::exact("postgres_drop", args, Look::at(tx, &subject).await?.fingerprint))
 }

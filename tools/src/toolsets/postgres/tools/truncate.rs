@@ -118,13 +118,11 @@ impl TypedTool for PostgresTruncate {
         let (list, how) = (list.join(", "), if args.restart_identity { "RESTART" } else { "CONTINUE" });
         tx.run(&format!("TRUNCATE {list} {how} IDENTITY RESTRICT")).await?;
         let undo = match &copied {
-            Some(kept) => Some(UndoPlan {
-                tool: "postgres_restore_truncated".into(),
-                args: json!({ "target": args.target, "id": kept.id }),
-                expects: moves::way_is_free(&tx, kept).await?.digest,
-                until: None,
-                lossy: Vec::new(),
-            }),
+            Some(kept) => Some(UndoPlan::exact(
+                "postgres_restore_truncated",
+                json!({ "target": args.target, "id": kept.id }),
+                moves::way_is_free(&tx, kept).await?.digest,
+            )),
             None => None,
         };
         seen.keeps_its_undo(undo.is_some())?;

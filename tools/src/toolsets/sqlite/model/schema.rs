@@ -13,6 +13,11 @@ pub(crate) fn aim(seen: &Preflight) -> Vec<Value> {
     seen.targets.iter().map(|table| json!(table.path.to_lowercase())).collect()
 }
 
+/// What comes of a call about whole tables, for what nobody is asked about twice: by name as well.
+pub(crate) fn effect(seen: &Preflight) -> Value {
+    seen.targets.iter().map(|table| table.path.clone()).collect()
+}
+
 /// What begins the name of everything the quarantine owns.
 pub(crate) const TRASH: &str = "mollyguard_trash";
 

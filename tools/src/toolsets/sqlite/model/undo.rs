@@ -91,7 +91,7 @@ pub(crate) fn plan_from(
     let args = Args { target: target.to_owned(), rows: back_to.clone(), left, orphans };
     let args = serde_json::to_value(args).map_err(|error| ToolError::failed(error.to_string()))?;
     let expects = fingerprint(site, now);
-    Ok(UndoPlan { tool: "sqlite_restore_rows".into(), args, expects, until: None, lossy: Vec::new() })
+    Ok(UndoPlan::exact("sqlite_restore_rows", args, expects))
 }
 
 /// The tables whose foreign keys a change of these rows can break: their own, and those that refer to them.

@@ -80,8 +80,7 @@ impl TypedTool for SqliteDropTable {
     }
 
     fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
-        // By name: its id is the file's, and every table of it has the same.
-        seen.targets.iter().map(|table| table.path.clone()).collect()
+        schema::effect(seen)
     }
 
     fn aim(&self, _args: &Args, seen: &Preflight) -> Vec<Value> {
@@ -97,13 +96,11 @@ impl TypedTool for SqliteDropTable {
                 return Err(ToolError::changed(format!("`{}` is no longer as it was looked at", shown(&table.name))));
             }
             let kept = quarantine::put_away(&conn, site, &table)?;
-            let undo = UndoPlan {
-                tool: "sqlite_restore_table".into(),
-                args: json!({ "target": target, "id": kept.id }),
-                expects: kept_fingerprint(&conn, site, &kept)?,
-                until: None,
-                lossy: Vec::new(),
-            };
+            let undo = UndoPlan::exact(
+                "sqlite_restore_table",
+                json!({ "target": target, "id": kept.id }),
+                kept_fingerprint(&conn, site, &kept)?,
+            );
             site.commit(&mut conn)?;
             let output = Output { dropped: table.name, quarantine_id: kept.id, quarantined_as: kept.trash };
             Ok(Done { output, undo: Some(undo) })

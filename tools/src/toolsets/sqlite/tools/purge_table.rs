@@ -102,8 +102,7 @@ impl TypedTool for SqlitePurgeTable {
     }
 
     fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
-        // By name: its id is the file's, and every table of it has the same.
-        seen.targets.iter().map(|table| table.path.clone()).collect()
+        schema::effect(seen)
     }
 
     fn aim(&self, _args: &Args, seen: &Preflight) -> Vec<Value> {

@@ -101,13 +101,11 @@ impl TypedTool for SqliteRestoreTable {
             }
             quarantine::bring_back(&conn, site, &kept)?;
             let table = schema::plain_table(&conn, site, &kept.name)?;
-            let undo = UndoPlan {
-                tool: "sqlite_drop_table".into(),
-                args: json!({ "target": target, "table": table.name }),
-                expects: contents(&conn, site, &table)?.fingerprint,
-                until: None,
-                lossy: Vec::new(),
-            };
+            let undo = UndoPlan::exact(
+                "sqlite_drop_table",
+                json!({ "target": target, "table": table.name }),
+                contents(&conn, site, &table)?.fingerprint,
+            );
             site.commit(&mut conn)?;
             Ok(Done { output: Output { restored: kept.name }, undo: Some(undo) })
         })
