@@ -63,6 +63,12 @@ pub struct Confirmation {
 }
 
 impl Confirmation {
+    /// What these yeses prove together, where that is what it needs.
+    #[must_use]
+    pub fn met_by(&self, approvals: &[Approval]) -> Option<Need> {
+        strength(approvals, &self.principal).filter(|proven| proven.covers(&self.need))
+    }
+
     /// Whether a yes at this moment is worth something. Before the question was asked it is not: the clock was set back,
     /// and nobody knows how long ago that was.
     #[must_use]

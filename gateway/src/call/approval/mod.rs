@@ -6,7 +6,7 @@ mod grants;
 
 use mollyguard_record::audit::Subject;
 use mollyguard_record::model::{
-    Answer, Approval, Because, CallFacts, Channel, Confirmation, ConfirmationState, Matches, Need, matches, strength,
+    Answer, Approval, Because, CallFacts, Channel, Confirmation, ConfirmationState, Matches, Need, matches,
 };
 use mollyguard_record::store::{AnswerSubmission, GATEWAY, StoreError};
 use mollyguard_tools::contract::{Preflight, now};
@@ -264,7 +264,7 @@ pub(super) enum Basis {
 
 impl Approved {
     fn of(confirmation: &Confirmation, approvals: &[Approval]) -> Option<Self> {
-        let strength = strength(approvals, &confirmation.principal)?;
-        strength.covers(&confirmation.need).then_some(Self { strength, basis: Basis::Confirmation(confirmation.id) })
+        let strength = confirmation.met_by(approvals)?;
+        Some(Self { strength, basis: Basis::Confirmation(confirmation.id) })
     }
 }

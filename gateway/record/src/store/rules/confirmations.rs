@@ -8,7 +8,7 @@ use super::grants::{self, Lasting};
 use super::{EndGrants, Transition, Which, Write, enrolled, is_dialog, people};
 use crate::audit::{AuditEvent, Subject};
 use crate::model::{
-    Answer, Approval, CallDigests, Channel, Confirmation, ConfirmationState, Ended, Moment, Operator, TRIES, strength,
+    Answer, Approval, CallDigests, Channel, Confirmation, ConfirmationState, Ended, Moment, Operator, TRIES,
 };
 use crate::store::{AnswerSubmission, GATEWAY, Start, StoreError};
 
@@ -138,7 +138,7 @@ fn said_yes(
         return refuse("this person has said yes already");
     }
     counting.push(approval);
-    let is_enough = strength(&counting, &confirmation.principal).is_some_and(|it| it.covers(&confirmation.need));
+    let is_enough = confirmation.met_by(&counting).is_some();
     let approvals = [counting, gone].concat();
     Ok(if is_enough {
         ConfirmationState::Approved { approvals }
@@ -202,7 +202,7 @@ pub(crate) fn is_enough(
     operators: &[Operator],
 ) -> Result<(), String> {
     let (counting, gone) = those_who_may(approvals, operators);
-    if strength(&counting, &confirmation.principal).is_some_and(|given| given.covers(&confirmation.need)) {
+    if confirmation.met_by(&counting).is_some() {
         return Ok(());
     }
     Err(match gone.first() {
