@@ -17,12 +17,12 @@ use super::{read, recovery};
 use crate::policy::Permit;
 use crate::reply::{About, Refusal, Reply, Stage, for_people};
 
-/// Runs the call.
+/// Runs the call. An approval comes with what the call that was decided on comes to.
 pub(super) async fn execute(
     cx: CallContext<'_>,
     seen: Preflight,
     permit: Permit,
-    approval: Option<Approved>,
+    approval: Option<(Approved, CallDigests)>,
 ) -> Result<Reply, Box<Refusal>> {
     failpoint::reach("decided");
     let mut about = cx.seen("allow", &seen);
@@ -31,8 +31,8 @@ pub(super) async fn execute(
     if !cx.declaration().mutates() && approval.is_none() {
         return read::read(&cx, &seen, permit, about).await;
     }
+    let (approval, digests) = approval.unzip();
     let mut confirmation = None;
-    let digests = approval.is_some().then(|| CallDigests::from(&cx.facts(&seen)));
     match approval.map(|approval| approval.basis) {
         Some(Basis::Confirmation(id)) => (about.decision, confirmation) = ("confirmed", Some(id)),
         Some(Basis::Grant(under)) => (about.decision, about.grant) = ("granted", Some(under)),

@@ -23,6 +23,7 @@ mod tests;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use mollyguard_record::model::CallDigests;
 use mollyguard_tools::failpoint;
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -89,10 +90,13 @@ async fn way(gateway: &Arc<Gateway>, entry: &Entry, request: &Request) -> Result
     let facts = cx.facts(&seen);
     let (decision, approval) = decide::decide(&cx, &seen, &facts).await?;
     if let Some(request) = cx.preview {
-        return preview::answer(&cx, request, &seen, approval).await;
+        return preview::answer(&cx, request, &seen, decision, approval).await;
     }
     match decision {
-        Decision::Allow(permit) => execute::execute(cx, seen, permit, approval).await,
+        Decision::Allow(permit) => {
+            let approval = approval.map(|approval| (approval, CallDigests::from(&facts)));
+            execute::execute(cx, seen, permit, approval).await
+        }
         Decision::Confirm { need, because } => approval::ask(&cx, &seen, &facts, need, because).await,
         Decision::Deny { because } => Err(cx.denied(Some(&seen), because)),
     }

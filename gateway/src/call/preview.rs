@@ -55,13 +55,16 @@ pub(super) async fn answer(
     cx: &CallContext<'_>,
     request: &Request,
     seen: &Preflight,
+    decision: Decision,
     approval: Option<Approved>,
 ) -> Result<Reply, Box<Refusal>> {
     let grant = approval.and_then(|approval| match approval.basis {
         Basis::Grant(under) => Some(under),
         Basis::Confirmation(_) => None,
     });
-    let (word, need, because) = match by_policy(cx, seen, None) {
+    // What is asked for where no approval for a while covers it is told as well.
+    let unapproved = if grant.is_some() { by_policy(cx, seen, None) } else { decision };
+    let (word, need, because) = match unapproved {
         Decision::Allow(permit) => ("allow", None, cx.gateway.policies.words(permit.policies())),
         Decision::Confirm { need, because } => {
             (if grant.is_some() { "granted" } else { "confirm" }, Some(need), because)
