@@ -37,12 +37,15 @@ impl InFlight {
     pub(super) fn received(&self, message: &ClientJsonRpcMessage) -> Option<Wrong> {
         let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match message {
-            ClientJsonRpcMessage::Request(request) if !ids.used.insert(known_as(&request.id)) => {
-                let is_cancelled = ids.cancelled.contains(&known_as(&request.id));
+            ClientJsonRpcMessage::Request(request) => {
+                let id = known_as(&request.id);
+                if ids.used.insert(id) {
+                    return None;
+                }
                 let why = format!(
                     "a request with the id {} {}, so this one was not run: give each request an id of its own",
                     echo(&serde_json::to_string(&request.id).unwrap_or_default()),
-                    if is_cancelled { "was cancelled" } else { "has no answer yet" }
+                    if ids.cancelled.contains(&id) { "was cancelled" } else { "has no answer yet" }
                 );
                 let is_call = matches!(request.request, ClientRequest::CallToolRequest(_));
                 Some(Wrong { id: None, error: ErrorData::invalid_request(why, None), is_call })

@@ -141,14 +141,9 @@ impl Tries {
         let owed = left(line.rests_until, Duration::ZERO, now.checked_sub(held).unwrap_or(now));
         line.rests_until = Some(now + owed + more);
         line.was_long = held > self.terms.moment;
-        if let Some(theirs) = line.users.get_mut(user) {
-            theirs.is_long = line.was_long;
-        }
-        if !own.is_zero() {
-            let theirs = line.users.entry(user.to_owned()).or_default();
-            theirs.is_long = line.was_long;
-            theirs.rests_until = Some(now + left(theirs.rests_until, Duration::ZERO, now) + own);
-        }
+        let theirs = line.users.entry(user.to_owned()).or_default();
+        theirs.is_long = line.was_long;
+        theirs.rests_until = Some(now + left(theirs.rests_until, Duration::ZERO, now) + own);
     }
 }
 
