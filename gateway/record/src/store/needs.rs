@@ -23,8 +23,8 @@ pub trait Calls: Send + Sync {
     /// policies; else `NotApproved`) or the one for a while it runs under (neither ended nor run out, and about these targets,
     /// this declaration and these policies; else `NotGranted`), the call it undoes
     /// (claimed; else `AlreadyUndone`). A change of a target on which something is [`Calls::unsettled`] is `Unsettled`. A
-    /// large call for which there is no room is `NoRoom`; one whose approval it spends takes whatever the disk has. If this
-    /// fails, nothing may run.
+    /// call for which there is no room is `NoRoom`: on the disk, or in what is kept of the user's calls on the target unless it
+    /// spends an approval. If this fails, nothing may run.
     async fn begin(&self, start: Start) -> Result<Intent, StoreError>;
 
     /// Writes down, in ONE durable transaction, how the call ended: the `Finished` record, its undo plan, and for a

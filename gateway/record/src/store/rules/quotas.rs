@@ -37,8 +37,8 @@ impl Takes<'_> {
     }
 }
 
-/// Lets a call begin only where there is room for what is kept of it. What a person has approved by itself takes
-/// whatever room is on the disk; an undo may take as much again as all that can be taken back, so that it always can.
+/// Lets a call begin only where there is room for what is kept of it. What a person has approved by itself takes whatever
+/// room the disk has; an undo may take as much again as all that can be taken back, so that it always can.
 ///
 /// `free` and `kept` are what is free on the disk and kept of the user's calls on the target, where that matters.
 pub(crate) fn fits(takes: Takes<'_>, room: Room, free: Option<u64>, kept: Option<u64>) -> Result<(), StoreError> {

@@ -14,7 +14,7 @@ const KEPT: &str = "SELECT ifnull(sum(octet_length(args) + ifnull(octet_length(p
                     WHERE user = ?1 AND target = ?2 AND octet_length(args) + ifnull(octet_length(pre_image), 0) \
                     + ifnull(octet_length(undo_args), 0) > 4096";
 
-/// Whether there is room for a large call, as far as that matters for it.
+/// Whether there is room for what is kept of a call, as far as that matters for it.
 pub(super) fn check(writing: &Writing<'_>, row: &CallRow) -> Result<(), StoreError> {
     let takes = Takes {
         target: &row.target,
