@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mollyguard_record::audit::AuditEvent;
 use mollyguard_record::store::NotHere;
-use mollyguard_tools::contract::{MayRead, Outcome, Preflight, Read, ToolError};
+use mollyguard_tools::contract::{MayRead, Outcome, Preflight, ReadAtOnce, ToolError};
 use mollyguard_tools::failpoint;
 
 use super::aliases::is_the_one;
@@ -45,7 +45,8 @@ pub(super) async fn at_once(cx: &CallContext<'_>) -> Result<ControlFlow<Reply, P
         };
         within(cx.request, lease.limits().deadline, read).await
     };
-    let Read { seen, outcome } = work.await.map_err(|error| cx.refused(None, Refusal::of_tool(&error, cx.unseen())))?;
+    let ReadAtOnce { seen, outcome } =
+        work.await.map_err(|error| cx.refused(None, Refusal::of_tool(&error, cx.unseen())))?;
     let Aside { permit, recorded } = std::mem::take(&mut *aside.lock().unwrap_or_else(PoisonError::into_inner));
     let Some((result, permit)) = outcome.zip(permit) else { return Ok(ControlFlow::Continue(seen)) };
     let mut about = cx.seen("allow", &seen);

@@ -144,6 +144,19 @@ impl Lease {
         Self { reserved, ..self }
     }
 
+    /// The same lease, for work on it that outlives a borrow.
+    pub(crate) fn shared(&self) -> Self {
+        Self {
+            access: self.access,
+            target: Arc::clone(&self.target),
+            secret: self.secret.clone(),
+            limits: self.limits,
+            held: self.held.clone(),
+            user: self.user.clone(),
+            reserved: self.reserved.clone(),
+        }
+    }
+
     /// What this target reaches and may not change.
     #[must_use]
     pub fn reserved(&self) -> &[Reserved] {

@@ -1,25 +1,37 @@
 //! The contract between the gateway and whatever acts on the world: the words, the types, and nothing that acts.
 
+mod adapter;
+mod change;
 mod declaration;
 mod digest;
+mod findings;
 mod held;
+mod kind;
 pub mod laws;
 mod lease;
 mod outcome;
 mod preflight;
+mod schema;
 mod target;
 mod tool;
 mod typed;
+mod undo;
 
+pub use adapter::{change, on_target, read};
+pub use change::{Applied, Change, Fingerprint, Read, Softening, Spec, TxOf};
 pub use declaration::{Audience, Condition, Declaration, Reversibility, Scope};
 pub use digest::{Digest, canonical_json};
+pub use findings::Findings;
 pub use held::{Exposed, HeldSecrets, MARK, Search};
+pub use kind::{Kind, Purpose, Unsure, Waiting};
 pub use lease::{Access, Configured, Lease, Limits, Reserved, Secret, Settings};
 pub use outcome::{Cause, Outcome, Probe, ToolError, UndoPlan};
 pub use preflight::{About, Alternative, BlastRadius, Evidence, Preflight};
+pub use schema::schema_of;
 pub use target::{Environment, Target, Tier};
-pub use tool::{MayRead, Read, SettingsError, TargetReport, Tool, Toolset, WasRead, blocking};
-pub use typed::{Done, Promise, Typed, TypedTool, schema_of};
+pub use tool::{MayRead, Read as ReadAtOnce, SettingsError, TargetReport, Tool, Toolset, WasRead, blocking};
+pub use typed::{Done, Promise, Typed, TypedTool};
+pub use undo::{TakesBack, Undo};
 
 /// A moment, written in RFC 3339 with milliseconds and `Z`.
 pub type Timestamp = jiff::Timestamp;

@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 
 use async_trait::async_trait;
-use schemars::{JsonSchema, generate::SchemaSettings, transform::ReplaceBoolSchemas};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use super::schema::schema_of;
 use super::{
-    Audience, Condition, Declaration, Lease, MayRead, Outcome, Preflight, Probe, Read, Reversibility, Scope, Tool,
-    ToolError, UndoPlan, tool::effect_on,
+    Audience, Condition, Declaration, Lease, MayRead, Outcome, Preflight, Probe, Reversibility, Scope, Tool, ToolError,
+    UndoPlan,
+    tool::{Read, effect_on},
 };
 
 /// A declaration without its schemas, which come from the types.
@@ -193,20 +195,4 @@ fn outcome<T: Serialize>(done: Done<T>) -> Result<Outcome, ToolError> {
     let output = serde_json::to_value(done.output)
         .map_err(|error| ToolError::uncertain(format!("done, but the output cannot be shown: {error}")))?;
     Ok(Outcome { output, undo: done.undo })
-}
-
-/// A type's JSON Schema (2020-12), subschemas inlined: several clients do not follow `$ref`.
-#[must_use]
-pub fn schema_of<T: JsonSchema>() -> Value {
-    let mut settings = SchemaSettings::draft2020_12();
-    settings.inline_subschemas = true;
-    let mut transform = ReplaceBoolSchemas::default();
-    transform.skip_additional_properties = true;
-    // A bare `true` is a schema too, but several clients choke on it.
-    settings.transforms.push(Box::new(transform));
-    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
-    if let Some(fields) = schema.as_object_mut() {
-        fields.remove("title");
-    }
-    schema
 }

@@ -16,7 +16,7 @@ use cap_fs_ext::DirExt as _;
 use cap_std::fs::{Dir, MetadataExt as _};
 
 use crate::contract::{
-    About, Environment, Evidence, HeldSecrets, Lease, Limits, Reserved, Target, Timestamp, ToolError, blocking,
+    About, Environment, Evidence, HeldSecrets, Lease, Limits, Reserved, Target, Timestamp, ToolError,
 };
 use crate::text::shown_os;
 use glob::Glob;
@@ -136,27 +136,6 @@ impl Place {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(io_error(&self.rel.shown(), &error)),
         }
-    }
-}
-
-/// Runs `job` on the lease's root off the runtime's threads. When the deadline passes, or this future is dropped, looking
-/// stops; what was already moved then moves back, since nobody could tell that it is what was meant.
-pub(crate) async fn work<T, F>(lease: &Lease, job: F) -> Result<T, ToolError>
-where
-    T: Send + 'static,
-    F: FnOnce(&Root) -> Result<T, ToolError> + Send + 'static,
-{
-    let (site, hung_up) = (Site::of(lease)?, Arc::default());
-    let _hang_up = HangUp(Arc::clone(&hung_up));
-    blocking(move || job(&site.open(hung_up)?)).await
-}
-
-/// Sets the flag when dropped: when the future that waits for the work is.
-struct HangUp(Arc<AtomicBool>);
-
-impl Drop for HangUp {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -19,10 +19,10 @@ pub use connect::glob::Glob;
 pub use connect::{Folder, Kind};
 
 use crate::contract::{
-    HeldSecrets, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed,
+    HeldSecrets, Kind as _, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset,
+    change, on_target, read,
 };
-use connect::work;
-use model::KIND;
+use model::kind::Folders;
 
 /// The `files` toolset.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ struct Keys {
 #[async_trait]
 impl Toolset for Files {
     fn name(&self) -> &'static str {
-        KIND
+        Folders::NAME
     }
 
     fn about(&self) -> &'static str {
@@ -57,13 +57,13 @@ impl Toolset for Files {
 
     fn tools(&self) -> Vec<Arc<dyn Tool>> {
         vec![
-            Arc::new(Typed::new(tools::list::List)),
-            Arc::new(Typed::new(tools::read::Read)),
-            Arc::new(Typed::new(tools::write::Write)),
-            Arc::new(Typed::new(tools::r#move::Move)),
-            Arc::new(Typed::new(tools::delete::Delete)),
-            Arc::new(Typed::new(tools::purge::Purge)),
-            Arc::new(Typed::new(tools::restore::Restore)),
+            read::<tools::list::List>(),
+            read::<tools::read::Read>(),
+            change::<tools::write::Write>(),
+            change::<tools::r#move::Move>(),
+            change::<tools::delete::Delete>(),
+            change::<tools::purge::Purge>(),
+            change::<tools::restore::Restore>(),
         ]
     }
 
@@ -84,7 +84,7 @@ impl Toolset for Files {
     }
 
     async fn identity(&self, lease: &Lease) -> Result<String, ToolError> {
-        work(lease, |root| Ok(check::identity(root))).await
+        on_target::<Folders, _>(lease, |root| Ok(check::identity(root))).await
     }
 
     async fn is_over(&self, _seen: &Preflight, _lease: &Lease) -> bool {
@@ -93,11 +93,11 @@ impl Toolset for Files {
     }
 
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
-        work(lease, check::report).await
+        on_target::<Folders, _>(lease, |root| check::report(root)).await
     }
 
     async fn search(&self, lease: &Lease, held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
         let held = Arc::clone(held);
-        work(lease, move |root| check::exposed::search(root, held.as_ref())).await
+        on_target::<Folders, _>(lease, move |root| check::exposed::search(root, held.as_ref())).await
     }
 }

@@ -2,33 +2,23 @@
 
 use super::trash;
 use super::walk::{digest_of, open_file};
-use crate::contract::{Digest, Lease, Preflight, Probe, ToolError};
+use crate::contract::{Digest, Preflight, ToolError};
 use crate::toolsets::files::connect::rel::Rel;
-use crate::toolsets::files::connect::{Kind, Place, Root, work};
-
-/// Unchanged where a new look finds the old state, changed where `done` finds what the call would have left.
-pub(crate) async fn find_out<F>(again: Result<Preflight, ToolError>, seen: &Preflight, lease: &Lease, done: F) -> Probe
-where
-    F: FnOnce(&Root, Option<&str>) -> Result<bool, ToolError> + Send + 'static,
-{
-    if again.is_ok_and(|again| again.fingerprint == seen.fingerprint) {
-        return Probe::Unchanged;
-    }
-    let uid = seen.targets.first().and_then(|target| target.uid.clone());
-    match work(lease, move |root| done(root, uid.as_deref())).await {
-        Ok(true) => Probe::Changed,
-        Ok(false) | Err(_) => Probe::Unknown,
-    }
-}
+use crate::toolsets::files::connect::{Kind, Place, Root};
 
 /// The place of a path that the look has already found to be in order.
 pub(crate) fn place(root: &Root, path: &str) -> Result<Place, ToolError> {
     root.place(&Rel::parse_inside(path)?)
 }
 
+/// The id of the first thing a call was to change.
+pub(crate) fn id_of(agreed: &Preflight) -> Option<&str> {
+    agreed.targets.first().and_then(|target| target.uid.as_deref())
+}
+
 /// Whether nothing is at the path, and what was there is in the trash.
-pub(crate) fn is_trashed(root: &Root, path: &str, uid: Option<&str>) -> Result<bool, ToolError> {
-    Ok(place(root, path)?.stat()?.is_none() && keeps(root, uid)?)
+pub(crate) fn is_trashed(root: &Root, path: &str, agreed: &Preflight) -> Result<bool, ToolError> {
+    Ok(place(root, path)?.stat()?.is_none() && keeps(root, id_of(agreed))?)
 }
 
 /// Whether the trash keeps the thing of that id.

@@ -9,13 +9,14 @@ use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::{FlockOperation, Mode};
 use rustix::io::Errno;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::tally::{Found, Tally};
 use super::walk::{names_in, open_file, survey, survey_as};
-use crate::contract::{Digest, Timestamp, ToolError, UndoPlan, now};
+use crate::contract::{Digest, TakesBack, Timestamp, ToolError, Undo, now};
 use crate::failpoint;
 use crate::text::shown;
 use crate::toolsets::files::connect::platform;
@@ -346,16 +347,23 @@ fn remove_at(dir: &Dir, folder: u64, name: &OsStr, depth: usize, gone: &mut u64)
     Ok(())
 }
 
-/// The tool that takes a swap back: the same swap again.
-pub(crate) const RESTORE: &str = "files_restore";
+/// A place and a trash entry that are to change what they hold: what takes a swap back is the same swap again.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Swap {
+    /// The place, relative to the target's root.
+    pub(crate) path: String,
+    /// The trash entry that holds what was there before, or will hold what is there now.
+    pub(crate) trash_entry: String,
+}
 
-/// The plan that takes back a swap just made, which left what `left` says.
-pub(crate) fn undo_plan(target: &str, place: &Place, id: &str, left: Held) -> UndoPlan {
-    UndoPlan::exact(
-        RESTORE,
-        json!({ "target": target, "path": place.rel.to_string(), "trash_entry": id }),
-        fingerprint(place, left),
-    )
+impl TakesBack for Swap {
+    const TOOL: &'static str = "files_restore";
+}
+
+/// What takes back a swap just made, which left what `left` says.
+pub(crate) fn undo(place: &Place, id: &str, left: Held) -> Result<Undo, ToolError> {
+    Undo::with(&Swap { path: place.rel.to_string(), trash_entry: id.to_owned() }, fingerprint(place, left))
 }
 
 pub(crate) fn fingerprint(place: &Place, held: Held) -> Digest {

@@ -9,12 +9,13 @@ use cap_std::fs::Dir;
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;
-use crate::contract::{About, Cause, Digest};
+use crate::contract::{About, Cause, Digest, on_target};
 use crate::toolsets::files::connect::rel::Rel;
-use crate::toolsets::files::connect::{Place, Root, Site, work};
+use crate::toolsets::files::connect::{Place, Root, Site};
+use crate::toolsets::files::model::kind::Folders;
 use crate::toolsets::files::model::trash::{self, Held, swap};
 use crate::toolsets::files::model::walk::{open_file, survey};
-use crate::toolsets::files::tools::r#move::{Rename, Way, carry, way};
+use crate::toolsets::files::tools::r#move::{Rename, Way, carry};
 
 pub(super) const CHANGING: [&str; 4] = ["files_write", "files_move", "files_delete", "files_purge"];
 
@@ -219,7 +220,7 @@ async fn a_look_ends_when_nobody_waits_for_it() {
     let (ends, ended) = oneshot::channel();
     let mut ends = Some(ends);
     let look = tokio::spawn(async move {
-        work(&lease, move |root| {
+        on_target::<Folders, _>(&lease, move |root| {
             loop {
                 for path in ["d", "d/a"] {
                     if let Err(error) = survey(root, &place(root, path)) {
@@ -287,8 +288,8 @@ async fn what_moved_but_was_not_looked_at_moves_back() {
 }
 
 fn moving(root: &Root, from: &str, to: &str) -> Way {
-    let args = json!({ "target": "uploads", "from": from, "to": to });
-    way(root, &serde_json::from_value(args).unwrap()).unwrap()
+    let args = json!({ "from": from, "to": to });
+    Way::find(root, &serde_json::from_value(args).unwrap()).unwrap()
 }
 
 /// A rename of several steps whose last step, and the taking back of the first, are not permitted.

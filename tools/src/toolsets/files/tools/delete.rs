@@ -3,25 +3,19 @@
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::contract::{
-    About, Audience, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError, TypedTool,
-};
-use crate::toolsets::files::connect::work;
-use crate::toolsets::files::model::KIND;
-use crate::toolsets::files::model::probe::{find_out, is_trashed};
-use crate::toolsets::files::model::removal::{doomed, fingerprint, radius};
-use crate::toolsets::files::model::trash::{self, Held, fresh_id, lock, swap};
+use crate::contract::{About, Applied, Change, Findings, Preflight, Reversibility, Scope, Spec, ToolError};
+use crate::toolsets::files::model::kind::{Folders, Open};
+use crate::toolsets::files::model::probe::is_trashed;
+use crate::toolsets::files::model::removal::Removal;
+use crate::toolsets::files::model::trash::{self, Held, fresh_id, swap};
 
 /// Moves to the trash.
 pub(crate) struct Delete;
 
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured target.
-    target: String,
     /// The file or folder, relative to the target's root.
     path: String,
 }
@@ -43,86 +37,54 @@ pub(crate) struct Output {
 }
 
 #[async_trait]
-impl TypedTool for Delete {
+impl Change for Delete {
+    type Kind = Folders;
     type Args = Args;
     type Output = Output;
+    type Seen = Removal;
+    const SPEC: Spec = Spec::change(
+        "files_delete",
+        "Delete to the trash",
+        "Deletes a file, a link or a whole folder by moving it to the target's trash, from where an undo brings it back \
+         exactly. Refuses where another file system is mounted inside.",
+        Reversibility::Reversible,
+    )
+    .scope(Scope::Group)
+    .idempotent()
+    .on_whole_things();
 
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "files_delete",
-            kind: KIND,
-            title: "Delete to the trash",
-            description: "Deletes a file, a link or a whole folder by moving it to the target's trash, from where an \
-                          undo brings it back exactly. Refuses where another file system is mounted inside.",
-            reversibility: Reversibility::Reversible,
-            softened_by: Vec::new(),
-            scope: Scope::Group,
-            idempotent: true,
-            open_world: false,
-            credential: None,
-            audience: Audience::Agents,
-        }
+    async fn observe(args: &Args, root: &mut Open<'_>) -> Result<Removal, ToolError> {
+        Removal::of(root, &args.path)
     }
 
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let args = args.clone();
-        work(lease, move |root| {
-            let (place, found) = doomed(root, &args.path)?;
-            trash::open(root)?;
-            let mut evidence = vec![root.whereabouts()];
-            evidence.extend(found.evidence());
-            evidence.push(Evidence::seen(About::Undo, "the trash on the same file system keeps it", "device ids"));
-            Ok(Preflight {
-                targets: vec![root.target(found.stat.kind.as_str(), &place.rel, Some(found.stat.uid()))],
-                blast_radius: radius(&found),
-                reversibility: Reversibility::Reversible,
-                destroys_recovery: false,
-                evidence,
-                alternative: None,
-                fingerprint: fingerprint(&place, &found),
-                summary: format!("move {} to the trash", found.text(&place.rel.shown())),
-                pre_image: None,
-            })
-        })
-        .await
+    async fn describe(_args: &Args, seen: &Removal, root: &mut Open<'_>) -> Result<Findings, ToolError> {
+        trash::open(root)?;
+        let summary = format!("move {} to the trash", seen.found.text(&seen.place.rel.shown()));
+        Ok(seen.findings(root, summary).fact(About::Undo, "the trash on the same file system keeps it", "device ids"))
     }
 
-    fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
-        seen.whole()
+    async fn apply(
+        _args: &Args,
+        Removal { place, found }: Removal,
+        _agreed: &Preflight,
+        root: &mut Open<'_>,
+    ) -> Result<Applied<Output>, ToolError> {
+        let (id, tally) = (fresh_id(), found.tally);
+        let held = Held { here: Some(found.print), kept: None };
+        swap(root, &place, &id, held)?;
+        let undo = trash::undo(&place, &id, held.swapped())?;
+        let output = Output {
+            path: place.rel.to_string(),
+            trash_entry: id,
+            files: tally.files,
+            folders: tally.folders,
+            bytes: tally.bytes,
+            truncated: tally.truncated,
+        };
+        Ok(Applied::new(output, undo))
     }
 
-    fn aim(&self, _args: &Args, seen: &Preflight) -> Vec<Value> {
-        crate::toolsets::files::model::aim(seen)
-    }
-
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (args, seen) = (args.clone(), seen.fingerprint);
-        work(lease, move |root| {
-            let _lock = lock(root)?;
-            let (place, found) = doomed(root, &args.path)?;
-            if fingerprint(&place, &found) != seen {
-                return Err(ToolError::changed(format!("{} is not what was looked at any more", place.rel.shown())));
-            }
-            let id = fresh_id();
-            let held = Held { here: Some(found.print), kept: None };
-            swap(root, &place, &id, held)?;
-            let undo = trash::undo_plan(&args.target, &place, &id, held.swapped());
-            let tally = found.tally;
-            let output = Output {
-                path: place.rel.to_string(),
-                trash_entry: id,
-                files: tally.files,
-                folders: tally.folders,
-                bytes: tally.bytes,
-                truncated: tally.truncated,
-            };
-            Ok(Done { output, undo: Some(undo) })
-        })
-        .await
-    }
-
-    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
-        let (again, path) = (self.look(args, lease).await, args.path.clone());
-        find_out(again, seen, lease, move |root, uid| is_trashed(root, &path, uid)).await
+    async fn took_effect(args: &Args, agreed: &Preflight, root: &mut Open<'_>) -> Result<bool, ToolError> {
+        is_trashed(root, &args.path, agreed)
     }
 }

@@ -10,23 +10,18 @@ use cap_std::fs::Dir;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{
-    Audience, BlastRadius, Digest, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
-};
+use crate::contract::{BlastRadius, Digest, Findings, Fingerprint, Read, Scope, Spec, ToolError};
 use crate::toolsets::files::connect::rel::{DEEPEST, Rel, is_trash};
-use crate::toolsets::files::connect::{Kind, Root, Stat, stat_at, work};
-use crate::toolsets::files::model::KIND;
+use crate::toolsets::files::connect::{Kind, Root, Stat, stat_at};
+use crate::toolsets::files::model::kind::{Folders, Open};
 use crate::toolsets::files::model::walk::names_in;
 
 /// Lists a folder.
 pub(crate) struct List;
 
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured target.
-    #[expect(dead_code, reason = "the lease is already for it")]
-    target: String,
     /// The folder, relative to the target's root; the root itself if left out.
     #[serde(default)]
     path: Option<String>,
@@ -75,64 +70,51 @@ struct Item {
     name_bytes: Option<String>,
 }
 
-#[async_trait]
-impl TypedTool for List {
-    type Args = Args;
-    type Output = Output;
+/// The folder that would be listed.
+pub(crate) struct Seen {
+    rel: Rel,
+    dir: Dir,
+    stat: Stat,
+}
 
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "files_list",
-            kind: KIND,
-            title: "List files",
-            description: "Lists a folder below the target's root: kind, size, time and mode of each entry, what links \
-                          say, and where other file systems are mounted. Says `truncated` when there is more.",
-            reversibility: Reversibility::ReadOnly,
-            softened_by: Vec::new(),
-            scope: Scope::Group,
-            idempotent: true,
-            open_world: false,
-            credential: None,
-            audience: Audience::Agents,
-        }
+impl Fingerprint for Seen {
+    fn fingerprint(&self) -> Digest {
+        Digest::of(&self.stat.uid())
     }
 
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let args = args.clone();
-        work(lease, move |root| {
-            let (rel, _, stat) = folder(root, &args)?;
-            Ok(Preflight {
-                targets: vec![root.target("directory", &rel, Some(stat.uid()))],
-                blast_radius: BlastRadius::one(Scope::Group),
-                reversibility: Reversibility::ReadOnly,
-                destroys_recovery: false,
-                evidence: vec![root.whereabouts()],
-                alternative: None,
-                fingerprint: Digest::of(&stat.uid()),
-                summary: format!("list {}", rel.shown()),
-                pre_image: None,
-            })
-        })
-        .await
-    }
-
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (args, seen) = (args.clone(), seen.fingerprint);
-        work(lease, move |root| {
-            let (rel, dir, stat) = folder(root, &args)?;
-            if Digest::of(&stat.uid()) != seen {
-                return Err(ToolError::changed(format!("{} is another folder now", rel.shown())));
-            }
-            Listing::of(root, &args, &rel, dir, stat).map(Done::read)
-        })
-        .await
+    fn moved(&self) -> String {
+        format!("{} is another folder now", self.rel.shown())
     }
 }
 
-fn folder(root: &Root, args: &Args) -> Result<(Rel, Dir, Stat), ToolError> {
-    let rel = root.follow(&Rel::parse(args.path.as_deref().unwrap_or_default())?)?;
-    let (dir, stat) = root.open_folder(&rel)?;
-    Ok((rel, dir, stat))
+#[async_trait]
+impl Read for List {
+    type Kind = Folders;
+    type Args = Args;
+    type Output = Output;
+    type Seen = Seen;
+    const SPEC: Spec = Spec::read(
+        "files_list",
+        "List files",
+        "Lists a folder below the target's root: kind, size, time and mode of each entry, what links say, and where other \
+         file systems are mounted. Says `truncated` when there is more.",
+    )
+    .scope(Scope::Group);
+
+    async fn observe(args: &Args, root: &mut Open<'_>) -> Result<Seen, ToolError> {
+        let rel = root.follow(&Rel::parse(args.path.as_deref().unwrap_or_default())?)?;
+        let (dir, stat) = root.open_folder(&rel)?;
+        Ok(Seen { rel, dir, stat })
+    }
+
+    fn describe(_args: &Args, seen: &Seen, root: &Open<'_>) -> Findings {
+        let target = root.target("directory", &seen.rel, Some(seen.stat.uid()));
+        Findings::on([target], format!("list {}", seen.rel.shown())).radius(BlastRadius::one(Scope::Group))
+    }
+
+    async fn read(args: &Args, Seen { rel, dir, stat }: Seen, root: &mut Open<'_>) -> Result<Output, ToolError> {
+        Listing::of(root, args, &rel, dir, stat)
+    }
 }
 
 /// A folder that is being listed, and what of it is still to come.

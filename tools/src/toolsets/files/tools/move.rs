@@ -7,37 +7,36 @@ use async_trait::async_trait;
 use cap_std::fs::Dir;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::contract::{
-    Audience, Digest, Done, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError, TypedTool, UndoPlan,
+    Applied, Change, Digest, Findings, Fingerprint, Preflight, Reversibility, Scope, Spec, TakesBack, ToolError, Undo,
 };
 use crate::failpoint;
 use crate::toolsets::files::connect::platform;
 use crate::toolsets::files::connect::rel::Rel;
-use crate::toolsets::files::connect::{Place, Root, io_error, settle, work};
-use crate::toolsets::files::model::KIND;
-use crate::toolsets::files::model::probe::{self, find_out};
-use crate::toolsets::files::model::removal::{doomed_as, radius};
+use crate::toolsets::files::connect::{Place, Root, io_error, settle};
+use crate::toolsets::files::model::kind::{Folders, Open};
+use crate::toolsets::files::model::probe::{self, id_of};
+use crate::toolsets::files::model::removal::{Removal, moved, radius};
 use crate::toolsets::files::model::reserved;
 use crate::toolsets::files::model::tally::Found;
-use crate::toolsets::files::model::trash::lock;
 use crate::toolsets::files::model::walk::{survey, survey_to};
-
-const NAME: &str = "files_move";
 
 /// Moves within the root.
 pub(crate) struct Move;
 
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured target.
-    target: String,
     /// What to move, relative to the target's root.
     from: String,
     /// Its new path, relative to the target's root. Nothing may be there yet, and its folder has to be.
     to: String,
+}
+
+impl TakesBack for Args {
+    const TOOL: &'static str = Move::SPEC.name;
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -48,6 +47,7 @@ pub(crate) struct Output {
     to: String,
 }
 
+/// What is to move, and where to.
 pub(crate) struct Way {
     pub(crate) from: Place,
     pub(crate) to: Place,
@@ -55,117 +55,83 @@ pub(crate) struct Way {
 }
 
 impl Way {
+    /// Where the move may be made.
+    pub(crate) fn find(root: &Root, args: &Args) -> Result<Self, ToolError> {
+        let (from, to) = (Rel::parse_inside(&args.from)?, Rel::parse_inside(&args.to)?);
+        if to.starts_with(&from) {
+            return Err(ToolError::refused(format!("{} lies in {} or is the same", to.shown(), from.shown())));
+        }
+        let Removal { place: from, found } = Removal::looked_at(root, &args.from, |place| survey_to(root, place, &to))?;
+        let to = root.place(&to)?;
+        reserved::leave(root, &to)?;
+        if to.stat()?.is_some() {
+            return Err(ToolError::refused(format!("{} exists already, and a move replaces nothing", to.rel.shown()))
+                .with_next("move or delete that first with `files_move` or `files_delete`, or choose another path"));
+        }
+        Ok(Self { from, to, found })
+    }
+}
+
+impl Fingerprint for Way {
     fn fingerprint(&self) -> Digest {
         let (from, to) = (self.from.folder.uid(), self.to.folder.uid());
         Digest::of(&json!({ "from": from, "item": self.found.print, "to": to }))
     }
-}
 
-/// What is to move, and where to, if it may.
-pub(crate) fn way(root: &Root, args: &Args) -> Result<Way, ToolError> {
-    let (from, to) = (Rel::parse_inside(&args.from)?, Rel::parse_inside(&args.to)?);
-    if to.starts_with(&from) {
-        return Err(ToolError::refused(format!("{} lies in {} or is the same", to.shown(), from.shown())));
+    fn moved(&self) -> String {
+        moved(&self.from)
     }
-    let (from, found) = doomed_as(root, &args.from, |place| survey_to(root, place, &to))?;
-    let to = root.place(&to)?;
-    reserved::leave(root, &to)?;
-    if to.stat()?.is_some() {
-        return Err(ToolError::refused(format!("{} exists already, and a move replaces nothing", to.rel.shown()))
-            .with_next("move or delete that first with `files_move` or `files_delete`, or choose another path"));
-    }
-    Ok(Way { from, to, found })
 }
 
 #[async_trait]
-impl TypedTool for Move {
+impl Change for Move {
+    type Kind = Folders;
     type Args = Args;
     type Output = Output;
+    type Seen = Way;
+    const SPEC: Spec = Spec::change(
+        "files_move",
+        "Move or rename",
+        "Moves or renames a file, a link or a whole folder below the target's root. Never replaces anything, never leaves \
+         the file system, and an undo moves it back.",
+        Reversibility::Reversible,
+    )
+    .scope(Scope::Group)
+    .idempotent()
+    .on_whole_things();
 
-    fn promise(&self) -> Promise {
-        Promise {
-            name: NAME,
-            kind: KIND,
-            title: "Move or rename",
-            description: "Moves or renames a file, a link or a whole folder below the target's root. Never replaces \
-                          anything, never leaves the file system, and an undo moves it back.",
-            reversibility: Reversibility::Reversible,
-            softened_by: Vec::new(),
-            scope: Scope::Group,
-            idempotent: true,
-            open_world: false,
-            credential: None,
-            audience: Audience::Agents,
-        }
+    async fn observe(args: &Args, root: &mut Open<'_>) -> Result<Way, ToolError> {
+        Way::find(root, args)
     }
 
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let args = args.clone();
-        work(lease, move |root| {
-            let way = way(root, &args)?;
-            let mut evidence = vec![root.whereabouts()];
-            evidence.extend(way.found.evidence());
-            let kind = way.found.stat.kind.as_str();
+    async fn describe(_args: &Args, way: &Way, root: &mut Open<'_>) -> Result<Findings, ToolError> {
+        let (kind, uid) = (way.found.stat.kind.as_str(), way.found.stat.uid());
+        let targets = [root.target(kind, &way.from.rel, Some(uid)), root.target(kind, &way.to.rel, None)];
+        let summary = format!("move {} to {}", way.found.text(&way.from.rel.shown()), way.to.rel.shown());
+        Ok(Findings::on(targets, summary)
+            .radius(radius(&way.found))
+            .facts(way.found.evidence())
             // Where they are no backups any more, the next call could purge them as if they were anything.
-            let destroys_recovery = way.found.tally.loses_backups();
-            Ok(Preflight {
-                targets: vec![
-                    root.target(kind, &way.from.rel, Some(way.found.stat.uid())),
-                    root.target(kind, &way.to.rel, None),
-                ],
-                blast_radius: radius(&way.found),
-                reversibility: match destroys_recovery {
-                    true => Reversibility::Irreversible,
-                    false => Reversibility::Reversible,
-                },
-                destroys_recovery,
-                evidence,
-                alternative: None,
-                fingerprint: way.fingerprint(),
-                summary: format!("move {} to {}", way.found.text(&way.from.rel.shown()), way.to.rel.shown()),
-                pre_image: None,
-            })
-        })
-        .await
+            .destroys_recovery(way.found.tally.loses_backups()))
     }
 
-    fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
-        seen.whole()
+    async fn apply(
+        _args: &Args,
+        way: Way,
+        _agreed: &Preflight,
+        root: &mut Open<'_>,
+    ) -> Result<Applied<Output>, ToolError> {
+        carry(root, &way, platform::rename)?;
+        let output = Output { from: way.from.rel.to_string(), to: way.to.rel.to_string() };
+        // The same move the other way about, as its own look will find it.
+        let back = Way { from: way.to, to: way.from, found: way.found };
+        let undo = Undo::with(&Args { from: output.to.clone(), to: output.from.clone() }, back.fingerprint())?;
+        Ok(Applied::new(output, undo))
     }
 
-    fn aim(&self, _args: &Args, seen: &Preflight) -> Vec<Value> {
-        crate::toolsets::files::model::aim(seen)
-    }
-
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (args, seen) = (args.clone(), seen.fingerprint);
-        work(lease, move |root| {
-            let _lock = lock(root)?;
-            let way = way(root, &args)?;
-            if way.fingerprint() != seen {
-                return Err(ToolError::changed(format!("{} is not what was looked at any more", way.from.rel.shown())));
-            }
-            carry(root, &way, platform::rename)?;
-            let output = Output { from: way.from.rel.to_string(), to: way.to.rel.to_string() };
-            // The same move the other way about, as its own look will find it.
-            let back = Way { from: way.to, to: way.from, found: way.found };
-            let undo = UndoPlan::exact(
-                NAME,
-                json!({ "target": args.target, "from": output.to, "to": output.from }),
-                back.fingerprint(),
-            );
-            Ok(Done { output, undo: Some(undo) })
-        })
-        .await
-    }
-
-    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
-        let (again, args) = (self.look(args, lease).await, args.clone());
-        find_out(again, seen, lease, move |root, uid| {
-            let (from, to) = (probe::place(root, &args.from)?.stat()?, probe::place(root, &args.to)?.stat()?);
-            Ok(from.is_none() && to.is_some_and(|stat| Some(stat.uid().as_str()) == uid))
-        })
-        .await
+    async fn took_effect(args: &Args, agreed: &Preflight, root: &mut Open<'_>) -> Result<bool, ToolError> {
+        let (from, to) = (probe::place(root, &args.from)?.stat()?, probe::place(root, &args.to)?.stat()?);
+        Ok(from.is_none() && to.is_some_and(|stat| Some(stat.uid().as_str()) == id_of(agreed)))
     }
 }
 

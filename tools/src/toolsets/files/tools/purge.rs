@@ -5,30 +5,27 @@ use std::io;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::contract::{
-    About, Alternative, Audience, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, Target,
-    ToolError, TypedTool,
+    About, Applied, Change, Digest, Findings, Fingerprint, Preflight, Reversibility, Scope, Spec, ToolError,
 };
 use crate::failpoint;
 use crate::text::{moment, shown};
-use crate::toolsets::files::connect::rel::Rel;
-use crate::toolsets::files::connect::{Place, Root, beyond_mount, work};
-use crate::toolsets::files::model::KIND;
-use crate::toolsets::files::model::probe::{self, find_out};
-use crate::toolsets::files::model::removal::{doomed, fingerprint, radius};
+use crate::toolsets::files::connect::rel::{Rel, TRASH};
+use crate::toolsets::files::connect::{Place, Root, beyond_mount};
+use crate::toolsets::files::model::kind::{Folders, Open};
+use crate::toolsets::files::model::probe::{self, id_of};
+use crate::toolsets::files::model::removal::{Removal, print_of, radius};
 use crate::toolsets::files::model::tally::Found;
-use crate::toolsets::files::model::trash::{self, Entry, Held, fresh_id, lock, parse_id, swap};
+use crate::toolsets::files::model::trash::{self, Entry, Held, fresh_id, parse_id, swap};
 
 /// Removes for good.
 pub(crate) struct Purge;
 
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured target.
-    target: String,
     /// The file or folder, relative to the target's root. Either this or `trash_entry`.
     #[serde(default)]
     path: Option<String>,
@@ -50,72 +47,82 @@ pub(crate) struct Output {
 }
 
 #[async_trait]
-impl TypedTool for Purge {
+impl Change for Purge {
+    type Kind = Folders;
     type Args = Args;
     type Output = Output;
+    type Seen = Purged;
+    const SPEC: Spec = Spec::change(
+        "files_purge",
+        "Delete for good",
+        "Removes a file, a whole folder or a trash entry for good: nothing brings it back. Prefer files_delete, which can be \
+         undone. Refuses where another file system is mounted inside.",
+        Reversibility::Irreversible,
+    )
+    .scope(Scope::Group)
+    .idempotent()
+    .on_whole_things();
 
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "files_purge",
-            kind: KIND,
-            title: "Delete for good",
-            description: "Removes a file, a whole folder or a trash entry for good: nothing brings it back. Prefer \
-                          files_delete, which can be undone. Refuses where another file system is mounted inside.",
-            reversibility: Reversibility::Irreversible,
-            softened_by: Vec::new(),
-            scope: Scope::Group,
-            idempotent: true,
-            open_world: false,
-            credential: None,
-            audience: Audience::Agents,
+    async fn observe(args: &Args, root: &mut Open<'_>) -> Result<Purged, ToolError> {
+        Purged::find(root, args)
+    }
+
+    async fn describe(args: &Args, seen: &Purged, root: &mut Open<'_>) -> Result<Findings, ToolError> {
+        let kind = seen.found.stat.kind.as_str();
+        let rel = match &seen.at {
+            At::Path(place) => place.rel.clone(),
+            At::Trash(_) => Rel::default(),
+        };
+        let mut target = root.target(kind, &rel, Some(seen.found.stat.uid()));
+        if let At::Trash(entry) = &seen.at {
+            target.path = format!("{}/{TRASH}/{}", target.path, entry.id);
         }
-    }
-
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let args = args.clone();
-        work(lease, move |root| Ok(Doomed::of(root, &args)?.preflight(root, &args))).await
-    }
-
-    fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
-        seen.whole()
-    }
-
-    fn aim(&self, _args: &Args, seen: &Preflight) -> Vec<Value> {
-        crate::toolsets::files::model::aim(seen)
-    }
-
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (args, seen) = (args.clone(), seen.fingerprint);
-        work(lease, move |root| {
-            let _lock = lock(root)?;
-            let doomed = Doomed::of(root, &args)?;
-            if fingerprint(doomed.place(), &doomed.found) != seen {
-                return Err(ToolError::changed(format!("{} is not what was looked at any more", doomed.shown())));
+        let findings = Findings::on([target], format!("delete {} for good", seen.found.text(&seen.shown())))
+            .radius(radius(&seen.found))
+            .facts(seen.found.evidence());
+        Ok(match &seen.at {
+            At::Path(_) => {
+                findings.destroys_recovery(seen.found.tally.backups() > 0 || seen.found.tally.trashed() > 0).instead(
+                    "files_delete",
+                    json!({ "path": args.path }),
+                    "move it to the trash instead, from where it can come back",
+                )
             }
-            let (path, tally) = (doomed.rel.as_ref().map(Rel::to_string), doomed.found.tally.clone());
-            doomed.go(root)?;
-            let (files, folders, bytes) = (tally.files, tally.folders, tally.bytes);
-            Ok(Done { output: Output { path, files, folders, bytes }, undo: None })
+            At::Trash(entry) => {
+                let what = match entry.origin() {
+                    Some(from) => format!("it is what was {} until {}", shown(&from.path), moment(from.at)),
+                    None => "it is kept in the trash, and does not say since when".into(),
+                };
+                findings.destroys_recovery(true).fact(About::Backups, what, "the trash entry")
+            }
         })
-        .await
     }
 
-    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
-        let (again, args) = (self.look(args, lease).await, args.clone());
-        find_out(again, seen, lease, move |root, uid| {
-            let gone = match (&args.path, &args.trash_entry) {
-                (Some(path), _) => probe::place(root, path)?.stat()?.is_none(),
-                (None, Some(id)) => Entry::open(root, id)?.is_none(),
-                (None, None) => false,
-            };
-            // What is still in the trash was not removed to the end.
-            Ok(gone && !probe::keeps(root, uid)?)
-        })
-        .await
+    async fn apply(
+        _args: &Args,
+        seen: Purged,
+        _agreed: &Preflight,
+        root: &mut Open<'_>,
+    ) -> Result<Applied<Output>, ToolError> {
+        let (path, tally) = (seen.rel.as_ref().map(Rel::to_string), seen.found.tally.clone());
+        seen.go(root)?;
+        let (files, folders, bytes) = (tally.files, tally.folders, tally.bytes);
+        Ok(Applied::new(Output { path, files, folders, bytes }, None))
+    }
+
+    async fn took_effect(args: &Args, agreed: &Preflight, root: &mut Open<'_>) -> Result<bool, ToolError> {
+        let gone = match (&args.path, &args.trash_entry) {
+            (Some(path), _) => probe::place(root, path)?.stat()?.is_none(),
+            (None, Some(id)) => Entry::open(root, id)?.is_none(),
+            (None, None) => false,
+        };
+        // What is still in the trash was not removed to the end.
+        Ok(gone && !probe::keeps(root, id_of(agreed))?)
     }
 }
 
-struct Doomed {
+/// What is to go for good.
+pub(crate) struct Purged {
     at: At,
     /// Where it is, or where a trash entry says that it came from.
     rel: Option<Rel>,
@@ -127,24 +134,24 @@ enum At {
     Trash(Entry),
 }
 
-impl Doomed {
-    fn of(root: &Root, args: &Args) -> Result<Self, ToolError> {
-        let doomed = match (&args.path, &args.trash_entry) {
+impl Purged {
+    fn find(root: &Root, args: &Args) -> Result<Self, ToolError> {
+        let purged = match (&args.path, &args.trash_entry) {
             (Some(path), None) => {
-                let (place, found) = doomed(root, path)?;
+                let Removal { place, found } = Removal::of(root, path)?;
                 Self { rel: Some(place.rel.clone()), at: At::Path(place), found }
             }
             (None, Some(id)) => Self::in_trash(root, &parse_id(id)?)?,
             _ => return Err(ToolError::refused("give either `path` or `trash_entry`")),
         };
-        if doomed.found.tally.truncated {
-            let shown = doomed.shown();
+        if purged.found.tally.truncated {
+            let shown = purged.shown();
             return Err(ToolError::refused(format!(
                 "{shown} holds more than could be looked at, and what nobody has seen is not purged"
             ))
             .with_next("purge its parts one by one, or use files_delete"));
         }
-        Ok(doomed)
+        Ok(purged)
     }
 
     fn in_trash(root: &Root, id: &str) -> Result<Self, ToolError> {
@@ -170,47 +177,6 @@ impl Doomed {
             At::Path(place) => place.rel.shown(),
             At::Trash(entry) => format!("trash entry {}", shown(&entry.id)),
         }
-    }
-
-    fn preflight(&self, root: &Root, args: &Args) -> Preflight {
-        let mut evidence = vec![root.whereabouts()];
-        evidence.extend(self.found.evidence());
-        let (tally, mut alternative) = (&self.found.tally, None);
-        let (target, destroys_recovery) = match &self.at {
-            At::Path(place) => {
-                alternative = Some(Alternative {
-                    tool: "files_delete".into(),
-                    args: json!({ "target": args.target, "path": args.path }),
-                    summary: "move it to the trash instead, from where it can come back".into(),
-                });
-                (self.target(root, &place.rel), tally.backups() > 0 || tally.trashed() > 0)
-            }
-            At::Trash(entry) => {
-                let what = match entry.origin() {
-                    Some(from) => format!("it is what was {} until {}", shown(&from.path), moment(from.at)),
-                    None => "it is kept in the trash, and does not say since when".into(),
-                };
-                evidence.push(Evidence::seen(About::Backups, what, "the trash entry"));
-                let mut target = self.target(root, &Rel::default());
-                target.path = format!("{}/{}/{}", target.path, crate::toolsets::files::connect::rel::TRASH, entry.id);
-                (target, true)
-            }
-        };
-        Preflight {
-            targets: vec![target],
-            blast_radius: radius(&self.found),
-            reversibility: Reversibility::Irreversible,
-            destroys_recovery,
-            evidence,
-            alternative,
-            fingerprint: fingerprint(self.place(), &self.found),
-            summary: format!("delete {} for good", self.found.text(&self.shown())),
-            pre_image: None,
-        }
-    }
-
-    fn target(&self, root: &Root, rel: &Rel) -> Target {
-        root.target(self.found.stat.kind.as_str(), rel, Some(self.found.stat.uid()))
     }
 
     /// Takes it out of everybody's reach, makes sure that it is what was looked at, and removes it from there.
@@ -240,6 +206,16 @@ impl Doomed {
                 remove(&entry, &shown, &self.found, back)
             }
         }
+    }
+}
+
+impl Fingerprint for Purged {
+    fn fingerprint(&self) -> Digest {
+        print_of(self.place(), &self.found)
+    }
+
+    fn moved(&self) -> String {
+        format!("{} is not what was looked at any more", self.shown())
     }
 }
 

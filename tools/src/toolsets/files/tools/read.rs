@@ -10,25 +10,19 @@ use cap_std::fs::File;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{
-    Audience, BlastRadius, Digest, Done, HeldSecrets, Lease, MARK, Preflight, Promise, Reversibility, Scope, ToolError,
-    TypedTool,
-};
+use crate::contract::{self, BlastRadius, Digest, Findings, Fingerprint, HeldSecrets, MARK, Scope, Spec, ToolError};
 use crate::toolsets::files::connect::rel::Rel;
-use crate::toolsets::files::connect::{Kind, Place, Root, Stat, io_error, work};
-use crate::toolsets::files::model::KIND;
+use crate::toolsets::files::connect::{Kind, Place, Root, Stat, io_error};
 use crate::toolsets::files::model::encoding::Encoding;
+use crate::toolsets::files::model::kind::{Folders, Open};
 use crate::toolsets::files::model::walk::{digest_of, open_file};
 
 /// Reads a file.
 pub(crate) struct Read;
 
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured target.
-    #[expect(dead_code, reason = "the lease is already for it")]
-    target: String,
     /// The file, relative to the target's root.
     path: String,
     /// The byte to start at.
@@ -64,68 +58,57 @@ pub(crate) struct Output {
     next_offset: Option<u64>,
 }
 
-#[async_trait]
-impl TypedTool for Read {
-    type Args = Args;
-    type Output = Output;
+/// The file that would be read.
+pub(crate) struct Seen {
+    place: Place,
+    stat: Stat,
+}
 
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "files_read",
-            kind: KIND,
-            title: "Read a file",
-            description: "Reads a regular file below the target's root, as text where it is UTF-8 and else as base64, \
-                          with its size, time, mode and SHA-256. Large files come in parts: go on from `next_offset`.",
-            reversibility: Reversibility::ReadOnly,
-            softened_by: Vec::new(),
-            scope: Scope::Resource,
-            idempotent: true,
-            open_world: false,
-            credential: None,
-            audience: Audience::Agents,
-        }
+impl Fingerprint for Seen {
+    /// Not of the content: a log that grows between look and read is still the file that was meant.
+    fn fingerprint(&self) -> Digest {
+        Digest::of(&self.stat.uid())
     }
 
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let args = args.clone();
-        work(lease, move |root| {
-            let (place, stat) = file(root, &args)?;
-            Ok(Preflight {
-                targets: vec![root.target("file", &place.rel, Some(stat.uid()))],
-                blast_radius: BlastRadius { bytes: Some(stat.bytes), ..BlastRadius::one(Scope::Resource) },
-                reversibility: Reversibility::ReadOnly,
-                destroys_recovery: false,
-                evidence: vec![root.whereabouts()],
-                alternative: None,
-                // Not of the content: a log that grows between look and read is still the file that was meant.
-                fingerprint: Digest::of(&stat.uid()),
-                summary: format!("read {}", place.rel.shown()),
-                pre_image: None,
-            })
-        })
-        .await
-    }
-
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (args, seen) = (args.clone(), seen.fingerprint);
-        work(lease, move |root| {
-            let (place, stat) = file(root, &args)?;
-            if Digest::of(&stat.uid()) != seen {
-                return Err(ToolError::changed(format!("{} is another file now", place.rel.shown())));
-            }
-            read(root, &args, &place, stat).map(Done::read)
-        })
-        .await
+    fn moved(&self) -> String {
+        format!("{} is another file now", self.place.rel.shown())
     }
 }
 
-fn file(root: &Root, args: &Args) -> Result<(Place, Stat), ToolError> {
+#[async_trait]
+impl contract::Read for Read {
+    type Kind = Folders;
+    type Args = Args;
+    type Output = Output;
+    type Seen = Seen;
+    const SPEC: Spec = Spec::read(
+        "files_read",
+        "Read a file",
+        "Reads a regular file below the target's root, as text where it is UTF-8 and else as base64, with its size, time, \
+         mode and SHA-256. Large files come in parts: go on from `next_offset`.",
+    );
+
+    async fn observe(args: &Args, root: &mut Open<'_>) -> Result<Seen, ToolError> {
+        file(root, args)
+    }
+
+    fn describe(_args: &Args, Seen { place, stat }: &Seen, root: &Open<'_>) -> Findings {
+        Findings::on([root.target("file", &place.rel, Some(stat.uid()))], format!("read {}", place.rel.shown()))
+            .radius(BlastRadius { bytes: Some(stat.bytes), ..BlastRadius::one(Scope::Resource) })
+    }
+
+    async fn read(args: &Args, Seen { place, stat }: Seen, root: &mut Open<'_>) -> Result<Output, ToolError> {
+        read(root, args, &place, stat)
+    }
+}
+
+fn file(root: &Root, args: &Args) -> Result<Seen, ToolError> {
     let rel = root.follow(&Rel::parse(&args.path)?)?;
     let place = root.place_to_read(&rel)?;
     let shown = rel.shown();
     match place.stat()? {
         None => Err(ToolError::not_found(format!("there is no {shown}"))),
-        Some(stat) if stat.kind == Kind::File => Ok((place, stat)),
+        Some(stat) if stat.kind == Kind::File => Ok(Seen { place, stat }),
         Some(stat) if stat.kind == Kind::Directory => {
             Err(ToolError::refused(format!("{shown} is a folder")).with_next("list it with `files_list`"))
         }

@@ -3,34 +3,23 @@
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::contract::{
-    About, Audience, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError,
-    TypedTool,
+    About, Applied, BlastRadius, Change, Digest, Findings, Fingerprint, Preflight, Scope, Spec, TakesBack as _,
+    ToolError,
 };
 use crate::toolsets::files::connect::rel::Rel;
-use crate::toolsets::files::connect::{Place, Root, beyond_mount, work};
-use crate::toolsets::files::model::KIND;
+use crate::toolsets::files::connect::{Place, Root, beyond_mount};
+use crate::toolsets::files::model::kind::{Folders, Open};
 use crate::toolsets::files::model::removal::radius;
 use crate::toolsets::files::model::reserved;
 use crate::toolsets::files::model::tally::Found;
-use crate::toolsets::files::model::trash::{Entry, Held, RESTORE, fingerprint, lock, parse_id, swap, undo_plan};
+use crate::toolsets::files::model::trash::{Entry, Held, Swap, fingerprint, parse_id, swap, undo};
 use crate::toolsets::files::model::walk::survey;
 
 /// Brings back from the trash, and takes away what is in its place.
 pub(crate) struct Restore;
-
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Args {
-    /// The configured target.
-    target: String,
-    /// The place, relative to the target's root.
-    path: String,
-    /// The trash entry that holds what was there before, or will hold what is there now.
-    trash_entry: String,
-}
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Output {
@@ -42,8 +31,9 @@ pub(crate) struct Output {
     taken_away: bool,
 }
 
-struct Sides {
+pub(crate) struct Sides {
     place: Place,
+    id: String,
     here: Option<Found>,
     kept: Option<Found>,
 }
@@ -52,10 +42,6 @@ impl Sides {
     fn held(&self) -> Held {
         let print = |found: &Option<Found>| found.as_ref().map(|found| found.print);
         Held { here: print(&self.here), kept: print(&self.kept) }
-    }
-
-    fn fingerprint(&self) -> Digest {
-        fingerprint(&self.place, self.held())
     }
 
     fn summary(&self) -> String {
@@ -71,101 +57,78 @@ impl Sides {
     }
 }
 
-fn sides(root: &Root, rel: &Rel, id: &str) -> Result<Sides, ToolError> {
-    let place = root.place(rel)?;
+fn sides(root: &Root, args: &Swap) -> Result<Sides, ToolError> {
+    let (rel, id) = (Rel::parse_inside(&args.path)?, parse_id(&args.trash_entry)?);
+    let place = root.place(&rel)?;
     reserved::leave(root, &place)?;
     let here = survey(root, &place)?;
-    let kept = Entry::open(root, id)?.map(|entry| entry.survey(root, rel)).transpose()?.flatten();
+    let kept = Entry::open(root, &id)?.map(|entry| entry.survey(root, &rel)).transpose()?.flatten();
     if here.is_none() && kept.is_none() {
         return Err(ToolError::not_found(format!("the trash entry `{id}` is gone: nothing can be brought back")));
     }
     let mounts = [&here, &kept].into_iter().flatten().find_map(|found| found.tally.mounts());
     match mounts {
         Some(mounts) => Err(beyond_mount(&mounts)),
-        None => Ok(Sides { place, here, kept }),
+        None => Ok(Sides { place, id, here, kept }),
     }
 }
 
-fn parsed(args: &Args) -> Result<(Rel, String), ToolError> {
-    Ok((Rel::parse_inside(&args.path)?, parse_id(&args.trash_entry)?))
+impl Fingerprint for Sides {
+    fn fingerprint(&self) -> Digest {
+        fingerprint(&self.place, self.held())
+    }
+
+    fn moved(&self) -> String {
+        format!("{} or what the trash keeps of it has changed", self.place.rel.shown())
+    }
 }
 
 #[async_trait]
-impl TypedTool for Restore {
-    type Args = Args;
+impl Change for Restore {
+    type Kind = Folders;
+    type Args = Swap;
     type Output = Output;
+    type Seen = Sides;
+    const SPEC: Spec = Spec::undo(
+        Swap::TOOL,
+        "Bring back from the trash",
+        "Puts what a trash entry keeps back in its place, and keeps what is there now in that entry.",
+    )
+    .scope(Scope::Group);
 
-    fn promise(&self) -> Promise {
-        Promise {
-            name: RESTORE,
-            kind: KIND,
-            title: "Bring back from the trash",
-            description: "Puts what a trash entry keeps back in its place, and keeps what is there now in that entry.",
-            reversibility: Reversibility::Reversible,
-            softened_by: Vec::new(),
-            scope: Scope::Group,
-            idempotent: false,
-            open_world: false,
-            credential: None,
-            audience: Audience::Undo,
-        }
+    async fn observe(args: &Swap, root: &mut Open<'_>) -> Result<Sides, ToolError> {
+        sides(root, args)
     }
 
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let (rel, id) = parsed(args)?;
-        work(lease, move |root| {
-            let sides = sides(root, &rel, &id)?;
-            let mut evidence = vec![root.whereabouts()];
-            if let Some(here) = &sides.here {
-                evidence.extend(here.evidence());
-                evidence.push(Evidence::seen(About::Undo, "the trash keeps what is there now", "device ids"));
+    async fn describe(_args: &Swap, sides: &Sides, root: &mut Open<'_>) -> Result<Findings, ToolError> {
+        let main = sides.here.as_ref().or(sides.kept.as_ref());
+        let kind = main.map_or("file", |found| found.stat.kind.as_str());
+        let target = root.target(kind, &sides.place.rel, sides.here.as_ref().map(|found| found.stat.uid()));
+        let findings = Findings::on([target], sides.summary())
+            .radius(main.map_or_else(|| BlastRadius::one(Scope::Resource), radius));
+        Ok(match &sides.here {
+            Some(here) => {
+                findings.facts(here.evidence()).fact(About::Undo, "the trash keeps what is there now", "device ids")
             }
-            let main = sides.here.as_ref().or(sides.kept.as_ref());
-            let kind = main.map_or("file", |found| found.stat.kind.as_str());
-            let uid = sides.here.as_ref().map(|found| found.stat.uid());
-            Ok(Preflight {
-                targets: vec![root.target(kind, &rel, uid)],
-                blast_radius: main.map_or_else(|| crate::contract::BlastRadius::one(Scope::Resource), radius),
-                reversibility: Reversibility::Reversible,
-                destroys_recovery: false,
-                evidence,
-                alternative: None,
-                fingerprint: sides.fingerprint(),
-                summary: sides.summary(),
-                pre_image: None,
-            })
+            None => findings,
         })
-        .await
     }
 
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let ((rel, id), target, seen) = (parsed(args)?, args.target.clone(), seen.fingerprint);
-        work(lease, move |root| {
-            let _lock = lock(root)?;
-            let sides = sides(root, &rel, &id)?;
-            if sides.fingerprint() != seen {
-                return Err(ToolError::changed(format!("{} or what the trash keeps of it has changed", rel.shown())));
-            }
-            let held = sides.held();
-            swap(root, &sides.place, &id, held)?;
-            let output =
-                Output { path: rel.to_string(), restored: sides.kept.is_some(), taken_away: sides.here.is_some() };
-            Ok(Done { output, undo: Some(undo_plan(&target, &sides.place, &id, held.swapped())) })
-        })
-        .await
+    async fn apply(
+        _args: &Swap,
+        sides: Sides,
+        _agreed: &Preflight,
+        root: &mut Open<'_>,
+    ) -> Result<Applied<Output>, ToolError> {
+        let held = sides.held();
+        swap(root, &sides.place, &sides.id, held)?;
+        let (restored, taken_away) = (sides.kept.is_some(), sides.here.is_some());
+        let output = Output { path: sides.place.rel.to_string(), restored, taken_away };
+        Ok(Applied::new(output, undo(&sides.place, &sides.id, held.swapped())?))
     }
 
-    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
-        let Ok((rel, id)) = parsed(args) else { return Probe::Unknown };
-        let before = seen.fingerprint;
-        let look = work(lease, move |root| {
-            let now = sides(root, &rel, &id)?;
-            Ok(match now.fingerprint() {
-                now if now == before => Probe::Unchanged,
-                _ if fingerprint(&now.place, now.held().swapped()) == before => Probe::Changed,
-                _ => Probe::Unknown,
-            })
-        });
-        look.await.unwrap_or(Probe::Unknown)
+    async fn took_effect(args: &Swap, agreed: &Preflight, root: &mut Open<'_>) -> Result<bool, ToolError> {
+        let now = sides(root, args)?;
+        Ok(fingerprint(&now.place, now.held().swapped()) == agreed.fingerprint)
     }
 }

@@ -13,19 +13,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::contract::{
-    About, Alternative, Audience, BlastRadius, Condition, Digest, Done, Evidence, Lease, Preflight, Probe, Promise,
-    Reversibility, Scope, Target, ToolError, TypedTool,
+    About, Applied, BlastRadius, Change, Digest, Findings, Fingerprint, Preflight, Reversibility, Scope, Softening,
+    Spec, Target, ToolError,
 };
 use crate::failpoint;
 use crate::text::{shown, size};
 use crate::toolsets::files::connect::platform;
 use crate::toolsets::files::connect::rel::Rel;
-use crate::toolsets::files::connect::{Kind, Place, Root, Stat, beyond_mount, io_error, work};
-use crate::toolsets::files::model::KIND;
+use crate::toolsets::files::connect::{Kind, Place, Root, Stat, beyond_mount, io_error};
 use crate::toolsets::files::model::encoding::Encoding;
-use crate::toolsets::files::model::probe::{self, find_out};
+use crate::toolsets::files::model::kind::{Folders, Open};
+use crate::toolsets::files::model::probe::{self, id_of};
 use crate::toolsets::files::model::tally::Found;
-use crate::toolsets::files::model::trash::{self, Entry, Held, fresh_id, lock, swap};
+use crate::toolsets::files::model::trash::{self, Entry, Held, fresh_id, swap};
 use crate::toolsets::files::model::walk::{open_file, survey};
 use crate::toolsets::files::model::{attributes, reserved};
 
@@ -34,11 +34,9 @@ const KEPT: &str = "prior_state_kept";
 /// Writes a file.
 pub(crate) struct Write;
 
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured target.
-    target: String,
     /// The file, relative to the target's root.
     path: String,
     /// Its whole new content.
@@ -66,74 +64,53 @@ pub(crate) struct Output {
 }
 
 #[async_trait]
-impl TypedTool for Write {
+impl Change for Write {
+    type Kind = Folders;
     type Args = Args;
     type Output = Output;
+    type Seen = Plan;
+    const SPEC: Spec = Spec::change(
+        "files_write",
+        "Write a file",
+        "Writes the whole content of a file below the target's root, in one step, keeping owner and mode. What was there \
+         before goes to the trash if it is not too large, and an undo brings it back exactly.",
+        Reversibility::Irreversible,
+    )
+    .softened_by(&[Softening {
+        name: KEPT,
+        to: Reversibility::Reversible,
+        means: "what was there before fits the journal and goes to the trash, or nothing was there",
+    }]);
 
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "files_write",
-            kind: KIND,
-            title: "Write a file",
-            description: "Writes the whole content of a file below the target's root, in one step, keeping owner and \
-                          mode. What was there before goes to the trash if it is not too large, and an undo brings it \
-                          back exactly.",
-            reversibility: Reversibility::Irreversible,
-            softened_by: vec![Condition {
-                name: KEPT.into(),
-                to: Reversibility::Reversible,
-                means: "what was there before fits the journal and goes to the trash, or nothing was there".into(),
-            }],
-            scope: Scope::Resource,
-            idempotent: false,
-            open_world: false,
-            credential: None,
-            audience: Audience::Agents,
-        }
+    async fn observe(args: &Args, root: &mut Open<'_>) -> Result<Plan, ToolError> {
+        Plan::of(root, args)
     }
 
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let args = args.clone();
-        work(lease, move |root| {
-            let plan = Plan::of(root, &args)?;
-            trash::open(root)?;
-            Ok(plan.preflight(root, &args))
-        })
-        .await
+    async fn describe(_args: &Args, plan: &Plan, root: &mut Open<'_>) -> Result<Findings, ToolError> {
+        trash::open(root)?;
+        Ok(plan.findings(root))
     }
 
-    fn effect(&self, args: &Args, seen: &Preflight) -> Value {
+    async fn apply(
+        _args: &Args,
+        plan: Plan,
+        agreed: &Preflight,
+        root: &mut Open<'_>,
+    ) -> Result<Applied<Output>, ToolError> {
+        agreed.keeps_its_undo(plan.keeps)?;
+        plan.carry_out(root)
+    }
+
+    fn effect(args: &Args, seen: &Preflight) -> Value {
         let content = content_of(args).map(|content| Digest::of_bytes(&content));
         json!([seen.whole(), content.ok()])
     }
 
-    fn aim(&self, _args: &Args, seen: &Preflight) -> Vec<Value> {
-        crate::toolsets::files::model::aim(seen)
-    }
-
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (args, seen) = (args.clone(), seen.clone());
-        work(lease, move |root| {
-            let _lock = lock(root)?;
-            let plan = Plan::of(root, &args)?;
-            if plan.fingerprint() != seen.fingerprint {
-                return Err(ToolError::changed(format!("{} is not what was looked at any more", plan.rel.shown())));
-            }
-            seen.keeps_its_undo(plan.keeps)?;
-            plan.carry_out(root, &args.target)
-        })
-        .await
-    }
-
-    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
-        let (again, args) = (self.look(args, lease).await, args.clone());
-        let keeps = seen.reversibility == Reversibility::Reversible;
-        find_out(again, seen, lease, move |root, old| {
-            let content = content_of(&args)?;
-            let written = probe::holds(root, &args.path, Digest::of_bytes(&content), content.len() as u64, old)?;
-            Ok(written && (old.is_none() || !keeps || probe::keeps(root, old)?))
-        })
-        .await
+    async fn took_effect(args: &Args, agreed: &Preflight, root: &mut Open<'_>) -> Result<bool, ToolError> {
+        let (content, old) = (content_of(args)?, id_of(agreed));
+        let written = probe::holds(root, &args.path, Digest::of_bytes(&content), content.len() as u64, old)?;
+        let keeps = agreed.reversibility == Reversibility::Reversible;
+        Ok(written && (old.is_none() || !keeps || probe::keeps(root, old)?))
     }
 }
 
@@ -146,7 +123,8 @@ fn content_of(args: &Args) -> Result<Vec<u8>, ToolError> {
     }
 }
 
-struct Plan {
+/// What would be written, and over what.
+pub(crate) struct Plan {
     content: Vec<u8>,
     rel: Rel,
     /// What comes to be: the file, or the first of the folders that are missing on the way to it.
@@ -177,56 +155,47 @@ impl Plan {
         Ok(Self { content, rel, top, below, found, keeps, backup })
     }
 
-    fn fingerprint(&self) -> Digest {
-        let item = self.found.as_ref().map(|found| found.print);
-        Digest::of(&json!({ "folder": self.top.folder.uid(), "top": self.top.rel.to_string(), "item": item }))
-    }
-
-    fn preflight(&self, root: &Root, args: &Args) -> Preflight {
+    fn findings(&self, root: &Root) -> Findings {
         let (size_now, name) = (size(self.content.len() as u64), self.rel.shown());
-        let mut evidence = vec![root.whereabouts()];
-        let fate = match &self.found {
-            None => Evidence::seen(About::Undo, "nothing is there now: undoing takes away what is made", "fstat"),
-            Some(found) if self.keeps => {
-                let what = format!("the {} that are there now move to the trash", size(found.stat.bytes));
-                Evidence::seen(About::Undo, what, "fstat")
-            }
-            Some(found) => {
-                let (old, most) = (size(found.stat.bytes), size(root.limits().undo_bytes));
-                let what = format!("the {old} that are there now are lost: at most {most} are kept");
-                Evidence::seen(About::Undo, what, "fstat")
-            }
-        };
-        evidence.push(if self.keeps { fate.proving(KEPT) } else { fate });
-        evidence.extend(self.found.iter().flat_map(Found::evidence));
-        if !self.below.is_empty() {
-            let what = format!("the folder {} does not exist yet and is made", self.top.rel.shown());
-            evidence.push(Evidence::seen(About::State, what, "fstat"));
-        }
         let summary = match &self.found {
             None => format!("create {name} ({size_now})"),
             Some(found) => format!("overwrite {} with {size_now}", found.text(&name)),
         };
-        Preflight {
-            targets: self.targets(root),
-            blast_radius: BlastRadius {
-                resources: 1 + self.below.len() as u64,
-                bytes: Some(self.found.as_ref().map_or(0, |found| found.stat.bytes)),
-                ..BlastRadius::one(Scope::Resource)
-            },
-            reversibility: if self.keeps { Reversibility::Reversible } else { Reversibility::Irreversible },
-            // An overwritten backup whose old content is kept is still there.
-            destroys_recovery: self.backup.is_some() && !self.keeps,
-            evidence,
-            alternative: (!self.keeps).then(|| Alternative {
-                tool: "files_delete".into(),
-                args: json!({ "target": args.target, "path": self.rel.to_string() }),
-                summary: "move what is there to the trash first, and write then: both can be undone".into(),
-            }),
-            fingerprint: self.fingerprint(),
-            summary,
-            pre_image: None,
+        let findings = Findings::on(self.targets(root), summary).radius(BlastRadius {
+            resources: 1 + self.below.len() as u64,
+            bytes: Some(self.found.as_ref().map_or(0, |found| found.stat.bytes)),
+            ..BlastRadius::one(Scope::Resource)
+        });
+        let findings = match &self.found {
+            None => findings.proves(KEPT, "nothing is there now: undoing takes away what is made", "fstat"),
+            Some(found) if self.keeps => {
+                let what = format!("the {} that are there now move to the trash", size(found.stat.bytes));
+                findings.proves(KEPT, what, "fstat")
+            }
+            Some(found) => {
+                let (old, most) = (size(found.stat.bytes), size(root.limits().undo_bytes));
+                let what = format!("the {old} that are there now are lost: at most {most} are kept");
+                findings
+                    .fact(About::Undo, what, "fstat")
+                    // An overwritten backup whose old content is kept is still there.
+                    .destroys_recovery(self.backup.is_some())
+                    .instead(
+                        "files_delete",
+                        json!({ "path": self.rel.to_string() }),
+                        "move what is there to the trash first, and write then: both can be undone",
+                    )
+            }
+        };
+        let findings = findings.facts(self.found.iter().flat_map(Found::evidence));
+        if self.below.is_empty() {
+            return findings.class(self.class());
         }
+        let what = format!("the folder {} does not exist yet and is made", self.top.rel.shown());
+        findings.class(self.class()).fact(About::State, what, "fstat")
+    }
+
+    const fn class(&self) -> Reversibility {
+        if self.keeps { Reversibility::Reversible } else { Reversibility::Irreversible }
     }
 
     /// A file that is not there yet has no id; what exists and is changed is the folder it will lie in.
@@ -239,7 +208,7 @@ impl Plan {
         targets
     }
 
-    fn carry_out(self, root: &Root, target: &str) -> Result<Done<Output>, ToolError> {
+    fn carry_out(self, root: &Root) -> Result<Applied<Output>, ToolError> {
         let id = fresh_id();
         let entry = Entry::make(root, &id, &self.top.rel)?;
         let clean_up = |error: ToolError| {
@@ -257,7 +226,7 @@ impl Plan {
             untouched @ ToolError::Untouched { .. } => clean_up(untouched),
         })?;
         let undo = if self.keeps {
-            Some(trash::undo_plan(target, &self.top, &id, held.swapped()))
+            Some(trash::undo(&self.top, &id, held.swapped())?)
         } else {
             // What cannot be removed stays in the trash, which is less than was feared.
             let _ = trash::remove(&entry.place);
@@ -272,7 +241,7 @@ impl Plan {
             created,
             trash_entry: (self.keeps && !created).then_some(id),
         };
-        Ok(Done { output, undo })
+        Ok(Applied { output, undo })
     }
 
     /// Makes what is to come as the item of a trash entry, complete.
@@ -321,6 +290,17 @@ impl Plan {
             file.set_permissions(Permissions::from_mode(old.mode & 0o777))?;
         }
         file.sync_all()
+    }
+}
+
+impl Fingerprint for Plan {
+    fn fingerprint(&self) -> Digest {
+        let item = self.found.as_ref().map(|found| found.print);
+        Digest::of(&json!({ "folder": self.top.folder.uid(), "top": self.top.rel.to_string(), "item": item }))
+    }
+
+    fn moved(&self) -> String {
+        format!("{} is not what was looked at any more", self.rel.shown())
     }
 }
 

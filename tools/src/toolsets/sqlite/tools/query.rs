@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::contract::{
-    Audience, Done, Lease, MayRead, Preflight, Promise, Read, Reversibility, Scope, ToolError, TypedTool,
+    Audience, Done, Lease, MayRead, Preflight, Promise, ReadAtOnce, Reversibility, Scope, ToolError, TypedTool,
 };
 use crate::sql::{self, Class, Dialect, classify};
 use crate::toolsets::sqlite::connect::bounded;
@@ -90,15 +90,15 @@ impl TypedTool for SqliteQuery {
         work(lease, move |site| Ok(Done::read(answer(site, &sql, most(site, limit))?))).await
     }
 
-    async fn read(&self, args: &Args, lease: &Lease, may_read: MayRead) -> Result<Read<Done<Output>>, ToolError> {
+    async fn read(&self, args: &Args, lease: &Lease, may_read: MayRead) -> Result<ReadAtOnce<Done<Output>>, ToolError> {
         only_a_read(&args.sql)?;
         let (sql, limit) = (args.sql.clone(), args.limit);
         work(lease, move |site| {
             let seen = read_preflight(site, &json!(sql), "query");
-            let Some(was_read) = may_read(&seen) else { return Ok(Read { seen, outcome: None }) };
+            let Some(was_read) = may_read(&seen) else { return Ok(ReadAtOnce { seen, outcome: None }) };
             let answered = answer(site, &sql, most(site, limit));
             was_read(answered.as_ref().err());
-            Ok(Read { seen, outcome: Some(answered.map(Done::read)) })
+            Ok(ReadAtOnce { seen, outcome: Some(answered.map(Done::read)) })
         })
         .await
     }
