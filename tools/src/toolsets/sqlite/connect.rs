@@ -20,14 +20,13 @@ use std::cell::RefCell;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError, blocking};
+use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError, Waiting};
 use crate::failpoint;
 use crate::text::shown;
 use crate::turns::Place;
@@ -51,39 +50,6 @@ const PATIENCE_OF_A_LOOK: Duration = Duration::from_secs(2);
 /// How many steps of SQLite's machine pass between two looks at the clock: few, because one may copy megabytes.
 pub(crate) const STEPS: i32 = 50;
 
-/// Runs `job` on the lease's database off the runtime's threads. When the deadline passes, or this future is dropped, what
-/// the job is running is interrupted and ends without a change.
-pub(crate) async fn work<T, F>(lease: &Lease, job: F) -> Result<T, ToolError>
-where
-    T: Send + 'static,
-    F: FnOnce(&Site) -> Result<T, ToolError> + Send + 'static,
-{
-    let path = lease.settings::<Settings>()?.path.clone();
-    let (target, limits) = (lease.target(), *lease.limits());
-    let (name, environment, access) = (target.name.clone(), target.environment.clone(), lease.access());
-    let stop = Stop { hung_up: Arc::default(), at: Instant::now() + limits.deadline, deadline: limits.deadline };
-    let mut waits = HangUp(Some(stop.clone()));
-    let done = blocking(move || {
-        let _bounds = OnThisThread::begin(&stop);
-        job(&Site::find(name, environment, access, &path, limits, stop)?)
-    })
-    .await;
-    waits.0 = None;
-    idle::close_in_time();
-    done
-}
-
-/// Hangs up when dropped with a job still in it: when the future that waits for the work is.
-struct HangUp(Option<Stop>);
-
-impl Drop for HangUp {
-    fn drop(&mut self) {
-        if let Some(stop) = &self.0 {
-            stop.hang_up();
-        }
-    }
-}
-
 /// One existing database file.
 pub(crate) struct Site {
     /// The configured target's name.
@@ -99,19 +65,30 @@ pub(crate) struct Site {
     stop: Stop,
     /// Its place for changing rows or going through whole ones.
     rows: RefCell<Option<Place>>,
+    /// Ends after all else.
+    _bounds: OnThisThread,
 }
 
 impl Site {
-    fn find(
-        name: String,
-        environment: Environment,
-        access: Access,
-        path: &Path,
-        limits: Limits,
-        stop: Stop,
-    ) -> Result<Self, ToolError> {
-        let (path, uid) = real_file(&name, path)?;
-        Ok(Self { name, environment, access, path, uid, limits, stop, rows: RefCell::default() })
+    /// The lease's database, on the thread that works on it: what it runs is interrupted when the deadline passes, or when
+    /// nobody waits for it any more.
+    pub(crate) fn of(lease: &Lease, waiting: &Waiting) -> Result<Self, ToolError> {
+        let (target, limits) = (lease.target(), *lease.limits());
+        let (path, uid) = real_file(&target.name, &lease.settings::<Settings>()?.path)?;
+        let stop = Stop { hung_up: waiting.gone(), at: Instant::now() + limits.deadline, deadline: limits.deadline };
+        waiting.wake(watch::hurry);
+        let bounds = OnThisThread::begin(&stop);
+        Ok(Self {
+            name: target.name.clone(),
+            environment: target.environment.clone(),
+            access: lease.access(),
+            path,
+            uid,
+            limits,
+            stop,
+            rows: RefCell::default(),
+            _bounds: bounds,
+        })
     }
 
     /// The database as a target.

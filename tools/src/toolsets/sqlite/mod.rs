@@ -16,8 +16,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::contract::{
-    HeldSecrets, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed,
+    HeldSecrets, Kind as _, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset,
+    change, on_target, read,
 };
+use model::kind::DatabaseFiles;
 
 /// The `sqlite` toolset.
 #[derive(Debug, Default)]
@@ -34,7 +36,7 @@ impl Sqlite {
 #[async_trait]
 impl Toolset for Sqlite {
     fn name(&self) -> &'static str {
-        "sqlite"
+        DatabaseFiles::NAME
     }
 
     fn about(&self) -> &'static str {
@@ -43,13 +45,13 @@ impl Toolset for Sqlite {
 
     fn tools(&self) -> Vec<Arc<dyn Tool>> {
         vec![
-            Arc::new(Typed::new(tools::describe::SqliteDescribe)),
-            Arc::new(Typed::new(tools::query::SqliteQuery)),
-            Arc::new(Typed::new(tools::write::SqliteWrite)),
-            Arc::new(Typed::new(tools::restore_rows::SqliteRestoreRows)),
-            Arc::new(Typed::new(tools::drop_table::SqliteDropTable)),
-            Arc::new(Typed::new(tools::restore_table::SqliteRestoreTable)),
-            Arc::new(Typed::new(tools::purge_table::SqlitePurgeTable)),
+            read::<tools::describe::SqliteDescribe>(),
+            read::<tools::query::SqliteQuery>(),
+            change::<tools::write::SqliteWrite>(),
+            change::<tools::restore_rows::SqliteRestoreRows>(),
+            change::<tools::drop_table::SqliteDropTable>(),
+            change::<tools::restore_table::SqliteRestoreTable>(),
+            change::<tools::purge_table::SqlitePurgeTable>(),
         ]
     }
 
@@ -84,7 +86,7 @@ impl Toolset for Sqlite {
     }
 
     async fn identity(&self, lease: &Lease) -> Result<String, ToolError> {
-        connect::work(lease, |site| Ok(check::identity(site))).await
+        on_target::<DatabaseFiles, _>(lease, |site| Ok(check::identity(site))).await
     }
 
     async fn is_over(&self, _seen: &Preflight, _lease: &Lease) -> bool {
@@ -93,11 +95,11 @@ impl Toolset for Sqlite {
     }
 
     async fn check(&self, lease: &Lease) -> Result<TargetReport, ToolError> {
-        connect::work(lease, check::check).await
+        on_target::<DatabaseFiles, _>(lease, |site| check::check(site)).await
     }
 
     async fn search(&self, lease: &Lease, held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
         let held = Arc::clone(held);
-        connect::work(lease, move |site| check::exposed::search(site, held.as_ref())).await
+        on_target::<DatabaseFiles, _>(lease, move |site| check::exposed::search(site, held.as_ref())).await
     }
 }

@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use tokio::runtime::Handle;
 
 /// The most that are kept.
 const MOST: usize = 8;
@@ -97,6 +98,7 @@ pub(crate) fn keep(path: &Path, files: Files, conn: Connection) {
         too_many
     });
     drop(too_many);
+    close_in_time();
 }
 
 /// Closes what is kept of a file: it is going to be written to.
@@ -105,12 +107,14 @@ pub(crate) fn close(path: &Path) {
 }
 
 /// Has what is kept now closed when its time is over.
-pub(crate) fn close_in_time() {
+fn close_in_time() {
+    // What outlives its runtime is closed by the next use.
+    let Ok(runtime) = Handle::try_current() else { return };
     if with(|kept| kept.idle.is_empty() || std::mem::replace(&mut kept.closing, true)) {
         return;
     }
     let closer = Closer { works: true };
-    tokio::spawn(async move {
+    runtime.spawn(async move {
         let mut closer = closer;
         while closer.works {
             tokio::time::sleep(KEPT).await;

@@ -3,21 +3,12 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rusqlite::Connection;
 
 pub(crate) use super::over::Stop;
-use super::watch::{self, Watched};
-
-impl Stop {
-    /// Whoever waited is gone.
-    pub(crate) fn hang_up(&self) {
-        self.hung_up.store(true, Ordering::Relaxed);
-        watch::hurry();
-    }
-}
+use super::watch::Watched;
 
 /// What holds for the job of this thread. A job and its connections never leave the thread they began on.
 struct Bounds {

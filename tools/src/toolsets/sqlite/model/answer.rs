@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::value;
-use crate::contract::{BlastRadius, Digest, Preflight, Reversibility, Scope};
+use crate::contract::{Digest, Findings};
 use crate::toolsets::sqlite::connect::Site;
 
 /// The answer.
@@ -32,19 +32,14 @@ pub(crate) struct ColumnOut {
     pub(crate) declared: Option<String>,
 }
 
-/// The preflight of a call that reads.
-pub(crate) fn read_preflight(site: &Site, asked: &Value, verb: &str) -> Preflight {
-    Preflight {
-        targets: vec![site.database()],
-        blast_radius: BlastRadius::one(Scope::Resource),
-        reversibility: Reversibility::ReadOnly,
-        destroys_recovery: false,
-        evidence: vec![site.whereabouts()],
-        alternative: None,
-        fingerprint: Digest::of(&json!({ "uid": site.uid, "asked": asked })),
-        summary: format!("{verb} {}", site.name),
-        pre_image: None,
-    }
+/// The digest of what a call asks of a database.
+pub(crate) fn asked(site: &Site, what: &Value) -> Digest {
+    Digest::of(&json!({ "uid": site.uid, "asked": what }))
+}
+
+/// What is found of a call that reads.
+pub(crate) fn findings(site: &Site, verb: &str) -> Findings {
+    Findings::on([site.database()], format!("{verb} {}", site.name))
 }
 
 /// Runs a statement and keeps its rows, at most so many and so many bytes of them. With `cut_long`, a read ends before a

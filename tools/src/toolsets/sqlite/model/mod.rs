@@ -3,9 +3,11 @@
 pub(super) mod answer;
 pub(super) mod contents;
 pub(super) mod cut_short;
+pub(super) mod dropped;
 pub(super) mod effect;
 pub(super) mod effects;
 pub(super) mod images;
+pub(super) mod kind;
 pub(super) mod orphans;
 pub(super) mod probe;
 pub(super) mod put_back;

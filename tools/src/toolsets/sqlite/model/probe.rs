@@ -4,26 +4,7 @@ use rusqlite::Connection;
 
 use super::quarantine::{self, Kept};
 use super::schema;
-use crate::contract::{Lease, Preflight, Probe, Timestamp, ToolError};
-use crate::toolsets::sqlite::connect::work;
-
-/// Unchanged where a new look finds the old state, changed where `done` finds what the call would have left.
-pub(crate) async fn find_out<F>(again: Result<Preflight, ToolError>, seen: &Preflight, lease: &Lease, done: F) -> Probe
-where
-    F: FnOnce(&Connection) -> rusqlite::Result<bool> + Send + 'static,
-{
-    if again.is_ok_and(|again| again.fingerprint == seen.fingerprint) {
-        return Probe::Unchanged;
-    }
-    let found = work(lease, move |site| {
-        let conn = site.open_to_read()?;
-        done(&conn).map_err(|error| site.explain(&error))
-    });
-    match found.await {
-        Ok(true) => Probe::Changed,
-        Ok(false) | Err(_) => Probe::Unknown,
-    }
-}
+use crate::contract::Timestamp;
 
 /// What the quarantine holds of a table that is not in its place; `None` where it is.
 pub(crate) fn gone(conn: &Connection, name: &str) -> rusqlite::Result<Option<Vec<Kept>>> {

@@ -2,47 +2,60 @@
 
 use rusqlite::Connection;
 
-use super::contents::Contents;
+use super::contents::{Contents, contents};
 use super::schema::{self, Table};
-use crate::contract::{About, BlastRadius, Evidence, Preflight, Reversibility, Scope, ToolError};
+use crate::contract::{About, BlastRadius, Digest, Evidence, Findings, Fingerprint, Scope, ToolError};
 use crate::text::{count, grouped, shown};
-use crate::toolsets::sqlite::connect::Site;
-use crate::toolsets::sqlite::connect::text;
+use crate::toolsets::sqlite::connect::{Site, text};
 
-/// What taking a table away means, for good or not: how much is in it, what hangs on it, what would bring it back.
-pub(crate) fn preflight(
-    site: &Site,
-    conn: &Connection,
-    table: &Table,
-    contents: &Contents,
-    [before, after]: [&str; 2],
-) -> Result<Preflight, ToolError> {
-    let name = &table.name;
-    let dependents = dependents(conn, site, table)?;
-    let mut blast_radius = BlastRadius::one(Scope::Resource);
-    blast_radius.dependents = dependents.len() as u64;
-    blast_radius.rows = Some(contents.rows);
-    blast_radius.bytes = Some(contents.bytes);
-    blast_radius.parts.insert(name.clone(), contents.rows);
-    blast_radius.truncated = contents.truncated;
-    let rows = contents.counted();
-    let last = contents.last.map(|last| format!(", the highest rowid is {last}")).unwrap_or_default();
-    let holds = format!("`{}` holds {rows}, {}{last}", shown(name), about(contents));
-    let mut evidence = vec![site.whereabouts(), Evidence::seen(About::State, holds, "the table")];
-    evidence.extend(dependents.into_iter().map(|what| Evidence::seen(About::Dependents, what, "sqlite_master")));
-    let backups = "the gateway knows of no backup of this file";
-    evidence.push(Evidence::seen(About::Backups, backups, "the configuration"));
-    Ok(Preflight {
-        targets: vec![site.table(name)],
-        blast_radius,
-        reversibility: Reversibility::Reversible,
-        destroys_recovery: false,
-        evidence,
-        alternative: None,
-        fingerprint: contents.fingerprint,
-        summary: format!("{before} the table {} with {rows}{after}", shown(name)),
-        pre_image: None,
-    })
+/// A whole table that is to go.
+pub(crate) struct Whole {
+    pub(crate) table: Table,
+    pub(crate) contents: Contents,
+}
+
+impl Fingerprint for Whole {
+    fn fingerprint(&self) -> Digest {
+        self.contents.fingerprint
+    }
+
+    fn moved(&self) -> String {
+        format!("`{}` is no longer as it was looked at", shown(&self.table.name))
+    }
+}
+
+impl Whole {
+    pub(crate) fn of(site: &Site, conn: &Connection, table: Table) -> Result<Self, ToolError> {
+        Ok(Self { contents: contents(conn, site, &table)?, table })
+    }
+
+    /// How much is in it, what hangs on it, what would bring it back.
+    pub(crate) fn findings(
+        &self,
+        site: &Site,
+        conn: &Connection,
+        [before, after]: [&str; 2],
+    ) -> Result<Findings, ToolError> {
+        let Self { table, contents } = self;
+        let (name, dependents) = (&table.name, dependents(conn, site, table)?);
+        let radius = BlastRadius {
+            dependents: dependents.len() as u64,
+            rows: Some(contents.rows),
+            bytes: Some(contents.bytes),
+            parts: [(name.clone(), contents.rows)].into(),
+            truncated: contents.truncated,
+            ..BlastRadius::one(Scope::Resource)
+        };
+        let rows = contents.counted();
+        let last = contents.last.map(|last| format!(", the highest rowid is {last}")).unwrap_or_default();
+        let holds = format!("`{}` holds {rows}, {}{last}", shown(name), about(contents));
+        let backups = "the gateway knows of no backup of this file";
+        Ok(Findings::on([site.table(name)], format!("{before} the table {} with {rows}{after}", shown(name)))
+            .radius(radius)
+            .fact(About::State, holds, "the table")
+            .facts(dependents.into_iter().map(|what| Evidence::seen(About::Dependents, what, "sqlite_master")))
+            .fact(About::Backups, backups, "the configuration"))
+    }
 }
 
 fn about(contents: &Contents) -> String {

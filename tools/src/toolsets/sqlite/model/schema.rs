@@ -1,22 +1,10 @@
 //! What a database says about its tables.
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
-use serde_json::{Value, json};
 
-use crate::contract::{Preflight, ToolError};
+use crate::contract::ToolError;
 use crate::text::shown;
-use crate::toolsets::sqlite::connect::Site;
-use crate::toolsets::sqlite::connect::text;
-
-/// What a call about whole tables is aimed at. By name alone, in any case: a table has no id of its own, only its file's.
-pub(crate) fn aim(seen: &Preflight) -> Vec<Value> {
-    seen.targets.iter().map(|table| json!(table.path.to_lowercase())).collect()
-}
-
-/// What comes of a call about whole tables, for what nobody is asked about twice: by name as well.
-pub(crate) fn effect(seen: &Preflight) -> Value {
-    seen.targets.iter().map(|table| table.path.clone()).collect()
-}
+use crate::toolsets::sqlite::connect::{Site, text};
 
 /// What begins the name of everything the quarantine owns.
 pub(crate) const TRASH: &str = "mollyguard_trash";

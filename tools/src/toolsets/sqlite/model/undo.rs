@@ -11,8 +11,8 @@ use super::effects::explain;
 use super::images::{self, Images, SequenceImage};
 use super::orphans::Orphans;
 use super::schema;
-use crate::contract::{Digest, Lease, Preflight, Probe, ToolError, UndoPlan};
-use crate::toolsets::sqlite::connect::{Site, work};
+use crate::contract::{Digest, Preflight, Probe, TakesBack, ToolError, Undo};
+use crate::toolsets::sqlite::connect::Site;
 
 /// Tables of more rows are not searched for rows that point to nothing when a write runs: it takes about a second. If such
 /// a table had some, and the write mended them, undoing is refused rather than breaking them again unasked.
@@ -22,8 +22,6 @@ const CHECKED: u64 = 1_000_000;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured database.
-    pub(crate) target: String,
     /// The rows as they are to be.
     pub(crate) rows: Images,
     /// What AUTOINCREMENT remembered when the rows were changed: it is put back only where it is still so.
@@ -32,22 +30,23 @@ pub(crate) struct Args {
     pub(crate) orphans: BTreeMap<String, Vec<String>>,
 }
 
+impl TakesBack for Args {
+    const TOOL: &'static str = "sqlite_restore_rows";
+}
+
 /// Tells from the images a look kept whether the call they belong to took effect.
-pub(crate) async fn probe(seen: &Preflight, lease: &Lease) -> Probe {
-    let kept = seen.pre_image.clone().and_then(|kept| serde_json::from_value::<Kept>(kept).ok());
+pub(crate) fn probe(site: &Site, agreed: &Preflight) -> Result<Probe, ToolError> {
+    let kept = agreed.pre_image.clone().and_then(|kept| serde_json::from_value::<Kept>(kept).ok());
     // Without images there is nothing to compare: a new row's rowid is not part of a fingerprint.
-    let Some(kept) = kept else { return Probe::Unknown };
-    let now = work(lease, move |site| {
-        site.wait_for_rows()?;
-        let conn = site.open_to_read()?;
-        let now = images::current(&conn, &kept.before, room(site)).map_err(|error| explain(site, &error))?;
-        Ok(match now.tables {
-            now if now == kept.before.tables => Probe::Unchanged,
-            now if now == kept.after.tables => Probe::Changed,
-            _ => Probe::Unknown,
-        })
-    });
-    now.await.unwrap_or(Probe::Unknown)
+    let Some(kept) = kept else { return Ok(Probe::Unknown) };
+    site.wait_for_rows()?;
+    let conn = site.open_to_read()?;
+    let now = images::current(&conn, &kept.before, room(site)).map_err(|error| explain(site, &error))?;
+    Ok(match now.tables {
+        now if now == kept.before.tables => Probe::Unchanged,
+        now if now == kept.after.tables => Probe::Changed,
+        _ => Probe::Unknown,
+    })
 }
 
 /// What a look keeps with the record of the start.
@@ -70,28 +69,19 @@ pub(crate) fn fingerprint(site: &Site, now: &Images) -> Digest {
 }
 
 /// The plan that puts `was` back, made in the transaction that changed it.
-pub(crate) fn plan(site: &Site, conn: &Connection, target: &str, was: &Images) -> Result<UndoPlan, ToolError> {
+pub(crate) fn plan(site: &Site, conn: &Connection, was: &Images) -> Result<Undo, ToolError> {
     // What pointed to nothing before is asked of a connection that still sees it.
     let before = site.open_to_read()?;
     let tables = involved(&before, was).map_err(|error| site.explain(&error))?;
     let orphans = Orphans::of(&before, &tables, Some(CHECKED)).map_err(|error| site.explain(&error))?;
     drop(before);
     let now = images::current(conn, was, room(site)).map_err(|error| explain(site, &error))?;
-    plan_from(site, target, was, &now, &orphans)
+    plan_from(site, was, &now, &orphans)
 }
 
-pub(crate) fn plan_from(
-    site: &Site,
-    target: &str,
-    back_to: &Images,
-    now: &Images,
-    orphans: &Orphans,
-) -> Result<UndoPlan, ToolError> {
+pub(crate) fn plan_from(site: &Site, back_to: &Images, now: &Images, orphans: &Orphans) -> Result<Undo, ToolError> {
     let (left, orphans) = (now.sequences.clone(), orphans.kept());
-    let args = Args { target: target.to_owned(), rows: back_to.clone(), left, orphans };
-    let args = serde_json::to_value(args).map_err(|error| ToolError::failed(error.to_string()))?;
-    let expects = fingerprint(site, now);
-    Ok(UndoPlan::exact("sqlite_restore_rows", args, expects))
+    Undo::with(&Args { rows: back_to.clone(), left, orphans }, fingerprint(site, now))
 }
 
 /// The tables whose foreign keys a change of these rows can break: their own, and those that refer to them.

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use super::world::{Database, advice, find, sql, state_of, told};
-use crate::contract::{Access, Cause, Reversibility};
+use crate::contract::{Access, Cause, Reversibility, on_target};
 use crate::sql::{Class, Dialect, classify};
-use crate::toolsets::sqlite::connect::work;
 use crate::toolsets::sqlite::model::effects;
+use crate::toolsets::sqlite::model::kind::DatabaseFiles;
 use crate::toolsets::sqlite::model::trial::Purpose;
 use crate::toolsets::sqlite::tools::query;
 
@@ -84,10 +84,10 @@ async fn what_a_look_could_not_follow_is_done_whole_once_approved() {
 #[tokio::test]
 async fn a_lease_for_looking_opens_nothing_for_writing_and_commits_no_trial() {
     let world = rows("DELETE", 3);
-    let opened = work(&world.lend(Access::Read), |site| site.open_to_write().map(drop)).await;
+    let opened = on_target::<DatabaseFiles, _>(&world.lend(Access::Read), |site| site.open_to_write().map(drop)).await;
     assert_eq!(advice(opened).0, Cause::Refused);
     let lease = world.lend(Access::Read);
-    let committed = work(&lease, |site| {
+    let committed = on_target::<DatabaseFiles, _>(&lease, |site| {
         let mut conn = site.open_for_trial()?;
         conn.execute_batch("BEGIN; DELETE FROM t").map_err(|error| site.explain(&error))?;
         site.commit(&mut conn)
@@ -119,7 +119,10 @@ const HIDDEN: [&str; 7] = [
 async fn a_function_that_is_not_listed_is_the_schemas_own_or_refused() {
     let world = Database::new(VIEWS);
     for text in HIDDEN {
-        let asked = work(&world.lend(Access::Read), move |site| query::answer(site, text, 10).map(drop)).await;
+        let asked = on_target::<DatabaseFiles, _>(&world.lend(Access::Read), move |site| {
+            query::answer(site, text, 10).map(drop)
+        })
+        .await;
         let (cause, reason, _) = advice(asked);
         assert_eq!(cause, Cause::Refused, "{text}");
         assert!(reason.contains("fts5_source_id"), "{text}: {reason}");
@@ -127,7 +130,9 @@ async fn a_function_that_is_not_listed_is_the_schemas_own_or_refused() {
         let statement = format!("UPDATE t SET v = ({text})");
         let Ok(Class::Write(write)) = classify("UPDATE t SET a = 1", Dialect::Sqlite) else { panic!("it is a write") };
         let lease = world.lend(Access::Read);
-        let tried = work(&lease, move |site| effects::run(site, &statement, &write, Purpose::Look).map(drop));
+        let tried = on_target::<DatabaseFiles, _>(&lease, move |site| {
+            effects::run(site, &statement, &write, Purpose::Look).map(drop)
+        });
         let (cause, reason, _) = advice(tried.await);
         assert_eq!(cause, Cause::Refused, "{text}");
         assert!(reason.contains("fts5_source_id"), "{text}: {reason}");

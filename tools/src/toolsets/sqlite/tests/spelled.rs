@@ -4,8 +4,8 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::world::{Database, find, sql, state_of, table, told};
-use crate::contract::{Access, Outcome};
-use crate::toolsets::sqlite::connect::work;
+use crate::contract::{Access, Outcome, on_target};
+use crate::toolsets::sqlite::model::kind::DatabaseFiles;
 use crate::toolsets::sqlite::tools::query;
 
 /// High and low halves of a character alone, before and behind others, the wrong way round, and texts that are whole.
@@ -115,7 +115,7 @@ async fn an_r_tree_is_read_and_stays_as_it_is() {
         assert!(world.call("sqlite_query", &sql(text)).await.is_err(), "{text}");
         // Nor without the first layer: the text itself is not what keeps it.
         let lease = world.lend(Access::Read);
-        let answered = work(&lease, move |site| query::answer(site, text, 10).map(drop)).await;
+        let answered = on_target::<DatabaseFiles, _>(&lease, move |site| query::answer(site, text, 10).map(drop)).await;
         assert!(answered.is_err(), "{text}");
     }
     assert!(std::fs::read(&world.path).unwrap() == before, "the file was written");

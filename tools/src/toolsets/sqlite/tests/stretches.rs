@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use super::world::{Database, advice, find, sql, state_of, told};
-use crate::contract::{Access, Cause, Reversibility};
+use crate::contract::{Access, Cause, Reversibility, on_target};
 use crate::toolsets::sqlite::connect::budget::UNSTOPPED;
-use crate::toolsets::sqlite::connect::work;
+use crate::toolsets::sqlite::model::kind::DatabaseFiles;
 use crate::toolsets::sqlite::tools::query;
 
 /// An expression over `v`, what it takes at least for a byte of a long text (in tenths of a nanosecond), and a condition.
@@ -209,7 +209,8 @@ async fn a_schema_of_too_many_expressions_is_not_run_through_at_all() {
     world.open().execute_batch(&format!("CREATE VIEW many AS SELECT {} FROM t;", many.join(", "))).unwrap();
     let asked = "SELECT * FROM many AS a, many AS b, many AS c, many AS d, many AS e, many AS f";
     let lease = world.lend(Access::Read);
-    let (cause, reason, _) = advice(work(&lease, move |site| query::answer(site, asked, 10).map(drop)).await);
+    let (cause, reason, _) =
+        advice(on_target::<DatabaseFiles, _>(&lease, move |site| query::answer(site, asked, 10).map(drop)).await);
     assert_eq!(cause, Cause::Failed, "{reason}");
     assert!(reason.contains("may hold at once"), "{reason}");
 }

@@ -6,11 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::contract::{Audience, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool};
-use crate::toolsets::sqlite::connect::{Site, work};
-use crate::toolsets::sqlite::model::answer::read_preflight;
-use crate::toolsets::sqlite::model::quarantine;
+use crate::contract::{Digest, Findings, Read, Spec, ToolError};
+use crate::toolsets::sqlite::connect::Site;
+use crate::toolsets::sqlite::model::kind::{DatabaseFiles, Tx};
 use crate::toolsets::sqlite::model::schema::{self, Kind};
+use crate::toolsets::sqlite::model::{answer, quarantine};
 
 pub(crate) struct SqliteDescribe;
 
@@ -18,9 +18,6 @@ pub(crate) struct SqliteDescribe;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured database.
-    #[expect(dead_code, reason = "it is part of the schema; the lease says which target it is")]
-    target: String,
     /// One table or view; without it everything.
     #[serde(default)]
     table: Option<String>,
@@ -90,35 +87,28 @@ struct KeptOut {
 }
 
 #[async_trait]
-impl TypedTool for SqliteDescribe {
+impl Read for SqliteDescribe {
+    type Kind = DatabaseFiles;
     type Args = Args;
     type Output = Output;
+    type Seen = Digest;
+    const SPEC: Spec = Spec::read(
+        "sqlite_describe",
+        "Describe a SQLite database",
+        "Lists tables and views with columns, types, indexes, foreign keys, triggers and row counts, and the dropped tables \
+         that can still be brought back.",
+    );
 
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "sqlite_describe",
-            kind: "sqlite",
-            title: "Describe a SQLite database",
-            description: "Lists tables and views with columns, types, indexes, foreign keys, triggers and row counts, and the \
-                          dropped tables that can still be brought back.",
-            reversibility: Reversibility::ReadOnly,
-            softened_by: Vec::new(),
-            scope: Scope::Resource,
-            idempotent: true,
-            open_world: false,
-            credential: None,
-            audience: Audience::Agents,
-        }
+    async fn observe(args: &Args, tx: &mut Tx<'_>) -> Result<Digest, ToolError> {
+        Ok(answer::asked(tx, &json!(args.table)))
     }
 
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let table = args.table.clone();
-        work(lease, move |site| Ok(read_preflight(site, &json!(table), "describe"))).await
+    fn describe(_args: &Args, _seen: &Digest, tx: &Tx<'_>) -> Findings {
+        answer::findings(tx, "describe")
     }
 
-    async fn run(&self, args: &Args, _seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let table = args.table.clone();
-        work(lease, move |site| Ok(Done::read(describe(site, table.as_deref())?))).await
+    async fn read(args: &Args, _seen: Digest, tx: &mut Tx<'_>) -> Result<Output, ToolError> {
+        describe(tx, args.table.as_deref())
     }
 }
 

@@ -3,32 +3,22 @@
 use async_trait::async_trait;
 use rusqlite::Connection;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::contract::{
-    About, Audience, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError, TypedTool,
-    UndoPlan,
+    About, Applied, Change, Findings, Preflight, Reversibility, Spec, TakesBack as _, ToolError, Undo,
 };
 use crate::text::shown;
-use crate::toolsets::sqlite::connect::{Site, work};
-use crate::toolsets::sqlite::model::contents::{contents, kept_fingerprint};
-use crate::toolsets::sqlite::model::probe::{find_out, gone, is_newer};
+use crate::toolsets::sqlite::connect::Site;
+use crate::toolsets::sqlite::model::contents::kept_fingerprint;
+use crate::toolsets::sqlite::model::dropped::{Drop, Restore};
+use crate::toolsets::sqlite::model::kind::{DatabaseFiles, Tx};
+use crate::toolsets::sqlite::model::probe::{gone, is_newer};
 use crate::toolsets::sqlite::model::quarantine;
-use crate::toolsets::sqlite::model::removal::preflight;
+use crate::toolsets::sqlite::model::removal::Whole;
 use crate::toolsets::sqlite::model::schema::{self, Table};
 
 pub(crate) struct SqliteDropTable;
-
-/// Which table to take away.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Args {
-    /// The configured database.
-    target: String,
-    /// The table.
-    table: String,
-}
 
 /// Where the table is now.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -42,79 +32,50 @@ pub(crate) struct Output {
 }
 
 #[async_trait]
-impl TypedTool for SqliteDropTable {
-    type Args = Args;
+impl Change for SqliteDropTable {
+    type Kind = DatabaseFiles;
+    type Args = Drop;
     type Output = Output;
+    type Seen = Whole;
+    const SPEC: Spec = Spec::change(
+        Drop::TOOL,
+        "Drop a table into the quarantine",
+        "Removes a table with its indexes and triggers. Its rows stay in the same file, in a quarantine, and \
+         sqlite_restore_table brings everything back exactly. This is the way to drop a table; to destroy one for good there \
+         is sqlite_purge_table.",
+        Reversibility::Reversible,
+    )
+    .on_whole_things();
 
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "sqlite_drop_table",
-            kind: "sqlite",
-            title: "Drop a table into the quarantine",
-            description: "Removes a table with its indexes and triggers. Its rows stay in the same file, in a quarantine, and \
-                          sqlite_restore_table brings everything back exactly. This is the way to drop a table; to destroy \
-                          one for good there is sqlite_purge_table.",
-            reversibility: Reversibility::Reversible,
-            softened_by: Vec::new(),
-            scope: Scope::Resource,
-            idempotent: false,
-            open_world: false,
-            credential: None,
-            audience: Audience::Agents,
-        }
+    async fn observe(args: &Drop, tx: &mut Tx<'_>) -> Result<Whole, ToolError> {
+        let (site, conn) = tx.tables()?;
+        Whole::of(site, conn, droppable(conn, site, &args.table)?)
     }
 
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let name = args.table.clone();
-        work(lease, move |site| {
-            site.wait_for_rows()?;
-            let conn = site.open_to_read()?;
-            let table = droppable(&conn, site, &name)?;
-            let contents = contents(&conn, site, &table)?;
-            let mut preflight = preflight(site, &conn, &table, &contents, ["move", " into the quarantine"])?;
-            let what = "its rows stay in the same file, in the quarantine; that is no backup of the file";
-            preflight.evidence.push(Evidence::seen(About::Backups, what, "the quarantine"));
-            Ok(preflight)
-        })
-        .await
+    async fn describe(_args: &Drop, seen: &Whole, tx: &mut Tx<'_>) -> Result<Findings, ToolError> {
+        let (site, conn) = tx.tables()?;
+        let what = "its rows stay in the same file, in the quarantine; that is no backup of the file";
+        Ok(seen.findings(site, conn, ["move", " into the quarantine"])?.fact(About::Backups, what, "the quarantine"))
     }
 
-    fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
-        schema::effect(seen)
+    async fn apply(
+        _args: &Drop,
+        seen: Whole,
+        _agreed: &Preflight,
+        tx: &mut Tx<'_>,
+    ) -> Result<Applied<Output>, ToolError> {
+        let (site, conn) = tx.tables()?;
+        let kept = quarantine::put_away(conn, site, &seen.table)?;
+        let undo = Undo::with(&Restore { id: kept.id.clone() }, kept_fingerprint(conn, site, &kept)?)?;
+        let output = Output { dropped: seen.table.name, quarantine_id: kept.id, quarantined_as: kept.trash };
+        Ok(Applied::new(output, undo))
     }
 
-    fn aim(&self, _args: &Args, seen: &Preflight) -> Vec<Value> {
-        schema::aim(seen)
-    }
-
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (name, target, expected) = (args.table.clone(), args.target.clone(), seen.fingerprint);
-        work(lease, move |site| {
-            let mut conn = quarantine::open(site)?;
-            let table = droppable(&conn, site, &name)?;
-            if contents(&conn, site, &table)?.fingerprint != expected {
-                return Err(ToolError::changed(format!("`{}` is no longer as it was looked at", shown(&table.name))));
-            }
-            let kept = quarantine::put_away(&conn, site, &table)?;
-            let undo = UndoPlan::exact(
-                "sqlite_restore_table",
-                json!({ "target": target, "id": kept.id }),
-                kept_fingerprint(&conn, site, &kept)?,
-            );
-            site.commit(&mut conn)?;
-            let output = Output { dropped: table.name, quarantine_id: kept.id, quarantined_as: kept.trash };
-            Ok(Done { output, undo: Some(undo) })
-        })
-        .await
-    }
-
-    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
-        let (again, name) = (self.look(args, lease).await, args.table.clone());
-        let looked = seen.evidence.first().map(|evidence| evidence.at);
-        find_out(again, seen, lease, move |conn| {
-            Ok(gone(conn, &name)?.is_some_and(|kept| kept.iter().any(|kept| is_newer(kept, looked))))
-        })
-        .await
+    async fn took_effect(args: &Drop, agreed: &Preflight, tx: &mut Tx<'_>) -> Result<bool, ToolError> {
+        let (site, conn) = tx.tables()?;
+        let looked = agreed.evidence.first().map(|evidence| evidence.at);
+        let gone = gone(conn, &args.table).map_err(|error| site.explain(&error))?;
+        Ok(gone.is_some_and(|kept| kept.iter().any(|kept| is_newer(kept, looked))))
     }
 }
 

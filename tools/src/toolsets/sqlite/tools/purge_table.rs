@@ -4,19 +4,18 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::contract::{
-    About, Alternative, Audience, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError,
-    TypedTool,
+    About, Applied, Change, Digest, Findings, Fingerprint, Preflight, Reversibility, Spec, ToolError,
 };
 use crate::text::shown;
+use crate::toolsets::sqlite::connect::Site;
 use crate::toolsets::sqlite::connect::text::quote;
-use crate::toolsets::sqlite::connect::{Site, work};
-use crate::toolsets::sqlite::model::contents::contents;
-use crate::toolsets::sqlite::model::probe::{find_out, gone};
+use crate::toolsets::sqlite::model::kind::{DatabaseFiles, Tx};
+use crate::toolsets::sqlite::model::probe::gone;
 use crate::toolsets::sqlite::model::quarantine::{self, Kept};
-use crate::toolsets::sqlite::model::removal;
+use crate::toolsets::sqlite::model::removal::Whole;
 use crate::toolsets::sqlite::model::schema::{self, TRASH, Table};
 
 pub(crate) struct SqlitePurgeTable;
@@ -25,8 +24,6 @@ pub(crate) struct SqlitePurgeTable;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured database.
-    target: String,
     /// The table; one in the quarantine goes by its name there.
     table: String,
 }
@@ -42,98 +39,88 @@ pub(crate) struct Output {
     rows_truncated: bool,
 }
 
+/// The table, and what the quarantine knows of it where it lies there.
+pub(crate) struct Seen {
+    whole: Whole,
+    kept: Option<Kept>,
+    binding: Digest,
+}
+
+impl Fingerprint for Seen {
+    fn fingerprint(&self) -> Digest {
+        self.binding
+    }
+
+    fn moved(&self) -> String {
+        self.whole.moved()
+    }
+}
+
 #[async_trait]
-impl TypedTool for SqlitePurgeTable {
+impl Change for SqlitePurgeTable {
+    type Kind = DatabaseFiles;
     type Args = Args;
     type Output = Output;
+    type Seen = Seen;
+    const SPEC: Spec = Spec::change(
+        "sqlite_purge_table",
+        "Destroy a table for good",
+        "Destroys a table with its rows, indexes and triggers: nothing brings them back. Use sqlite_drop_table instead unless \
+         the space or the data itself must be gone.",
+        Reversibility::Irreversible,
+    )
+    .on_whole_things();
 
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "sqlite_purge_table",
-            kind: "sqlite",
-            title: "Destroy a table for good",
-            description: "Destroys a table with its rows, indexes and triggers: nothing brings them back. Use \
-                          sqlite_drop_table instead unless the space or the data itself must be gone.",
-            reversibility: Reversibility::Irreversible,
-            softened_by: Vec::new(),
-            scope: Scope::Resource,
-            idempotent: false,
-            open_world: false,
-            credential: None,
-            audience: Audience::Agents,
+    async fn observe(args: &Args, tx: &mut Tx<'_>) -> Result<Seen, ToolError> {
+        // For a change foreign keys are off: SQLite would otherwise delete row by row and cascade into other tables.
+        let (site, conn) = tx.tables()?;
+        let (table, kept) = purgeable(conn, site, &args.table)?;
+        let whole = Whole::of(site, conn, table)?;
+        Ok(Seen { binding: whole.contents.binding(conn, site, &whole.table)?, whole, kept })
+    }
+
+    async fn describe(_args: &Args, seen: &Seen, tx: &mut Tx<'_>) -> Result<Findings, ToolError> {
+        let (site, conn) = tx.tables()?;
+        let Seen { whole, kept, .. } = seen;
+        let mut findings = whole.findings(site, conn, ["destroy for good", ""])?;
+        if !whole.contents.whole {
+            let what = "it is too large to be compared row by row: any change of the file voids an approval";
+            findings = findings.fact(About::State, what, "the table");
         }
-    }
-
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let (name, target) = (args.table.clone(), args.target.clone());
-        work(lease, move |site| {
-            site.wait_for_rows()?;
-            let conn = site.open_to_read()?;
-            let (table, kept) = purgeable(&conn, site, &name)?;
-            let contents = contents(&conn, site, &table)?;
-            let mut preflight = removal::preflight(site, &conn, &table, &contents, ["destroy for good", ""])?;
-            preflight.reversibility = Reversibility::Irreversible;
-            preflight.fingerprint = contents.binding(&conn, site, &table)?;
-            if !contents.whole {
-                let what = "it is too large to be compared row by row: any change of the file voids an approval";
-                preflight.evidence.push(Evidence::seen(About::State, what, "the table"));
+        Ok(match kept {
+            Some(kept) => {
+                let what =
+                    format!("this is all that is left of `{}`, dropped at {}", shown(&kept.name), shown(&kept.at));
+                findings.destroys_recovery(true).fact(About::Backups, what, "the quarantine")
             }
-            match kept {
-                Some(kept) => {
-                    preflight.destroys_recovery = true;
-                    let (name, at) = (shown(&kept.name), shown(&kept.at));
-                    let what = format!("this is all that is left of `{name}`, dropped at {at}");
-                    preflight.evidence.push(Evidence::seen(About::Backups, what, "the quarantine"));
-                }
-                None => {
-                    preflight.alternative = Some(Alternative {
-                        tool: "sqlite_drop_table".into(),
-                        args: json!({ "target": target, "table": table.name }),
-                        summary: format!(
-                            "drop {} into the quarantine, from where it can be brought back",
-                            shown(&table.name)
-                        ),
-                    });
-                }
+            None => {
+                let name = &whole.table.name;
+                let what = format!("drop {} into the quarantine, from where it can be brought back", shown(name));
+                findings.instead("sqlite_drop_table", json!({ "table": name }), what)
             }
-            Ok(preflight)
         })
-        .await
     }
 
-    fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
-        schema::effect(seen)
+    async fn apply(
+        _args: &Args,
+        Seen { whole, kept, .. }: Seen,
+        _agreed: &Preflight,
+        tx: &mut Tx<'_>,
+    ) -> Result<Applied<Output>, ToolError> {
+        let (site, conn) = tx.tables()?;
+        let Whole { table, contents } = whole;
+        let purge = || {
+            conn.execute_batch(&format!("DROP TABLE main.{}", quote(&table.name)))?;
+            kept.iter().try_for_each(|kept| quarantine::forget(conn, kept))
+        };
+        purge().map_err(|error| site.explain(&error))?;
+        Ok(Applied::new(Output { purged: table.name, rows: contents.rows, rows_truncated: contents.truncated }, None))
     }
 
-    fn aim(&self, _args: &Args, seen: &Preflight) -> Vec<Value> {
-        schema::aim(seen)
-    }
-
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (name, expected) = (args.table.clone(), seen.fingerprint);
-        work(lease, move |site| {
-            // Foreign keys are off: SQLite would otherwise delete row by row and cascade into other tables.
-            let mut conn = quarantine::open(site)?;
-            let (table, kept) = purgeable(&conn, site, &name)?;
-            let contents = contents(&conn, site, &table)?;
-            if contents.binding(&conn, site, &table)? != expected {
-                return Err(ToolError::changed(format!("`{}` is no longer as it was looked at", shown(&table.name))));
-            }
-            let purge = || {
-                conn.execute_batch(&format!("DROP TABLE main.{}", quote(&table.name)))?;
-                kept.iter().try_for_each(|kept| quarantine::forget(&conn, kept))
-            };
-            purge().map_err(|error| site.explain(&error))?;
-            site.commit(&mut conn)?;
-            let (rows, rows_truncated) = (contents.rows, contents.truncated);
-            Ok(Done::read(Output { purged: table.name, rows, rows_truncated }))
-        })
-        .await
-    }
-
-    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
-        let (again, name) = (self.look(args, lease).await, args.table.clone());
-        find_out(again, seen, lease, move |conn| Ok(gone(conn, &name)?.is_some_and(|kept| kept.is_empty()))).await
+    async fn took_effect(args: &Args, _agreed: &Preflight, tx: &mut Tx<'_>) -> Result<bool, ToolError> {
+        let (site, conn) = tx.tables()?;
+        let gone = gone(conn, &args.table).map_err(|error| site.explain(&error))?;
+        Ok(gone.is_some_and(|kept| kept.is_empty()))
     }
 }
 

@@ -16,17 +16,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::contract::{
-    Audience, Done, Lease, MayRead, Preflight, Promise, ReadAtOnce, Reversibility, Scope, ToolError, TypedTool,
-};
+use crate::contract::{Digest, Findings, Preflight, Read, Spec, ToolError};
 use crate::sql::{self, Class, Dialect, classify};
-use crate::toolsets::sqlite::connect::bounded;
 use crate::toolsets::sqlite::connect::budget::{self, Weight};
 use crate::toolsets::sqlite::connect::room::Size;
-use crate::toolsets::sqlite::connect::stop;
 use crate::toolsets::sqlite::connect::temporary::{self, Temporary};
-use crate::toolsets::sqlite::connect::{STEPS, Site, work};
-use crate::toolsets::sqlite::model::answer::{Output, collect, read_preflight};
+use crate::toolsets::sqlite::connect::{STEPS, Site, bounded, stop};
+use crate::toolsets::sqlite::model::answer::{self, Output, collect};
+use crate::toolsets::sqlite::model::kind::{DatabaseFiles, Tx};
 use crate::toolsets::sqlite::model::schema;
 
 /// How long a read goes on where it keeps writers waiting. Applications wait about five seconds for a lock before they fail.
@@ -41,9 +38,6 @@ pub(crate) struct SqliteQuery;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured database.
-    #[expect(dead_code, reason = "it is part of the schema; the lease says which target it is")]
-    target: String,
     /// Exactly one SELECT, VALUES or EXPLAIN.
     sql: String,
     /// How many rows at most; the gateway's own limit holds as well.
@@ -52,60 +46,35 @@ pub(crate) struct Args {
 }
 
 #[async_trait]
-impl TypedTool for SqliteQuery {
+impl Read for SqliteQuery {
+    type Kind = DatabaseFiles;
     type Args = Args;
     type Output = Output;
+    type Seen = Digest;
+    const SPEC: Spec = Spec::read(
+        "sqlite_query",
+        "Query a SQLite database",
+        "Runs exactly one read (SELECT, VALUES, EXPLAIN) and returns its rows. Only functions known to be harmless are \
+         allowed, and no PRAGMA: sqlite_describe tells about tables and columns.",
+    );
 
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "sqlite_query",
-            kind: "sqlite",
-            title: "Query a SQLite database",
-            description: "Runs exactly one read (SELECT, VALUES, EXPLAIN) and returns its rows. Only functions known to be \
-                          harmless are allowed, and no PRAGMA: sqlite_describe tells about tables and columns.",
-            reversibility: Reversibility::ReadOnly,
-            softened_by: Vec::new(),
-            scope: Scope::Resource,
-            idempotent: true,
-            open_world: false,
-            credential: None,
-            audience: Audience::Agents,
-        }
-    }
-
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
+    async fn observe(args: &Args, tx: &mut Tx<'_>) -> Result<Digest, ToolError> {
         only_a_read(&args.sql)?;
-        let sql = args.sql.clone();
-        work(lease, move |site| Ok(read_preflight(site, &json!(sql), "query"))).await
+        Ok(answer::asked(tx, &json!(args.sql)))
     }
 
-    fn aim(&self, args: &Args, seen: &Preflight) -> Vec<Value> {
+    fn describe(_args: &Args, _seen: &Digest, tx: &Tx<'_>) -> Findings {
+        answer::findings(tx, "query")
+    }
+
+    async fn read(args: &Args, _seen: Digest, tx: &mut Tx<'_>) -> Result<Output, ToolError> {
+        answer(tx, &args.sql, args.limit.unwrap_or(u64::MAX).min(tx.limits.output_rows))
+    }
+
+    fn aim(args: &Args, seen: &Preflight) -> Vec<Value> {
         let tables = sql::tables(&args.sql, Dialect::Sqlite);
         if tables.is_empty() { seen.aim() } else { tables.into_iter().map(Value::from).collect() }
     }
-
-    async fn run(&self, args: &Args, _seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        only_a_read(&args.sql)?;
-        let (sql, limit) = (args.sql.clone(), args.limit);
-        work(lease, move |site| Ok(Done::read(answer(site, &sql, most(site, limit))?))).await
-    }
-
-    async fn read(&self, args: &Args, lease: &Lease, may_read: MayRead) -> Result<ReadAtOnce<Done<Output>>, ToolError> {
-        only_a_read(&args.sql)?;
-        let (sql, limit) = (args.sql.clone(), args.limit);
-        work(lease, move |site| {
-            let seen = read_preflight(site, &json!(sql), "query");
-            let Some(was_read) = may_read(&seen) else { return Ok(ReadAtOnce { seen, outcome: None }) };
-            let answered = answer(site, &sql, most(site, limit));
-            was_read(answered.as_ref().err());
-            Ok(ReadAtOnce { seen, outcome: Some(answered.map(Done::read)) })
-        })
-        .await
-    }
-}
-
-fn most(site: &Site, asked: Option<u64>) -> u64 {
-    asked.unwrap_or(u64::MAX).min(site.limits.output_rows)
 }
 
 /// The texts last found to be reads, so that a text is classified once and not for the look and the run. What a text is

@@ -13,19 +13,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::contract::{
-    About, Audience, BlastRadius, Condition, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope,
-    Target, ToolError, TypedTool,
+    About, Applied, BlastRadius, Change, Digest, Evidence, Findings, Fingerprint, Kind as _, Preflight, Probe,
+    Reversibility, Scope, Softening, Spec, Target, ToolError,
 };
 use crate::sql::{Class, Dialect, Write, classify, effect_of};
 use crate::text::{count, shown};
-use crate::toolsets::sqlite::connect::{Site, work};
-use crate::toolsets::sqlite::model::schema;
+use crate::toolsets::sqlite::connect::Site;
+use crate::toolsets::sqlite::model::effect::Effects;
+use crate::toolsets::sqlite::model::kind::{DatabaseFiles, Tx};
 use crate::toolsets::sqlite::model::trial::Purpose;
-use crate::toolsets::sqlite::model::{answer, undo};
-use crate::toolsets::sqlite::model::{effect::Effects, effects};
+use crate::toolsets::sqlite::model::{answer, effects, schema, undo};
 
 /// The condition that makes a write reversible.
 const FITS: &str = "prior_state_fits_journal";
+
+/// Where most of it is read.
+const TRY: &str = "a try in a transaction";
 
 pub(crate) struct SqliteWrite;
 
@@ -33,8 +36,6 @@ pub(crate) struct SqliteWrite;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured database.
-    target: String,
     /// Exactly one INSERT, UPDATE, DELETE or REPLACE with its values written out.
     sql: String,
 }
@@ -60,77 +61,84 @@ struct Changed {
     deleted: u64,
 }
 
+/// What the statement does, tried out or done.
+pub(crate) struct Tried {
+    effects: Effects,
+    fingerprint: Digest,
+}
+
+impl Fingerprint for Tried {
+    fn fingerprint(&self) -> Digest {
+        self.fingerprint
+    }
+
+    fn moved(&self) -> String {
+        "the rows this would change are no longer those that were looked at".to_owned()
+    }
+}
+
 #[async_trait]
-impl TypedTool for SqliteWrite {
+impl Change for SqliteWrite {
+    type Kind = DatabaseFiles;
     type Args = Args;
     type Output = Output;
+    type Seen = Tried;
+    const SPEC: Spec = Spec::change(
+        "sqlite_write",
+        "Change rows of a SQLite database",
+        "Runs exactly one INSERT, UPDATE, DELETE or REPLACE. It is first tried out and rolled back to find every row it would \
+         change, cascades and triggers included; where the rows as they were fit the journal the call can be undone exactly. \
+         Write values out instead of datetime('now') or random(). To remove a table use sqlite_drop_table.",
+        Reversibility::Irreversible,
+    )
+    .softened_by(&[Softening {
+        name: FITS,
+        to: Reversibility::Reversible,
+        means: "every changed row is known as it was before, and all of them fit the journal",
+    }]);
 
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "sqlite_write",
-            kind: "sqlite",
-            title: "Change rows of a SQLite database",
-            description: "Runs exactly one INSERT, UPDATE, DELETE or REPLACE. It is first tried out and rolled back to find \
-                          every row it would change, cascades and triggers included; where the rows as they were fit the \
-                          journal the call can be undone exactly. Write values out instead of datetime('now') or random(). \
-                          To remove a table use sqlite_drop_table.",
-            reversibility: Reversibility::Irreversible,
-            softened_by: vec![Condition {
-                name: FITS.into(),
-                to: Reversibility::Reversible,
-                means: "every changed row is known as it was before, and all of them fit the journal".into(),
-            }],
-            scope: Scope::Resource,
-            idempotent: false,
-            open_world: false,
-            credential: None,
-            audience: Audience::Agents,
-        }
+    async fn observe(args: &Args, tx: &mut Tx<'_>) -> Result<Tried, ToolError> {
+        let write = only_a_write(&args.sql)?;
+        let purpose = tx.agreed().map_or(Purpose::Look, Purpose::Change);
+        let (conn, effects) = effects::run(tx, &args.sql, &write, purpose)?;
+        tx.continue_on(conn);
+        let fingerprint = effects.fingerprint.ok_or_else(|| ToolError::failed("the try gave no fingerprint"))?;
+        Ok(Tried { effects, fingerprint })
     }
 
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let (write, sql) = (only_a_write(&args.sql)?, args.sql.clone());
-        work(lease, move |site| {
-            let (conn, effects) = effects::run(site, &sql, &write, Purpose::Look)?;
-            preflight(site, &conn, &write, &effects)
-        })
-        .await
+    async fn describe(args: &Args, Tried { effects, .. }: &Tried, tx: &mut Tx<'_>) -> Result<Findings, ToolError> {
+        let (site, conn) = tx.tried()?;
+        findings(site, conn, &only_a_write(&args.sql)?, effects)
     }
 
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let (write, sql, target) = (only_a_write(&args.sql)?, args.sql.clone(), args.target.clone());
-        let (expected, reversible) = (seen.fingerprint, seen.reversibility == Reversibility::Reversible);
-        let seen = seen.clone();
-        work(lease, move |site| {
-            let (mut conn, effects) = effects::run(site, &sql, &write, Purpose::Change(expected))?;
-            if effects.fingerprint != Some(expected) {
-                return Err(ToolError::changed("the rows this would change are no longer those that were looked at"));
-            }
-            // Without a look that found the rows can be put back, nothing is offered; with one, nothing lasts without it.
-            let undo = match &effects.images {
-                Some((was, _)) if reversible => Some(undo::plan(site, &conn, &target, was)?),
-                _ => None,
-            };
-            seen.keeps_its_undo(undo.is_some())?;
-            site.commit(&mut conn)?;
-            Ok(Done { output: output(effects), undo })
-        })
-        .await
+    async fn apply(
+        _args: &Args,
+        Tried { effects, .. }: Tried,
+        agreed: &Preflight,
+        tx: &mut Tx<'_>,
+    ) -> Result<Applied<Output>, ToolError> {
+        let (site, conn) = tx.tried()?;
+        // Without a look that found the rows can be put back, nothing is offered.
+        let undo = match &effects.images {
+            Some((was, _)) if agreed.reversibility == Reversibility::Reversible => Some(undo::plan(site, conn, was)?),
+            _ => None,
+        };
+        Ok(Applied::new(output(effects), undo))
     }
 
-    fn effect(&self, args: &Args, seen: &Preflight) -> Value {
+    fn effect(args: &Args, seen: &Preflight) -> Value {
         effect_of(seen, &args.sql, &(), Dialect::Sqlite)
     }
 
-    fn aim(&self, args: &Args, seen: &Preflight) -> Vec<Value> {
+    fn aim(args: &Args, seen: &Preflight) -> Vec<Value> {
         match only_a_write(&args.sql) {
             Ok(write) => write.aim(|table| vec![json!(table.to_ascii_lowercase())]),
-            Err(_) => schema::aim(seen),
+            Err(_) => DatabaseFiles::aim(seen),
         }
     }
 
-    async fn probe(&self, _args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
-        undo::probe(seen, lease).await
+    async fn probe(_args: &Args, agreed: &Preflight, tx: &mut Tx<'_>) -> Result<Probe, ToolError> {
+        undo::probe(tx, agreed)
     }
 }
 
@@ -168,12 +176,7 @@ fn only_a_write(sql: &str) -> Result<Write, ToolError> {
     Ok(write)
 }
 
-fn preflight(
-    site: &Site,
-    conn: &rusqlite::Connection,
-    write: &Write,
-    effects: &Effects,
-) -> Result<Preflight, ToolError> {
+fn findings(site: &Site, conn: &rusqlite::Connection, write: &Write, effects: &Effects) -> Result<Findings, ToolError> {
     let named = named_table(site, conn, write)?;
     let parts = parts(write, &named, effects);
     // The name a person types is the first one's: that of the table which loses the most.
@@ -184,54 +187,35 @@ fn preflight(
         }
     }
     let targets: Vec<Target> = touched.into_iter().map(|table| site.table(table)).collect();
-    let mut blast_radius = BlastRadius::one(Scope::Resource);
-    blast_radius.resources = targets.len() as u64;
-    blast_radius.rows = Some(effects.all());
-    blast_radius.bytes = effects.images.is_some().then_some(effects.bytes);
-    blast_radius.parts = effects.counts.iter().map(|(table, counts)| (table.clone(), counts.all())).collect();
-    blast_radius.truncated = effects.truncated;
-    let mut evidence = vec![site.whereabouts()];
+    let radius = BlastRadius {
+        resources: targets.len() as u64,
+        rows: Some(effects.all()),
+        bytes: effects.images.is_some().then_some(effects.bytes),
+        parts: effects.counts.iter().map(|(table, counts)| (table.clone(), counts.all())).collect(),
+        truncated: effects.truncated,
+        ..BlastRadius::one(Scope::Resource)
+    };
+    let mut findings = Findings::on(targets, summary(&parts, effects.truncated)).radius(radius);
     if let Some(why) = &effects.stopped {
         let what = format!("counting stopped: {why}; it changes at least {}", count(effects.changed, "row"));
-        evidence.push(Evidence::seen(About::State, what, "a try in a transaction"));
+        findings = findings.fact(About::State, what, TRY);
     }
     if effects.volatile {
         let what = "a default or trigger on the way gives another value each time, so new values may differ from a try";
-        evidence.push(Evidence::seen(About::State, what, "sqlite_master"));
+        findings = findings.fact(About::State, what, "sqlite_master");
     }
-    let (reversibility, pre_image) = match &effects.images {
-        Some((was, is)) => {
-            let what = format!(
-                "the {} of changed rows, before and after, fit the journal",
-                count(was.weight() + is.weight(), "byte")
-            );
-            evidence.push(Evidence::seen(About::Undo, what, "a try in a transaction").proving(FITS));
-            (Reversibility::Reversible, Some(json!({ "before": was, "after": is })))
-        }
-        None => {
-            if let Some(why) = &effects.untested {
-                let what = format!("no undo is offered: {why}, so putting the rows back was not tried to its end");
-                evidence.push(Evidence::seen(About::Undo, what, "a try in a transaction"));
-            }
-            for obstacle in &effects.obstacles {
-                let what = format!("cannot be taken back: {obstacle}");
-                evidence.push(Evidence::seen(About::Undo, what, "a try in a transaction"));
-            }
-            (Reversibility::Irreversible, None)
-        }
-    };
-    let fingerprint = effects.fingerprint.ok_or_else(|| ToolError::failed("the try gave no fingerprint"))?;
-    Ok(Preflight {
-        targets,
-        blast_radius,
-        reversibility,
-        destroys_recovery: false,
-        evidence,
-        alternative: None,
-        fingerprint,
-        summary: summary(&parts, effects.truncated),
-        pre_image,
-    })
+    if let Some((was, is)) = &effects.images {
+        let bytes = count(was.weight() + is.weight(), "byte");
+        let what = format!("the {bytes} of changed rows, before and after, fit the journal");
+        let kept = json!({ "before": was, "after": is });
+        return Ok(findings.proves(FITS, what, TRY).class(Reversibility::Reversible).keeps(kept));
+    }
+    if let Some(why) = &effects.untested {
+        let what = format!("no undo is offered: {why}, so putting the rows back was not tried to its end");
+        findings = findings.fact(About::Undo, what, TRY);
+    }
+    let obstacles = effects.obstacles.iter().map(|obstacle| format!("cannot be taken back: {obstacle}"));
+    Ok(findings.facts(obstacles.map(|what| Evidence::seen(About::Undo, what, TRY))))
 }
 
 /// The table the statement names, as the schema spells it.
