@@ -19,7 +19,7 @@ use std::sync::Arc;
 use mollyguard_record::store::Room;
 use mollyguard_tools::contract::{Configured, Digest, Environment, Limits};
 
-#[cfg(test)]
+#[cfg(all(test, feature = "files"))]
 pub(crate) use file::TARGET_KEYS;
 pub use file::{Defaults, defaults_toml};
 pub use find::{Found, OwnState, find};

@@ -50,16 +50,21 @@ impl Dialogs {
         Some(Dialog { dialogs: self, confirmation, handed_out: None })
     }
 
-    /// The call came again, with whatever the dialog it was handed came to.
-    pub(super) fn closed(&self, confirmation: Uuid) {
+    /// The dialog that was handed out: the call came again, with whatever that came to.
+    pub(super) fn take_back(&self, confirmation: Uuid) -> Option<Dialog<'_>> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Open::Until(_)) = open.get(&confirmation) {
-            open.remove(&confirmation);
-        }
+        let Some(handed_out @ Open::Until(_)) = open.get_mut(&confirmation) else { return None };
+        *handed_out = Open::Held;
+        Some(Dialog { dialogs: self, confirmation, handed_out: None })
     }
 }
 
 impl Dialog<'_> {
+    /// What it shows.
+    pub(super) const fn confirmation(&self) -> Uuid {
+        self.confirmation
+    }
+
     /// The call ends and leaves the dialog to its client.
     pub(super) fn hand_out(mut self, now: Instant) {
         self.handed_out = Some(now);
@@ -86,12 +91,14 @@ mod tests {
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let held = dialogs.open(one, now).unwrap();
         assert!(dialogs.open(one, now).is_none() && dialogs.open(other, now).is_some());
-        dialogs.closed(one);
+        assert!(dialogs.take_back(one).is_none() && dialogs.take_back(other).is_none(), "nothing was handed out");
         assert!(dialogs.open(one, now + UNHEARD).is_none(), "the call that holds it is not over");
         drop(held);
         dialogs.open(one, now).unwrap().hand_out(now);
         assert!(dialogs.open(one, now).is_none());
-        dialogs.closed(one);
+        let back = dialogs.take_back(one).unwrap();
+        assert!(back.confirmation() == one && dialogs.open(one, now + UNHEARD).is_none(), "it is not over yet");
+        drop(back);
         dialogs.open(one, now).unwrap().hand_out(now);
         assert!(dialogs.open(one, now + UNHEARD).is_some(), "nothing was heard of it");
         assert!(dialogs.0.lock().unwrap().is_empty());

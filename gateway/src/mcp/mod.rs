@@ -80,6 +80,9 @@ pub trait Calls: Send + Sync + 'static {
         Ok(true)
     }
 
+    /// The dialog in which a client was shown a question is over: other processes may show it.
+    async fn shown_no_more(&self, _confirmation: Uuid) {}
+
     /// Returns once a question is not open any more, however it was answered, or its time is over.
     async fn settled(&self, confirmation: Uuid);
 }
@@ -108,6 +111,10 @@ impl Calls for Arc<Gateway> {
 
     async fn shown(&self, question: &Question, channel: Channel) -> Result<bool, Box<Refusal>> {
         approval::shown(self, question, channel).await
+    }
+
+    async fn shown_no_more(&self, confirmation: Uuid) {
+        approval::shown_no_more(self, confirmation).await;
     }
 
     async fn settled(&self, confirmation: Uuid) {

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::confirm::{self, Opened, Reach, Waited};
-use super::dialogs::Dialogs;
+use super::dialogs::{Dialog, Dialogs};
 use super::listing::Listing;
 use super::message::CALL;
 use super::progress::{self, Seen};
@@ -166,19 +166,56 @@ impl Server {
         })
     }
 
-    /// The call; and where a person must answer first, the question, the waiting, and the call again.
+    /// The call, and the end of each dialog it showed. Only once it is over: until its answer is written down a question is
+    /// open, and another call would show it again.
     async fn answer(
         &self,
+        incoming: &Incoming,
+        answered: Option<Answered>,
+        seen: &Seen,
+        ctx: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let mut shows = Vec::new();
+        let response = self.ask(incoming, answered, seen, ctx, &mut shows).await;
+        for dialog in shows {
+            self.over(dialog).await;
+        }
+        response
+    }
+
+    /// The end of a dialog: in the store first. Whoever shows the question here after that says so there anew.
+    async fn over(&self, dialog: Dialog<'_>) {
+        self.0.wire.calls.shown_no_more(dialog.confirmation()).await;
+    }
+
+    /// Whether this call is the one here that shows the question; then its dialog is among `shows`.
+    async fn opens<'a>(&'a self, question: &Question, shows: &mut Vec<Dialog<'a>>) -> bool {
+        let Parts { wire, opened, dialogs, .. } = &*self.0;
+        if !confirm::is_shown(question, opened) {
+            return false;
+        }
+        let dialog = dialogs.open(question.confirmation, Instant::now());
+        let is_open = dialog.is_some();
+        // A new question counts as shown since it was asked, and nobody here shows it.
+        if !is_open && question.is_new {
+            wire.calls.shown_no_more(question.confirmation).await;
+        }
+        shows.extend(dialog);
+        is_open
+    }
+
+    /// The call; and where a person must answer first, the question, the waiting, and the call again.
+    async fn ask<'a>(
+        &'a self,
         incoming: &Incoming,
         mut answered: Option<Answered>,
         seen: &Seen,
         ctx: &RequestContext<RoleServer>,
+        shows: &mut Vec<Dialog<'a>>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Parts { wire, opened, dialogs, gone, .. } = &*self.0;
+        let Parts { wire, opened, gone, .. } = &*self.0;
         let mut cancel = ctx.ct.clone();
         let mut has_waited = false;
-        // Until its answer is written down: before that the question is open, and another call would show it again.
-        let mut _shown = None;
         loop {
             let request = incoming.request(answered.take(), seen, cancel.clone());
             let reply = self.call(request).await.map_err(|unknown| error::unknown_tool(&unknown))?;
@@ -188,40 +225,42 @@ impl Server {
                 Reply::Ask(question) => question,
             };
             // Where another call shows it, this one waits for the same answer.
-            let is_shown = confirm::is_shown(&question, opened);
-            let mut dialog = if is_shown { dialogs.open(question.confirmation, Instant::now()) } else { None };
+            let mut is_here = self.opens(&question, shows).await;
             let is_newest = confirm::is_newest(ctx);
             // A second question within one call means that what was approved changed meanwhile. It is not put again on the
             // spot: the agent should look first.
             let goes_on = |shows| (is_newest && shows) || (!has_waited && self.waits(&question, incoming, shows));
-            if dialog.is_some() && goes_on(true) {
+            if is_here && goes_on(true) {
                 let channel = incoming.reach.form.or(incoming.reach.page).unwrap_or(Channel::InputRequired);
                 match wire.calls.shown(&question, channel).await {
                     Ok(true) => {}
-                    Ok(false) => dialog = None,
+                    Ok(false) => {
+                        is_here = false;
+                        shows.pop();
+                    }
                     Err(flood) => return Ok(refused(&flood).into()),
                 }
             }
-            if !goes_on(dialog.is_some()) {
+            if !goes_on(is_here) {
                 return Ok(refused(&Refusal::pending(*question)).into());
             }
-            let is_told = is_newest && dialog.is_some();
-            if is_told && let Some(asks) = self.ask_to_repeat(&question, incoming)? {
-                dialog.into_iter().for_each(|dialog| dialog.hand_out(Instant::now()));
+            if is_newest
+                && is_here
+                && let Some(asks) = self.ask_to_repeat(&question, incoming)?
+            {
+                shows.pop().into_iter().for_each(|dialog| dialog.hand_out(Instant::now()));
                 return Ok(asks);
             }
             has_waited = true;
             seen.asking.send_replace(Some(waiting_for(&question)));
             let settled = wire.calls.settled(question.confirmation);
-            let here = dialog.as_ref().map(|_| opened);
+            let here = is_here.then_some(opened);
             let waited = confirm::put(ctx, &question, here, settled, &wire.timing, gone).await;
-            let shows = dialog.is_some();
-            _shown = dialog;
             seen.asking.send_replace(None);
             let answer = match waited {
                 Waited::Answered(answer) => Some(answer),
                 Waited::Settled => None,
-                Waited::Gone if question.put == Delivery::Form && shows => {
+                Waited::Gone if question.put == Delivery::Form && is_here => {
                     // So that the question is written down as closed although the call itself is cancelled.
                     cancel = CancellationToken::new();
                     Some(Answer::Cancel)
@@ -293,7 +332,9 @@ impl ServerHandler for Server {
         let work = self.answer(&incoming, answered, &seen, &ctx);
         let token = ctx.meta.get_progress_token();
         let response = progress::during(work, &seen, &ctx.peer, token, &self.0.wire.timing).await;
-        brought.iter().for_each(|confirmation| self.0.dialogs.closed(*confirmation));
+        if let Some(dialog) = brought.and_then(|confirmation| self.0.dialogs.take_back(confirmation)) {
+            self.over(dialog).await;
+        }
         response
     }
 

@@ -10,6 +10,7 @@ mod walk;
 mod within;
 
 #[cfg(test)]
+#[cfg(feature = "files")]
 mod tests;
 
 use std::collections::BTreeMap;

@@ -49,7 +49,10 @@ async fn measure() -> Result {
     let (opens, keeps) = (Served::start(opens).await?, Served::start(keeps).await?);
     for era in [Era::Stateless, Era::Session] {
         println!("{}", era.title());
-        println!("{:<34} {:>10} {:>9} {:>10} {:>9} {:>9}", "", "in flight", "median", "calls/s", "of bare", "more");
+        println!(
+            "{:<34} {:>10} {:>9} {:>10} {:>9} {:>9} {:>9}",
+            "", "in flight", "median", "calls/s", "of opens", "of keeps", "more"
+        );
         let mut servers = Vec::new();
         for (name, server) in [
             ("bare, opens the database each time", &opens),
@@ -68,7 +71,8 @@ async fn measure() -> Result {
     memory::measure().await
 }
 
-/// The servers in turns, and a line for each: the first is what the others are compared with.
+/// The servers in turns, and a line for each: its rate as a share of either bare one's, which come first, and how much longer
+/// than the first's its median call takes.
 async fn compare(servers: &mut [(&str, Load)], in_flight: usize) -> Result {
     let calls = CALLS[0].max(CALLS[1] * in_flight);
     let mut rounds = vec![Vec::new(); servers.len()];
@@ -82,11 +86,13 @@ async fn compare(servers: &mut [(&str, Load)], in_flight: usize) -> Result {
         }
     }
     let results: Vec<_> = rounds.iter().map(|rounds| summed(rounds)).collect();
-    let (base, rate) = results[0];
+    let [(base, opens), (_, keeps)] = [results[0], results[1]];
     for ((name, _), (median, calls)) in servers.iter().zip(results) {
         let more = (median.as_secs_f64() - base.as_secs_f64()) * 1e6;
-        let share = calls / rate * 100.0;
-        println!("{name:<34} {in_flight:>10} {median:>9.0?} {calls:>10.0} {share:>7.0} % {more:>6.0} µs");
+        let [opens, keeps] = [opens, keeps].map(|rate| calls / rate * 100.0);
+        println!(
+            "{name:<34} {in_flight:>10} {median:>9.0?} {calls:>10.0} {opens:>7.0} % {keeps:>7.0} % {more:>6.0} µs"
+        );
     }
     Ok(())
 }

@@ -209,6 +209,7 @@ pub async fn all(mut place: impl FnMut() -> Box<dyn Fn() -> Arc<dyn Store> + Syn
     declined::a_no_holds_for_whatever_shares_its_aim(&*place()).await;
     declined::each_showing_counts(&*place()).await;
     declined::a_question_is_shown_by_one_process_at_a_time(&*place()).await;
+    declined::a_dialog_ends_with_what_shows_it(&*place()).await;
     declined::who_mistypes_may_try_again(&*place()).await;
     a_need_that_grew_is_asked_about_anew(&*place()).await;
     what_was_asked_before_is_found(&*place()).await;

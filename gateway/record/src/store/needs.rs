@@ -74,6 +74,10 @@ pub trait Questions: Send + Sync {
     /// where another living process shows it.
     async fn shown(&self, call: Uuid, question: Uuid, channel: Channel, flood: u32) -> Result<Showing, StoreError>;
 
+    /// The dialog in which this process showed a question is over, whatever it came to: whoever wants its answer next may show
+    /// it. That is no fact about a call, and has no record.
+    async fn shown_no_more(&self, question: Uuid) -> Result<(), StoreError>;
+
     /// Writes down an answer and its `Answered` record, in one transaction. Where one person is enough, the first answer
     /// stands; where several are needed, each may say yes once, and the confirmation is approved when their yeses together
     /// are what it needs. One no ends it. Answering a confirmation that is not open is `NotApproved`; but anything else than

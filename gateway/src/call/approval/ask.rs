@@ -95,6 +95,14 @@ pub(crate) async fn shown(
     }
 }
 
+/// A question is not shown by this process any more. Where that cannot be written down, others wait with showing it until its
+/// time is over.
+pub(crate) async fn shown_no_more(gateway: &Gateway, confirmation: Uuid) {
+    if let Err(error) = gateway.store.shown_no_more(confirmation).await {
+        tracing::warn!(%confirmation, %error, "other processes take this question for shown still");
+    }
+}
+
 /// The refusal of a call of somebody whom nobody is asked for any more. The store has written it down.
 fn nobody_is_asked(quarantine: &Quarantine, about: About) -> Refusal {
     let next =

@@ -4,14 +4,19 @@
 mod asking;
 mod calls;
 mod client;
+#[cfg(feature = "sqlite")]
 mod granted;
 mod http;
+#[cfg(feature = "sqlite")]
 mod parallel;
 mod parts;
+#[cfg(feature = "sqlite")]
 mod spelling;
 mod strays;
 mod twice;
+#[cfg(feature = "sqlite")]
 mod waiting;
+#[cfg(feature = "sqlite")]
 mod world;
 
 use std::borrow::Cow;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mollyguard_record::audit::AuditEvent;
+use mollyguard_record::model::ConfirmationState;
 use mollyguard_record::store::Questions as _;
 use serde_json::{Value, json};
 
@@ -272,4 +273,95 @@ async fn two_gateways_show_one_question_in_one_dialog() {
     };
     assert_eq!([code_of(&here), code_of(&there)].iter().filter(|code| code.is_none()).count(), 1, "{here} {there}");
     assert_eq!((world.visits("fleet"), shown(world.records().await)), (1, 0));
+}
+
+/// How what shows a question ends without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ends {
+    /// The call stops waiting for the page.
+    Page,
+    /// So does the one that was made again once the page was opened.
+    Repeated,
+    /// The call never waits.
+    AtOnce,
+    /// The client cannot show the page.
+    Failed,
+    /// The call is cancelled.
+    Cancelled,
+    /// The form is held only for so long.
+    Held,
+}
+
+/// Shows the question for the visit of a target in a client of this wire, until what shows it ends.
+async fn shows_until(how: Ends, wire: Wire) {
+    let client = match how {
+        Ends::Held => FORM(),
+        _ => json!({"elicitation": {"url": {}}}),
+    };
+    if how == Ends::Repeated {
+        let mut raw = Raw::new(wire);
+        let params = newest_with("sqlite_write", &visit("vault"), &client);
+        let asks = raw.ask("tools/call", params.clone()).await;
+        assert_eq!(asks["result"]["resultType"], "input_required", "{asks}");
+        let mut params = again(&params, &asks);
+        params["inputResponses"] = json!({"confirm": {"action": "accept"}});
+        assert_eq!(code(&raw.ask("tools/call", params).await), "confirmation_required");
+        return;
+    }
+    let mut raw = Raw::older(wire, "2025-11-25", client).await;
+    let call = raw.request("tools/call", visiting(if how == Ends::Held { "fleet" } else { "vault" })).await;
+    let mut message = raw.receive().await;
+    if message["method"] == "elicitation/create" {
+        match how {
+            Ends::Failed => {
+                let error = json!({"code": -32603, "message": "no browser"});
+                raw.send(&json!({"jsonrpc": "2.0", "id": message["id"], "error": error})).await;
+            }
+            Ends::Cancelled => {
+                let params = json!({"requestId": call});
+                raw.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params})).await;
+                return raw.hang_up().await;
+            }
+            _ => {}
+        }
+        message = raw.receive().await;
+    } else {
+        assert_eq!(how, Ends::AtOnce, "{message}");
+    }
+    while message.get("method").is_some() {
+        message = raw.receive().await;
+    }
+    assert_eq!((&message["id"], code(&message)), (&json!(call), "confirmation_required"), "{message}");
+}
+
+/// Whether a client of this wire is sent to the page, or shown the form.
+async fn is_shown(target: &str, wire: Wire) -> bool {
+    let both = json!({"elicitation": {"form": {}, "url": {}}});
+    let reply = Raw::new(wire).ask("tools/call", newest_with("sqlite_write", &visit(target), &both)).await;
+    reply["result"]["resultType"] == "input_required"
+}
+
+#[tokio::test]
+async fn a_dialog_ends_with_what_shows_it() {
+    let short = Duration::from_millis(20);
+    for how in [Ends::Page, Ends::Repeated, Ends::AtOnce, Ends::Failed, Ends::Cancelled, Ends::Held] {
+        let world = World::new().await;
+        let second = world.second();
+        let wait = match how {
+            Ends::AtOnce => AT_ONCE,
+            Ends::Cancelled => WAIT,
+            _ => short,
+        };
+        let mut wire = world.wire(wait);
+        wire.timing.hold = Some(short);
+        shows_until(how, wire).await;
+        let open = world.question().await;
+        assert_eq!(world.standing(open.id).await, ConfirmationState::unanswered(), "{how:?}");
+        let target = if how == Ends::Held { "fleet" } else { "vault" };
+        let wire = Wire { calls: Arc::new(Arc::clone(&second)), ..world.wire(AT_ONCE) };
+        assert!(is_shown(target, wire).await, "{how:?}: another process's client is asked");
+        assert!(!is_shown(target, world.wire(AT_ONCE)).await, "{how:?}: and only that, from then on");
+        assert_eq!(world.question().await.id, open.id, "{how:?}");
+        assert_eq!(world.visits("vault") + world.visits("fleet"), 0, "{how:?}");
+    }
 }

@@ -166,6 +166,7 @@ async fn a_no_said_between_the_look_and_the_question_holds_already() {
 }
 
 /// Every way of a file through changes that nobody is asked about, on a real gateway.
+#[cfg(feature = "files")]
 #[tokio::test]
 async fn a_no_to_the_end_of_a_file_holds_whatever_becomes_of_it() {
     let world = World::new().await;

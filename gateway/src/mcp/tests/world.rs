@@ -87,7 +87,9 @@ impl World {
             file.push_str(&format!("targets.{target} = {{ {keys} }}\n"));
         }
         std::fs::create_dir(at("uploads")).unwrap();
-        file.push_str("targets.uploads = { kind = 'files', environment = 'production', root = 'uploads' }\n");
+        if cfg!(feature = "files") {
+            file.push_str("targets.uploads = { kind = 'files', environment = 'production', root = 'uploads' }\n");
+        }
         std::fs::create_dir(at("policies")).unwrap();
         std::fs::write(at("policies/people.cedar"), POLICY).unwrap();
         std::fs::write(at("mollyguard.toml"), file).unwrap();

@@ -66,6 +66,8 @@ fn defaults_hold_with_the_tools_there_are() {
     assert!(outcomes.iter().all(|outcome| outcome.passed), "{outcomes:#?}");
 }
 
+/// Those of every tool there is.
+#[cfg(all(feature = "files", feature = "postgres", feature = "sqlite"))]
 #[test]
 fn decisions_are_as_recorded() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden/decisions.txt");

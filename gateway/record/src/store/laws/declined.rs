@@ -160,3 +160,28 @@ pub(super) async fn a_question_is_shown_by_one_process_at_a_time(open: Open<'_>)
     ask(&*store, &past).await;
     assert_eq!(shown(&*other, past.id, 100).await, Showing::Here);
 }
+
+pub(super) async fn a_dialog_ends_with_what_shows_it(open: Open<'_>) {
+    let (store, other, third) = (open(), open(), open());
+    for channel in [Channel::Elicitation, Channel::InputRequired] {
+        let first = question(Duration::from_secs(600));
+        let shown = async |store: &dyn Store| store.shown(Uuid::now_v7(), first.id, channel, 100).await.unwrap();
+        store.ask(subject(Uuid::now_v7()), first.clone(), Some(channel), ROOM).await.unwrap();
+        let before = all_records(&*store).await;
+        other.shown_no_more(first.id).await.unwrap();
+        assert_eq!(shown(&*other).await, Showing::Elsewhere, "only who shows it knows that it is over");
+        for _ in 0..2 {
+            store.shown_no_more(first.id).await.unwrap();
+        }
+        assert_eq!(all_records(&*third).await, before, "it is no fact about a call");
+        assert_eq!(third.confirmation(first.id).await.unwrap().unwrap().1, ConfirmationState::unanswered());
+        assert_eq!(shown(&*other).await, Showing::Here);
+        store.shown_no_more(first.id).await.unwrap();
+        for elsewhere in [&store, &third] {
+            assert_eq!(shown(&**elsewhere).await, Showing::Elsewhere, "the one that is over was another");
+        }
+        other.shown_no_more(first.id).await.unwrap();
+        let (one, two) = tokio::join!(shown(&*store), shown(&*third));
+        assert!([(&one, &two), (&two, &one)].contains(&(&Showing::Here, &Showing::Elsewhere)), "{one:?} and {two:?}");
+    }
+}

@@ -150,8 +150,8 @@ fn is_elsewhere(dialog: Option<Dialog>, at: Timestamp) -> bool {
     dialog.is_some_and(|dialog| dialog.until > at && !dialog.is_own && !dialog.is_dead)
 }
 
-/// Until when a question counts as shown: until it has its answer, or, where the dialog went out with a result, until nothing
-/// was heard of it for so long.
+/// Until when a question counts as shown if nobody says sooner that it is not any more: see [`shown_no_more`]. As long as it
+/// can be answered, or, where the dialog went out with a result, until nothing was heard of it for so long.
 fn shown_until(question: &Confirmation, channel: Channel, at: Timestamp) -> Timestamp {
     match channel {
         Channel::InputRequired => question.expires_at.min(at.saturating_add(UNHEARD).unwrap_or(Timestamp::MAX)),
@@ -199,6 +199,11 @@ pub(crate) fn show(question: &Confirmation, show: Show) -> Transition<Showing> {
         Write::Record(subject, AuditEvent::Shown { confirmation: id }),
     ];
     Transition { told: Showing::Here, writes }
+}
+
+/// The dialog of this process is over, without an answer or with one: it ends with what shows it.
+pub(crate) fn shown_no_more(question: Uuid) -> Transition<()> {
+    Transition { told: (), writes: vec![Write::ShownNoMore { question }] }
 }
 
 fn flooded(subject: Subject, principal: &Principal, flood: u32, at: Timestamp) -> (Quarantine, Vec<Write>) {

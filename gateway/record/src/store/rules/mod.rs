@@ -43,7 +43,7 @@ pub(crate) enum Write {
     State(Box<Confirmation>, ConfirmationState),
     /// This process shows the question until then.
     Shown { question: Uuid, until: Timestamp },
-    /// Whatever dialog this process shows the question in has come to something.
+    /// Whatever dialog this process shows the question in has come to something, or is over.
     ShownNoMore { question: Uuid },
     /// A user has asked once more; what is no longer of late may be forgotten.
     Counted { user: String, at: Timestamp, question: Option<Uuid> },

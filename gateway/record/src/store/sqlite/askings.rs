@@ -69,6 +69,11 @@ pub(super) fn shown(
     apply(writing, asking::show(&confirmation, show))
 }
 
+/// See [`crate::store::Questions::shown_no_more`].
+pub(super) fn shown_no_more(writing: &mut Writing<'_>, question: Uuid) -> Result<(), StoreError> {
+    apply(writing, asking::shown_no_more(question))
+}
+
 fn is_open(connection: &Connection, id: &str, at: Timestamp, seals: &ArgsKey) -> bool {
     let id = id.parse().map_err(|_| StoreError::Corrupt(format!("`{id}` is not a uuid")));
     asking::is_open(id.and_then(|id| ConfirmationRow::find(connection, id, seals)), at)

@@ -40,12 +40,14 @@ pub(super) fn open(writing: &Writing<'_>, question: Uuid, until: Timestamp, at: 
     Ok(())
 }
 
-/// The dialog of this process has come to something.
-pub(super) fn close(writing: &Writing<'_>, question: Uuid) -> Result<(), StoreError> {
-    writing
+/// The dialog of this process has come to something, or is over. Who shows a question is true for a moment and of no call, so
+/// this needs no record.
+pub(super) fn close(writing: &mut Writing<'_>, question: Uuid) -> Result<(), StoreError> {
+    let gone = writing
         .connection
         .prepare_cached("DELETE FROM dialogs WHERE confirmation = ?1 AND stream = ?2")
         .and_then(|mut run| run.execute(params![question.to_string(), writing.name]))
         .map_err(failed)?;
+    writing.let_go += u64::try_from(gone).unwrap_or(0);
     Ok(())
 }

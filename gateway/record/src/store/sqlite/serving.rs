@@ -115,6 +115,10 @@ impl Questions for SqliteStore {
         self.write(true, move |writing| askings::shown(writing, call, question, channel, flood)).await
     }
 
+    async fn shown_no_more(&self, question: Uuid) -> Result<(), StoreError> {
+        self.write(false, move |writing| askings::shown_no_more(writing, question)).await
+    }
+
     async fn answer(&self, subject: Subject, given: AnswerSubmission) -> Result<(), StoreError> {
         self.write(true, move |writing| answers::answer(writing, subject, given)).await
     }

@@ -496,6 +496,36 @@ async fn writes(store: &SqliteStore, user: &'static str, record: bool, fails: bo
     store.write(true, run).await
 }
 
+/// Work that closes a dialog needs no record for that, but for whatever else it writes.
+#[tokio::test]
+async fn what_held_for_a_moment_goes_without_a_record_and_nothing_else_does() {
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path());
+    let question = laws::question(std::time::Duration::from_secs(600));
+    let (subject, shown) = (subject(Uuid::now_v7()), Some(crate::model::Channel::Elicitation));
+    let bounds = crate::store::Bounds { denial: std::time::Duration::ZERO, open: 9, flood: 9 };
+    store.ask(subject, question.clone(), shown, bounds).await.unwrap();
+    let dialogs =
+        || -> i64 { plain(place.path()).query_row("SELECT count(*) FROM dialogs", [], |row| row.get(0)).unwrap() };
+    let id = question.id;
+    for fails in [false, true] {
+        let run = move |writing: &mut Writing<'_>| {
+            dialogs::close(writing, id)?;
+            if fails {
+                return Err(StoreError::NotQuarantined("it".into()));
+            }
+            let insert = "INSERT INTO askings (user, at) VALUES ('unrecorded', 0)";
+            writing.connection.execute(insert, []).map_err(schema::failed)?;
+            Ok(())
+        };
+        store.write(true, run).await.unwrap_err();
+        assert_eq!((dialogs(), left(place.path(), "unrecorded")), (1, 0), "fails: {fails}");
+    }
+    store.write(false, move |writing| dialogs::close(writing, id)).await.unwrap();
+    assert_eq!(dialogs(), 0);
+    assert!(verify_store(place.path(), None).unwrap().is_sound());
+}
+
 #[tokio::test]
 async fn work_leaves_rows_with_a_record_or_fails_and_leaves_nothing() {
     let place = tempfile::tempdir().unwrap();

@@ -180,29 +180,30 @@ impl Writer {
             configured: &self.configured,
             room: self.room,
             seals: &self.seals,
+            let_go: 0,
         };
         if let [work] = batch {
             // What it wrote goes with the transaction, which has no record then.
             if work.run(&mut writing) == Outcome::TakenBack {
-                writing.tail = before;
+                (writing.tail, writing.let_go) = (before, 0);
             }
         } else {
             for work in batch {
-                let tail = writing.tail;
+                let (tail, let_go) = (writing.tail, writing.let_go);
                 run("SAVEPOINT work")?;
                 if work.run(&mut writing) == Outcome::TakenBack {
                     // A full disk has taken the whole transaction with it by now: then this fails, and so does the batch.
                     run("ROLLBACK TO work")?;
-                    writing.tail = tail;
+                    (writing.tail, writing.let_go) = (tail, let_go);
                 }
                 run("RELEASE work")?;
             }
         }
-        let after = writing.tail;
-        // Work that is kept has appended a record, or changed nothing: see `work`.
+        let (after, let_go) = (writing.tail, writing.let_go);
+        // Work that is kept has appended a record, or changed nothing but what needs none: see `work`.
         if after == before {
             if !self.connection.is_autocommit() {
-                run("ROLLBACK")?;
+                run(if let_go == 0 { "ROLLBACK" } else { "COMMIT" })?;
             }
             return Ok(());
         }

@@ -46,12 +46,14 @@ pub(super) struct Writing<'a> {
     pub(super) configured: &'a Configured,
     pub(super) room: Room,
     pub(super) seals: &'a Arc<ArgsKey>,
+    /// How many rows went that held for a moment and told nothing of a call: those need no record.
+    pub(super) let_go: u64,
 }
 
 impl Writing<'_> {
     /// How much was written so far.
     pub(super) fn written(&self) -> Written {
-        Written { records: self.tail.next, rows: self.connection.total_changes() }
+        Written { records: self.tail.next, rows: self.connection.total_changes() - self.let_go }
     }
 
     /// Appends a record; before the first, what the process is configured with.

@@ -118,6 +118,7 @@ fn a_path_within_an_argument_is_a_path() {
 }
 
 /// What of a database lies in a folder of files, as the links lie.
+#[cfg(feature = "sqlite")]
 #[test]
 fn a_database_in_a_folder_of_files_is_reserved_with_all_on_the_way() {
     let folder = ground();

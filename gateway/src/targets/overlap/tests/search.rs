@@ -69,6 +69,7 @@ fn no_target_lies_in_a_folder_that_code_is_looked_for_in_or_around_it() {
 }
 
 /// A database there is none of the modules.
+#[cfg(feature = "sqlite")]
 #[test]
 fn a_database_may_lie_where_code_is_looked_for() {
     let folder = scripts();

@@ -5,6 +5,7 @@ use crate::audit::Subject;
 use crate::model::{Coverage, Need, Principal};
 use crate::store::rules::asking::{
     Before, Dialog, OF_LATE, Show, ask, is_open, is_pending, is_same_effect, lift, of_late, quarantine, show,
+    shown_no_more,
 };
 use crate::store::{Asking, Bounds, Quarantine, Showing, StoreError};
 
@@ -195,6 +196,12 @@ fn a_question_is_shown_by_one_process_at_a_time() {
             }
         }
     }
+}
+
+#[test]
+fn the_end_of_a_dialog_is_nothing_but_that() {
+    let question = Uuid::from_u128(3);
+    assert_eq!(shown_no_more(question).writes, [Write::ShownNoMore { question }]);
 }
 
 #[test]
