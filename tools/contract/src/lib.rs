@@ -8,6 +8,7 @@ mod lease;
 mod outcome;
 mod preflight;
 mod target;
+mod thread;
 mod tool;
 mod typed;
 
@@ -18,7 +19,8 @@ pub use lease::{Access, Configured, Lease, Limits, Reserved, Secret, Settings};
 pub use outcome::{Cause, Outcome, Probe, ToolError, UndoPlan};
 pub use preflight::{About, Alternative, BlastRadius, Evidence, Preflight};
 pub use target::{Environment, Target, Tier};
-pub use tool::{MayRead, Read, SettingsError, TargetReport, Tool, Toolset, WasRead, blocking};
+pub use thread::{blocking, blocking_until, on_one_thread};
+pub use tool::{SettingsError, TargetReport, Tool, Toolset};
 pub use typed::{Done, Promise, Typed, TypedTool, schema_of};
 
 /// A moment, written in RFC 3339 with milliseconds and `Z`.

@@ -16,7 +16,7 @@ use cap_fs_ext::DirExt as _;
 use cap_std::fs::{Dir, MetadataExt as _};
 
 use crate::contract::{
-    About, Environment, Evidence, HeldSecrets, Lease, Limits, Reserved, Target, Timestamp, ToolError, blocking,
+    About, Environment, Evidence, HeldSecrets, Lease, Limits, Reserved, Target, Timestamp, ToolError, blocking_until,
 };
 use crate::text::shown_os;
 use glob::Glob;
@@ -146,18 +146,9 @@ where
     T: Send + 'static,
     F: FnOnce(&Root) -> Result<T, ToolError> + Send + 'static,
 {
-    let (site, hung_up) = (Site::of(lease)?, Arc::default());
-    let _hang_up = HangUp(Arc::clone(&hung_up));
-    blocking(move || job(&site.open(hung_up)?)).await
-}
-
-/// Sets the flag when dropped: when the future that waits for the work is.
-struct HangUp(Arc<AtomicBool>);
-
-impl Drop for HangUp {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+    let (site, hung_up) = (Site::of(lease)?, Arc::<AtomicBool>::default());
+    let hangs_up = Arc::clone(&hung_up);
+    blocking_until(move || hangs_up.store(true, Ordering::Relaxed), move || job(&site.open(hung_up)?)).await
 }
 
 /// What a call needs of its lease, owned so that it can leave the runtime's threads.

@@ -27,7 +27,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError, blocking};
+use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError, blocking_until};
 use crate::failpoint;
 use crate::text::shown;
 use crate::turns::Place;
@@ -62,26 +62,14 @@ where
     let (target, limits) = (lease.target(), *lease.limits());
     let (name, environment, access) = (target.name.clone(), target.environment.clone(), lease.access());
     let stop = Stop { hung_up: Arc::default(), at: Instant::now() + limits.deadline, deadline: limits.deadline };
-    let mut waits = HangUp(Some(stop.clone()));
-    let done = blocking(move || {
+    let stops = stop.clone();
+    let work = move || {
         let _bounds = OnThisThread::begin(&stop);
         job(&Site::find(name, environment, access, &path, limits, stop)?)
-    })
-    .await;
-    waits.0 = None;
+    };
+    let done = blocking_until(move || stops.hang_up(), work).await;
     idle::close_in_time();
     done
-}
-
-/// Hangs up when dropped with a job still in it: when the future that waits for the work is.
-struct HangUp(Option<Stop>);
-
-impl Drop for HangUp {
-    fn drop(&mut self) {
-        if let Some(stop) = &self.0 {
-            stop.hang_up();
-        }
-    }
 }
 
 /// One existing database file.

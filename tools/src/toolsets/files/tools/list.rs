@@ -97,6 +97,10 @@ impl TypedTool for List {
         }
     }
 
+    fn blocks(&self) -> bool {
+        true
+    }
+
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
         let args = args.clone();
         work(lease, move |root| {

@@ -86,6 +86,10 @@ impl TypedTool for Read {
         }
     }
 
+    fn blocks(&self) -> bool {
+        true
+    }
+
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
         let args = args.clone();
         work(lease, move |root| {

@@ -111,6 +111,10 @@ impl TypedTool for SqliteDescribe {
         }
     }
 
+    fn blocks(&self) -> bool {
+        true
+    }
+
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
         let table = args.table.clone();
         work(lease, move |site| Ok(read_preflight(site, &json!(table), "describe"))).await

@@ -16,9 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::contract::{
-    Audience, Done, Lease, MayRead, Preflight, Promise, Read, Reversibility, Scope, ToolError, TypedTool,
-};
+use crate::contract::{Audience, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool};
 use crate::sql::{self, Class, Dialect, classify};
 use crate::toolsets::sqlite::connect::bounded;
 use crate::toolsets::sqlite::connect::budget::{self, Weight};
@@ -73,6 +71,10 @@ impl TypedTool for SqliteQuery {
         }
     }
 
+    fn blocks(&self) -> bool {
+        true
+    }
+
     async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
         only_a_read(&args.sql)?;
         let sql = args.sql.clone();
@@ -88,19 +90,6 @@ impl TypedTool for SqliteQuery {
         only_a_read(&args.sql)?;
         let (sql, limit) = (args.sql.clone(), args.limit);
         work(lease, move |site| Ok(Done::read(answer(site, &sql, most(site, limit))?))).await
-    }
-
-    async fn read(&self, args: &Args, lease: &Lease, may_read: MayRead) -> Result<Read<Done<Output>>, ToolError> {
-        only_a_read(&args.sql)?;
-        let (sql, limit) = (args.sql.clone(), args.limit);
-        work(lease, move |site| {
-            let seen = read_preflight(site, &json!(sql), "query");
-            let Some(was_read) = may_read(&seen) else { return Ok(Read { seen, outcome: None }) };
-            let answered = answer(site, &sql, most(site, limit));
-            was_read(answered.as_ref().err());
-            Ok(Read { seen, outcome: Some(answered.map(Done::read)) })
-        })
-        .await
     }
 }
 
