@@ -1,5 +1,6 @@
 //! The contract between the gateway and whatever acts on the world: the words, the types, and nothing that acts.
 
+mod canonical;
 mod declaration;
 mod digest;
 mod held;
@@ -12,8 +13,9 @@ mod thread;
 mod tool;
 mod typed;
 
+pub use canonical::canonical_json;
 pub use declaration::{Audience, Condition, Declaration, Reversibility, Scope};
-pub use digest::{Digest, canonical_json};
+pub use digest::Digest;
 pub use held::{Exposed, HeldSecrets, MARK, Search};
 pub use lease::{Access, Configured, Lease, Limits, Reserved, Secret, Settings};
 pub use outcome::{Cause, Outcome, Probe, ToolError, UndoPlan};
