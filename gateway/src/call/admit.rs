@@ -9,8 +9,8 @@ use crate::reply::{ReasonCode, Refusal};
 
 /// Refuses what no approval and no finding could make allowed, and a change of a target on which something else has no end
 /// on record: nobody is to be asked about a change that could not begin. `begin` asks for that again.
-pub(super) async fn admit(cx: &CallContext<'_>) -> Result<(), Box<Refusal>> {
-    let (gateway, declaration) = (cx.gateway, cx.declaration());
+pub(super) async fn admit(cx: &CallContext) -> Result<(), Box<Refusal>> {
+    let (gateway, declaration) = (&cx.gateway, cx.declaration());
     let wrong = |message: String, next: String| {
         Box::new(Refusal::new(ReasonCode::InvalidArguments, message, next, cx.unseen()))
     };

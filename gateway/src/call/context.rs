@@ -15,18 +15,19 @@ use crate::gateway::Gateway;
 use crate::operators::LINK;
 use crate::reply::{About, ReasonCode, Refusal, Request, Stage, redacted_principal, redacted_targets, way_of};
 
-/// One call on its way.
-pub(super) struct CallContext<'a> {
+/// One call on its way, cheap to clone: whoever works on the call has all of it.
+#[derive(Clone)]
+pub(super) struct CallContext {
     /// Its id, uuid v7.
     pub(super) id: Uuid,
-    pub(super) gateway: &'a Arc<Gateway>,
+    pub(super) gateway: Arc<Gateway>,
     /// As it was made; for a preview, the call that would be made.
-    pub(super) request: &'a Request,
+    pub(super) request: Arc<Request>,
     /// What is to be done.
     pub(super) plan: Arc<CallPlan>,
     /// The `preview_call` that this is: then it goes no further than its decision.
-    pub(super) preview: Option<&'a Request>,
-    pub(super) turn: Turn,
+    pub(super) preview: Option<Arc<Request>>,
+    pub(super) turn: Arc<Turn>,
 }
 
 /// A call's turn to run. Whoever works on the call has it: where its client leaves, that is still the case.
@@ -35,7 +36,7 @@ pub(super) struct Turn {
     pub(super) _bulk: Option<OwnedSemaphorePermit>,
 }
 
-impl CallContext<'_> {
+impl CallContext {
     pub(super) fn declaration(&self) -> &Declaration {
         &self.plan.tool.declaration
     }
@@ -61,7 +62,7 @@ impl CallContext<'_> {
     pub(super) fn subject(&self, seen: Option<&Preflight>) -> Subject {
         let what = (&*self.declaration().name, &self.plan.args);
         let targets = seen.map(|seen| &*seen.targets).unwrap_or_default();
-        subject(self.gateway, self.id, &self.request.principal, what, targets)
+        subject(&self.gateway, self.id, &self.request.principal, what, targets)
     }
 
     /// All that a yes to it is bound to.

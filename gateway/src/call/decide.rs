@@ -11,7 +11,7 @@ use crate::reply::{Refusal, Stage};
 /// What policy says, and the approval it says that of. Only what needs a yes looks for one that did not come along with the
 /// call: most calls need none.
 pub(super) async fn decide(
-    cx: &CallContext<'_>,
+    cx: &CallContext,
     seen: &Preflight,
     facts: &CallFacts<'_>,
 ) -> Result<(Decision, Option<Approved>), Box<Refusal>> {
@@ -28,6 +28,6 @@ pub(super) async fn decide(
 }
 
 /// What policy says of the call, approved so strongly.
-pub(super) fn by_policy(cx: &CallContext<'_>, seen: &Preflight, approved: Option<Need>) -> Decision {
+pub(super) fn by_policy(cx: &CallContext, seen: &Preflight, approved: Option<Need>) -> Decision {
     cx.gateway.policies.decide(&Facts::seen(cx.id, &cx.request.principal, cx.declaration(), seen, approved))
 }

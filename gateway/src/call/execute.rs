@@ -19,7 +19,7 @@ use crate::reply::{About, Refusal, Reply, Stage, for_people};
 
 /// Runs the call. An approval comes with what the call that was decided on comes to.
 pub(super) async fn execute(
-    cx: CallContext<'_>,
+    cx: CallContext,
     seen: Preflight,
     permit: Permit,
     approval: Option<(Approved, CallDigests)>,
@@ -44,7 +44,7 @@ pub(super) async fn execute(
     let lost = About::unseen(cx.id, about.reversibility);
     let subject = cx.subject(Some(&seen));
     let run = Run {
-        gateway: Arc::clone(cx.gateway),
+        gateway: Arc::clone(&cx.gateway),
         plan: cx.plan,
         seen: Arc::new(seen),
         permit,

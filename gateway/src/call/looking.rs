@@ -8,7 +8,7 @@ use super::context::CallContext;
 use crate::reply::Request;
 
 /// Access for looking.
-pub(super) fn lend_look(cx: &CallContext<'_>) -> Result<Lease, ToolError> {
+pub(super) fn lend_look(cx: &CallContext) -> Result<Lease, ToolError> {
     let lease = cx.gateway.broker.lend_look(&cx.plan.target, cx.declaration());
     let lease = lease.map_err(|error| ToolError::refused(error.to_string()))?;
     Ok(lease.in_turn_of(&cx.request.principal.user))

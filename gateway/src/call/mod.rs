@@ -43,6 +43,7 @@ pub(crate) use conclude::{malformed, turned_away};
 /// # Errors
 /// The tool is not known, which the protocol wants told apart from a refusal.
 pub async fn call(gateway: &Arc<Gateway>, request: Request) -> Result<Reply, UnknownTool> {
+    let request = Arc::new(request);
     let entry = match gateway.registry.find(&request.tool) {
         Ok(entry) => entry,
         Err(unknown) => return Err(conclude::unknown(gateway, &request, unknown).await),
@@ -63,23 +64,22 @@ pub async fn call(gateway: &Arc<Gateway>, request: Request) -> Result<Reply, Unk
 }
 
 /// An ordinary call, the call that takes another one back, and as far as the decision a preview of either.
-async fn way(gateway: &Arc<Gateway>, entry: &Entry, request: &Request) -> Result<Reply, Box<Refusal>> {
+async fn way(gateway: &Arc<Gateway>, entry: &Entry, request: &Arc<Request>) -> Result<Reply, Box<Refusal>> {
     gateway.registry.check(entry, &request.args).map_err(|errors| Refusal::of_arguments(&request.tool, &errors))?;
     // Before the slot, so that large calls that wait for each other keep no small one from running.
     let bulk = gateway.bulk.turn(entry, request).await?;
     let turn = Turn { _slot: limits::slot(&gateway.slots, request).await?, _bulk: bulk };
-    let previewed;
     let (made, plan, preview) = match entry {
-        Entry::Native(tool) => (request, CallPlan::ordinary(Arc::clone(tool), &request.args), None),
-        Entry::Builtin(BuiltinTool::Undo) => (request, plan::undo(gateway, request).await?, None),
+        Entry::Native(tool) => (Arc::clone(request), CallPlan::ordinary(Arc::clone(tool), &request.args), None),
+        Entry::Builtin(BuiltinTool::Undo) => (Arc::clone(request), plan::undo(gateway, request).await?, None),
         Entry::Builtin(BuiltinTool::Preview) => {
-            let plan;
-            (previewed, plan) = preview::plan(gateway, request).await?;
-            (&previewed, plan, Some(request))
+            let (previewed, plan) = preview::plan(gateway, request).await?;
+            (Arc::new(previewed), plan, Some(Arc::clone(request)))
         }
         Entry::Builtin(own) => return builtin::answer(gateway, *own, request).await,
     };
-    let cx = CallContext { id: Uuid::now_v7(), gateway, request: made, plan: Arc::new(plan), preview, turn };
+    let (gateway, plan, turn) = (Arc::clone(gateway), Arc::new(plan), Arc::new(turn));
+    let cx = CallContext { id: Uuid::now_v7(), gateway, request: made, plan, preview, turn };
 
     admit::admit(&cx).await?;
     let seen = match preflight::preflight(&cx).await? {
@@ -89,7 +89,7 @@ async fn way(gateway: &Arc<Gateway>, entry: &Entry, request: &Request) -> Result
     failpoint::reach("looked");
     let facts = cx.facts(&seen);
     let (decision, approval) = decide::decide(&cx, &seen, &facts).await?;
-    if let Some(request) = cx.preview {
+    if let Some(request) = &cx.preview {
         return preview::answer(&cx, request, &seen, decision, approval).await;
     }
     match decision {

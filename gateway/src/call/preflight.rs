@@ -12,7 +12,7 @@ use crate::reply::{About, ReasonCode, Refusal, Reply, Stage};
 
 /// Looks: within the deadline, and for as long as the client listens. A read that policy says a plain yes to is read and
 /// answered at once.
-pub(super) async fn preflight(cx: &CallContext<'_>) -> Result<ControlFlow<Reply, Preflight>, Box<Refusal>> {
+pub(super) async fn preflight(cx: &CallContext) -> Result<ControlFlow<Reply, Preflight>, Box<Refusal>> {
     cx.reach(Stage::Looking);
     let (plan, declaration) = (&cx.plan, cx.declaration());
     if !declaration.mutates() && cx.request.answered.is_none() && cx.preview.is_none() {
@@ -21,10 +21,10 @@ pub(super) async fn preflight(cx: &CallContext<'_>) -> Result<ControlFlow<Reply,
     let looked = async {
         let lease = lend_look(cx)?;
         let look = async {
-            is_the_one(cx.gateway, &lease, declaration).await?;
+            is_the_one(&cx.gateway, &lease, declaration).await?;
             plan.tool.tool.preflight(&plan.args, &lease).await
         };
-        within(cx.request, lease.limits().deadline, look).await
+        within(&cx.request, lease.limits().deadline, look).await
     };
     let refusal = match looked.await {
         Ok(seen) if seen.targets.is_empty() && declaration.mutates() => {

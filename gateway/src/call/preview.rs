@@ -52,7 +52,7 @@ pub(super) async fn plan(gateway: &Arc<Gateway>, request: &Request) -> Result<(R
 /// What a look found and what policy says of it. `request` is the preview itself; an approval for a while asks nobody, unless
 /// policy still says otherwise.
 pub(super) async fn answer(
-    cx: &CallContext<'_>,
+    cx: &CallContext,
     request: &Request,
     seen: &Preflight,
     decision: Decision,
@@ -88,7 +88,7 @@ pub(super) async fn answer(
         output["grant"] = json!(grant);
     }
     about.policies = because;
-    let subject = subject(cx.gateway, cx.id, &request.principal, (&request.tool, &request.args), &seen.targets);
+    let subject = subject(&cx.gateway, cx.id, &request.principal, (&request.tool, &request.args), &seen.targets);
     let event = AuditEvent::Read { policies: Vec::new(), failed: None };
     cx.gateway.store.record(subject, event).await.map_err(|error| Refusal::of_store(&error, about.clone()))?;
     Ok(Reply::Done(Box::new(Receipt { output, about })))

@@ -37,7 +37,7 @@ pub(super) struct Run {
     /// Whose turn with the target it is.
     pub(super) user: String,
     pub(super) stage: watch::Sender<Stage>,
-    pub(super) turn: Option<Turn>,
+    pub(super) turn: Option<Arc<Turn>>,
 }
 
 impl Run {

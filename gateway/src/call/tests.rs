@@ -152,6 +152,7 @@ impl Toolset for Tools {
 }
 
 mod detached;
+mod reading;
 mod recorded;
 mod recovering;
 

@@ -133,7 +133,9 @@ impl Broker {
             _ => held.secret.as_ref(),
         };
         let lease = Lease::new(access, Arc::clone(&held.configured), secret.cloned(), self.limits);
-        let lease = lease.reserving(self.reaches.reserved(&held.configured));
+        // What only reads leaves everything as it is.
+        let lease =
+            if access == Access::Read { lease } else { lease.reserving(self.reaches.reserved(&held.configured)) };
         Ok(match &self.held {
             Some(secrets) => lease.holding(Arc::clone(secrets)),
             None => lease,

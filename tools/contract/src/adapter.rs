@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::change::{Applied, Change, Fingerprint, Read, Softening, Spec};
 use super::kind::{Kind, Purpose, Unsure, Waiting};
 use super::schema::schema_of;
-use super::tool::blocking;
+use super::thread::blocking_until;
 use super::{Declaration, Lease, Outcome, Preflight, Probe, Tool, ToolError};
 
 /// A read as a [`Tool`].
@@ -60,6 +60,10 @@ struct Changes<T> {
 impl<T: Read> Tool for Reads<T> {
     fn declaration(&self) -> &Declaration {
         &self.declaration
+    }
+
+    fn blocks(&self) -> bool {
+        T::Kind::BLOCKS
     }
 
     async fn preflight(&self, args: &Value, lease: &Lease) -> Result<Preflight, ToolError> {
@@ -114,6 +118,10 @@ impl<T: Read> Tool for Reads<T> {
 impl<T: Change> Tool for Changes<T> {
     fn declaration(&self) -> &Declaration {
         &self.declaration
+    }
+
+    fn blocks(&self) -> bool {
+        T::Kind::BLOCKS
     }
 
     async fn preflight(&self, args: &Value, lease: &Lease) -> Result<Preflight, ToolError> {
@@ -230,29 +238,15 @@ where
     F: FnOnce(Lease, Waiting) -> BoxFuture<'static, Result<T, ToolError>> + Send + 'static,
 {
     let (lease, waiting) = (lease.shared(), Waiting::default());
-    let mut waits = Waits(Some(waiting.clone()));
-    let done = if K::BLOCKS {
-        blocking(move || {
-            let ended = job(lease, waiting).now_or_never();
-            ended.unwrap_or_else(|| Err(ToolError::uncertain("work that is to block awaited something instead")))
-        })
-        .await
-    } else {
-        job(lease, waiting).await
-    };
-    waits.0 = None;
-    done
-}
-
-/// Says so when dropped before the work has ended: whoever waited for it is gone.
-struct Waits(Option<Waiting>);
-
-impl Drop for Waits {
-    fn drop(&mut self) {
-        if let Some(waiting) = &self.0 {
-            waiting.end();
-        }
+    if !K::BLOCKS {
+        return job(lease, waiting).await;
     }
+    let waits = waiting.clone();
+    let all = move || {
+        let ended = job(lease, waiting).now_or_never();
+        ended.unwrap_or_else(|| Err(ToolError::uncertain("work that is to block awaited something instead")))
+    };
+    blocking_until(move || waits.end(), all).await
 }
 
 fn declare<K: Kind, A: JsonSchema, O: JsonSchema>(spec: &Spec) -> Declaration {

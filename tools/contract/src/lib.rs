@@ -1,6 +1,7 @@
 //! The contract between the gateway and whatever acts on the world: the words, the types, and nothing that acts.
 
 mod adapter;
+mod canonical;
 mod change;
 mod declaration;
 mod digest;
@@ -13,14 +14,16 @@ mod outcome;
 mod preflight;
 mod schema;
 mod target;
+mod thread;
 mod tool;
 mod typed;
 mod undo;
 
 pub use adapter::{change, on_target, read};
+pub use canonical::canonical_json;
 pub use change::{Applied, Change, Fingerprint, Read, Softening, Spec, TxOf};
 pub use declaration::{Audience, Condition, Declaration, Reversibility, Scope};
-pub use digest::{Digest, canonical_json};
+pub use digest::Digest;
 pub use findings::Findings;
 pub use held::{Exposed, HeldSecrets, MARK, Search};
 pub use kind::{Kind, Purpose, Unsure, Waiting};
@@ -29,7 +32,8 @@ pub use outcome::{Cause, Outcome, Probe, ToolError, UndoPlan};
 pub use preflight::{About, Alternative, BlastRadius, Evidence, Preflight};
 pub use schema::schema_of;
 pub use target::{Environment, Target, Tier};
-pub use tool::{MayRead, Read as ReadAtOnce, SettingsError, TargetReport, Tool, Toolset, WasRead, blocking};
+pub use thread::{blocking, blocking_until, on_one_thread};
+pub use tool::{SettingsError, TargetReport, Tool, Toolset};
 pub use typed::{Done, Promise, Typed, TypedTool};
 pub use undo::{TakesBack, Undo};
 

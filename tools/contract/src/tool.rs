@@ -9,21 +9,6 @@ use serde_json::{Value, json};
 
 use super::{Declaration, HeldSecrets, Lease, Outcome, Preflight, Probe, Search, Settings, ToolError};
 
-/// Asked between the look and the read of one call whether what was found may be read. With a yes comes whom to tell.
-pub type MayRead = Box<dyn FnOnce(&Preflight) -> Option<WasRead> + Send>;
-
-/// Told how a read went, right behind it, and only on a thread that may block.
-pub type WasRead = Box<dyn FnOnce(Option<&ToolError>) + Send>;
-
-/// What came of looking and reading in one go.
-#[derive(Debug)]
-pub struct Read<T> {
-    /// What the look found.
-    pub seen: Preflight,
-    /// What the read came to; `None` where it was not to be made.
-    pub outcome: Option<Result<T, ToolError>>,
-}
-
 /// One thing that can be done.
 ///
 /// Arguments reach a tool only after the gateway has checked them against the declaration's input schema, which requires
@@ -39,15 +24,10 @@ pub trait Tool: Send + Sync {
     /// Does it, after reading the fingerprint of `seen` again: if the state moved, [`ToolError::changed`].
     async fn execute(&self, args: &Value, seen: &Preflight, lease: &Lease) -> Result<Outcome, ToolError>;
 
-    /// Looks and, where `may_read` says yes to what was found, reads: [`Tool::preflight`] and [`Tool::execute`] of a tool
-    /// that changes nothing, in one go. A tool that blocks does both on one thread.
-    async fn read(&self, args: &Value, lease: &Lease, may_read: MayRead) -> Result<Read<Outcome>, ToolError> {
-        let seen = self.preflight(args, lease).await?;
-        let outcome = match may_read(&seen) {
-            Some(_) => Some(self.execute(args, &seen, lease).await),
-            None => None,
-        };
-        Ok(Read { seen, outcome })
+    /// Whether its look and what it does block, in [`blocking`](super::blocking) work: then a read is best made on one thread
+    /// ([`on_one_thread`](super::on_one_thread)).
+    fn blocks(&self) -> bool {
+        false
     }
 
     /// What would come of the call, however its arguments are spelled: of two calls of one tool on one configured target for
@@ -167,20 +147,5 @@ pub trait Toolset: Send + Sync {
     /// Looks for held secrets in what calls could read of a target; bounded, and told where it stopped.
     async fn search(&self, _lease: &Lease, _held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
         Ok(Search::default())
-    }
-}
-
-/// Runs blocking work off the runtime's threads.
-///
-/// # Errors
-/// What the work returns; `Uncertain` if it panicked, since nobody knows how far it got.
-pub async fn blocking<T, F>(work: F) -> Result<T, ToolError>
-where
-    T: Send + 'static,
-    F: FnOnce() -> Result<T, ToolError> + Send + 'static,
-{
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(ToolError::uncertain(format!("the work was cut off: {error}"))),
     }
 }

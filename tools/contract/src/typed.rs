@@ -9,9 +9,8 @@ use serde_json::Value;
 
 use super::schema::schema_of;
 use super::{
-    Audience, Condition, Declaration, Lease, MayRead, Outcome, Preflight, Probe, Reversibility, Scope, Tool, ToolError,
-    UndoPlan,
-    tool::{Read, effect_on},
+    Audience, Condition, Declaration, Lease, Outcome, Preflight, Probe, Reversibility, Scope, Tool, ToolError,
+    UndoPlan, tool::effect_on,
 };
 
 /// A declaration without its schemas, which come from the types.
@@ -71,19 +70,9 @@ pub trait TypedTool: Send + Sync + 'static {
     async fn look(&self, args: &Self::Args, lease: &Lease) -> Result<Preflight, ToolError>;
     /// See [`Tool::execute`].
     async fn run(&self, args: &Self::Args, seen: &Preflight, lease: &Lease) -> Result<Done<Self::Output>, ToolError>;
-    /// See [`Tool::read`].
-    async fn read(
-        &self,
-        args: &Self::Args,
-        lease: &Lease,
-        may_read: MayRead,
-    ) -> Result<Read<Done<Self::Output>>, ToolError> {
-        let seen = self.look(args, lease).await?;
-        let outcome = match may_read(&seen) {
-            Some(_) => Some(self.run(args, &seen, lease).await),
-            None => None,
-        };
-        Ok(Read { seen, outcome })
+    /// See [`Tool::blocks`].
+    fn blocks(&self) -> bool {
+        false
     }
     /// See [`Tool::effect`].
     fn effect(&self, _args: &Self::Args, seen: &Preflight) -> Value {
@@ -160,12 +149,8 @@ impl<T: TypedTool> Tool for Typed<T> {
         outcome(done)
     }
 
-    async fn read(&self, args: &Value, lease: &Lease, may_read: MayRead) -> Result<Read<Outcome>, ToolError> {
-        if self.declaration.mutates() {
-            return Err(ToolError::refused(format!("`{}` is no read", self.declaration.name)));
-        }
-        let Read { seen, outcome: done } = self.tool.read(&self.args(args)?, lease, may_read).await?;
-        Ok(Read { seen, outcome: done.map(|done| done.and_then(outcome)) })
+    fn blocks(&self) -> bool {
+        self.tool.blocks()
     }
 
     fn effect(&self, args: &Value, seen: &Preflight) -> Value {

@@ -6,14 +6,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use mollyguard_tools::contract::{Digest, now};
+use mollyguard_tools::contract::{Digest, Timestamp, now};
 use mollyguard_tools::text::visible_json;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::checkpoint::Checkpoint;
-use super::{ArgsKey, AuditEvent, AuditRecord, Head, Mark, Pruning, PublicKey};
+use super::{ArgsKey, AuditEvent, AuditRecord, Head, Mark, Pruning, PublicKey, Subject};
 
 /// More findings than this are counted, not listed.
 const LISTED: usize = 1_000;
@@ -27,18 +27,26 @@ pub fn genesis(stream: Uuid) -> Digest {
 /// The digest a record should have: SHA-256 over the canonical JSON of all its other fields.
 #[must_use]
 pub fn digest(record: &AuditRecord) -> Digest {
-    serde_json::to_value(record).map_or_else(|error| Digest::of_bytes(error.to_string().as_bytes()), digest_of_fields)
+    let AuditRecord { stream, seq, at, subject, event, previous, digest: _ } = record;
+    Digest::of(&Undigested { stream, seq, at, subject, event, previous })
 }
 
-/// A record's digest, whatever stands in its place, and the text it is stored as, with that digest in it.
-pub(crate) fn written(record: &AuditRecord) -> serde_json::Result<(Digest, String)> {
-    let mut value = serde_json::to_value(record)?;
-    let Some(fields) = value.as_object_mut() else { return Ok((digest(record), value.to_string())) };
-    // It is the last field, and stays that.
-    fields.remove("digest");
-    let digest = Digest::of_value(&value);
-    value["digest"] = Value::from(digest.to_string());
-    Ok((digest, value.to_string()))
+/// A record without its digest.
+#[derive(Serialize)]
+struct Undigested<'a> {
+    stream: &'a Uuid,
+    seq: &'a u64,
+    at: &'a Timestamp,
+    #[serde(flatten)]
+    subject: &'a Subject,
+    event: &'a AuditEvent,
+    previous: &'a Digest,
+}
+
+/// A record's digest, whatever stood in its place, and the text it is stored as, with that digest in it.
+pub(crate) fn written(mut record: AuditRecord) -> serde_json::Result<(Digest, String)> {
+    record.digest = digest(&record);
+    Ok((record.digest, serde_json::to_string(&record)?))
 }
 
 /// Taken from the text's own fields, so that a field this version does not know cannot be slipped in.

@@ -23,20 +23,20 @@ const PAUSE: Duration = Duration::from_millis(25);
 
 /// Writes a question down, unless the same is open already, and says how it is to be put.
 pub(in crate::call) async fn ask(
-    cx: &CallContext<'_>,
+    cx: &CallContext,
     seen: &Preflight,
     facts: &CallFacts<'_>,
     need: Need,
     because: Vec<Because>,
 ) -> Result<Reply, Box<Refusal>> {
-    let gateway = cx.gateway;
+    let gateway = &cx.gateway;
     let mut about = cx.seen("confirm", seen);
     about.policies.clone_from(&because);
     let made = confirmation(cx, seen, facts, need, because);
     let subject = cx.subject(Some(seen));
     let somebody = gateway.store.operators().await.map_err(|error| Refusal::of_store(&error, about.clone()))?;
     let can_page = !somebody.is_empty() && gateway.page_of(made.id).is_some();
-    let (put, channel) = way(cx.request, &made.need, can_page);
+    let (put, channel) = way(&cx.request, &made.need, can_page);
     let rules = &gateway.config.confirm;
     let bounds = Bounds { denial: rules.denial, open: rules.open_questions, flood: rules.flood };
     let asking = gateway.store.ask(subject, made.clone(), channel, bounds).await;
@@ -149,13 +149,13 @@ fn in_other_words(gateway: &Gateway, other: &Confirmation, about: About) -> Refu
 }
 
 fn confirmation(
-    cx: &CallContext<'_>,
+    cx: &CallContext,
     seen: &Preflight,
     facts: &CallFacts<'_>,
     need: Need,
     because: Vec<Because>,
 ) -> Confirmation {
-    let (gateway, plan, request) = (cx.gateway, &cx.plan, cx.request);
+    let (gateway, plan, request) = (&cx.gateway, &cx.plan, &cx.request);
     let id = Uuid::now_v7();
     let asked_at = now();
     let life = jiff::SignedDuration::try_from(gateway.config.confirm.expires).unwrap_or(jiff::SignedDuration::ZERO);

@@ -16,7 +16,7 @@ use crate::reply::{ReasonCode, Refusal};
 /// A person has declined the same a short while ago, and not approved calls like it for a while since; or has approved what
 /// has expired or changed since.
 pub(super) async fn given_meanwhile(
-    cx: &CallContext<'_>,
+    cx: &CallContext,
     seen: &Preflight,
     facts: &CallFacts<'_>,
     grant: Option<&Grant>,
@@ -33,7 +33,7 @@ pub(super) async fn given_meanwhile(
         for (confirmation, standing) in &asked {
             because.clone_from(&confirmation.because);
             let is_over = grant.is_some_and(|grant| standing.was_refused_before(grant.given.at));
-            if !is_over && let Some(why) = declined(cx.gateway, confirmation, standing) {
+            if !is_over && let Some(why) = declined(&cx.gateway, confirmation, standing) {
                 return no(ReasonCode::ConfirmationDeclined, why);
             }
         }
@@ -71,7 +71,7 @@ pub(super) fn declined(gateway: &Gateway, confirmation: &Confirmation, standing:
 /// Closes a question that no answer helps any more: its time is over, or the target is not what was shown. Where somebody
 /// has said yes to it, this call was to use that, and is told why it cannot.
 async fn close_stale(
-    cx: &CallContext<'_>,
+    cx: &CallContext,
     seen: &Preflight,
     confirmation: &Confirmation,
     standing: &ConfirmationState,
@@ -106,7 +106,7 @@ async fn close_stale(
 }
 
 /// Refuses those nobody is asked for any more, whatever was approved for them before.
-pub(super) async fn not_quarantined(cx: &CallContext<'_>) -> Result<(), Unusable> {
+pub(super) async fn not_quarantined(cx: &CallContext) -> Result<(), Unusable> {
     let quarantined = cx.gateway.store.quarantined().await?;
     match quarantined.iter().find(|quarantine| quarantine.user == cx.request.principal.user) {
         Some(quarantine) => no(ReasonCode::Denied, in_quarantine(quarantine)),

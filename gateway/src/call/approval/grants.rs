@@ -17,12 +17,12 @@ pub(super) fn may_last(facts: &CallFacts<'_>, seen: &Preflight, reversibility: R
 
 /// The approval for a while that covers this call, where a person would be asked for `need`.
 pub(super) async fn covering(
-    cx: &CallContext<'_>,
+    cx: &CallContext,
     seen: &Preflight,
     facts: &CallFacts<'_>,
     need: &Need,
 ) -> Result<Option<Grant>, StoreError> {
-    let gateway = cx.gateway;
+    let gateway = &cx.gateway;
     let reversibility = seen.settle(cx.declaration());
     if !may_last(facts, seen, reversibility) || is_quarantined(gateway, &facts.principal.user).await? {
         return Ok(None);

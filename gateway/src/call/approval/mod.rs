@@ -29,7 +29,7 @@ const ANOTHER_WAY: &str = "Do not ask for the same again. Choose another way, or
 
 /// The approval for this very call that its repetition brings along; none where the question it was asked is open still.
 pub(super) async fn attached(
-    cx: &CallContext<'_>,
+    cx: &CallContext,
     seen: &Preflight,
     facts: &CallFacts<'_>,
 ) -> Result<Option<Approved>, Box<Refusal>> {
@@ -43,7 +43,7 @@ pub(super) async fn attached(
 /// The approvals that did not come along with a call that needs one, in the order in which they are tried: what was given to
 /// this very call elsewhere meanwhile, and one for a while that covers it. A preview uses nothing up, and asks about nothing.
 pub(super) async fn candidates(
-    cx: &CallContext<'_>,
+    cx: &CallContext,
     seen: &Preflight,
     facts: &CallFacts<'_>,
     need: &Need,
@@ -58,7 +58,7 @@ pub(super) async fn candidates(
 }
 
 /// The refusal of a call whose approval cannot be used.
-fn refused(cx: &CallContext<'_>, seen: &Preflight, unusable: Unusable, because: Vec<Because>) -> Box<Refusal> {
+fn refused(cx: &CallContext, seen: &Preflight, unusable: Unusable, because: Vec<Because>) -> Box<Refusal> {
     let mut about = About::seen(cx.id, "deny", seen.reversibility, seen);
     let (code, message) = match unusable {
         Unusable::Store(error) => return Box::new(Refusal::of_store(&error, about)),
@@ -94,7 +94,7 @@ pub(super) async fn void(gateway: &Gateway, subject: Subject, confirmation: Uuid
 }
 
 /// The policies that asked the question an answer came along for; only its own principal is told.
-async fn asked_by(cx: &CallContext<'_>, answered: &Answered) -> Vec<Because> {
+async fn asked_by(cx: &CallContext, answered: &Answered) -> Vec<Because> {
     match cx.gateway.store.confirmation(answered.confirmation).await {
         Ok(Some((confirmation, _))) if confirmation.principal.is_same_person(&cx.request.principal) => {
             confirmation.because
@@ -126,12 +126,12 @@ fn no<T>(code: ReasonCode, message: impl Into<String>) -> Result<T, Unusable> {
 /// the answer must be the exact yes that was asked for. Everything else is a refusal, told apart by its reason code; but
 /// where the answer was only waited for elsewhere, the question may stay open.
 async fn verify_answer(
-    cx: &CallContext<'_>,
+    cx: &CallContext,
     seen: &Preflight,
     facts: &CallFacts<'_>,
     answered: &Answered,
 ) -> Result<Option<Approved>, Unusable> {
-    let (gateway, request) = (cx.gateway, cx.request);
+    let (gateway, request) = (&cx.gateway, &cx.request);
     earlier::not_quarantined(cx).await?;
     let found = gateway.store.confirmation(answered.confirmation).await?;
     let Some((confirmation, standing)) = found else {

@@ -77,7 +77,7 @@ impl Writing<'_> {
             previous: last,
             digest: Digest::from_bytes([0; 32]),
         };
-        let (digest, text) = chain::written(&record).map_err(|error| StoreError::Failed(error.to_string()))?;
+        let (digest, text) = chain::written(record).map_err(|error| StoreError::Failed(error.to_string()))?;
         self.connection
             .prepare_cached("INSERT INTO records (stream, seq, record) VALUES (?1, ?2, ?3)")
             .and_then(|mut insert| insert.execute(params![self.name, next.cast_signed(), text]))
