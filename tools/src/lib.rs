@@ -20,7 +20,8 @@ pub mod turns;
 use std::sync::Arc;
 
 pub use mollyguard_contract as contract;
-pub use mollyguard_contract::laws;
+#[cfg(test)]
+use mollyguard_contract::laws;
 #[cfg(feature = "files")]
 pub use toolsets::files;
 #[cfg(feature = "postgres")]

@@ -1,5 +1,7 @@
 //! `mollyguard config`: the configuration in force, and every key with its default.
 
+use std::collections::BTreeMap;
+
 use std::path::Path;
 
 use clap::Args;
@@ -33,8 +35,10 @@ impl ShowConfig {
             .iter()
             .map(|(name, target)| {
                 let it = &target.configured;
+                let secrets: BTreeMap<_, _> =
+                    target.secrets.iter().map(|(key, source)| (key, source.to_string())).collect();
                 json!({"name": name, "kind": it.kind, "environment": it.environment.name, "tier": it.environment.tier,
-                       "secret": target.secret.as_ref().map(ToString::to_string), "identity": target.identity})
+                       "secrets": secrets, "identity": target.identity})
             })
             .collect();
         let shown = json!({

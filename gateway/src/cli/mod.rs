@@ -181,7 +181,7 @@ fn open(asked: Option<&Path>) -> Result<Arc<Gateway>, Failure> {
 fn open_without_secrets(asked: Option<&Path>) -> Result<Arc<Gateway>, Failure> {
     let mut config = load(asked)?;
     for target in config.targets.values_mut() {
-        (target.secret, target.read_secret) = (None, None);
+        target.secrets.clear();
     }
     config.notify.webhooks.clear();
     config.redact.clear();

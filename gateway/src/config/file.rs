@@ -209,6 +209,7 @@ pub fn defaults_toml() -> String {
 # [targets.NAME]
 # kind = a toolset of `mollyguard tools`
 # environment = the NAME of one
+# environments = { THEIRS = \"NAME\" } for a kind whose targets hold several; what is not mapped counts as production
 # identity = what `mollyguard targets check` shows; another thing behind the name is refused
 # secret = where its credential comes from, such as \"env:NAME\", for the kinds that take one
 # read_secret = the same for reads, which should have a credential that can do no more
@@ -224,7 +225,11 @@ pub fn defaults_toml() -> String {
 }
 
 /// The keys of every target, whatever its kind.
-pub(crate) const TARGET_KEYS: [&str; 5] = ["kind", "environment", "secret", "read_secret", "identity"];
+#[cfg(test)]
+pub(crate) const TARGET_KEYS: [&str; 6] = ["kind", "environment", "environments", "secret", "read_secret", "identity"];
+
+/// Keys that look like those of secrets of any kind.
+const SECRET_KEYS: [&str; 2] = ["secret", "read_secret"];
 
 impl Config {
     /// Reads and checks a configuration file.

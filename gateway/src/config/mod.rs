@@ -20,6 +20,7 @@ use mollyguard_record::store::Room;
 use mollyguard_tools::contract::{Configured, Digest, Environment, Limits};
 
 #[cfg(all(test, feature = "files"))]
+#[cfg(test)]
 pub(crate) use file::TARGET_KEYS;
 pub use file::{Defaults, defaults_toml};
 pub use find::{Found, OwnState, find};
@@ -109,10 +110,8 @@ pub struct Socket {
 pub struct Target {
     /// What tools are lent.
     pub configured: Arc<Configured>,
-    /// Where its secret comes from.
-    pub secret: Option<SecretSource>,
-    /// Where the secret comes from that reads use instead.
-    pub read_secret: Option<SecretSource>,
+    /// Where its secrets come from, by their keys.
+    pub secrets: BTreeMap<String, SecretSource>,
     /// The identity it was pinned to.
     pub identity: Option<String>,
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use mollyguard_tools::contract::{Access, Configured, Declaration, HeldSecrets, Lease, Limits, Secret, Toolset};
 use uuid::Uuid;
 
-use crate::config::{Config, SecretSource, Trusted, Url, Webhook};
+use crate::config::{Config, Trusted, Url, Webhook};
 use crate::policy::Permit;
 use crate::targets::overlap::{Overlap, Reaches};
 
@@ -44,9 +44,22 @@ pub enum LendError {
 
 struct Held {
     configured: Arc<Configured>,
-    secret: Option<Arc<Secret>>,
-    read_secret: Option<Arc<Secret>>,
+    /// Each with what it opens.
+    secrets: BTreeMap<String, (Access, Arc<Secret>)>,
     identity: Option<String>,
+}
+
+impl Held {
+    fn reads_apart(&self) -> bool {
+        self.secrets.values().any(|(opens, _)| *opens == Access::Read)
+    }
+
+    /// Those lent for an access: for reading, the ones that open no more, where there are any.
+    fn lent(&self, access: Access) -> BTreeMap<String, Arc<Secret>> {
+        let reads = access == Access::Read && self.reads_apart();
+        let fitting = self.secrets.iter().filter(|(_, (opens, _))| (*opens == Access::Read) == reads);
+        fitting.map(|(key, (_, secret))| (key.clone(), Arc::clone(secret))).collect()
+    }
 }
 
 /// The secrets of one configured webhook.
@@ -89,17 +102,19 @@ impl Broker {
         let mut secrets = Vec::new();
         let mut targets = BTreeMap::new();
         for (name, target) in &config.targets {
-            let mut fetch = |key: &str, source: &Option<SecretSource>| {
-                let Some(source) = source else { return Ok(None) };
-                let key = format!("targets.{name}.{key}");
+            let kind = toolsets.iter().find(|toolset| toolset.name() == target.configured.kind);
+            let mut fetched = BTreeMap::new();
+            for (name_of, source) in &target.secrets {
+                let key = format!("targets.{name}.{name_of}");
                 let secret = Arc::new(source.fetch(&key, reaches)?);
                 reaches.trust(named_by(&key, &secret, &target.configured, toolsets, config.limits))?;
                 secrets.extend(parts(&source.to_string(), &secret));
-                Ok::<_, SecretError>(Some(secret))
-            };
-            let (secret, read_secret) = (fetch("secret", &target.secret)?, fetch("read_secret", &target.read_secret)?);
+                let keys = kind.map(|kind| kind.secrets()).unwrap_or_default();
+                let opens = keys.iter().find(|key| key.name == *name_of).map_or(Access::Write, |key| key.opens);
+                fetched.insert(name_of.clone(), (opens, secret));
+            }
             let (configured, identity) = (Arc::clone(&target.configured), target.identity.clone());
-            let held = Held { configured, secret, read_secret, identity };
+            let held = Held { configured, secrets: fetched, identity };
             targets.insert(name.clone(), held);
         }
         let mut webhooks = Vec::with_capacity(config.notify.webhooks.len());
@@ -128,11 +143,7 @@ impl Broker {
     fn lend(&self, name: &str, access: Access) -> Result<Lease, LendError> {
         let held = self.held(name)?;
         self.reaches.still(&held.configured)?;
-        let secret = match (access, &held.read_secret) {
-            (Access::Read, Some(secret)) => Some(secret),
-            _ => held.secret.as_ref(),
-        };
-        let lease = Lease::new(access, Arc::clone(&held.configured), secret.cloned(), self.limits);
+        let lease = Lease::new(access, Arc::clone(&held.configured), None, self.limits).lending(held.lent(access));
         // What only reads leaves everything as it is.
         let lease =
             if access == Access::Read { lease } else { lease.reserving(self.reaches.reserved(&held.configured)) };
@@ -170,7 +181,7 @@ impl Broker {
     /// Whether reads of this target have a credential of their own.
     #[must_use]
     pub fn reads_apart(&self, target: &str) -> bool {
-        self.targets.get(target).is_some_and(|held| held.read_secret.is_some())
+        self.targets.get(target).is_some_and(Held::reads_apart)
     }
 
     /// Lends access for changing, against the permit of policy for this very call.

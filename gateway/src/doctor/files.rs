@@ -95,7 +95,7 @@ fn policies(config: &Config) -> Finding {
 }
 
 fn secrets(config: &Config, apart: bool) -> Finding {
-    let targets = config.targets.values().flat_map(|target| [&target.secret, &target.read_secret]).flatten();
+    let targets = config.targets.values().flat_map(|target| target.secrets.values());
     let webhooks = config.notify.webhooks.iter().flat_map(secrets_of);
     let all: Vec<&SecretSource> = targets.chain(webhooks).chain(&config.redact).collect();
     for path in all.iter().filter_map(|source| file(source)) {

@@ -57,11 +57,13 @@ const HOUSES: &[House] = &[
         src: "tools/contract/src",
         part: &[],
         rooms: &[
+            "canonical",
             "digest",
             "declaration",
             "target",
             "held",
             "outcome",
+            "thread",
             "preflight",
             "schema",
             "lease",

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::change::{Applied, Change, Fingerprint, Read, Softening, Spec};
 use super::kind::{Kind, Purpose, Unsure, Waiting};
-use super::schema::schema_of;
+use super::schema::{schema_of, schema_of_output};
 use super::thread::blocking_until;
 use super::{Declaration, Lease, Outcome, Preflight, Probe, Tool, ToolError};
 
@@ -265,7 +265,7 @@ fn declare<K: Kind, A: JsonSchema, O: JsonSchema>(spec: &Spec) -> Declaration {
         credential: K::CREDENTIAL.map(Cow::Borrowed),
         audience: spec.audience,
         input_schema,
-        output_schema: schema_of::<O>(),
+        output_schema: schema_of_output::<O>(),
     }
 }
 

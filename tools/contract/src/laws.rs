@@ -3,15 +3,21 @@
 //! A [`World`] is one real target in one state; a test makes worlds in generated states and asks [`obeys`] for each tool
 //! and call. A broken law is returned as a sentence, so that a property test can shrink towards it.
 
+mod suite;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::{
-    Access, Audience, Cause, Configured, Declaration, Lease, Limits, Outcome, Preflight, Reversibility, Secret, Tool,
-    ToolError, Toolset,
+    Access, Audience, Cause, Configured, Declaration, Lease, Limits, Outcome, Preflight, Probe, Reversibility, Secret,
+    Tool, ToolError, Toolset,
 };
+
+pub use suite::{all, tries_every_tool};
+
+pub use crate::suite;
 
 /// A real target in some state.
 #[async_trait]
@@ -99,9 +105,10 @@ fn well_declared(toolset: &str, declaration: &Declaration) -> Result<(), Broken>
     hold(declaration.mutates() || declaration.audience == Audience::Agents, || format!("`{name}` undoes nothing"))
 }
 
-/// Makes one call in this world and checks every law that applies to it: the preflight changes nothing, the class is
-/// never milder than declared without the named evidence, a call on a moved state is refused, an idempotent repeat is
-/// still, a read changes nothing, and undoing (and undoing the undo) restores exactly.
+/// Makes one call in this world and checks every law that applies to it: the preflight changes nothing and names what lies
+/// in the configured target, the class is never milder than declared without the named evidence, the scope never wider, an
+/// idempotent repeat is still, a read changes nothing, the output is what its schema says, a look after a lost reply tells
+/// nothing untrue, and undoing (and undoing the undo) restores exactly.
 ///
 /// The world is back in its first state afterwards when the call was reversible. Returns how the call ended, so that a
 /// test can require that enough of its generated calls really ran.
@@ -118,12 +125,22 @@ pub async fn obeys(world: &dyn World, toolset: &dyn Toolset, tool: &str, args: &
     if !tool.declaration().mutates() {
         return reads(world, tool.as_ref(), args, &seen, &before).await;
     }
+    probes(world, tool.as_ref(), args, &seen, Probe::Changed, "before it ran").await?;
     let class = seen.settle(tool.declaration());
     let outcome = match tool.execute(args, &seen, &lend(world, Access::Write)).await {
         Ok(outcome) => outcome,
-        Err(error) => return untouched(world, &before, error).await,
+        Err(error) => {
+            let ended = untouched(world, &before, error).await;
+            probes(world, tool.as_ref(), args, &seen, Probe::Changed, "after it was refused").await?;
+            return ended;
+        }
     };
     let after = world.state().await;
+    fits(tool.as_ref(), &outcome)?;
+    if before != after {
+        // As if the reply had been lost.
+        probes(world, tool.as_ref(), args, &seen, Probe::Unchanged, "after it took effect").await?;
+    }
     if tool.declaration().idempotent {
         repeats_still(world, tool.as_ref(), args, &after).await?;
     }
@@ -161,6 +178,7 @@ async fn look(world: &dyn World, tool: &dyn Tool, args: &Value) -> Result<Result
     if declaration.mutates() {
         hold(!preflight.targets.is_empty(), || format!("`{name}` would change something but names no target"))?;
     }
+    stands(world, declaration, preflight)?;
     let settled = preflight.settle(declaration);
     hold(settled == preflight.reversibility, || {
         format!("`{name}` looked {:?} but its evidence proves {settled:?}", preflight.reversibility)
@@ -168,6 +186,53 @@ async fn look(world: &dyn World, tool: &dyn Tool, args: &Value) -> Result<Result
     let again = tool.preflight(args, &lend_look(world, tool)).await.map_err(|error| error.to_string())?;
     hold(again.fingerprint == preflight.fingerprint, || format!("two looks of `{name}` at one state differ"))?;
     Ok(seen)
+}
+
+/// What a look says about where the call acts, and how far it reaches.
+fn stands(world: &dyn World, declaration: &Declaration, seen: &Preflight) -> Result<(), Broken> {
+    let (name, target) = (&declaration.name, world.target());
+    for found in &seen.targets {
+        let (path, below) = (&found.path, format!("{}/", target.name));
+        hold(*path == target.name || path.starts_with(&below), || {
+            format!("`{name}` names `{path}`, which is not in `{}`", target.name)
+        })?;
+        hold(found.environment == target.environment, || format!("`{name}` finds `{path}` in another environment"))?;
+    }
+    let (found, declared) = (seen.blast_radius.scope, declaration.scope);
+    hold(found <= declared, || {
+        format!("`{name}` reaches a whole {}, and declares {}", found.as_str(), declared.as_str())
+    })
+}
+
+/// Whether an output is what its schema says.
+fn fits(tool: &dyn Tool, outcome: &Outcome) -> Result<(), Broken> {
+    let declaration = tool.declaration();
+    let schema = jsonschema::validator_for(&declaration.output_schema);
+    let schema = schema.map_err(|error| format!("the output schema of `{}` is none: {error}", declaration.name))?;
+    schema.validate(&outcome.output).map_err(|error| {
+        format!(
+            "the output of `{}` is not what its schema says: {error} at `{}`",
+            declaration.name,
+            error.instance_path()
+        )
+    })
+}
+
+/// A look after a call whose reply is lost may not know, but it does not tell what is not so.
+async fn probes(
+    world: &dyn World,
+    tool: &dyn Tool,
+    args: &Value,
+    seen: &Preflight,
+    untrue: Probe,
+    when: &str,
+) -> Result<(), Broken> {
+    let before = world.state().await;
+    let found = tool.probe(args, seen, &lend_look(world, tool)).await;
+    let name = &tool.declaration().name;
+    hold(found != untrue, || format!("`{name}` is said to be {found:?} {when}"))?;
+    let after = world.state().await;
+    hold(before == after, || format!("looking after `{name}` changed {before} to {after}"))
 }
 
 async fn reads(
@@ -183,6 +248,7 @@ async fn reads(
     match result {
         Ok(outcome) => {
             hold(outcome.undo.is_none(), || "a read offers to be undone".into())?;
+            fits(tool, &outcome)?;
             Ok(Ended::Done { class: Reversibility::ReadOnly, outcome })
         }
         Err(error) => Ok(Ended::Refused(error)),

@@ -1,6 +1,8 @@
 //! What is lent to a tool for one call: access to one configured target, its limits, and its secret if it has one.
 
 use std::any::Any;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Environment, HeldSecrets, ToolError};
+use super::{Environment, HeldSecrets, Tier, ToolError};
 
 /// What a lease allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,8 +37,19 @@ pub struct Configured {
     pub kind: String,
     /// The environment it belongs to.
     pub environment: Environment,
+    /// Where the things in it stand, by the provider's own name for that, for a target that holds several environments.
+    pub environments: BTreeMap<String, Environment>,
     /// The toolset's own settings.
     pub settings: Settings,
+}
+
+impl Configured {
+    /// Where a thing in the target stands that the provider says lies in `key`: what nobody mapped counts as production.
+    #[must_use]
+    pub fn environment_of(&self, key: &str) -> Environment {
+        let unknown = || Environment { name: key.to_owned(), tier: Tier::Production };
+        self.environments.get(key).cloned().unwrap_or_else(unknown)
+    }
 }
 
 impl fmt::Debug for Configured {
@@ -76,6 +89,17 @@ impl Default for Limits {
     }
 }
 
+/// A secret that the targets of a kind are configured with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretKey {
+    /// The key in `[targets.NAME]`, such as `read_secret`.
+    pub name: Cow<'static, str>,
+    /// What it opens: [`Access::Read`] is lent for reads alone, and instead of those that open more.
+    pub opens: Access,
+    /// A target without it cannot be used.
+    pub required: bool,
+}
+
 /// A secret: wiped when dropped, never printed, never serialised.
 pub struct Secret(Zeroizing<String>);
 
@@ -108,11 +132,14 @@ pub struct Reserved {
     pub path: PathBuf,
 }
 
+/// The key of the secret of a kind that has one alone.
+const SECRET: &str = "secret";
+
 /// A credential lent for one call, with the target it opens. The gateway's broker makes these; a tool only reads them.
 pub struct Lease {
     access: Access,
     target: Arc<Configured>,
-    secret: Option<Arc<Secret>>,
+    secrets: BTreeMap<String, Arc<Secret>>,
     limits: Limits,
     held: Option<Arc<dyn HeldSecrets>>,
     user: Option<Arc<str>>,
@@ -123,7 +150,14 @@ impl Lease {
     /// Lends access to `target`. Write access is lent by the gateway's broker against a policy's permit, and by tests.
     #[must_use]
     pub fn new(access: Access, target: Arc<Configured>, secret: Option<Arc<Secret>>, limits: Limits) -> Self {
-        Self { access, target, secret, limits, held: None, user: None, reserved: Vec::new() }
+        let secrets = secret.into_iter().map(|secret| (SECRET.to_owned(), secret)).collect();
+        Self { access, target, secrets, limits, held: None, user: None, reserved: Vec::new() }
+    }
+
+    /// The same with these secrets, each under its key.
+    #[must_use]
+    pub fn lending(self, secrets: BTreeMap<String, Arc<Secret>>) -> Self {
+        Self { secrets, ..self }
     }
 
     /// The same for a tool that gives out parts of something: it looks for these around the part.
@@ -149,7 +183,7 @@ impl Lease {
         Self {
             access: self.access,
             target: Arc::clone(&self.target),
-            secret: self.secret.clone(),
+            secrets: self.secrets.clone(),
             limits: self.limits,
             held: self.held.clone(),
             user: self.user.clone(),
@@ -187,10 +221,16 @@ impl Lease {
         &self.limits
     }
 
-    /// The secret, where the target has one.
+    /// The secret that opens the target for this access, where the kind has one for each access.
     #[must_use]
     pub fn secret(&self) -> Option<&Secret> {
-        self.secret.as_deref()
+        self.secrets.values().next().map(|secret| &**secret)
+    }
+
+    /// The secret of that key, where it is lent for this access.
+    #[must_use]
+    pub fn secret_of(&self, key: &str) -> Option<&Secret> {
+        self.secrets.get(key).map(|secret| &**secret)
     }
 
     /// Whether the call may change the target.

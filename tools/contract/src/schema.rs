@@ -3,10 +3,20 @@
 use schemars::{JsonSchema, generate::SchemaSettings, transform::ReplaceBoolSchemas};
 use serde_json::Value;
 
-/// A type's JSON Schema (2020-12), subschemas inlined: several clients do not follow `$ref`.
+/// The JSON Schema (2020-12) of arguments: what is taken.
 #[must_use]
 pub fn schema_of<T: JsonSchema>() -> Value {
-    let mut settings = SchemaSettings::draft2020_12();
+    schema::<T>(SchemaSettings::draft2020_12())
+}
+
+/// The JSON Schema (2020-12) of an output: what is given. A field that is left out at times is not required.
+#[must_use]
+pub fn schema_of_output<T: JsonSchema>() -> Value {
+    schema::<T>(SchemaSettings::draft2020_12().for_serialize())
+}
+
+/// Subschemas are inlined: several clients do not follow `$ref`.
+fn schema<T: JsonSchema>(mut settings: SchemaSettings) -> Value {
     settings.inline_subschemas = true;
     let mut transform = ReplaceBoolSchemas::default();
     transform.skip_additional_properties = true;

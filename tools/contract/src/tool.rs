@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Declaration, HeldSecrets, Lease, Outcome, Preflight, Probe, Search, Settings, ToolError};
+use super::{Declaration, HeldSecrets, Lease, Outcome, Preflight, Probe, Search, SecretKey, Settings, ToolError};
 
 /// One thing that can be done.
 ///
@@ -91,15 +91,26 @@ pub struct TargetReport {
 #[async_trait]
 pub trait Toolset: Send + Sync {
     /// Its name: the target kind, and the prefix of its tools' names.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// One sentence for `mollyguard tools`.
-    fn about(&self) -> &'static str;
+    fn about(&self) -> &str;
 
     /// Its tools, in the order they are listed.
     fn tools(&self) -> Vec<Arc<dyn Tool>>;
 
-    /// Parses a target's own keys (what is left of `[targets.NAME]` after `kind`, `environment`, `secret`, `identity`).
+    /// The secrets its targets are configured with.
+    fn secrets(&self) -> &[SecretKey] {
+        &[]
+    }
+
+    /// Whether one target holds several environments of its provider's, which `[targets.NAME.environments]` maps to ours; what
+    /// is not mapped there counts as production.
+    fn spans_environments(&self) -> bool {
+        false
+    }
+
+    /// Parses a target's own keys (what is left of `[targets.NAME]` after those of every target and the secrets).
     /// Relative paths are taken from `base`, the configuration file's folder. Unknown keys are errors.
     ///
     /// # Errors

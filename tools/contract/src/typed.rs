@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::schema::schema_of;
+use super::schema::{schema_of, schema_of_output};
 use super::{
     Audience, Condition, Declaration, Lease, Outcome, Preflight, Probe, Reversibility, Scope, Tool, ToolError,
     UndoPlan, tool::effect_on,
@@ -115,7 +115,7 @@ impl<T: TypedTool> Typed<T> {
             credential: promise.credential.map(Cow::Borrowed),
             audience: promise.audience,
             input_schema: schema_of::<T::Args>(),
-            output_schema: schema_of::<T::Output>(),
+            output_schema: schema_of_output::<T::Output>(),
         };
         Self { tool, declaration }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use mollyguard_tools::contract::{Configured, Environment, Toolset};
 
-use super::{Reading, TARGET_KEYS};
-use crate::config::{ConfigError, Target};
+use super::{Reading, SECRET_KEYS};
+use crate::config::{ConfigError, SecretSource, Target};
 
 pub(super) fn target(
     reading: &Reading<'_>,
@@ -24,9 +24,8 @@ pub(super) fn target(
         Some(toml::Value::String(text)) => Ok(Some(text)),
         Some(other) => Err(reading.wrong(at(key), format!("must be a string, not {}", other.type_str()))),
     };
-    let [kind, environment, secret, read_secret, identity] = TARGET_KEYS.map(&mut text);
-    let (kind, environment) = (kind?, environment?);
-    let (secret, read_secret, identity) = (secret?, read_secret?, identity?);
+    let [kind, environment, identity] = ["kind", "environment", "identity"].map(&mut text);
+    let (kind, environment, identity) = (kind?, environment?, identity?);
     let known = || toolsets.iter().map(|set| format!("`{}`", set.name())).collect::<Vec<_>>().join(", ");
     let kind = kind.ok_or_else(|| reading.wrong(at("kind"), format!("is missing; the kinds are {}", known())))?;
     let toolset = toolsets
@@ -39,22 +38,73 @@ pub(super) fn target(
         let reason = format!("`{environment}` is not declared; add `[environments.{environment}]` with its tier");
         reading.wrong(at("environment"), reason)
     })?;
-    let takes_one = toolset.tools().iter().any(|tool| tool.declaration().credential.is_some());
-    match (&secret, &read_secret) {
-        (Some(_), _) | (_, Some(_)) if !takes_one => {
-            return Err(reading.wrong(at("secret"), format!("targets of kind `{kind}` take no secret")));
-        }
-        (None, _) if takes_one => {
-            let reason = "is missing: a reference such as `env:NAME` or `file:PATH`, never the secret itself";
-            return Err(reading.wrong(at("secret"), reason));
-        }
-        _ => {}
-    }
-    let secret = secret.map(|text| reading.secret(&at("secret"), &text)).transpose()?;
-    let read_secret = read_secret.map(|text| reading.secret(&at("read_secret"), &text)).transpose()?;
+    let secrets = secrets(reading, &at, &mut table, &**toolset)?;
+    let inner = inner(reading, &at("environments"), table.remove("environments"), environments, &**toolset)?;
     let settings = toolset.settings(table, &reading.base).map_err(|error| {
         reading.wrong(error.key.as_deref().map_or_else(|| format!("targets.{name}"), at), error.reason)
     })?;
-    let configured = Configured { name: name.to_owned(), kind, environment: environment.clone(), settings };
-    Ok(Target { configured: Arc::new(configured), secret, read_secret, identity })
+    let (name, environment) = (name.to_owned(), environment.clone());
+    let configured = Configured { name, kind, environment, environments: inner, settings };
+    Ok(Target { configured: Arc::new(configured), secrets, identity })
+}
+
+/// The references to the secrets that the kind takes.
+fn secrets(
+    reading: &Reading<'_>,
+    at: &dyn Fn(&str) -> String,
+    table: &mut toml::Table,
+    toolset: &dyn Toolset,
+) -> Result<BTreeMap<String, SecretSource>, ConfigError> {
+    let (keys, kind) = (toolset.secrets(), toolset.name());
+    if let Some(key) =
+        SECRET_KEYS.iter().find(|key| table.contains_key(**key) && keys.iter().all(|it| it.name != **key))
+    {
+        return Err(reading.wrong(at(key), format!("targets of kind `{kind}` take no secret of that name")));
+    }
+    let mut secrets = BTreeMap::new();
+    for key in keys {
+        match table.remove(&*key.name) {
+            Some(toml::Value::String(text)) => {
+                secrets.insert(key.name.to_string(), reading.secret(&at(&key.name), &text)?);
+            }
+            Some(other) => {
+                return Err(reading.wrong(at(&key.name), format!("must be a string, not {}", other.type_str())));
+            }
+            None if key.required => {
+                let reason = "is missing: a reference such as `env:NAME` or `file:PATH`, never the secret itself";
+                return Err(reading.wrong(at(&key.name), reason));
+            }
+            None => {}
+        }
+    }
+    Ok(secrets)
+}
+
+/// Where the provider's own environments stand, for a kind whose targets hold several.
+fn inner(
+    reading: &Reading<'_>,
+    at: &str,
+    table: Option<toml::Value>,
+    environments: &BTreeMap<String, Environment>,
+    toolset: &dyn Toolset,
+) -> Result<BTreeMap<String, Environment>, ConfigError> {
+    let Some(table) = table else { return Ok(BTreeMap::new()) };
+    if !toolset.spans_environments() {
+        return Err(reading.wrong(at, format!("targets of kind `{}` lie in one environment", toolset.name())));
+    }
+    let toml::Value::Table(table) = table else {
+        return Err(
+            reading.wrong(at, "must be a table: the provider's name of an environment, and the NAME of one here")
+        );
+    };
+    let mut inner = BTreeMap::new();
+    for (theirs, ours) in table {
+        let at = format!("{at}.{theirs}");
+        let Some(ours) = ours.as_str() else { return Err(reading.wrong(at, "must be a string")) };
+        let known = environments.get(ours).ok_or_else(|| {
+            reading.wrong(at, format!("`{ours}` is not declared; add `[environments.{ours}]` with its tier"))
+        })?;
+        inner.insert(theirs, known.clone());
+    }
+    Ok(inner)
 }

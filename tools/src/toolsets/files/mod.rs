@@ -47,11 +47,11 @@ struct Keys {
 
 #[async_trait]
 impl Toolset for Files {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         Folders::NAME
     }
 
-    fn about(&self) -> &'static str {
+    fn about(&self) -> &str {
         "Files and folders below one root: read, write, move and delete, with a trash to bring things back from."
     }
 

@@ -11,6 +11,7 @@ mod tools;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,8 +20,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::contract::{
-    Access, HeldSecrets, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset,
-    Typed,
+    Access, HeldSecrets, Lease, Preflight, Search, SecretKey, Settings, SettingsError, TargetReport, Tool, ToolError,
+    Toolset, Typed,
 };
 
 /// How many connections one credential has open at once, unless configured otherwise.
@@ -44,13 +45,19 @@ impl Postgres {
     }
 }
 
+/// Reads should have a credential that can do no more.
+static SECRETS: [SecretKey; 2] = [
+    SecretKey { name: Cow::Borrowed("secret"), opens: Access::Write, required: true },
+    SecretKey { name: Cow::Borrowed("read_secret"), opens: Access::Read, required: false },
+];
+
 #[async_trait]
 impl Toolset for Postgres {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "postgres"
     }
 
-    fn about(&self) -> &'static str {
+    fn about(&self) -> &str {
         "PostgreSQL databases: queries, row and schema changes tried before they are shown, drops into a quarantine."
     }
 
@@ -70,6 +77,10 @@ impl Toolset for Postgres {
             Arc::new(Typed::new(tools::unalter::PostgresUnalter)),
             Arc::new(Typed::new(tools::terminate::PostgresTerminate)),
         ]
+    }
+
+    fn secrets(&self) -> &[SecretKey] {
+        &SECRETS
     }
 
     fn settings(&self, table: toml::Table, _base: &Path) -> Result<Settings, SettingsError> {

@@ -35,11 +35,11 @@ impl Sqlite {
 
 #[async_trait]
 impl Toolset for Sqlite {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         DatabaseFiles::NAME
     }
 
-    fn about(&self) -> &'static str {
+    fn about(&self) -> &str {
         "SQLite database files: queries, row changes shown and undone row by row, tables dropped into a quarantine."
     }
 

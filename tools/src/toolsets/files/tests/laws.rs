@@ -141,17 +141,10 @@ fn check<S: Strategy>(tool: &str, percent: u32, calls: S, args: impl Fn(&S::Valu
     let result = TestRunner::new(config).run(&(tree(), calls), |(tree, call)| {
         runtime
             .block_on(async {
-                let (world, there) = tree.grow();
-                let args = args(&call, &there);
-                if mutates {
-                    laws::needs_a_write_lease(&world, &toolset, tool, &args).await?;
-                }
-                share.note(&laws::obeys(&world, &toolset, tool, &args).await?);
-                if mutates {
-                    let (world, _) = tree.grow();
-                    let moved = laws::refuses_when_moved(&world, &toolset, tool, &args).await?;
-                    share.moved.fetch_add(u32::from(moved), Relaxed);
-                }
+                let args = args(&call, &tree.grow().1);
+                let (ended, moved) = laws::all(|| tree.grow().0, &toolset, tool, &args).await?;
+                share.note(&ended);
+                share.moved.fetch_add(u32::from(moved), Relaxed);
                 Ok::<(), String>(())
             })
             .map_err(TestCaseError::fail)
@@ -165,12 +158,18 @@ fn check<S: Strategy>(tool: &str, percent: u32, calls: S, args: impl Fn(&S::Valu
     share
 }
 
-#[test]
-fn every_tool_declares_well() {
-    laws::declares_well(&Files::new()).unwrap();
+laws::suite! {
+    Files::new();
+    lists: ["files_list"] => listing_obeys;
+    reads: ["files_read"] => reading_obeys;
+    writes: ["files_write"] => writing_obeys;
+    moves: ["files_move"] => moving_obeys;
+    deletes: ["files_delete"] => deleting_obeys;
+    purges: ["files_purge"] => purging_obeys;
+    purges_trash: ["files_purge"] => purging_a_trash_entry_obeys;
+    restores: ["files_restore"] => restoring_obeys_after_every_change;
 }
 
-#[test]
 fn listing_obeys() {
     check(
         "files_list",
@@ -180,7 +179,6 @@ fn listing_obeys() {
     );
 }
 
-#[test]
 fn reading_obeys() {
     check(
         "files_read",
@@ -190,7 +188,6 @@ fn reading_obeys() {
     );
 }
 
-#[test]
 fn writing_obeys() {
     let calls = (aim(), ".{0,60}", any::<bool>());
     let share = check("files_write", 30, calls, |(aim, content, create_parents), there| {
@@ -201,7 +198,6 @@ fn writing_obeys() {
     assert!(share.reversible.load(Relaxed) > 0 && share.reversible.load(Relaxed) < share.ran.load(Relaxed));
 }
 
-#[test]
 fn moving_obeys() {
     check("files_move", 25, (aim(), aim()), |(from, to), there| {
         // Mostly a fresh name in a folder that is there.
@@ -215,18 +211,15 @@ fn moving_obeys() {
     });
 }
 
-#[test]
 fn deleting_obeys() {
     check("files_delete", 60, aim(), |aim, there| at(&aimed(aim, there)));
 }
 
-#[test]
 fn purging_obeys() {
     let share = check("files_purge", 60, aim(), |aim, there| at(&aimed(aim, there)));
     assert_eq!(share.reversible.load(Relaxed), 0);
 }
 
-#[test]
 fn restoring_obeys_after_every_change() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
@@ -255,7 +248,6 @@ fn restoring_obeys_after_every_change() {
     share.at_least(100);
 }
 
-#[test]
 fn purging_a_trash_entry_obeys() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let config = Config { cases: 32, failure_persistence: None, ..Config::default() };

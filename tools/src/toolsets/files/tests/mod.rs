@@ -56,6 +56,7 @@ impl Ground {
             name: "uploads".into(),
             kind: "files".into(),
             environment: Environment { name: "prod".into(), tier: Tier::Production },
+            environments: BTreeMap::new(),
             settings: Files::new().settings(table, &base).unwrap(),
         });
         Self { _temp: temp, root, outside, target, limits: Limits::default(), reserved: Vec::new() }

@@ -1,5 +1,6 @@
 //! One database of the test cluster as a configured target, looked at by other means than the tools.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -94,7 +95,13 @@ impl Ground {
         let patient = ["trial_ms", "lock_ms"].map(|key| (key.to_owned(), toml::Value::Integer(60_000)));
         let settings = Postgres::new().settings(toml::Table::from_iter(patient), std::path::Path::new("/")).unwrap();
         let environment = Environment { name: "staging".into(), tier: Tier::Staging };
-        let configured = Arc::new(Configured { name: "orders".into(), kind: "postgres".into(), environment, settings });
+        let configured = Arc::new(Configured {
+            name: "orders".into(),
+            kind: "postgres".into(),
+            environment,
+            environments: BTreeMap::new(),
+            settings,
+        });
         let (role, reader) = (role.to_owned(), reader.to_owned());
         Self { cluster, database, role, reader, limits: Limits::default(), configured }
     }

@@ -1,5 +1,6 @@
 //! The server, or the way to it, fails at the worst moments: afterwards the world is as the answer says.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -171,7 +172,13 @@ impl Far {
         let patient = toml::Table::from_iter([("trial_ms".to_owned(), toml::Value::Integer(60_000))]);
         let settings = Postgres::new().settings(patient, std::path::Path::new("/")).unwrap();
         let environment = Environment { name: "staging".into(), tier: Tier::Staging };
-        let configured = Arc::new(Configured { name: "orders".into(), kind: "postgres".into(), environment, settings });
+        let configured = Arc::new(Configured {
+            name: "orders".into(),
+            kind: "postgres".into(),
+            environment,
+            environments: BTreeMap::new(),
+            settings,
+        });
         Self { way: Way::to(cluster), configured }
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::world::Database;
 use crate::contract::Reversibility;
-use crate::laws::{Ended, declares_well, needs_a_write_lease, obeys, refuses_when_moved};
+use crate::laws::{Ended, needs_a_write_lease, obeys, refuses_when_moved, suite};
 use crate::toolsets::sqlite::Sqlite;
 
 const CASES: u32 = 48;
@@ -173,12 +173,16 @@ pub(crate) fn run<S: Strategy>(strategy: &S, cases: u32, test: impl Fn(S::Value)
     TestRunner::new(config).run(strategy, test).unwrap_or_else(|error| panic!("{error}"));
 }
 
-#[test]
-fn every_tool_declares_well() {
-    declares_well(&Sqlite::new()).unwrap();
+suite! {
+    Sqlite::new();
+    writes: ["sqlite_write"] => writes_obey;
+    writes_when_moved: ["sqlite_write"] => writes_refuse_when_moved_and_without_a_write_lease;
+    writes_that_are_too_large: ["sqlite_write"] => a_write_too_large_for_the_journal_is_irreversible_and_says_so;
+    drops_and_purges: ["sqlite_drop_table", "sqlite_purge_table"] => drops_and_purges_obey;
+    restores: ["sqlite_restore_table", "sqlite_restore_rows"] => bringing_back_obeys;
+    reads: ["sqlite_describe", "sqlite_query"] => reads_obey;
 }
 
-#[test]
 fn writes_obey() {
     let tally = RefCell::new(BTreeMap::<&str, u32>::new());
     run(&(shape(), proptest::collection::vec(statement(), 4)), CASES, |(shape, statements)| {
@@ -202,7 +206,6 @@ fn writes_obey() {
     assert_eq!(tally.get("irreversible"), None, "{tally:?}");
 }
 
-#[test]
 fn writes_refuse_when_moved_and_without_a_write_lease() {
     let applied = RefCell::new(0);
     // What only adds rows does not depend on those that are disturbed.
@@ -224,7 +227,6 @@ fn writes_refuse_when_moved_and_without_a_write_lease() {
     assert!(applied.into_inner() > CASES / 4);
 }
 
-#[test]
 fn a_write_too_large_for_the_journal_is_irreversible_and_says_so() {
     run(&(shape(), statement(), 0_u64..600, 0_u64..6), CASES, |(shape, sql, bytes, count)| {
         let mut world = Database::new(&shape.sql());
@@ -239,7 +241,6 @@ fn a_write_too_large_for_the_journal_is_irreversible_and_says_so() {
 
 const TABLES: [&str; 8] = ["cust", "pay ment", "kv", "odd \"name", "uq", "tree", "LOG", "names"];
 
-#[test]
 fn drops_and_purges_obey() {
     let dropped = RefCell::new(0);
     run(&(shape(), 0..TABLES.len()), CASES, |(shape, table)| {
@@ -258,7 +259,6 @@ fn drops_and_purges_obey() {
     assert!(dropped.into_inner() > CASES);
 }
 
-#[test]
 fn bringing_back_obeys() {
     let tally = RefCell::new((0, 0));
     run(&(shape(), 0..TABLES.len(), statement()), CASES, |(shape, table, sql)| {
@@ -288,7 +288,6 @@ fn bringing_back_obeys() {
     assert!(done > CASES / 2 && moved > CASES / 8, "{done} {moved}");
 }
 
-#[test]
 fn reads_obey() {
     let world = Database::new(
         &Shape {

@@ -1,5 +1,6 @@
 //! A real database file in some state, read and disturbed by a plain connection.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -36,7 +37,13 @@ impl Database {
         let table = toml::toml! { path = "fleet.db" };
         let settings = Sqlite::new().settings(table, folder.path()).unwrap();
         let environment = Environment { name: "prod".into(), tier: Tier::Production };
-        let target = Arc::new(Configured { name: "fleet".into(), kind: "sqlite".into(), environment, settings });
+        let target = Arc::new(Configured {
+            name: "fleet".into(),
+            kind: "sqlite".into(),
+            environment,
+            environments: BTreeMap::new(),
+            settings,
+        });
         Self { _folder: folder, path, limits: Limits::default(), target }
     }
 
