@@ -3,6 +3,7 @@
 mod declaration;
 mod digest;
 mod held;
+mod kept;
 pub mod laws;
 mod lease;
 mod outcome;
@@ -14,6 +15,7 @@ mod typed;
 pub use declaration::{Audience, Condition, Declaration, Reversibility, Scope};
 pub use digest::{Digest, canonical_json};
 pub use held::{Exposed, HeldSecrets, MARK, Search};
+pub use kept::{KEPT_AT_ONCE, Kept, oldest_first};
 pub use lease::{Access, Configured, Lease, Limits, Reserved, Secret, Settings};
 pub use outcome::{Cause, Outcome, Probe, ToolError, UndoPlan};
 pub use preflight::{About, Alternative, BlastRadius, Evidence, Preflight};

@@ -19,7 +19,7 @@ pub use connect::glob::Glob;
 pub use connect::{Folder, Kind};
 
 use crate::contract::{
-    HeldSecrets, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed,
+    HeldSecrets, Kept, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed,
 };
 use connect::work;
 use model::KIND;
@@ -99,5 +99,14 @@ impl Toolset for Files {
     async fn search(&self, lease: &Lease, held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
         let held = Arc::clone(held);
         work(lease, move |root| check::exposed::search(root, held.as_ref())).await
+    }
+
+    async fn kept(&self, lease: &Lease) -> Result<Vec<Kept>, ToolError> {
+        let target = lease.target().name.clone();
+        work(lease, move |root| check::kept::kept(root, &target)).await
+    }
+
+    fn keeps(&self, tool: &str, seen: &Preflight) -> bool {
+        check::kept::keeps(tool, seen)
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::contract::{
-    HeldSecrets, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed,
+    HeldSecrets, Kept, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset, Typed,
 };
 
 /// The `sqlite` toolset.
@@ -99,5 +99,13 @@ impl Toolset for Sqlite {
     async fn search(&self, lease: &Lease, held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
         let held = Arc::clone(held);
         connect::work(lease, move |site| check::exposed::search(site, held.as_ref())).await
+    }
+
+    async fn kept(&self, lease: &Lease) -> Result<Vec<Kept>, ToolError> {
+        connect::work(lease, check::kept::kept).await
+    }
+
+    fn keeps(&self, tool: &str, _seen: &Preflight) -> bool {
+        tool == "sqlite_drop_table"
     }
 }
