@@ -1,6 +1,7 @@
 //! `mollyguard config`: the configuration in force, and every key with its default.
 
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
@@ -56,6 +57,8 @@ impl ShowConfig {
             },
             "notify": {"command": config.notify.command.as_ref().map_or(&[][..], |command| command.written()),
                        "webhooks": webhooks(&config)},
+            "retention": {"keep_days": config.keep.map(days), "quarantine_days": config.quarantine.age.map(days),
+                          "quarantine_bytes": config.quarantine.bytes},
             "audit": {"checkpoint": config.checkpoint},
             "http": {"tokens": config.http.tokens.len(), "allowed_hosts": config.http.allowed_hosts,
                      "allowed_origins": config.http.allowed_origins, "body_bytes": config.http.body_bytes,
@@ -73,6 +76,10 @@ impl ShowConfig {
         flatten("", &shown, &mut text);
         print(&text)
     }
+}
+
+fn days(duration: Duration) -> u64 {
+    duration.as_secs() / 86_400
 }
 
 /// The webhooks by what is shown of their URLs.

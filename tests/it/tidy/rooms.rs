@@ -38,6 +38,7 @@ const HOUSES: &[House] = &[
             "gateway",
             "retention",
             "call",
+            "pruning",
             "local",
             "operator_socket",
             "page",
