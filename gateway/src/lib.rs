@@ -16,6 +16,7 @@ pub mod operators;
 pub mod page;
 mod platform;
 pub mod policy;
+pub mod pruning;
 pub mod registry;
 pub mod reply;
 pub mod retention;

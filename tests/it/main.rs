@@ -19,6 +19,7 @@ mod policies;
 mod postgres;
 mod reach;
 mod record;
+mod retention;
 mod sdk;
 mod secrets;
 mod several_processes;

@@ -35,7 +35,7 @@ async fn a_policy_of_the_users_own_is_checked_tested_explained_and_kept() -> Res
     let world = with_policy(FREEZE, CASE)?;
     let checked = world.run(&["policy", "check"]).await?;
     assert_eq!(checked.code, Some(0), "{}{}", checked.stdout, checked.stderr);
-    assert!(checked.stdout.starts_with("sound 13 policies"), "{}", checked.stdout);
+    assert!(checked.stdout.starts_with("sound 14 policies"), "{}", checked.stdout);
     let tested = world.run(&["policy", "test"]).await?;
     assert_eq!(tested.code, Some(0), "{}{}", tested.stdout, tested.stderr);
     assert!(tested.stdout.ends_with(" passed, 0 failed\n"), "{}", tested.stdout);

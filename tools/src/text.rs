@@ -231,13 +231,13 @@ pub fn size(bytes: u64) -> String {
     if whole >= 100 { format!("{whole} {unit}") } else { format!("{whole}.{tenths} {unit}") }
 }
 
-/// `1 file`, `214 files`.
+/// `1 file`, `214 files`, `3 days`, `2 entries`.
 #[must_use]
 pub fn count(n: u64, what: &str) -> String {
     match (n, what.strip_suffix('y')) {
         (1, _) => format!("1 {what}"),
-        (_, Some(stem)) => format!("{} {stem}ies", grouped(n)),
-        (_, None) => format!("{} {what}s", grouped(n)),
+        (_, Some(stem)) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{} {stem}ies", grouped(n)),
+        _ => format!("{} {what}s", grouped(n)),
     }
 }
 

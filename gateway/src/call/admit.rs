@@ -32,7 +32,7 @@ pub(super) async fn admit(cx: &CallContext) -> Result<(), Box<Refusal>> {
     }
     gateway
         .policies
-        .could_allow(&cx.request.principal, declaration, &whole)
+        .could_allow(&cx.request.principal, declaration, &whole, cx.request.retention)
         .map_err(|because| cx.denied(None, because))?;
     if !declaration.mutates() || cx.preview.is_some() {
         return Ok(());

@@ -16,6 +16,7 @@ use super::context::subject;
 use crate::gateway::Gateway;
 use crate::registry::{BuiltinTool, CallsArgs, ConfirmationArgs};
 use crate::reply::{About, ReasonCode, Receipt, Refusal, Reply, Request, Under};
+use crate::retention;
 
 /// Answers `list_calls` and `confirmation_status`, and records that it did.
 pub(crate) async fn answer(gateway: &Arc<Gateway>, own: BuiltinTool, request: &Request) -> Result<Reply, Box<Refusal>> {
@@ -52,6 +53,9 @@ struct Line {
     ended: &'static str,
     note: Option<String>,
     undoable: bool,
+    /// Until when, at the latest, where that is known to end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undo_until: Option<String>,
     undone_by: Option<Uuid>,
     undoes: Option<Uuid>,
 }
@@ -84,6 +88,9 @@ async fn calls(gateway: &Gateway, request: &Request, about: About) -> Result<Val
             call_id: call.id,
             ended: ended(&call),
             undoable: call.is_undoable(),
+            undo_until: retention::of_call(gateway, &call)
+                .filter(|_| call.is_undoable())
+                .map(|until| until.to_string()),
             targets: call.preflight.targets.iter().map(|target| target.path.clone()).collect(),
             summary: call.preflight.summary,
             tool: call.tool,

@@ -95,6 +95,21 @@ impl CallContext {
         Box::new(refusal.recorded_as(self.subject(seen)))
     }
 
+    /// The refusal of the gateway's own call where policy would have a person asked.
+    pub(super) fn not_asked_about(&self, seen: &Preflight, because: Vec<Because>) -> Box<Refusal> {
+        let (tool, target) = (&self.declaration().name, &self.plan.target);
+        let mut about = self.seen("deny", seen);
+        about.policies.clone_from(&because);
+        let message = format!(
+            "policy requires a person's approval for `{tool}` on `{target}`, and nobody is asked about what is removed for its \
+             age or size"
+        );
+        let next = format!("It stays where it is. Call `{tool}` to have a person asked, or change the policies.");
+        let mut refusal = Refusal::new(ReasonCode::Denied, message, next, about);
+        refusal.because = because;
+        self.refused(Some(seen), refusal)
+    }
+
     /// The refusal where policy says no.
     pub(super) fn denied(&self, seen: Option<&Preflight>, because: Vec<Because>) -> Box<Refusal> {
         let declaration = self.declaration();

@@ -19,6 +19,10 @@ pub(super) async fn decide(
     cx.reach(Stage::Deciding);
     let decision = by_policy(cx, seen, attached.as_ref().map(|approved| approved.strength));
     let Decision::Confirm { need, .. } = &decision else { return Ok((decision, attached)) };
+    // Nobody is asked, and no yes to something else is used, where the gateway removes what has been kept long enough.
+    if cx.request.retention.is_some() {
+        return Ok((decision, None));
+    }
     for candidate in approval::candidates(cx, seen, facts, need).await? {
         if let allowed @ Decision::Allow(_) = by_policy(cx, seen, Some(candidate.strength)) {
             return Ok((allowed, Some(candidate)));
@@ -29,5 +33,8 @@ pub(super) async fn decide(
 
 /// What policy says of the call, approved so strongly.
 pub(super) fn by_policy(cx: &CallContext, seen: &Preflight, approved: Option<Need>) -> Decision {
-    cx.gateway.policies.decide(&Facts::seen(cx.id, &cx.request.principal, cx.declaration(), seen, approved))
+    // What the look does not find in a quarantine is judged as any other call.
+    let retention = cx.request.retention.filter(|_| seen.destroys_recovery);
+    let facts = Facts::seen(cx.id, &cx.request.principal, cx.declaration(), seen, approved);
+    cx.gateway.policies.decide(&Facts { retention, ..facts })
 }

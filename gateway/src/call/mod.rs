@@ -97,6 +97,7 @@ async fn way(gateway: &Arc<Gateway>, entry: &Entry, request: &Arc<Request>) -> R
             let approval = approval.map(|approval| (approval, CallDigests::from(&facts)));
             execute::execute(cx, seen, permit, approval).await
         }
+        Decision::Confirm { because, .. } if cx.request.retention.is_some() => Err(cx.not_asked_about(&seen, because)),
         Decision::Confirm { need, because } => approval::ask(&cx, &seen, &facts, need, because).await,
         Decision::Deny { because } => Err(cx.denied(Some(&seen), because)),
     }

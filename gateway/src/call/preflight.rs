@@ -2,13 +2,14 @@
 
 use std::ops::ControlFlow;
 
-use mollyguard_tools::contract::Preflight;
+use mollyguard_tools::contract::{Cause, Preflight, ToolError};
 
 use super::aliases::is_the_one;
 use super::context::CallContext;
 use super::looking::{lend_look, within};
 use super::read;
 use crate::reply::{About, ReasonCode, Refusal, Reply, Stage};
+use crate::retention;
 
 /// Looks: within the deadline, and for as long as the client listens. A read that policy says a plain yes to is read and
 /// answered at once.
@@ -43,7 +44,22 @@ pub(super) async fn preflight(cx: &CallContext) -> Result<ControlFlow<Reply, Pre
             }
             _ => return Ok(ControlFlow::Continue(seen)),
         },
-        Err(error) => Refusal::of_tool(&error, cx.unseen()),
+        Err(error) => {
+            let mut refusal = Refusal::of_tool(&error, cx.unseen());
+            if let Some(why) = why_gone(cx, &error).await {
+                refusal.message = format!("{}; {why}", refusal.message);
+            }
+            refusal
+        }
     };
     Err(cx.refused(None, refusal))
+}
+
+/// Why what an undo would bring back is not there any more, where the gateway may have removed it.
+async fn why_gone(cx: &CallContext<'_>, error: &ToolError) -> Option<String> {
+    let (ToolError::Untouched { cause: Cause::NotFound, .. }, Some((undone, _))) = (error, cx.plan.undoes) else {
+        return None;
+    };
+    let call = cx.gateway.store.call(undone).await.ok().flatten()?;
+    retention::was_put_away(cx.gateway, &call).then(|| retention::why_gone(&cx.gateway.config)).flatten()
 }

@@ -30,6 +30,7 @@ pub(super) async fn plan(gateway: &Arc<Gateway>, request: &Request) -> Result<(R
         stage: request.stage.clone(),
         cancel: request.cancel.clone(),
         by_owner: request.by_owner,
+        retention: None,
     };
     let wrong = |message: String| Refusal::of_arguments("preview_call", &[message]);
     let entry = gateway.registry.find(&previewed.tool).map_err(|unknown| wrong(format!("/tool: {unknown}")))?;

@@ -55,7 +55,11 @@ impl Run {
         };
         let note = note.map(|reason| self.gateway.broker.redactor().text(reason).into_owned());
         let undo = undo.map(|plan| retention::kept_until(plan, self.gateway.config.keep));
-        self.about.undo = undo.as_ref().map(|plan: &UndoPlan| UndoHint::new(self.about.id, plan));
+        self.about.undo = undo.as_ref().map(|plan: &UndoPlan| {
+            let tool = &self.plan.tool.declaration.name;
+            let until = retention::from_now(&self.gateway, tool, &self.seen, plan.until);
+            UndoHint::new(self.about.id, plan, until)
+        });
         let ending = Ending { end, undo, note, probe };
         failpoint::reach("finishing");
         let written = self.gateway.store.finish(intent, ending).await;

@@ -11,6 +11,8 @@ use super::paint::Paint;
 use super::{Done, Failure, open_without_secrets, print, print_json};
 use crate::call::ended;
 use crate::confirm::{arguments, clean};
+use crate::gateway::Gateway;
+use crate::retention;
 
 /// Which calls.
 #[derive(Debug, Subcommand)]
@@ -51,12 +53,16 @@ impl Calls {
                 let filter = CallFilter { user, target, undoable, limit, before: None };
                 let calls = gateway.store.calls(filter).await.map_err(Failure::usage)?;
                 let calls: Vec<_> = calls.into_iter().map(without_image).collect();
-                if json { print_json(&calls) } else { print(&render(&calls)) }
+                if json {
+                    print_json(&calls.into_iter().map(|call| with_end(&gateway, call)).collect::<Vec<_>>())
+                } else {
+                    print(&render(&gateway, &calls))
+                }
             }
             Self::Show { call, json } => {
                 let found = gateway.store.call(call).await.map_err(Failure::usage)?.map(without_image);
                 let found = found.ok_or_else(|| Failure::found(format!("there is no call `{call}`")))?;
-                if json { print_json(&found) } else { print(&show(&found)) }
+                if json { print_json(&with_end(&gateway, found)) } else { print(&show(&gateway, &found)) }
             }
         }
     }
@@ -71,7 +77,16 @@ fn without_image(mut call: StoredCall) -> StoredCall {
     call
 }
 
-fn render(calls: &[StoredCall]) -> String {
+/// With the moment until which it can be taken back, at the latest.
+fn with_end(gateway: &Gateway, mut call: StoredCall) -> StoredCall {
+    let until = retention::of_call(gateway, &call);
+    if let Some(plan) = &mut call.undo {
+        plan.until = until;
+    }
+    call
+}
+
+fn render(gateway: &Gateway, calls: &[StoredCall]) -> String {
     if calls.is_empty() {
         return "No call has changed anything yet.\n".to_owned();
     }
@@ -86,7 +101,10 @@ fn render(calls: &[StoredCall]) -> String {
         let undo = match (call.undone_by, call.claimed_by) {
             (Some(by), _) => format!("taken back by {by}"),
             (None, Some(by)) => format!("being taken back by {by}"),
-            (None, None) if call.is_undoable() => "can be undone".to_owned(),
+            (None, None) if call.is_undoable() => match retention::of_call(gateway, call) {
+                Some(until) => format!("can be undone {}", retention::at_the_latest(until)),
+                None => "can be undone".to_owned(),
+            },
             (None, None) => "cannot be undone".to_owned(),
         };
         text.push_str(&format!(
@@ -102,8 +120,8 @@ fn render(calls: &[StoredCall]) -> String {
     text
 }
 
-fn show(call: &StoredCall) -> String {
-    let mut text = render(std::slice::from_ref(call));
+fn show(gateway: &Gateway, call: &StoredCall) -> String {
+    let mut text = render(gateway, std::slice::from_ref(call));
     for target in &call.preflight.targets {
         let tier = target.environment.tier.as_str();
         text.push_str(&format!(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
@@ -60,6 +61,8 @@ impl ShowConfig {
             },
             "notify": {"command": config.notify.command.as_ref().map_or(&[][..], |command| command.written()),
                        "webhooks": webhooks(&config)},
+            "retention": {"keep_days": config.keep.map(days), "quarantine_days": config.quarantine.age.map(days),
+                          "quarantine_bytes": config.quarantine.bytes},
             "audit": {"checkpoint": config.checkpoint},
             "http": {"tokens": config.http.tokens.len(), "allowed_hosts": config.http.allowed_hosts,
                      "allowed_origins": config.http.allowed_origins, "body_bytes": config.http.body_bytes,
@@ -77,6 +80,10 @@ impl ShowConfig {
         flatten("", &shown, &mut text);
         print(&text)
     }
+}
+
+fn days(duration: Duration) -> u64 {
+    duration.as_secs() / 86_400
 }
 
 /// The webhooks by what is shown of their URLs.

@@ -86,7 +86,7 @@ enum Command {
     /// Verify or export the audit record.
     #[command(subcommand)]
     Audit(audit::Audit),
-    /// Remove calls and records that are older than the configuration says to keep.
+    /// Remove what is older, or more, than the configuration says to keep: records, calls, and what was dropped or deleted.
     Prune(prune::Prune),
 }
 

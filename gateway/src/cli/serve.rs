@@ -24,7 +24,7 @@ use crate::mcp::{
 };
 use crate::operator_socket::{Desk, serve_desk};
 use crate::page::{Begun, begin, keep_serving, on_http};
-use crate::retention;
+use crate::pruning;
 
 /// How long calls that are written down may still run after the client is gone.
 pub(super) const LAST_CALLS: Duration = Duration::from_secs(30);
@@ -65,7 +65,7 @@ impl Serve {
             }
             None => None,
         };
-        let pruning = tokio::spawn(retention::keep_pruning(Arc::clone(&gateway), leave.clone()));
+        let pruning = tokio::spawn(pruning::keep_pruning(Arc::clone(&gateway), leave.clone()));
         let page_of = {
             let gateway = Arc::clone(&gateway);
             move |question| gateway.page_of(question)

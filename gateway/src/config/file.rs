@@ -16,7 +16,7 @@ use super::find::{OwnState, own_state};
 use super::notify::NotifyTable;
 use super::reading::Reading;
 use super::trusted::{List, Trusted};
-use super::{Config, ConfigError, Http, Socket, Token};
+use super::{Config, ConfigError, Http, Quarantine, Socket, Token};
 
 /// The file.
 #[derive(Debug, Default, Deserialize)]
@@ -98,6 +98,8 @@ struct AuditTable {
 #[serde(deny_unknown_fields, default)]
 struct RetentionTable {
     keep_days: Option<u32>,
+    quarantine_days: Option<u32>,
+    quarantine_bytes: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -186,7 +188,11 @@ pub struct Defaults {
 pub fn defaults_toml() -> String {
     const STATE: &str = "[gateway]\n# state = a folder of this file's own in \"~/.local/state/mollyguard\", or below $XDG_STATE_HOME\n# user = $USER\n";
     const CHECKPOINT: &str = "[audit]\n# checkpoint = \"FILE\" for signed heads; none unless set\n";
-    const KEEP: &str = "[retention]\n# keep_days = DAYS, 7 or more; older calls and records are pruned. Everything is kept unless set\n";
+    const KEEP: &str = "[retention]\n# keep_days = DAYS, 7 or more; older calls and records are pruned. Everything is kept unless set
+# quarantine_days = DAYS, 7 or more; what was dropped or deleted before, and lies in the quarantine of a database or the trash of
+# a folder, is removed for good. Everything is kept unless set
+# quarantine_bytes = BYTES; while more is kept of one target, the oldest that has been there for 7 days is removed for good
+";
     const PAGE: &str = "\n\n[notify]\n";
     const NOTIFY: &str = "
 # page_url = \"https://NAME\" where `serve --http` is reached by browsers; http://localhost:PORT unless set
@@ -287,7 +293,11 @@ impl Config {
             page: file.confirm.page(&reading)?,
             notify: file.notify.read(&reading)?,
             checkpoint: checkpoint.map(|path| reading.path("checkpoint file", "audit.checkpoint", path)),
-            keep: keep(&reading, &file.retention)?,
+            keep: days(&reading, "keep_days", file.retention.keep_days)?,
+            quarantine: Quarantine {
+                age: days(&reading, "quarantine_days", file.retention.quarantine_days)?,
+                bytes: file.retention.quarantine_bytes,
+            },
             redact: redact.collect::<Result<_, _>>()?,
             http: http(&reading, file.http)?,
             socket: socket(&reading, file.socket)?,
@@ -365,14 +375,14 @@ fn limits(reading: &Reading<'_>, table: &LimitsTable) -> Result<Limits, ConfigEr
     })
 }
 
-/// The shortest time that what was recorded is kept, where not everything is: longer than a no holds, and long enough for a
-/// weekend to pass before somebody looks.
-const SHORTEST_DAYS: u32 = 7;
+/// The shortest time that what was recorded or put away is kept, where not everything is: longer than a no holds, and long
+/// enough for a weekend to pass before somebody looks.
+pub(crate) const SHORTEST_DAYS: u32 = 7;
 
-fn keep(reading: &Reading<'_>, table: &RetentionTable) -> Result<Option<Duration>, ConfigError> {
-    match table.keep_days {
+fn days(reading: &Reading<'_>, key: &str, days: Option<u32>) -> Result<Option<Duration>, ConfigError> {
+    match days {
         Some(days) if !(SHORTEST_DAYS..=36_500).contains(&days) => {
-            Err(reading.wrong("retention.keep_days", format!("must be {SHORTEST_DAYS} to 36500 days")))
+            Err(reading.wrong(format!("retention.{key}"), format!("must be {SHORTEST_DAYS} to 36500 days")))
         }
         days => Ok(days.map(|days| Duration::from_secs(u64::from(days) * 86_400))),
     }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use mollyguard_record::store::Room;
 use mollyguard_tools::contract::{Configured, Digest, Environment, Limits};
 
+pub(crate) use file::SHORTEST_DAYS;
 #[cfg(all(test, feature = "files"))]
 #[cfg(test)]
 pub(crate) use file::TARGET_KEYS;
@@ -131,6 +132,23 @@ pub struct Confirm {
     pub flood: u32,
 }
 
+/// For how long, and how much, lies in the quarantine of a database or the trash of a folder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quarantine {
+    /// What is older is removed for good; nothing is for its age where this is `None`.
+    pub age: Option<std::time::Duration>,
+    /// While one target keeps more, its oldest is removed for good; nothing is for its size where this is `None`.
+    pub bytes: Option<u64>,
+}
+
+impl Quarantine {
+    /// Whether anything is ever removed.
+    #[must_use]
+    pub const fn is_bounded(&self) -> bool {
+        self.age.is_some() || self.bytes.is_some()
+    }
+}
+
 /// Where the confirmation page is.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -177,6 +195,8 @@ pub struct Config {
     pub checkpoint: Option<PathBuf>,
     /// How long calls, questions and records are kept; `None` for ever.
     pub keep: Option<std::time::Duration>,
+    /// How long what was dropped or deleted stays where it was put away in its target.
+    pub quarantine: Quarantine,
     /// How the gateway listens on HTTP.
     pub http: Http,
     /// How the gateway listens on a socket for other users of the machine.

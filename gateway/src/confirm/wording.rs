@@ -35,6 +35,8 @@ pub struct Asked<'a> {
     pub need: Need,
     /// The call it takes back, for an undo.
     pub undoes: Option<Uuid>,
+    /// Until when it can be taken back at the latest, in words, where that ends.
+    pub undo_until: Option<&'a str>,
     /// The policies that ask.
     pub because: &'a [Because],
     /// The name to type.
@@ -69,7 +71,7 @@ pub fn facts(asked: &Asked<'_>) -> QuestionFacts {
     facts.extend(evidence(asked, Label::HowMuch, About::Dependents));
     facts.extend(backups(asked));
     let is_grave = asked.reversibility == Reversibility::Irreversible;
-    facts.push(Fact { is_grave, ..fact(Label::Undo, undo(asked.reversibility)) });
+    facts.push(Fact { is_grave, ..fact(Label::Undo, &undo(asked)) });
     facts.extend(evidence(asked, Label::Undo, About::Undo));
     match &seen.alternative {
         Some(way) => {
@@ -158,12 +160,16 @@ fn amount(radius: &BlastRadius) -> String {
     text
 }
 
-const fn undo(reversibility: Reversibility) -> &'static str {
-    match reversibility {
+fn undo(asked: &Asked<'_>) -> String {
+    let how = match asked.reversibility {
         Reversibility::ReadOnly => "not needed: nothing changes",
         Reversibility::Reversible => "undo_call puts the prior state back exactly",
         Reversibility::Compensable => "a further call offsets it, but does not restore what was",
         Reversibility::Irreversible => "NONE. Nothing brings it back",
+    };
+    match asked.undo_until {
+        Some(until) if asked.reversibility == Reversibility::Reversible => format!("{how}, {until}"),
+        _ => how.to_owned(),
     }
 }
 

@@ -92,6 +92,7 @@ impl Incoming {
             stage: seen.stage.clone(),
             cancel,
             by_owner: false,
+            retention: None,
         }
     }
 }

@@ -15,6 +15,7 @@ use super::shell::{Id, Trouble, document, moment};
 use crate::call::call;
 use crate::confirm::clean;
 use crate::reply::{Reply, Request};
+use crate::retention;
 
 /// The most calls that are shown.
 const SHOWN: u32 = 100;
@@ -70,6 +71,9 @@ fn summary(page: &Page, call: &StoredCall) -> String {
 pub(super) fn undo_button(page: &Page, call: &StoredCall) -> Markup {
     html! {
         @if call.is_undoable() {
+            @if let Some(until) = retention::of_call(&page.0.gateway, call) {
+                span.meta { "can be undone " (retention::at_the_latest(until)) }
+            }
             form.undo method="post" action={ "/calls/" (call.id) "/undo" } {
                 button type="submit" { "Undo" span.hidden { " " (summary(page, call)) } }
             }

@@ -6,7 +6,7 @@ use mollyguard_tools::contract::Declaration;
 
 use super::problem::Problem;
 use super::situation::{CLASSES, SCOPES, Situation, TIERS};
-use super::{LADDER, Policies};
+use super::{LADDER, Policies, Retention};
 
 /// Tries every tool, tier, reversibility, scope, destruction of recovery and span of environments, for a user with no role
 /// and one with every role the policies name.
@@ -39,12 +39,16 @@ pub(super) fn corners() -> impl Iterator<Item = Situation> {
     TIERS.into_iter().flat_map(|tier| {
         CLASSES.into_iter().flat_map(move |reversibility| {
             SCOPES.into_iter().flat_map(move |scope| {
-                [(false, 1), (false, 2), (true, 1), (true, 2)].map(|(destroys_recovery, environments)| Situation {
+                let kept = Retention { age_days: 1, over_age: true, over_size: true };
+                let kinds =
+                    [(false, 1, None), (false, 2, None), (true, 1, None), (true, 2, None), (true, 1, Some(kept))];
+                kinds.map(|(destroys_recovery, environments, retention)| Situation {
                     tier,
                     environments,
                     reversibility: Some(reversibility),
                     scope,
                     destroys_recovery,
+                    retention,
                     ..Situation::default()
                 })
             })

@@ -29,6 +29,7 @@ const DEFAULTS: &[(&str, &str, &str)] = &[
     default_files!("development"),
     default_files!("production"),
     default_files!("recovery"),
+    default_files!("retention"),
     default_files!("scope"),
     default_files!("staging"),
 ];

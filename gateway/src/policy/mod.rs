@@ -10,6 +10,7 @@ mod load;
 mod permit;
 mod problem;
 mod request;
+mod retention;
 mod schema;
 mod situation;
 
@@ -28,6 +29,7 @@ pub use explain::{Check, Explanation, Rung, check, decisions_table, explain, out
 pub use load::{SourceFiles, Sources};
 pub use permit::Permit;
 pub use problem::{LoadError, Problem, SourceFile};
+pub use retention::Retention;
 pub use situation::Situation;
 
 use cache::DecisionCache;
@@ -70,6 +72,8 @@ pub struct Facts<'a> {
     pub blast_radius: &'a BlastRadius,
     /// Whether it destroys what others rely on for recovery.
     pub destroys_recovery: bool,
+    /// Why the gateway removes it, where it is the gateway's own call that removes what has been kept.
+    pub retention: Option<Retention>,
     /// The approval that came along, if one did and holds.
     pub approval: Option<Need>,
 }
@@ -257,7 +261,7 @@ impl Policies {
     }
 
     /// Before anything is looked at: is there any outcome of the look, and any approval, with which this call could be
-    /// allowed?
+    /// allowed? `retention` is why the gateway makes it, where it does.
     ///
     /// # Errors
     /// The policies that forbid it whatever is found.
@@ -266,9 +270,10 @@ impl Policies {
         principal: &Principal,
         declaration: &Declaration,
         target: &Target,
+        retention: Option<Retention>,
     ) -> Result<(), Vec<Because>> {
         let (mut hopeless, ceiling) = (None, self.ceiling());
-        for possible in situation::possible_findings(declaration, target) {
+        for possible in situation::possible_findings(declaration, target, retention) {
             // The strongest approvals there are stand for all: a weaker one never passes where none of them does.
             for most in ceiling.each() {
                 match self.hope(&possible.facts(principal, declaration, Some(most)), &ceiling) {

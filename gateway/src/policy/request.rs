@@ -8,8 +8,8 @@ use mollyguard_record::model::{Need, Principal};
 use mollyguard_tools::contract::{Declaration, Preflight, Reversibility, Scope, Target, Tier};
 use uuid::Uuid;
 
-use super::Facts;
 use super::schema::{Vocabulary, uid};
+use super::{Facts, Retention};
 
 /// Why facts cannot be put to the policies. The call is then refused.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,7 @@ impl<'a> Facts<'a> {
             reversibility: seen.settle(declaration),
             blast_radius: &seen.blast_radius,
             destroys_recovery: seen.destroys_recovery,
+            retention: None,
             approval,
         }
     }
@@ -60,6 +61,7 @@ pub(super) struct Asked {
     environments: u64,
     resources: u64,
     dependents: u64,
+    retention: Option<Retention>,
     truncated: bool,
     rows: Option<u64>,
     bytes: Option<u64>,
@@ -102,6 +104,7 @@ impl Asked {
             environments: environments.len() as u64,
             resources: radius.resources,
             dependents: radius.dependents,
+            retention: facts.retention,
             truncated: radius.truncated,
             rows: radius.rows,
             bytes: radius.bytes,
@@ -210,6 +213,15 @@ fn call(asked: &Asked) -> Result<Value, RequestError> {
         ("dependents", count(asked.dependents)),
         ("truncated", Value::new_bool(asked.truncated)),
     ];
+    if let Some(Retention { age_days, over_age, over_size }) = asked.retention {
+        let fields_of = [
+            ("age_days", count(age_days.into())),
+            ("over_age", Value::new_bool(over_age)),
+            ("over_size", Value::new_bool(over_size)),
+        ];
+        let retention = Value::new_record(fields_of.map(|(name, value)| (name.to_owned(), value))).map_err(unfit)?;
+        fields.push(("retention", retention));
+    }
     fields.extend(asked.rows.map(|rows| ("rows", count(rows))));
     fields.extend(asked.bytes.map(|bytes| ("bytes", count(bytes))));
     Value::new_record(fields.into_iter().map(|(name, value)| (name.to_owned(), value))).map_err(unfit)

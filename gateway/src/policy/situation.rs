@@ -8,7 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
-use super::Facts;
+use super::{Facts, Retention};
 
 pub(super) const TIERS: [Tier; 3] = [Tier::Development, Tier::Staging, Tier::Production];
 pub(super) const CLASSES: [Reversibility; 4] =
@@ -36,6 +36,8 @@ pub struct Situation {
     pub scope: Scope,
     /// Whether it destroys what others rely on to recover.
     pub destroys_recovery: bool,
+    /// Why the gateway removes it, where the gateway itself makes the call.
+    pub retention: Option<Retention>,
     /// How many things it acts on directly.
     pub resources: u64,
     /// How many other things hang on those.
@@ -59,6 +61,7 @@ impl Default for Situation {
             reversibility: None,
             scope: Scope::Resource,
             destroys_recovery: false,
+            retention: None,
             resources: 1,
             dependents: 0,
             rows: None,
@@ -102,6 +105,7 @@ impl Situation {
             },
             reversibility: self.reversibility.unwrap_or(declaration.reversibility),
             destroys_recovery: self.destroys_recovery,
+            retention: self.retention,
         }
     }
 }
@@ -113,6 +117,7 @@ pub(super) struct Imagined {
     blast_radius: BlastRadius,
     reversibility: Reversibility,
     destroys_recovery: bool,
+    retention: Option<Retention>,
 }
 
 impl Imagined {
@@ -130,13 +135,18 @@ impl Imagined {
             reversibility: self.reversibility,
             blast_radius: &self.blast_radius,
             destroys_recovery: self.destroys_recovery,
+            retention: self.retention,
             approval,
         }
     }
 }
 
 /// What a look at `target` might find, mildest first, as far as it comes in kinds rather than numbers and names.
-pub(super) fn possible_findings(declaration: &Declaration, target: &Target) -> impl Iterator<Item = Imagined> {
+pub(super) fn possible_findings(
+    declaration: &Declaration,
+    target: &Target,
+    retention: Option<Retention>,
+) -> impl Iterator<Item = Imagined> {
     let softest = declaration.softened_by.iter().map(|condition| condition.to).min();
     let mildest = softest.map_or(declaration.reversibility, |softest| softest.min(declaration.reversibility));
     let (own, widest) = (target.environment.tier, declaration.scope);
@@ -151,7 +161,8 @@ pub(super) fn possible_findings(declaration: &Declaration, target: &Target) -> i
                 [false, true].map(|destroys_recovery| {
                     let mut targets = vec![target.clone()];
                     targets.extend(elsewhere.map(|tier| other_environment(target, tier)));
-                    Imagined { targets, blast_radius: BlastRadius::one(scope), reversibility, destroys_recovery }
+                    let blast_radius = BlastRadius::one(scope);
+                    Imagined { targets, blast_radius, reversibility, destroys_recovery, retention }
                 })
             })
         })

@@ -227,7 +227,7 @@ fn the_permit_names_call_tool_and_policies() {
 fn only_the_surely_hopeless_is_refused_before_a_look() {
     let (tools, principal) = (tools(), someone());
     let drop = &tools[1];
-    let early = |policies: &Policies, tier| policies.could_allow(&principal, drop, &target("fleet", tier));
+    let early = |policies: &Policies, tier| policies.could_allow(&principal, drop, &target("fleet", tier), None);
     assert_eq!(early(&defaults(), Tier::Production), Ok(()));
 
     let forbid = |id: &str, when: &str| {
@@ -248,7 +248,7 @@ fn only_the_surely_hopeless_is_refused_before_a_look() {
     assert_eq!(early(&softened, Tier::Staging), Ok(()));
     let mut hard = drop.clone();
     hard.softened_by.clear();
-    assert!(softened.could_allow(&principal, &hard, &target("fleet", Tier::Staging)).is_err());
+    assert!(softened.could_allow(&principal, &hard, &target("fleet", Tier::Staging), None).is_err());
     // More than can be proven here.
     let unprovable = "@id(\"two\") @reason(\"x\") forbid (principal, action, resource) \
                       unless { context has approval && context.approval.approvers >= 2 };";

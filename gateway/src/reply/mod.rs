@@ -13,6 +13,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::policy::Retention;
+
 pub(crate) use redact::{for_people, redacted_principal, redacted_targets};
 pub(crate) use refusal::OnRecord;
 pub use refusal::{Changed, Pending, ReasonCode, Refusal};
@@ -38,6 +40,9 @@ pub struct Request {
     pub cancel: CancellationToken,
     /// Made on the command line by whoever owns the gateway's state directory: they may take back anybody's call.
     pub by_owner: bool,
+    /// Why the gateway itself removes what has been kept long enough, where it makes this call for that. Nothing that comes
+    /// from outside sets it.
+    pub(crate) retention: Option<Retention>,
 }
 
 impl Request {
@@ -55,6 +60,7 @@ impl Request {
             stage,
             cancel: CancellationToken::new(),
             by_owner: false,
+            retention: None,
         }
     }
 }
@@ -207,15 +213,10 @@ pub struct UndoHint {
 }
 
 impl UndoHint {
-    /// The hint for a call with this plan.
+    /// The hint for a call with this plan, which works until then at the latest.
     #[must_use]
-    pub fn new(call: Uuid, plan: &UndoPlan) -> Self {
-        Self {
-            tool: "undo_call",
-            arguments: serde_json::json!({"call_id": call}),
-            until: plan.until,
-            lossy: plan.lossy.clone(),
-        }
+    pub fn new(call: Uuid, plan: &UndoPlan, until: Option<Timestamp>) -> Self {
+        Self { tool: "undo_call", arguments: serde_json::json!({"call_id": call}), until, lossy: plan.lossy.clone() }
     }
 }
 

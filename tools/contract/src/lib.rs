@@ -7,6 +7,7 @@ mod declaration;
 mod digest;
 mod findings;
 mod held;
+mod kept;
 mod kind;
 #[cfg(feature = "laws")]
 pub mod laws;
@@ -27,6 +28,7 @@ pub use declaration::{Audience, Condition, Declaration, Reversibility, Scope};
 pub use digest::Digest;
 pub use findings::Findings;
 pub use held::{Exposed, HeldSecrets, MARK, Search};
+pub use kept::{KEPT_AT_ONCE, Kept, oldest_first};
 pub use kind::{Kind, Purpose, Unsure, Waiting};
 pub use lease::{Access, Configured, Lease, Limits, Reserved, Secret, SecretKey, Settings};
 pub use outcome::{Cause, Outcome, Probe, ToolError, UndoPlan};

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Declaration, HeldSecrets, Lease, Outcome, Preflight, Probe, Search, SecretKey, Settings, ToolError};
+use super::{Declaration, HeldSecrets, Kept, Lease, Outcome, Preflight, Probe, Search, SecretKey, Settings, ToolError};
 
 /// One thing that can be done.
 ///
@@ -158,5 +158,17 @@ pub trait Toolset: Send + Sync {
     /// Looks for held secrets in what calls could read of a target; bounded, and told where it stopped.
     async fn search(&self, _lease: &Lease, _held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
         Ok(Search::default())
+    }
+
+    /// What lies in the target's quarantine or trash and can be removed for good, the oldest first, at most
+    /// [`KEPT_AT_ONCE`](super::KEPT_AT_ONCE). What does not say since when it lies there is not among it. Changes nothing.
+    async fn kept(&self, _lease: &Lease) -> Result<Vec<Kept>, ToolError> {
+        Ok(Vec::new())
+    }
+
+    /// Whether a call of this tool is taken back with what [`Toolset::kept`] then tells of: for no longer than that is
+    /// there. `seen` is what the look found.
+    fn keeps(&self, _tool: &str, _seen: &Preflight) -> bool {
+        false
     }
 }

@@ -189,4 +189,5 @@ fn sizes_and_counts_read_well() {
     );
     assert_eq!([0, 999, 1_508, 1_000_000].map(grouped), ["0", "999", "1,508", "1,000,000"]);
     assert_eq!([count(1, "file"), count(0, "file"), count(2, "entry")], ["1 file", "0 files", "2 entries"]);
+    assert_eq!([count(1, "day"), count(30, "day")], ["1 day", "30 days"]);
 }

@@ -200,6 +200,9 @@ pub trait Records: Send + Sync {
     /// question or the approval a record tells of goes with it. A record that is not as it was written goes nowhere: that
     /// is `Corrupt`.
     async fn prune(&self, before: Timestamp) -> Result<Pruned, StoreError>;
+
+    /// What [`prune_all`](super::prune_all) would remove now. Nothing is; where `more` is set it is that much at least.
+    async fn prunable(&self, before: Timestamp) -> Result<Pruned, StoreError>;
 }
 
 /// Where calls, questions, undo entries and the audit chain are kept.

@@ -17,6 +17,7 @@ use crate::reply::{
     self, About, Delivery, Pending, ReasonCode, Refusal, Reply, Request, for_people, redacted_principal,
     redacted_targets,
 };
+use crate::retention;
 
 /// A busy store is not read again for every change somebody waits through.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -170,6 +171,7 @@ fn confirmation(
     let reversibility = seen.settle(cx.declaration());
     let mut args = request.args.clone();
     redactor.value(&mut args);
+    let undo_until = retention::from_now(gateway, &cx.declaration().name, seen, None).map(retention::at_the_latest);
     let told = confirm::facts(&Asked {
         declaration: cx.declaration(),
         args: &args,
@@ -178,6 +180,7 @@ fn confirmation(
         reversibility,
         need,
         undoes: facts.undoes,
+        undo_until: undo_until.as_deref(),
         because: &because,
         typed_name: &typed,
         expires_at,

@@ -137,7 +137,7 @@ fn folders_are_read_strictly() {
     let error = load().unwrap_err().to_string();
     assert!(error.contains("freeze.cedar:4:") && error.contains("policy `freeze`"), "{error}");
     std::fs::write(folder.path().join("freeze.cedar"), freeze.replace('3', "\"staging\"")).unwrap();
-    assert_eq!(load().unwrap(), 13);
+    assert_eq!(load().unwrap(), 14);
     std::fs::write(folder.path().join("freeze.cedar.bak"), "").unwrap();
     assert!(load().unwrap_err().to_string().contains("neither policies"));
     let missing = Sources { defaults: false, directories: vec![folder.path().join("no")] };

@@ -104,7 +104,7 @@ preview_call       read_only                      allow        allow        allo
 #[test]
 fn defaults_stand_up_to_trying_out() {
     let check = check(&Sources::default(), &tools(), Need::IN_CLIENT).unwrap();
-    assert_eq!((check.policies, check.problems), (12, Vec::new()));
+    assert_eq!((check.policies, check.problems), (13, Vec::new()));
     assert_eq!(check.digest, Some(defaults().digest()));
 }
 
@@ -175,7 +175,7 @@ fn what_the_readme_shows_works() {
     for text in blocks(page, "cedar") {
         files.push(SourceFile { name: "README.md".to_owned(), text });
     }
-    assert_eq!(files.len(), 8);
+    assert_eq!(files.len(), 10);
     let policies = Policies::from_files(&files, &tools, Need::IN_CLIENT).unwrap();
     let cases: Vec<_> =
         blocks(page, "toml").into_iter().map(|text| SourceFile { name: "README.md".to_owned(), text }).collect();

@@ -120,6 +120,8 @@ const OTHERS: &[&str] = &[
     "socket.connections_each",
     "socket.users.roles",
     "retention.keep_days",
+    "retention.quarantine_bytes",
+    "retention.quarantine_days",
     "environments.tier",
     "targets.kind",
     "targets.environment",

@@ -1,6 +1,7 @@
 //! What `targets check` says about a folder: what it is, and what a careful operator should know.
 
 pub(super) mod exposed;
+pub(super) mod kept;
 
 use std::ffi::OsStr;
 use std::path::Path;

@@ -19,8 +19,8 @@ pub use connect::glob::Glob;
 pub use connect::{Folder, Kind};
 
 use crate::contract::{
-    HeldSecrets, Kind as _, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset,
-    change, on_target, read,
+    HeldSecrets, Kept, Kind as _, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError,
+    Toolset, change, on_target, read,
 };
 use model::kind::Folders;
 
@@ -99,5 +99,14 @@ impl Toolset for Files {
     async fn search(&self, lease: &Lease, held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
         let held = Arc::clone(held);
         on_target::<Folders, _>(lease, move |root| check::exposed::search(root, held.as_ref())).await
+    }
+
+    async fn kept(&self, lease: &Lease) -> Result<Vec<Kept>, ToolError> {
+        let target = lease.target().name.clone();
+        on_target::<Folders, _>(lease, move |root| check::kept::kept(root, &target)).await
+    }
+
+    fn keeps(&self, tool: &str, seen: &Preflight) -> bool {
+        check::kept::keeps(tool, seen)
     }
 }

@@ -2,6 +2,7 @@
 //! could not do that they should.
 
 pub(super) mod exposed;
+pub(super) mod kept;
 
 use serde::{Deserialize, Serialize};
 

@@ -20,8 +20,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::contract::{
-    Access, HeldSecrets, Lease, Preflight, Search, SecretKey, Settings, SettingsError, TargetReport, Tool, ToolError,
-    Toolset, Typed,
+    Access, HeldSecrets, Kept, Lease, Preflight, Search, SecretKey, Settings, SettingsError, TargetReport, Tool,
+    ToolError, Toolset, Typed,
 };
 
 /// How many connections one credential has open at once, unless configured otherwise.
@@ -148,6 +148,15 @@ impl Toolset for Postgres {
 
     async fn search(&self, lease: &Lease, held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
         check::exposed::search(lease, held.as_ref()).await
+    }
+
+    async fn kept(&self, lease: &Lease) -> Result<Vec<Kept>, ToolError> {
+        check::kept::kept(lease).await
+    }
+
+    fn keeps(&self, tool: &str, _seen: &Preflight) -> bool {
+        // The copies of truncated tables are never removed.
+        tool == "postgres_drop"
     }
 }
 

@@ -1,6 +1,7 @@
 //! Looking at a database as a whole, for `targets check`.
 
 pub(super) mod exposed;
+pub(super) mod kept;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::contract::{
-    HeldSecrets, Kind as _, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError, Toolset,
-    change, on_target, read,
+    HeldSecrets, Kept, Kind as _, Lease, Preflight, Search, Settings, SettingsError, TargetReport, Tool, ToolError,
+    Toolset, change, on_target, read,
 };
 use model::kind::DatabaseFiles;
 
@@ -101,5 +101,13 @@ impl Toolset for Sqlite {
     async fn search(&self, lease: &Lease, held: &Arc<dyn HeldSecrets>) -> Result<Search, ToolError> {
         let held = Arc::clone(held);
         on_target::<DatabaseFiles, _>(lease, move |site| check::exposed::search(site, held.as_ref())).await
+    }
+
+    async fn kept(&self, lease: &Lease) -> Result<Vec<Kept>, ToolError> {
+        on_target::<DatabaseFiles, _>(lease, |site| check::kept::kept(site)).await
+    }
+
+    fn keeps(&self, tool: &str, _seen: &Preflight) -> bool {
+        tool == "sqlite_drop_table"
     }
 }

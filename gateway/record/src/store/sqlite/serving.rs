@@ -7,6 +7,7 @@ use mollyguard_tools::contract::{Digest, Timestamp};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::prune::{Look, Step};
 use super::pulse::Health;
 use super::rows::{CallRow, ConfirmationRow, Depth};
 use super::unsettled::{self, Looker};
@@ -225,6 +226,20 @@ impl Sessions for SqliteStore {
     }
 }
 
+impl SqliteStore {
+    /// Reads on until something is found that can go, or nothing can. Others read and write between the steps.
+    async fn look_further(&self, mut look: Look) -> Result<(Look, Step), StoreError> {
+        loop {
+            let step;
+            (look, step) =
+                self.read(move |connection, seals| look.step(connection, seals).map(|step| (look, step))).await?;
+            if step != Step::Further {
+                return Ok((look, step));
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl Records for SqliteStore {
     async fn record(&self, subject: Subject, event: AuditEvent) -> Result<(), StoreError> {
@@ -241,7 +256,31 @@ impl Records for SqliteStore {
     }
 
     async fn prune(&self, before: Timestamp) -> Result<Pruned, StoreError> {
-        self.write(true, move |writing| prune::prune(writing, before)).await
+        loop {
+            let (look, more) = match self.look_further(Look::new(before)).await? {
+                (look, Step::Found { all }) => (look, !all),
+                (_, Step::Nothing | Step::Further) => return Ok(Pruned::none(before)),
+            };
+            let pruned = self.write(true, move |writing| prune::prune(writing, before, look, more)).await?;
+            // Else somebody else has pruned it, or begun something that rests on it.
+            if let Some(pruned) = pruned {
+                return Ok(pruned);
+            }
+        }
+    }
+
+    async fn prunable(&self, before: Timestamp) -> Result<Pruned, StoreError> {
+        let (mut look, mut pruned) = (Look::new(before), Pruned::none(before));
+        loop {
+            let step;
+            (look, step) = self.look_further(look).await?;
+            let Step::Found { all } = step else { return Ok(Pruned { more: false, ..pruned }) };
+            let found = prune::would_go(&mut look, before);
+            pruned = pruned.and(found);
+            if all || !found.more {
+                return Ok(Pruned { more: !all, ..pruned });
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod attacks;
 mod attributes;
 mod behaviour;
 mod bounds;
+mod kept;
 mod laws;
 #[cfg(target_os = "linux")]
 mod mounts;

@@ -12,6 +12,7 @@ mod encodings;
 mod exact_types;
 mod generator;
 mod hostile;
+mod kept;
 mod kept_whole;
 mod made_of_builtins;
 mod only;

@@ -4,6 +4,7 @@ mod accidents;
 mod bounds;
 mod functions;
 mod guests;
+mod kept;
 mod laws;
 mod orphans;
 mod promises;

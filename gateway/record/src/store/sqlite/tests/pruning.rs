@@ -9,7 +9,8 @@ use super::*;
 use crate::audit::AuditRecord;
 use crate::store::laws::pruning::long_after;
 use crate::store::laws::{approved, question, spending};
-use crate::store::{Intent, People as _};
+use crate::store::sqlite::prune::{Look, Step as Looked};
+use crate::store::{Intent, People as _, Pruned};
 use crate::verify::export;
 
 /// Something that happens in one of two processes.
@@ -45,6 +46,13 @@ fn steps() -> impl Strategy<Value = Vec<(bool, Step)>> {
         any::<bool>().prop_map(|all| Step::Prune { all }),
     ];
     prop::collection::vec((any::<bool>(), step), 1..24)
+}
+
+/// What would go went. With a moment yet to come, the records of prunings went as well.
+fn assert_went(pruned: &Pruned, would_go: &Pruned) {
+    let rows = |pruned: &Pruned| (pruned.calls, pruned.questions, pruned.grants, pruned.more);
+    assert_eq!(rows(pruned), rows(would_go), "{pruned:?} {would_go:?}");
+    assert!(pruned.records >= would_go.records, "{pruned:?} {would_go:?}");
 }
 
 /// What was in the store, by the call.
@@ -90,7 +98,10 @@ async fn play(place: &Path, steps: &[(bool, Step)]) {
             Step::Read => store.record(subject(Uuid::now_v7()), a_read()).await.unwrap(),
             Step::Prune { all } => {
                 let (before, was) = (if all { long_after() } else { jiff::Timestamp::now() }, calls(store).await);
-                store.prune(before).await.unwrap();
+                let would_go = store.prunable(before).await.unwrap();
+                assert_eq!(calls(store).await, was, "telling what would go removes nothing");
+                let pruned = crate::store::prune_all(store, before).await.unwrap();
+                assert_went(&pruned, &would_go);
                 let is = calls(beside).await;
                 assert!(is.iter().all(|(id, call)| was.get(id) == Some(call)), "what stays is as it was");
                 for (_, intent) in &running {
@@ -142,19 +153,51 @@ async fn those_who_may_answer_stay() {
     assert_eq!(store.operators().await.unwrap().len(), 1, "those who may answer stay");
 }
 
+/// A question that was answered first, so many records, and the call it allowed.
+async fn far_apart(store: &SqliteStore, distance: usize) {
+    let confirmation = approved(store).await;
+    let reads = (0..distance).map(|_| store.record(subject(Uuid::now_v7()), a_read()));
+    futures_util::future::try_join_all(reads).await.unwrap();
+    ran(store, spending(confirmation), End::Succeeded).await;
+}
+
 #[tokio::test]
-async fn more_than_goes_at_once_is_pruned_bit_by_bit() {
+async fn what_can_go_goes_however_far_apart_it_is() {
+    for distance in [0, 1, 57, 58, 59, 60, 61, 62, 63, 64, 65, 127, 255, 256, 257, 1_100, 4_200] {
+        let place = tempfile::tempdir().unwrap();
+        let store = open(place.path());
+        far_apart(&store, distance).await;
+        let would_go = store.prunable(long_after()).await.unwrap();
+        let pruned = crate::store::prune_all(&store, long_after()).await.unwrap();
+        assert_went(&pruned, &would_go);
+        assert_eq!((pruned.calls, pruned.questions, pruned.more), (1, 1, false), "at {distance}");
+        assert!(pruned.records >= distance as u64 + 5, "at {distance}: {pruned:?}");
+        assert!(verify_store(place.path(), None).unwrap().is_sound());
+    }
+}
+
+#[tokio::test]
+async fn a_record_is_read_once_until_something_can_go() {
     let place = tempfile::tempdir().unwrap();
     let store = open(place.path());
-    let confirmation = approved(&store).await;
-    let reads = (0..4_200).map(|_| store.record(subject(Uuid::now_v7()), a_read()));
-    futures_util::future::try_join_all(reads).await.unwrap();
-    ran(&store, spending(confirmation), End::Succeeded).await;
-    // The question and its call are farther apart than one look reaches.
-    let pruned = crate::store::prune_all(&store, long_after()).await.unwrap();
-    assert_eq!((pruned.calls, pruned.questions, pruned.more), (1, 1, false));
-    assert!(pruned.records >= 4_205, "{pruned:?}");
-    assert!(verify_store(place.path(), None).unwrap().is_sound());
+    far_apart(&store, 2_000).await;
+    let all = laws::all_records(&store).await.len();
+    // What the gateway is configured with goes by itself, in front of the question.
+    store.prune(long_after()).await.unwrap();
+    let (mut look, mut steps) = (Look::new(long_after()), 0);
+    let found = loop {
+        let step;
+        (look, step) =
+            store.read(move |connection, seals| look.step(connection, seals).map(|step| (look, step))).await.unwrap();
+        steps += 1;
+        if step != Looked::Further {
+            break step;
+        }
+    };
+    assert_eq!(found, Looked::Found { all: true });
+    // 64 are read in a step, and four times as many are wanted each time that nothing can go.
+    let (reading, deciding) = (all.div_ceil(64), 5);
+    assert!(steps <= reading + deciding, "{steps} steps for {all} records");
 }
 
 #[tokio::test]
