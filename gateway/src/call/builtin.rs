@@ -84,7 +84,7 @@ async fn calls(gateway: &Gateway, request: &Request, about: About) -> Result<Val
             call_id: call.id,
             ended: ended(&call),
             undoable: call.is_undoable(),
-            targets: call.preflight.targets.iter().map(|target| target.path.clone()).collect(),
+            targets: call.preflight.targets.iter().map(|target| target.path.to_string()).collect(),
             summary: call.preflight.summary,
             tool: call.tool,
             reversibility: call.reversibility,

@@ -109,7 +109,7 @@ fn show(call: &StoredCall) -> String {
         text.push_str(&format!(
             "    target    {} {} ({}, {tier})\n",
             target.kind,
-            name(&target.path),
+            name(target.path.shown()),
             clean(&target.environment.name)
         ));
     }

@@ -59,6 +59,7 @@ const HOUSES: &[House] = &[
         rooms: &[
             "digest",
             "declaration",
+            "path",
             "target",
             "held",
             "outcome",
