@@ -1,7 +1,7 @@
 //! Before anything is looked at: whether the call could be allowed at all, and whether a change of its target may begin.
 
 use mollyguard_record::store::StoreError;
-use mollyguard_tools::contract::Target;
+use mollyguard_tools::contract::{Target, TargetPath};
 
 use super::context::CallContext;
 use super::recovery;
@@ -22,7 +22,7 @@ pub(super) async fn admit(cx: &CallContext) -> Result<(), Box<Refusal>> {
     }
     let whole = Target {
         kind: target.kind.clone(),
-        path: target.name.clone(),
+        path: TargetPath::of(&target.name),
         uid: None,
         environment: target.environment.clone(),
     };

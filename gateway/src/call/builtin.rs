@@ -91,7 +91,7 @@ async fn calls(gateway: &Gateway, request: &Request, about: About) -> Result<Val
             undo_until: retention::of_call(gateway, &call)
                 .filter(|_| call.is_undoable())
                 .map(|until| until.to_string()),
-            targets: call.preflight.targets.iter().map(|target| target.path.clone()).collect(),
+            targets: call.preflight.targets.iter().map(|target| target.path.to_string()).collect(),
             summary: call.preflight.summary,
             tool: call.tool,
             reversibility: call.reversibility,

@@ -14,7 +14,7 @@ use mollyguard_record::store::harness::{hold, open, options};
 use mollyguard_record::store::{Calls as _, OpenStore, SqliteStore, Start, StoredCall};
 use mollyguard_tools::contract::{
     Audience, BlastRadius, Declaration, Digest, Environment, Lease, Outcome, Preflight, Probe, Reversibility, Scope,
-    Settings, SettingsError, Target, TargetReport, Tier, Tool, ToolError, Toolset, UndoPlan,
+    Settings, SettingsError, Target, TargetPath, TargetReport, Tier, Tool, ToolError, Toolset, UndoPlan,
 };
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -56,7 +56,7 @@ struct Told {
 
 fn target() -> Target {
     let environment = Environment { name: "dev".into(), tier: Tier::Development };
-    Target { kind: "told".into(), path: "it".into(), uid: None, environment }
+    Target { kind: "told".into(), path: TargetPath::of("it"), uid: None, environment }
 }
 
 #[async_trait]

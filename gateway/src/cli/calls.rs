@@ -127,7 +127,7 @@ fn show(gateway: &Gateway, call: &StoredCall) -> String {
         text.push_str(&format!(
             "    target    {} {} ({}, {tier})\n",
             target.kind,
-            name(&target.path),
+            name(target.path.shown()),
             clean(&target.environment.name)
         ));
     }

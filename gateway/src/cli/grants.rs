@@ -30,7 +30,7 @@ fn listed(granted: &[Granted]) -> String {
             granted.used(),
         ));
         for target in &grant.covers.targets {
-            text.push_str(&format!("    {} ({})\n", name(&target.path), clean(&target.environment.name)));
+            text.push_str(&format!("    {} ({})\n", name(target.path.shown()), clean(&target.environment.name)));
         }
     }
     text.push_str("\n`mollyguard approvals revoke ID` ends one.\n");

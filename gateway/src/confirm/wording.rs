@@ -50,9 +50,9 @@ pub struct Asked<'a> {
 #[must_use]
 pub fn typed_name(target: &Target) -> String {
     let own = target.name();
+    let own = own.as_ref();
     let typeable = !own.is_empty() && own.chars().count() <= 80 && own.trim() == own && name(own) == own;
-    let configured = target.path.split('/').next().unwrap_or_default();
-    if typeable { own.to_owned() } else { configured.to_owned() }
+    if typeable { own.to_owned() } else { target.path.configured().into_owned() }
 }
 
 /// What the question says. Its text is a rendering of this.
@@ -109,7 +109,7 @@ fn place(target: &Target) -> Fact {
         format!("{} ({})", clean(&environment.name), environment.tier.as_str().to_uppercase())
     };
     let uid = target.uid.as_deref().map(|uid| format!(", id {}", clean(uid))).unwrap_or_default();
-    let words = format!("{tier}, {} {}{uid}", target.kind.replace('_', " "), quoted(&target.path));
+    let words = format!("{tier}, {} {}{uid}", target.kind.replace('_', " "), quoted(target.path.shown()));
     Fact { is_grave: environment.tier == Tier::Production, ..fact(Label::Where, &words) }
 }
 
@@ -192,7 +192,7 @@ fn closing(asked: &Asked<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mollyguard_tools::contract::Scope;
+    use mollyguard_tools::contract::{Environment, Scope, TargetPath};
 
     use super::*;
 
@@ -203,5 +203,19 @@ mod tests {
         let text = amount(&radius);
         assert!(text.contains("t63 73") && !text.contains("t64"), "{text}");
         assert!(text.ends_with(" and 459 in 6 more"), "{text}");
+    }
+
+    #[test]
+    fn the_name_to_type_is_the_whole_name_of_the_thing() {
+        let typed = |path: TargetPath| {
+            let environment = Environment { name: "eu".into(), tier: Tier::Production };
+            typed_name(&Target { kind: "sqlite_table".into(), path, uid: None, environment })
+        };
+        let fleet = || TargetPath::of("fleet");
+        assert_eq!(typed(fleet().below("bookings")), "bookings");
+        assert_eq!(typed(fleet().below("a/b")), "a/b");
+        assert_eq!(typed(fleet().below("a").below("b")), "b");
+        assert_eq!(typed(fleet().below(" blank ")), "fleet");
+        assert_eq!(typed(fleet()), "fleet");
     }
 }

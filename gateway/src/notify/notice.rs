@@ -129,7 +129,7 @@ fn where_it_is(target: &Target, safe: &impl Fn(&str) -> String, named: &impl Fn(
     } else {
         format!("{} ({tier})", safe(&environment.name))
     };
-    format!("{tier}, {} {}", target.kind.replace('_', " "), named(&target.path))
+    format!("{tier}, {} {}", target.kind.replace('_', " "), named(target.path.shown()))
 }
 
 /// In a code span, where Slack makes neither links nor mentions nor bold text of it.

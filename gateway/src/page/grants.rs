@@ -77,7 +77,7 @@ fn item(page: &Page, granted: &Granted) -> Markup {
     html! {
         strong { (grant.tool) " for " (clean(&grant.principal.user)) }
         @for target in &grant.covers.targets {
-            span.where { (name(&target.path)) " (" (clean(&target.environment.name)) ")" }
+            span.where { (name(target.path.shown())) " (" (clean(&target.environment.name)) ")" }
         }
         span.meta {
             "approved by " (clean(&grant.by)) " (" (plain(grant.strength.assurance.as_str())) ") · until "

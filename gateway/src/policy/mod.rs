@@ -33,7 +33,7 @@ pub use retention::Retention;
 pub use situation::Situation;
 
 use cache::DecisionCache;
-use request::{Asked, Prepared, RequestError, configured};
+use request::{Asked, Prepared, RequestError};
 use schema::Vocabulary;
 
 /// Named where no policy permits.
@@ -312,7 +312,7 @@ impl Policies {
         if self.targets_alike {
             let mut seen = BTreeSet::new();
             targets.retain(|target| {
-                seen.insert((configured(target), target.environment.name.as_str(), target.environment.tier))
+                seen.insert((target.path.configured(), target.environment.name.as_str(), target.environment.tier))
             });
         }
         Asked::of(facts, &targets)

@@ -85,9 +85,9 @@ impl Asked {
         let environments: BTreeSet<_> = facts.targets.iter().map(|target| target.environment.name.as_str()).collect();
         let place = |target: &&Target| Place {
             kind: target.kind.clone(),
-            path: target.path.clone(),
-            name: target.name().to_owned(),
-            target: configured(target).to_owned(),
+            path: target.path.to_string(),
+            name: target.name().into_owned(),
+            target: target.path.configured().into_owned(),
             environment: target.environment.name.clone(),
             tier: target.environment.tier,
         };
@@ -165,11 +165,6 @@ impl<'a> Prepared<'a> {
                 .map_err(unfit)
         }))
     }
-}
-
-/// The configured target a target lies in: the first segment of its path.
-pub(super) fn configured(target: &Target) -> &str {
-    target.path.split('/').next().unwrap_or(&target.path)
 }
 
 /// The worst tier among targets; production where there are none.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use mollyguard_record::model::{Need, Principal};
-use mollyguard_tools::contract::{BlastRadius, Declaration, Environment, Reversibility, Scope, Target, Tier};
+use mollyguard_tools::contract::{
+    BlastRadius, Declaration, Environment, Reversibility, Scope, Target, TargetPath, Tier,
+};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
@@ -87,7 +89,7 @@ impl Situation {
         let environment = self.environment.clone().unwrap_or_else(|| self.tier.as_str().to_owned());
         let target = |name| Target {
             kind: self.kind.clone().unwrap_or_else(|| declaration.kind.to_string()),
-            path: self.target.clone(),
+            path: TargetPath::as_shown(self.target.as_str()),
             uid: None,
             environment: Environment { name, tier: self.tier },
         };

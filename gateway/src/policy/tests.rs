@@ -6,7 +6,7 @@ mod shipped;
 
 use std::borrow::Cow;
 
-use mollyguard_tools::contract::{Audience, Condition, Environment, Scope, Tier};
+use mollyguard_tools::contract::{Audience, Condition, Environment, Scope, TargetPath, Tier};
 use serde_json::json;
 
 use super::*;
@@ -89,7 +89,7 @@ fn situation(tier: Tier, reversibility: Reversibility) -> Situation {
 
 fn target(path: &str, tier: Tier) -> Target {
     let environment = Environment { name: tier.as_str().to_owned(), tier };
-    Target { kind: "sqlite_table".to_owned(), path: path.to_owned(), uid: None, environment }
+    Target { kind: "sqlite_table".to_owned(), path: TargetPath::as_shown(path), uid: None, environment }
 }
 
 /// 0 for allow, then the rungs, then deny.

@@ -1,7 +1,7 @@
 //! Replies, and what is said of a call, without held secrets.
 
 use mollyguard_record::model::Principal;
-use mollyguard_tools::contract::{Evidence, Preflight, Target};
+use mollyguard_tools::contract::{Evidence, Preflight, Target, TargetPath};
 
 use super::{About, Reply};
 use crate::credentials::Redactor;
@@ -72,10 +72,21 @@ pub(crate) fn for_people(seen: &Preflight, redactor: &Redactor) -> Preflight {
 
 fn redact_targets(targets: &mut [Target], redactor: &Redactor) {
     for target in targets {
-        redactor.string(&mut target.path);
+        redact_path(&mut target.path, redactor);
         if let Some(uid) = &mut target.uid {
             redactor.string(uid);
         }
+    }
+}
+
+/// A secret is looked for in what the path is made of, since it can hold what is escaped where that is shown, and in its text.
+fn redact_path(path: &mut TargetPath, redactor: &Redactor) {
+    let names: Vec<_> = path.segments().collect();
+    let plain = names.join("/");
+    let redacted = redactor.text(&plain);
+    let text = if redacted == plain { redactor.text(path.shown()).into_owned() } else { redacted.into_owned() };
+    if text != path.shown() {
+        *path = TargetPath::as_shown(text);
     }
 }
 
@@ -95,6 +106,36 @@ impl About {
         }
         if let Some(radius) = &mut self.blast_radius {
             redactor.parts(radius);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use mollyguard_tools::contract::Secret;
+
+    use super::*;
+    use crate::credentials::Named;
+
+    #[test]
+    fn a_secret_in_a_path_is_found_however_the_path_is_cut_and_shown() {
+        for secret in ["hunter/two-and-more", r"hunter\two-and-more", r"hunter\/two-and-more"] {
+            let named = Named { reference: "env:X".into(), secret: Arc::new(Secret::new(secret.to_owned())) };
+            let redactor = Redactor::new(&[named]).unwrap();
+            let whole = TargetPath::of("uploads").below(secret).below("plan.txt");
+            let cut = secret.split('/').fold(TargetPath::of("uploads"), |path, name| path.below(name));
+            for mut path in [whole, cut, TargetPath::as_shown(format!("uploads/{secret}"))] {
+                let before = path.clone();
+                redact_path(&mut path, &redactor);
+                assert!(!path.shown().contains("hunter") && !path.shown().contains("two-and-more"), "{before}: {path}");
+            }
+            for name in ["plan.txt", "hunter", "a/b", r"a\b"] {
+                let (mut path, before) = (TargetPath::of("uploads").below(name), TargetPath::of("uploads").below(name));
+                redact_path(&mut path, &redactor);
+                assert_eq!(path, before, "what holds none stays as it is");
+            }
         }
     }
 }

@@ -61,6 +61,7 @@ const HOUSES: &[House] = &[
             "canonical",
             "digest",
             "declaration",
+            "path",
             "target",
             "held",
             "outcome",

@@ -123,7 +123,10 @@ impl Preflight {
     /// were spelled. For [`super::Tool::effect`].
     #[must_use]
     pub fn whole(&self) -> Value {
-        let ids = self.targets.iter().map(|target| target.uid.clone().unwrap_or_else(|| target.path.to_lowercase()));
+        let ids = self
+            .targets
+            .iter()
+            .map(|target| target.uid.clone().unwrap_or_else(|| target.path.lowercased().to_string()));
         ids.collect()
     }
 

@@ -1,8 +1,12 @@
 //! What a call acts on, and where that stands.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::TargetPath;
 
 /// What an environment is worth. Unknown counts as production, so there is no unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -43,7 +47,7 @@ pub struct Target {
     /// What it is, such as `sqlite_table` or `file`.
     pub kind: String,
     /// Where it is, starting with the configured target's name: `fleet/bookings`.
-    pub path: String,
+    pub path: TargetPath,
     /// The provider's own id, where it has one.
     pub uid: Option<String>,
     /// The environment the configured target belongs to.
@@ -61,7 +65,7 @@ impl Target {
 
     /// The name a person types to confirm: the last segment of the path.
     #[must_use]
-    pub fn name(&self) -> &str {
-        self.path.rsplit('/').find(|segment| !segment.is_empty()).unwrap_or(&self.path)
+    pub fn name(&self) -> Cow<'_, str> {
+        self.path.name()
     }
 }

@@ -201,13 +201,14 @@ mod tests {
     use super::*;
     use crate::model::{Confirmation, Matches, matches};
     use crate::store::laws::question;
+    use mollyguard_tools::contract::TargetPath;
 
     const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
     fn target() -> Target {
         Target {
             kind: "sqlite_table".into(),
-            path: "fleet/bookings".into(),
+            path: TargetPath::of("fleet").below("bookings"),
             uid: Some("17".into()),
             environment: Environment { name: "eu".into(), tier: Tier::Staging },
         }
@@ -268,7 +269,7 @@ mod tests {
         let elsewhere = |name: &str, tier| Target { environment: Environment { name: name.into(), tier }, ..target() };
         for found in [
             vec![Target { kind: "sqlite_view".into(), ..target() }],
-            vec![Target { path: "fleet/vehicles".into(), ..target() }],
+            vec![Target { path: TargetPath::of("fleet").below("vehicles"), ..target() }],
             vec![Target { uid: Some("18".into()), ..target() }],
             vec![Target { uid: None, ..target() }],
             vec![elsewhere("us", Tier::Staging)],
@@ -278,6 +279,41 @@ mod tests {
         ] {
             let changed = CallFacts { targets: &found, ..facts };
             assert_eq!(matches(&confirmation, &changed), Matches::TargetChanged, "{found:?}");
+        }
+    }
+
+    /// Else a yes to one thing would be one to another, and a no.
+    #[test]
+    fn a_slash_in_a_name_makes_another_call() {
+        let (args, ada) = (json!({}), question(DAY).principal);
+        let a = Digest::of_bytes(b"a");
+        let fleet = || TargetPath::of("fleet");
+        let paths = [fleet().below("a/b"), fleet().below("a").below("b"), fleet().below(r"a\").below("b")];
+        let found = paths.map(|path| [Target { path, ..target() }]);
+        let facts = |targets| CallFacts {
+            tool: "sqlite_write",
+            declaration: a,
+            args: &args,
+            principal: &ada,
+            targets,
+            fingerprint: a,
+            effect: a,
+            undoes: None,
+            policies: a,
+        };
+        let (id, until) = (Uuid::from_u128(1), question(DAY).expires_at);
+        for (n, one) in found.iter().enumerate() {
+            for (m, other) in found.iter().enumerate() {
+                let (one, other) = (facts(one), facts(other));
+                assert_eq!(digest_of_call(&one, id, until) == digest_of_call(&other, id, until), n == m);
+                assert_eq!(matches(&asked(&one), &other) == Matches::Exactly, n == m);
+                assert_eq!(one.state() == other.state(), n == m);
+                let by_path = |facts: &CallFacts<'_>| {
+                    let path = &facts.targets[0].names()[..1];
+                    Aim::of("sqlite_write", "fleet", "ada", None, path)
+                };
+                assert_eq!(by_path(&one).holds_for(&by_path(&other)), n == m);
+            }
         }
     }
 

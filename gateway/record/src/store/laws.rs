@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mollyguard_tools::contract::{
-    BlastRadius, Digest, Environment, Preflight, Probe, Reversibility, Scope, Target, Tier, UndoPlan, now,
+    BlastRadius, Digest, Environment, Preflight, Probe, Reversibility, Scope, Target, TargetPath, Tier, UndoPlan, now,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -33,7 +33,7 @@ pub fn ada() -> Principal {
 
 pub fn target() -> Target {
     let environment = Environment { name: "production".into(), tier: Tier::Production };
-    Target { kind: "sqlite_table".into(), path: "fleet/bookings".into(), uid: None, environment }
+    Target { kind: "sqlite_table".into(), path: TargetPath::of("fleet").below("bookings"), uid: None, environment }
 }
 
 pub fn subject(call: Uuid) -> Subject {

@@ -159,3 +159,24 @@ fn hostile_names_stay_what_they_are() {
         assert_eq!(decide(&policies, "files_write", &named(path), None).0, "allow", "{path:?}");
     }
 }
+
+#[test]
+fn a_slash_in_a_name_is_no_way_into_another_path() {
+    let denies = |what: &str, path: TargetPath| {
+        let text = format!("@id(\"it\") @reason(\"x\") forbid (principal, action, resource) when {{ {what} }};");
+        let situation = Situation { target: path.to_string(), ..Situation::default() };
+        decide(&with(&text, PASSKEY_BY_2), "files_write", &situation, None).0 == "deny"
+    };
+    let folder = || TargetPath::of("fleet").below("a");
+    let (inside, beside) = (folder().below("b"), TargetPath::of("fleet").below("a/b"));
+    for (what, is_inside, is_beside) in [
+        ("resource.path == \"fleet/a/b\"", true, false),
+        ("resource.path like \"fleet/a/*\"", true, false),
+        ("resource.name == \"b\"", true, false),
+        ("resource.path == \"fleet/a\\\\/b\"", false, true),
+        ("resource.name == \"a/b\"", false, true),
+        ("resource.target == \"fleet\"", true, true),
+    ] {
+        assert_eq!((denies(what, inside.clone()), denies(what, beside.clone())), (is_inside, is_beside), "{what}");
+    }
+}

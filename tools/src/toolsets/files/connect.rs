@@ -16,7 +16,7 @@ use cap_fs_ext::DirExt as _;
 use cap_std::fs::{Dir, MetadataExt as _};
 
 use crate::contract::{
-    About, Environment, Evidence, HeldSecrets, Lease, Limits, Reserved, Target, Timestamp, ToolError,
+    About, Environment, Evidence, HeldSecrets, Lease, Limits, Reserved, Target, TargetPath, Timestamp, ToolError,
 };
 use crate::text::shown_os;
 use glob::Glob;
@@ -223,10 +223,7 @@ impl Root {
     }
 
     pub(crate) fn target(&self, kind: &str, rel: &Rel, uid: Option<String>) -> Target {
-        let path = match rel.names() {
-            [] => self.site.name.clone(),
-            _ => format!("{}/{rel}", self.site.name),
-        };
+        let path = rel.names().iter().fold(TargetPath::of(&self.site.name), |path, name| path.below(name));
         Target { kind: kind.to_owned(), path, uid, environment: self.site.environment.clone() }
     }
 

@@ -33,7 +33,7 @@ use clock::Clock;
 use link::Connection;
 use pool::{Lent, Pool, Pools};
 pub(crate) use server::Server;
-pub(crate) use site::Site;
+pub(crate) use site::{Site, dotted, dotted_part};
 pub(crate) use slow::Slow;
 pub(crate) use turn::{Turn, Turns};
 pub(crate) use under_way::is_over;

@@ -26,7 +26,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, ToolError, Waiting};
+use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Target, TargetPath, ToolError, Waiting};
 use crate::failpoint;
 use crate::text::shown;
 use crate::turns::Place;
@@ -93,15 +93,15 @@ impl Site {
 
     /// The database as a target.
     pub(crate) fn database(&self) -> Target {
-        self.target("sqlite_database", self.name.clone())
+        self.target("sqlite_database", TargetPath::of(&self.name))
     }
 
     /// One of its tables as a target.
     pub(crate) fn table(&self, table: &str) -> Target {
-        self.target("sqlite_table", format!("{}/{table}", self.name))
+        self.target("sqlite_table", TargetPath::of(&self.name).below(table))
     }
 
-    fn target(&self, kind: &str, path: String) -> Target {
+    fn target(&self, kind: &str, path: TargetPath) -> Target {
         Target { kind: kind.into(), path, uid: Some(self.uid.clone()), environment: self.environment.clone() }
     }
 

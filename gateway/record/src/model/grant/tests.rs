@@ -1,4 +1,4 @@
-use mollyguard_tools::contract::{Environment, Target, Tier, now};
+use mollyguard_tools::contract::{Environment, Target, TargetPath, Tier, now};
 use serde_json::json;
 
 use super::*;
@@ -10,7 +10,7 @@ fn person(user: &str) -> Principal {
 
 fn target(path: &str) -> Target {
     let environment = Environment { name: "production".to_owned(), tier: Tier::Production };
-    Target { kind: "sqlite_table".to_owned(), path: path.to_owned(), uid: Some("7".to_owned()), environment }
+    Target { kind: "sqlite_table".to_owned(), path: TargetPath::as_shown(path), uid: Some("7".to_owned()), environment }
 }
 
 fn facts<'a>(targets: &'a [Target], principal: &'a Principal, args: &'a serde_json::Value) -> CallFacts<'a> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mollyguard_tools::contract::{Digest, Reversibility, Target, now};
+use mollyguard_tools::contract::{Digest, Reversibility, Target, TargetPath, now};
 use uuid::Uuid;
 
 use super::{Open, accept, ada, all_records, approved, ask, digests_of, question, ran, start, subject, target, yes};
@@ -132,7 +132,10 @@ pub async fn a_grant_stands_in_for_what_it_is_about(open: Open<'_>) {
         (with(|start| start.subject.tool = Some("sqlite_drop_table".into())), "it is about another tool"),
         (with(|start| start.subject.principal.as_mut().unwrap().user = "eve".into()), "it was given for somebody else"),
         (with(|start| start.subject.principal.as_mut().unwrap().roles.clear()), "it was given for somebody else"),
-        (with(|start| start.subject.targets[0].path = "fleet/cars".into()), "it is about other targets"),
+        (
+            with(|start| start.subject.targets[0].path = TargetPath::of("fleet").below("cars")),
+            "it is about other targets",
+        ),
         (with(|start| start.subject.targets[0].uid = Some("2".into())), "it is about other targets"),
         (
             with(|start| start.subject.targets.push(Target { uid: Some("2".into()), ..target() })),
@@ -256,7 +259,7 @@ pub async fn a_grant_is_ended_by_whatever_makes_less_possible(open: Open<'_>) {
 
     let grant = given(&*store, &olga, QUARTER).await;
     // A no to something else, or for somebody else, leaves it, and so does silence.
-    let cars = Target { path: "fleet/cars".into(), ..target() };
+    let cars = Target { path: TargetPath::of("fleet").below("cars"), ..target() };
     no(Confirmation { tool: "sqlite_drop_table".into(), ..lasting() }).await;
     no(Confirmation { principal: Principal { user: "eve".into(), ..ada() }, ..lasting() }).await;
     no(Confirmation { covers: Some(covers(std::slice::from_ref(&cars))), ..lasting() }).await;

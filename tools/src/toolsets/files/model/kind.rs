@@ -57,7 +57,7 @@ impl Kind for Folders {
     /// The first of its targets, by path and by id. Where a file system takes two cases of a letter for one, another spelling
     /// is the same path.
     fn aim(seen: &Preflight) -> Vec<Value> {
-        let names = |thing: &Target| Target { path: thing.path.to_lowercase(), ..thing.clone() }.names();
+        let names = |thing: &Target| Target { path: thing.path.lowercased(), ..thing.clone() }.names();
         seen.targets.first().map(names).unwrap_or_default()
     }
 }

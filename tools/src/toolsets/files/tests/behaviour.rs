@@ -38,7 +38,7 @@ async fn writing_a_new_file_names_the_folder_it_changes() {
     ground.file("conf/x", "");
     let seen = ground.look("files_write", write("conf/new", "12345")).await.unwrap();
     assert_eq!(seen.summary, "create conf/new (5 bytes)");
-    let targets: Vec<_> = seen.targets.iter().map(|t| (t.kind.as_str(), t.path.as_str(), t.uid.is_some())).collect();
+    let targets: Vec<_> = seen.targets.iter().map(|t| (t.kind.as_str(), t.path.shown(), t.uid.is_some())).collect();
     assert_eq!(targets, [("file", "uploads/conf/new", false), ("directory", "uploads/conf", true)]);
     assert_eq!(seen.reversibility, Reversibility::Reversible);
 }
@@ -112,7 +112,7 @@ async fn deleting_says_what_where_and_how_much() {
         assert!(facts.contains(part), "{part} in {facts}");
     }
     assert!(!seen.destroys_recovery);
-    assert_eq!((seen.targets[0].kind.as_str(), seen.targets[0].path.as_str()), ("directory", "uploads/uploads/2025"));
+    assert_eq!((seen.targets[0].kind.as_str(), seen.targets[0].path.shown()), ("directory", "uploads/uploads/2025"));
     let folder = ground.root.join("uploads/2025").metadata().unwrap();
     assert_eq!(seen.targets[0].uid, Some(format!("{}:{}", folder.dev(), folder.ino())));
 }

@@ -75,7 +75,7 @@ impl Change for Purge {
         };
         let mut target = root.target(kind, &rel, Some(seen.found.stat.uid()));
         if let At::Trash(entry) = &seen.at {
-            target.path = format!("{}/{TRASH}/{}", target.path, entry.id);
+            target.path = target.path.below(TRASH).below(&entry.id);
         }
         let findings = Findings::on([target], format!("delete {} for good", seen.found.text(&seen.shown())))
             .radius(radius(&seen.found))

@@ -6,7 +6,7 @@ use tokio_postgres::types::{FromSql, Type};
 use crate::contract::{Target, ToolError};
 pub(crate) use crate::sql::quote;
 use crate::text::shown;
-use crate::toolsets::postgres::connect::Tx;
+use crate::toolsets::postgres::connect::{Tx, dotted};
 
 /// A table, view, sequence or index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl Relation {
     /// It as a target of the call: `orders/public.bookings`, by the cluster's and its own id.
     pub(crate) fn target(&self, tx: &Tx<'_>) -> Target {
         let uid = format!("{}#{}", tx.server.identity(), self.oid);
-        tx.site().target("postgres_table", &format!("{}.{}", self.schema, self.name), uid)
+        tx.site().target("postgres_table", &dotted(&[&self.schema, &self.name]), uid)
     }
 }
 

@@ -8,7 +8,7 @@ use super::catalog::{cell, quote};
 use super::types::{self, Form, Makeup};
 use crate::contract::{Target, ToolError};
 use crate::text::shown;
-use crate::toolsets::postgres::connect::Tx;
+use crate::toolsets::postgres::connect::{Tx, dotted};
 
 /// Tables that take more are not searched for the rows a statement changed: it reads all of them.
 pub(crate) const SEARCHED: u64 = 1 << 30;
@@ -107,7 +107,7 @@ impl Layout {
     /// It as a target of the call.
     pub(crate) fn target(&self, tx: &Tx<'_>) -> Target {
         let uid = format!("{}#{}", tx.server.identity(), self.oid);
-        tx.site().target("postgres_table", &format!("{}.{}", self.schema, self.name), uid)
+        tx.site().target("postgres_table", &dotted(&[&self.schema, &self.name]), uid)
     }
 
     /// The columns that hold values of their own, in order.

@@ -13,7 +13,7 @@ use super::kept::{TRASH, id_in};
 use super::shape;
 use crate::contract::{Digest, Target, ToolError};
 use crate::text::shown;
-use crate::toolsets::postgres::connect::Tx;
+use crate::toolsets::postgres::connect::{Tx, dotted};
 
 /// What kind of thing is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -84,11 +84,11 @@ impl Subject {
         Some(match self {
             Self::Relation(all) => all.first()?.target(tx),
             Self::Column(table, column) => {
-                let path = format!("{}.{}.{}", table.schema, table.name, column.name);
-                tx.site().target("postgres_column", &path, format!("{server}#{}.{}", table.oid, column.number))
+                let name = dotted(&[&table.schema, &table.name, &column.name]);
+                tx.site().target("postgres_column", &name, format!("{server}#{}.{}", table.oid, column.number))
             }
             Self::Schema(schema, _) => {
-                tx.site().target("postgres_schema", &schema.name, format!("{server}#{}", schema.oid))
+                tx.site().target("postgres_schema", &dotted(&[&schema.name]), format!("{server}#{}", schema.oid))
             }
         })
     }

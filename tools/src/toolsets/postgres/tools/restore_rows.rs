@@ -10,7 +10,7 @@ use crate::contract::{
     ToolError, TypedTool, UndoPlan,
 };
 use crate::text::{count, grouped, shown};
-use crate::toolsets::postgres::connect::{Mode, Session, Tx};
+use crate::toolsets::postgres::connect::{Mode, Session, Tx, dotted};
 use crate::toolsets::postgres::model::CREDENTIAL;
 use crate::toolsets::postgres::model::code::{self, Doing};
 use crate::toolsets::postgres::model::put_back::{self, Paths};
@@ -114,7 +114,7 @@ fn preflight(tx: &Tx<'_>, args: &Args, now: &Images, database: Target, whereabou
     for (now, then) in now.tables.iter().zip(&args.rows.tables) {
         let name = format!("{}.{}", now.schema, now.table);
         let uid = format!("{}#{}", tx.server.identity(), now.oid);
-        targets.push(tx.site().target("postgres_table", &name, uid));
+        targets.push(tx.site().target("postgres_table", &dotted(&[&now.schema, &now.table]), uid));
         let rows = now.rows.iter().zip(&then.rows).filter(differs).count() as u64;
         parts.push(format!("{} of {}.{}", grouped(rows), shown(&now.schema), shown(&now.table)));
         blast_radius.parts.insert(name, rows);

@@ -15,7 +15,7 @@ use crate::contract::{
 };
 use crate::sql::{Class, Dialect, RowsOf, Uses, Verb, Write, changes_of_rows, effect_of, examine_text};
 use crate::text::{shown, size};
-use crate::toolsets::postgres::connect::{Mode, Session, Tx};
+use crate::toolsets::postgres::connect::{Mode, Session, Tx, dotted_part};
 use crate::toolsets::postgres::model::CREDENTIAL;
 use crate::toolsets::postgres::model::layout::Layout;
 use crate::toolsets::postgres::model::trial::{self, Asked, Effects, Ran};
@@ -175,8 +175,8 @@ impl TypedTool for PostgresWrite {
     fn aim(&self, args: &Args, seen: &Preflight) -> Vec<Value> {
         let Ok((write, _)) = only_a_write(&args.sql) else { return seen.aim() };
         write.aim(|table| {
-            let end = format!(".{}", table.to_lowercase());
-            let meant = seen.targets.iter().filter(|target| target.path.to_lowercase().ends_with(&end));
+            let end = format!(".{}", dotted_part(table).to_lowercase());
+            let meant = seen.targets.iter().filter(|target| target.name().to_lowercase().ends_with(&end));
             let names: Vec<Value> = meant.flat_map(Target::names).collect();
             if names.is_empty() { seen.targets.iter().flat_map(Target::names).collect() } else { names }
         })

@@ -100,11 +100,11 @@ impl Kind for DatabaseFiles {
 
     /// By name: what goes by the file's id would be every table in it.
     fn aim(seen: &Preflight) -> Vec<Value> {
-        seen.targets.iter().map(|table| json!(table.path.to_lowercase())).collect()
+        seen.targets.iter().map(|table| json!(table.path.lowercased())).collect()
     }
 
     /// By name as well.
     fn whole(seen: &Preflight) -> Value {
-        seen.targets.iter().map(|table| table.path.clone()).collect()
+        seen.targets.iter().map(|table| json!(table.path)).collect()
     }
 }

@@ -57,6 +57,20 @@ async fn every_table_is_named_with_its_own_verb_and_count_the_worst_first() {
 }
 
 #[tokio::test]
+async fn a_slash_in_a_tables_name_is_part_of_it() {
+    let world = Database::new("CREATE TABLE \"a/b\" (id INTEGER PRIMARY KEY); INSERT INTO \"a/b\" VALUES (1), (2)");
+    let (seen, _) = world.call("sqlite_write", &sql("DELETE FROM \"a/b\" WHERE id = 1")).await.unwrap();
+    let path = &seen.targets[0].path;
+    assert_eq!(path.segments().collect::<Vec<_>>(), ["fleet", "a/b"]);
+    assert_eq!((path.shown(), path.name()), (r"fleet/a\/b", "a/b".into()));
+    let (seen, outcome) = world.call("sqlite_drop_table", &table("a/b")).await.unwrap();
+    assert_eq!(seen.targets[0].path, *path);
+    let undo = outcome.undo.unwrap();
+    let (seen, _) = world.call(&undo.tool, &undo.args).await.unwrap();
+    assert_eq!(seen.targets[0].path, *path);
+}
+
+#[tokio::test]
 async fn a_delete_says_how_many_rows_went_however_many() {
     for (count, without_rowid) in [(2_000, false), (2_000, true)] {
         for limit in [100, 100_000] {

@@ -16,7 +16,7 @@ async fn a_cascade_is_counted_by_table() {
     let seen = world.look("sqlite_write", &args).await.unwrap();
     assert_eq!(seen.summary, "delete 3 rows of payments; delete 2 rows of bookings; delete 1 row of cust");
     assert_eq!(seen.blast_radius.rows, Some(6));
-    let paths: Vec<_> = seen.targets.iter().map(|target| target.path.as_str()).collect();
+    let paths: Vec<_> = seen.targets.iter().map(|target| target.path.shown()).collect();
     assert_eq!(paths, ["fleet/payments", "fleet/bookings", "fleet/cust"]);
     // Rows that the call does not touch do not void what was shown; rows that it does touch do.
     world

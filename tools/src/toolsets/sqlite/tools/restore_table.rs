@@ -94,9 +94,9 @@ impl Change for SqliteRestoreTable {
     /// The look found the name free, and only bringing back or purging takes an id off the quarantine's list.
     async fn took_effect(args: &Restore, agreed: &Preflight, tx: &mut Tx<'_>) -> Result<bool, ToolError> {
         let (site, conn) = tx.tables()?;
-        let name = agreed.targets.first().and_then(|target| target.path.split_once('/')).map(|(_, table)| table);
+        let name = agreed.targets.first().and_then(|target| target.path.segments().nth(1));
         let found = || -> rusqlite::Result<bool> {
-            let there = name.map(|name| schema::find(conn, name)).transpose()?.flatten().is_some();
+            let there = name.map(|name| schema::find(conn, &name)).transpose()?.flatten().is_some();
             Ok(there && quarantine::kept(conn)?.iter().all(|kept| kept.id != args.id))
         };
         found().map_err(|error| site.explain(&error))

@@ -70,7 +70,7 @@ fn a_call_begins_under_it_only_where_all_of_it_fits() {
         |start| start.subject.principal = None,
         |start| start.subject.principal = Some(Principal { user: "eve".into(), client: None, roles: Vec::new() }),
         |start| start.subject.targets.clear(),
-        |start| start.subject.targets[0].path = "fleet/cars".into(),
+        |start| start.subject.targets[0].path = mollyguard_tools::contract::TargetPath::of("fleet").below("cars"),
         |start| start.subject.targets.push(mollyguard_tools::contract::Target { uid: Some("2".into()), ..target() }),
         |start| start.reversibility = Reversibility::ReadOnly,
         |start| start.reversibility = Reversibility::Compensable,
