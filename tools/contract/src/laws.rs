@@ -192,8 +192,8 @@ async fn look(world: &dyn World, tool: &dyn Tool, args: &Value) -> Result<Result
 fn stands(world: &dyn World, declaration: &Declaration, seen: &Preflight) -> Result<(), Broken> {
     let (name, target) = (&declaration.name, world.target());
     for found in &seen.targets {
-        let (path, below) = (&found.path, format!("{}/", target.name));
-        hold(*path == target.name || path.starts_with(&below), || {
+        let path = &found.path;
+        hold(path.configured() == target.name, || {
             format!("`{name}` names `{path}`, which is not in `{}`", target.name)
         })?;
         hold(found.environment == target.environment, || format!("`{name}` finds `{path}` in another environment"))?;

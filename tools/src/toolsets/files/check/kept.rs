@@ -5,11 +5,11 @@ use std::ffi::OsStr;
 use cap_std::fs::Dir;
 use serde_json::json;
 
-use crate::contract::{Kept, Preflight, Timestamp, ToolError, oldest_first};
+use crate::contract::{Kept, Preflight, TakesBack, Timestamp, ToolError, oldest_first};
 use crate::text::shown;
 use crate::toolsets::files::connect::rel::DEEPEST;
 use crate::toolsets::files::connect::{Kind, Root, Stat, io_error, stat_at};
-use crate::toolsets::files::model::trash::{self, Entry, RESTORE, parse_id};
+use crate::toolsets::files::model::trash::{self, Entry, Swap, parse_id};
 use crate::toolsets::files::model::walk::names_in;
 
 /// Everything in the trash that says where it came from and when, the oldest first.
@@ -93,8 +93,11 @@ fn inside(dir: &Dir, name: &OsStr, stat: &Stat, left: u64) -> Option<(Dir, Vec<s
     Some((inner, names))
 }
 
+/// The tool that takes a swap back, which swaps again.
+const RESTORES: &str = <Swap as TakesBack>::TOOL;
+
 /// Whether the trash keeps what was there: nothing was where a file is made, or brought back to.
 pub(crate) fn keeps(tool: &str, seen: &Preflight) -> bool {
     let took_away = seen.targets.first().is_some_and(|target| target.uid.is_some());
-    matches!(tool, "files_delete" | "files_write" | RESTORE) && took_away
+    matches!(tool, "files_delete" | "files_write" | RESTORES) && took_away
 }
