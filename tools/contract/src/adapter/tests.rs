@@ -1,5 +1,6 @@
 //! The steps of a call in their order, by a kind that only writes them down.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -132,7 +133,8 @@ impl World {
     fn lease(&self, access: Access) -> Lease {
         let environment = Environment { name: "dev".into(), tier: Tier::Development };
         let settings = Arc::new(Arc::clone(&self.steps));
-        let target = Configured { name: "paper".into(), kind: "paper".into(), environment, settings };
+        let (name, kind, environments) = ("paper".into(), "paper".into(), BTreeMap::new());
+        let target = Configured { name, kind, environment, environments, settings };
         Lease::new(access, Arc::new(target), None, Limits::default())
     }
 
