@@ -17,7 +17,7 @@ use super::change::{Applied, Change, Fingerprint, Read, Softening, Spec};
 use super::kind::{Kind, Purpose, Unsure, Waiting};
 use super::schema::{schema_of, schema_of_output};
 use super::thread::blocking_until;
-use super::{Declaration, Lease, Outcome, Preflight, Probe, Tool, ToolError};
+use super::{Declaration, Lease, Outcome, Preflight, Probe, Tool, ToolError, UndoPlan};
 
 /// A read as a [`Tool`].
 #[must_use]
@@ -68,6 +68,7 @@ impl<T: Read> Tool for Reads<T> {
 
     async fn preflight(&self, args: &Value, lease: &Lease) -> Result<Preflight, ToolError> {
         let args: T::Args = own(args, &self.declaration)?;
+        T::check(&args)?;
         work::<T::Kind, _, _>(lease, |lease, waiting| {
             async move {
                 let mut conn = T::Kind::connect(&lease, waiting).await?;
@@ -87,6 +88,7 @@ impl<T: Read> Tool for Reads<T> {
 
     async fn execute(&self, args: &Value, seen: &Preflight, lease: &Lease) -> Result<Outcome, ToolError> {
         let (args, agreed): (T::Args, _) = (own(args, &self.declaration)?, seen.fingerprint);
+        T::check(&args)?;
         work::<T::Kind, _, _>(lease, move |lease, waiting| {
             async move {
                 let mut conn = T::Kind::connect(&lease, waiting).await?;
@@ -126,19 +128,9 @@ impl<T: Change> Tool for Changes<T> {
 
     async fn preflight(&self, args: &Value, lease: &Lease) -> Result<Preflight, ToolError> {
         let args: T::Args = own(args, &self.declaration)?;
-        work::<T::Kind, _, _>(lease, |lease, waiting| {
-            async move {
-                let mut conn = T::Kind::connect(&lease, waiting).await?;
-                let mut tx = T::Kind::begin(&mut conn, Purpose::Trial).await?;
-                let seen = T::observe(&args, &mut tx).await?;
-                let findings = T::describe(&args, &seen, &mut tx).await?;
-                let (target, whereabouts) = (&lease.target().name, T::Kind::whereabouts(&tx));
-                let preflight = findings.complete(T::SPEC.reversibility, target, whereabouts, seen.fingerprint());
-                drop(seen);
-                T::Kind::roll_back(tx).await?;
-                preflight
-            }
-            .boxed()
+        T::check(&args)?;
+        work::<T::Kind, _, _>(lease, move |lease, waiting| {
+            async move { looked::<T>(&args, &lease, waiting).await }.boxed()
         })
         .await
     }
@@ -146,6 +138,7 @@ impl<T: Change> Tool for Changes<T> {
     async fn execute(&self, args: &Value, seen: &Preflight, lease: &Lease) -> Result<Outcome, ToolError> {
         lease.require_write()?;
         let (args, agreed): (T::Args, _) = (own(args, &self.declaration)?, seen.clone());
+        T::check(&args)?;
         work::<T::Kind, _, _>(lease, move |lease, waiting| {
             async move { changed::<T>(&args, &agreed, &lease, waiting).await }.boxed()
         })
@@ -172,7 +165,8 @@ impl<T: Change> Tool for Changes<T> {
         let found = work::<T::Kind, _, _>(lease, move |lease, waiting| {
             async move {
                 let mut conn = T::Kind::connect(&lease, waiting).await?;
-                let mut tx = T::Kind::begin(&mut conn, Purpose::Trial).await?;
+                T::prepare(&args, Purpose::Probe, &mut conn).await?;
+                let mut tx = T::Kind::begin(&mut conn, Purpose::Probe).await?;
                 let found = T::probe(&args, &agreed, &mut tx).await?;
                 T::Kind::roll_back(tx).await?;
                 Ok(found)
@@ -183,33 +177,70 @@ impl<T: Change> Tool for Changes<T> {
     }
 }
 
-/// Makes a change that was decided on: only where everything is as it was looked at, and only with the undo that was promised.
+/// Looks at what a change would do. Whatever was tried is taken back before anybody is told of it, or why it failed.
+async fn looked<T: Change>(args: &T::Args, lease: &Lease, waiting: Waiting) -> Result<Preflight, ToolError> {
+    let mut conn = T::Kind::connect(lease, waiting).await?;
+    T::prepare(args, Purpose::Trial, &mut conn).await?;
+    let mut tx = T::Kind::begin(&mut conn, Purpose::Trial).await?;
+    let found = found::<T>(args, lease, &mut tx).await;
+    let ended = T::Kind::roll_back(tx).await;
+    let preflight = found?;
+    ended.map(|()| preflight)
+}
+
+async fn found<T: Change>(
+    args: &T::Args,
+    lease: &Lease,
+    tx: &mut <T::Kind as Kind>::Tx<'_>,
+) -> Result<Preflight, ToolError> {
+    let seen = T::observe(args, tx).await?;
+    let findings = T::describe(args, &seen, tx).await?;
+    findings.complete(T::SPEC.reversibility, &lease.target().name, T::Kind::whereabouts(tx), seen.fingerprint())
+}
+
+/// Makes a change that was decided on.
 async fn changed<T: Change>(
     args: &T::Args,
     agreed: &Preflight,
     lease: &Lease,
     waiting: Waiting,
 ) -> Result<Outcome, ToolError> {
-    let mut conn = T::Kind::connect(lease, waiting).await?;
-    let mut tx = T::Kind::begin(&mut conn, Purpose::Change(agreed)).await?;
-    let seen = T::observe(args, &mut tx).await?;
-    if seen.fingerprint() != agreed.fingerprint {
-        let moved = ToolError::changed(seen.moved());
-        drop(seen);
-        T::Kind::roll_back(tx).await?;
-        return Err(moved);
-    }
-    let Applied { output, undo } = T::apply(args, seen, agreed, &mut tx).await?;
     let target = &lease.target().name;
-    let undo = undo.map(|undo| undo.plan(target)).transpose()?;
-    // It was decided as reversible, so nobody may have been asked: it does not last without its undo.
-    agreed.keeps_its_undo(undo.is_some())?;
+    let mut conn = T::Kind::connect(lease, waiting).await?;
+    T::prepare(args, Purpose::Change(agreed), &mut conn).await?;
+    let mut tx = T::Kind::begin(&mut conn, Purpose::Change(agreed)).await?;
+    let (output, undo) = match applied::<T>(args, agreed, target, &mut tx).await {
+        Ok(applied) => applied,
+        Err(error) => {
+            // What cannot be taken back in so many words goes with the connection.
+            let _ended = T::Kind::roll_back(tx).await;
+            return Err(error);
+        }
+    };
     let committed = T::Kind::commit(tx).await;
     ended::<T::Kind>(&mut conn, target, committed).await?;
     // The change is made: an output that cannot be written must not read as "nothing happened".
     let output = serde_json::to_value(output)
         .map_err(|error| ToolError::uncertain(format!("done, but the output cannot be shown: {error}")))?;
     Ok(Outcome { output, undo })
+}
+
+/// Applies it, not yet for good: only where everything is as it was looked at, and only with the undo that was promised.
+async fn applied<T: Change>(
+    args: &T::Args,
+    agreed: &Preflight,
+    target: &str,
+    tx: &mut <T::Kind as Kind>::Tx<'_>,
+) -> Result<(T::Output, Option<UndoPlan>), ToolError> {
+    let seen = T::observe(args, tx).await?;
+    if seen.fingerprint() != agreed.fingerprint {
+        return Err(ToolError::changed(seen.moved()));
+    }
+    let Applied { output, undo } = T::apply(args, seen, agreed, tx).await?;
+    let undo = undo.map(|undo| undo.plan(target)).transpose()?;
+    // It was decided as reversible, so nobody may have been asked: it does not last without its undo.
+    agreed.keeps_its_undo(undo.is_some())?;
+    Ok((output, undo))
 }
 
 /// What a commit's end means, after asking the target where its answer was lost.
@@ -287,3 +318,6 @@ fn own<A: DeserializeOwned>(args: &Value, declaration: &Declaration) -> Result<A
     A::deserialize(MapDeserializer::new(fields.map(|(name, value)| (name.as_str(), value))))
         .map_err(|error: serde_json::Error| ToolError::refused(format!("arguments of `{}`: {error}", declaration.name)))
 }
+
+#[cfg(test)]
+mod tests;

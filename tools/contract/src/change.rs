@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::kind::Kind;
+use super::kind::{Kind, Purpose};
 use super::undo::Undo;
 use super::{Audience, Condition, Digest, Findings, Preflight, Probe, Reversibility, Scope, ToolError};
 
@@ -159,6 +159,9 @@ impl<T> Applied<T> {
 /// A transaction of a tool's kind.
 pub type TxOf<'c, T> = <T as Kind>::Tx<'c>;
 
+/// A connection of a tool's kind.
+pub type ConnOf<T> = <T as Kind>::Conn;
+
 /// A tool that changes nothing.
 #[async_trait]
 pub trait Read: Send + Sync + 'static {
@@ -172,6 +175,11 @@ pub trait Read: Send + Sync + 'static {
     type Seen: Fingerprint + Send;
     /// What it promises.
     const SPEC: Spec;
+
+    /// Refuses what the arguments alone rule out, before anything is reached.
+    fn check(_args: &Self::Args) -> Result<(), ToolError> {
+        Ok(())
+    }
 
     /// Finds what it would read, or refuses. Asked before the read is decided on, and again right before it is made.
     async fn observe(args: &Self::Args, tx: &mut TxOf<'_, Self::Kind>) -> Result<Self::Seen, ToolError>;
@@ -205,6 +213,21 @@ pub trait Change: Send + Sync + 'static {
     type Seen: Fingerprint + Send;
     /// What it promises.
     const SPEC: Spec;
+
+    /// Refuses what the arguments alone rule out, before anything is reached.
+    fn check(_args: &Self::Args) -> Result<(), ToolError> {
+        Ok(())
+    }
+
+    /// Says to the connection what the transaction that is about to begin has to be like, and waits for its turn where what is
+    /// tried, or locked, holds up others: before it begins, so that nobody waits in one.
+    async fn prepare(
+        _args: &Self::Args,
+        _purpose: Purpose<'_>,
+        _conn: &mut ConnOf<Self::Kind>,
+    ) -> Result<(), ToolError> {
+        Ok(())
+    }
 
     /// Observes what it would change, or refuses. In a transaction for a change this is the second time, and whatever is tried
     /// here is what is kept: where it is what was looked at, [`Change::apply`] goes on from it.

@@ -17,6 +17,8 @@ pub enum Purpose<'a> {
     Look,
     /// Finding out what a change would do, with the credential that would make it. Whatever is tried is rolled back.
     Trial,
+    /// Finding out what became of a change that was begun, with that credential. It is rolled back as well.
+    Probe,
     /// Making the change that was decided on, of which this is the look.
     Change(&'a Preflight),
 }
@@ -94,7 +96,7 @@ pub trait Kind: Send + Sync + 'static {
     /// Where the target really is, for people: a name is not an environment.
     fn whereabouts(tx: &Self::Tx<'_>) -> Evidence;
 
-    /// Takes everything back.
+    /// Takes everything back: also asked for where what was done in it has failed.
     async fn roll_back(_tx: Self::Tx<'_>) -> Result<(), ToolError> {
         Ok(())
     }

@@ -24,7 +24,7 @@ mod undo;
 
 pub use adapter::{change, on_target, read};
 pub use canonical::canonical_json;
-pub use change::{Applied, Change, Fingerprint, Read, Softening, Spec, TxOf};
+pub use change::{Applied, Change, ConnOf, Fingerprint, Read, Softening, Spec, TxOf};
 pub use declaration::{Audience, Condition, Declaration, Reversibility, Scope};
 pub use digest::Digest;
 pub use findings::Findings;

@@ -14,6 +14,7 @@ mod slow;
 mod trial;
 pub(super) mod trouble;
 mod turn;
+mod tx;
 mod under_way;
 pub(super) mod unreachable;
 mod vouched;
@@ -23,12 +24,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Portal, Row, Statement, Transaction};
+use tokio_postgres::IsolationLevel;
 
-use crate::contract::{About, Evidence, Lease, Target, ToolError};
-use crate::failpoint;
-use crate::text::{shown, shown_sentence};
+use crate::contract::{Lease, ToolError};
+use crate::text::shown_sentence;
 use clock::Clock;
 use link::Connection;
 use pool::{Lent, Pool, Pools};
@@ -36,6 +35,7 @@ pub(crate) use server::Server;
 pub(crate) use site::{Site, dotted, dotted_part};
 pub(crate) use slow::Slow;
 pub(crate) use turn::{Turn, Turns};
+pub(crate) use tx::{Param, Tx};
 pub(crate) use under_way::is_over;
 use unreachable::Unreachable;
 pub(crate) use vouched::Vouched;
@@ -55,7 +55,7 @@ pub(crate) struct Settings {
     /// Whose turn it is to try something out.
     pub turns: Arc<Turns>,
     /// Changes that locked a table for too long.
-    pub slow: Slow,
+    pub slow: Arc<Slow>,
 }
 
 /// How long a change waits for somebody else's lock.
@@ -75,6 +75,18 @@ pub(crate) enum Mode {
     Change,
 }
 
+/// What the transaction of a call is like, where its purpose does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Each statement sees what was committed before it.
+    #[default]
+    Usual,
+    /// All of it sees one state, that of its first statement.
+    Isolated,
+    /// It could change nothing either: a replica takes no others.
+    ReadOnly,
+}
+
 /// A connection for one call.
 pub(crate) struct Session {
     /// What it works on.
@@ -87,8 +99,12 @@ pub(crate) struct Session {
     lent: Option<Lent>,
     ends: Instant,
     busy: Arc<AtomicBool>,
-    /// A look's turn at trying something out.
-    turn: Option<Arc<Turn>>,
+    /// What its transactions are like.
+    pub manner: Manner,
+    turns: Arc<Turns>,
+    /// Its turn at trying something out, or at locking a table unasked.
+    turn: Option<Turn>,
+    slow: Arc<Slow>,
 }
 
 const WHO: &str = "SELECT s.system_identifier::text, d.datname::text, d.oid, \
@@ -151,7 +167,10 @@ impl Session {
             lent: Some(lent),
             ends,
             busy: Arc::default(),
+            manner: Manner::default(),
+            turns: Arc::clone(&settings.turns),
             turn: None,
+            slow: Arc::clone(&settings.slow),
         };
         session.server = session.who().await?;
         Ok(session)
@@ -194,23 +213,6 @@ impl Session {
         self.pool.address.is_in_the_open()
     }
 
-    /// The database as a target.
-    pub(crate) fn database(&self) -> Target {
-        self.site.target("postgres_database", "", self.server.identity())
-    }
-
-    /// Which database this really is: a name is not an environment.
-    pub(crate) fn whereabouts(&self) -> Evidence {
-        let what = format!(
-            "in database `{}` of cluster {} (PostgreSQL {}), configured as `{}`",
-            shown(&self.server.database),
-            shown(&self.server.system),
-            self.server.version / 10_000,
-            shown(&self.site.environment.name),
-        );
-        Evidence::seen(About::Boundary, what, "pg_control_system()")
-    }
-
     /// Starts a transaction. What it is not ended with is rolled back.
     ///
     /// # Errors
@@ -219,22 +221,19 @@ impl Session {
         if mode == Mode::Change {
             self.site.require_write()?;
         }
-        let Self { site, lent, ends, busy, server, turn, pool, .. } = self;
+        let Self { site, lent, ends, busy, server, turn, pool, manner, slow, .. } = self;
         let Some(lent) = lent else { return Err(ToolError::unavailable("the connection is gone")) };
         let Connection { client, meter, .. } = &mut lent.connection;
+        let mode = if *manner == Manner::ReadOnly { Mode::ReadOnly } else { mode };
         let clock = Clock { changes: mode == Mode::Change, ..Clock::new(site, *ends, busy, meter) };
+        let isolated = mode == Mode::ReadOnly || *manner == Manner::Isolated;
         let builder = client.build_transaction().read_only(mode == Mode::ReadOnly);
-        let builder = match mode {
-            Mode::ReadOnly => builder.isolation_level(tokio_postgres::IsolationLevel::RepeatableRead),
-            Mode::Trial | Mode::Change => builder,
-        };
+        let builder = if isolated { builder.isolation_level(IsolationLevel::RepeatableRead) } else { builder };
         let inner = clock.over(builder.start()).await?;
-        let in_turn = turn.as_deref().map(|turn| (turn, &*pool));
-        let tx = Tx { inner, mode, clock, server, in_turn, shown: AtomicBool::new(false) };
-        tx.run(&settings(mode, tx.clock.left())).await?;
-        if mode == Mode::ReadOnly && tx.server.bounds_files {
-            tx.run(&format!("SET LOCAL temp_file_limit = {FILES_OF_A_READ}")).await?;
-        }
+        let in_turn = turn.as_ref().map(|turn| (turn, &*pool));
+        let (shown, id) = (AtomicBool::new(false), OnceLock::new());
+        let tx = Tx { inner, mode, isolated, clock, agreed: None, shown, in_turn, slow, id, server };
+        tx.set_up("").await?;
         Ok(tx)
     }
 }
@@ -262,129 +261,4 @@ fn settings(mode: Mode, left: Duration) -> String {
          SET LOCAL extra_float_digits = 1; SET LOCAL xmlbinary = 'base64'; \
          SET LOCAL standard_conforming_strings = on; SET LOCAL backslash_quote = safe_encoding"
     )
-}
-
-/// A parameter with its type: statements with those need one round trip.
-pub(crate) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
-
-/// A running transaction.
-pub(crate) struct Tx<'a> {
-    inner: Transaction<'a>,
-    mode: Mode,
-    clock: Clock<'a>,
-    /// Others can see that it is under way.
-    shown: AtomicBool,
-    /// A look's turn, with what opens another connection.
-    in_turn: Option<(&'a Turn, &'a Arc<Pool>)>,
-    /// The server it runs on.
-    pub server: &'a Server,
-}
-
-/// How a commit ended, where it did not succeed.
-pub(crate) enum Unsure {
-    /// Nothing was changed.
-    No(ToolError),
-    /// The server's answer was lost after COMMIT was sent.
-    Lost(String),
-}
-
-impl<'a> Tx<'a> {
-    /// What the call works on.
-    pub(crate) fn site(&self) -> &'a Site {
-        self.clock.site
-    }
-
-    /// Runs one of our own statements with typed parameters and gives all of its rows, by the extended protocol.
-    pub(crate) async fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, ToolError> {
-        let params: Vec<_> = params.iter().map(|(value, kind)| (*value, kind.clone())).collect();
-        self.clock.over(self.inner.query_typed(sql, &params)).await
-    }
-
-    /// The single value of a statement of ours.
-    pub(crate) async fn value<T>(&self, sql: &str, params: &[Param<'_>]) -> Result<T, ToolError>
-    where
-        T: for<'r> tokio_postgres::types::FromSql<'r>,
-    {
-        let rows = self.rows(sql, params).await?;
-        let row = rows.first().ok_or_else(|| ToolError::failed("the server gave no row where one is certain"))?;
-        row.try_get(0).map_err(|error| ToolError::failed(error.to_string()))
-    }
-
-    /// Runs statements of ours that give no rows, by the simple protocol. Never text from outside.
-    pub(crate) async fn run(&self, sql: &str) -> Result<(), ToolError> {
-        self.clock.over(self.inner.batch_execute(sql)).await
-    }
-
-    /// Prepares a statement from outside: the extended protocol takes exactly one.
-    pub(crate) async fn prepare(&self, sql: &str) -> Result<Statement, ToolError> {
-        self.clock.over(self.inner.prepare(sql)).await
-    }
-
-    /// Binds parameters to a prepared statement.
-    pub(crate) async fn bind(
-        &self,
-        statement: &Statement,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Portal, ToolError> {
-        self.clock.over(self.inner.bind(statement, params)).await
-    }
-
-    /// The next rows of a bound statement, at most so many.
-    pub(crate) async fn page(&self, portal: &Portal, most: i32) -> Result<Vec<Row>, ToolError> {
-        self.clock.over(self.inner.query_portal(portal, most)).await
-    }
-
-    /// Runs a prepared statement to its end and counts the rows it touched.
-    pub(crate) async fn execute(
-        &self,
-        statement: &Statement,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<u64, ToolError> {
-        self.clock.over(self.inner.execute(statement, params)).await
-    }
-
-    /// This transaction's id, for asking later what became of it.
-    pub(crate) async fn id(&self) -> Result<String, ToolError> {
-        let sql = "SELECT pg_catalog.concat(pg_catalog.pg_current_xact_id(), '@', checkpoint_lsn) \
-            FROM pg_catalog.pg_control_checkpoint()";
-        self.value(sql, &[]).await
-    }
-
-    /// Takes everything back.
-    pub(crate) async fn rollback(self) -> Result<(), ToolError> {
-        let Self { inner, mut clock, .. } = self;
-        // A server that is still at work is not waited for: dropping the session stops it.
-        if clock.busy.load(Ordering::Relaxed) {
-            return Err(trouble::too_long(clock.site));
-        }
-        (clock.lets_go, clock.flood) = (OnceLock::new(), OnceLock::new());
-        clock.over(inner.rollback()).await
-    }
-
-    /// Keeps everything, telling "it did not happen" from "nobody knows". Use [`Session::was_committed`] on the latter.
-    pub(crate) async fn commit(self) -> Result<(), Unsure> {
-        let Self { inner, mut clock, mode, shown, .. } = self;
-        if mode != Mode::Change {
-            return Err(Unsure::No(ToolError::refused("what is only tried cannot be kept")));
-        }
-        if !shown.into_inner() {
-            return Err(Unsure::No(ToolError::refused("nobody could see that this change is under way")));
-        }
-        if let Err(error) = clock.site.require_write() {
-            return Err(Unsure::No(error));
-        }
-        if clock.left().is_zero() {
-            return Err(Unsure::No(trouble::too_long(clock.site)));
-        }
-        // What is to be kept is decided: its answer has the call's time.
-        clock.lets_go = OnceLock::new();
-        // Told to fail, the connection breaks: before COMMIT has reached the server, or before its answer has come back.
-        failpoint::pass("postgres_commit").map_err(|error| Unsure::Lost(error.to_string()))?;
-        match clock.raw(inner.commit()).await {
-            Ok(()) => failpoint::pass("postgres_committed").map_err(|error| Unsure::Lost(error.to_string())),
-            Err(Some(error)) if trouble::is_an_answer(&error) => Err(Unsure::No(trouble::explain(clock.site, &error))),
-            Err(Some(error)) => Err(Unsure::Lost(trouble::words(&error))),
-            Err(None) => Err(Unsure::Lost("no answer in time".into())),
-        }
-    }
 }

@@ -20,9 +20,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::contract::{
-    Access, HeldSecrets, Kept, Lease, Preflight, Search, SecretKey, Settings, SettingsError, TargetReport, Tool,
-    ToolError, Toolset, Typed,
+    Access, HeldSecrets, Kept, Kind as _, Lease, Preflight, Search, SecretKey, Settings, SettingsError, TargetReport,
+    Tool, ToolError, Toolset, change, read,
 };
+use model::kind::Databases;
 
 /// How many connections one credential has open at once, unless configured otherwise.
 const CONNECTIONS: usize = 8;
@@ -54,7 +55,7 @@ static SECRETS: [SecretKey; 2] = [
 #[async_trait]
 impl Toolset for Postgres {
     fn name(&self) -> &str {
-        "postgres"
+        Databases::NAME
     }
 
     fn about(&self) -> &str {
@@ -63,19 +64,19 @@ impl Toolset for Postgres {
 
     fn tools(&self) -> Vec<Arc<dyn Tool>> {
         vec![
-            Arc::new(Typed::new(tools::describe::PostgresDescribe)),
-            Arc::new(Typed::new(tools::query::PostgresQuery)),
-            Arc::new(Typed::new(tools::activity::PostgresActivity)),
-            Arc::new(Typed::new(tools::write::PostgresWrite)),
-            Arc::new(Typed::new(tools::restore_rows::PostgresRestoreRows)),
-            Arc::new(Typed::new(tools::drop::PostgresDrop)),
-            Arc::new(Typed::new(tools::restore_dropped::PostgresRestoreDropped)),
-            Arc::new(Typed::new(tools::purge::PostgresPurge)),
-            Arc::new(Typed::new(tools::truncate::PostgresTruncate)),
-            Arc::new(Typed::new(tools::restore_truncated::PostgresRestoreTruncated)),
-            Arc::new(Typed::new(tools::alter::PostgresAlter)),
-            Arc::new(Typed::new(tools::unalter::PostgresUnalter)),
-            Arc::new(Typed::new(tools::terminate::PostgresTerminate)),
+            read::<tools::describe::Describe>(),
+            read::<tools::query::Query>(),
+            read::<tools::activity::Activity>(),
+            change::<tools::write::Write>(),
+            change::<tools::restore_rows::RestoreRows>(),
+            change::<tools::drop::Drop>(),
+            change::<tools::restore_dropped::RestoreDropped>(),
+            change::<tools::purge::Purge>(),
+            change::<tools::truncate::Truncate>(),
+            change::<tools::restore_truncated::RestoreTruncated>(),
+            change::<tools::alter::Alter>(),
+            change::<tools::unalter::Unalter>(),
+            change::<tools::terminate::Terminate>(),
         ]
     }
 
@@ -90,7 +91,7 @@ impl Toolset for Postgres {
             trial: TRIAL,
             lock: LOCK,
             turns: Arc::new(connect::Turns::new(TRIAL)),
-            slow: connect::Slow::default(),
+            slow: Arc::default(),
             vouched: Arc::default(),
         };
         for (key, value) in &table {

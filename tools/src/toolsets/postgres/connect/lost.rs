@@ -5,32 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::types::Type;
 
-use super::{Mode, Session, Unsure};
-use crate::contract::ToolError;
+use super::{Mode, Session};
 
 impl Session {
-    /// What a commit's end means, after asking the server where its answer was lost. `transaction` is [`Tx::id`].
-    ///
-    /// # Errors
-    /// `Untouched` where it is certain that nothing was changed, `Uncertain` where nobody knows.
-    pub(crate) async fn settle(&mut self, committed: Result<(), Unsure>, transaction: &str) -> Result<(), ToolError> {
-        let reason = match committed {
-            Ok(()) => return Ok(()),
-            Err(Unsure::No(error)) => return Err(error),
-            Err(Unsure::Lost(reason)) => reason,
-        };
-        let name = self.site.name.clone();
-        match self.was_committed(transaction).await {
-            Some(true) => Ok(()),
-            Some(false) => Err(ToolError::unavailable(format!(
-                "the connection to `{name}` broke ({reason}), and the server says the change was not kept"
-            ))),
-            None => Err(ToolError::uncertain(format!(
-                "the connection to `{name}` broke after COMMIT was sent ({reason}), and the server cannot be asked"
-            ))),
-        }
-    }
-
     /// Asks, on another connection, what became of a transaction whose COMMIT was not answered.
     ///
     /// Returns `None` where that cannot be told.
@@ -61,7 +38,13 @@ impl Session {
             let rows = tx.rows(sql, &[(&number, Type::TEXT), (&checkpoint, Type::TEXT)]).await.ok()?;
             let row = rows.first()?;
             match row.try_get::<_, Option<String>>(0).ok()??.as_str() {
-                "committed" => return row.try_get::<_, bool>(1).ok()?.then_some(true),
+                "committed" => {
+                    row.try_get::<_, bool>(1).ok()?.then_some(())?;
+                    if let Some((turn, _)) = tx.in_turn {
+                        turn.keeps();
+                    }
+                    return Some(true);
+                }
                 "aborted" => return Some(false),
                 "in progress" if tx.clock.left() > PAUSE => tokio::time::sleep(PAUSE).await,
                 _ => return None,

@@ -13,8 +13,8 @@ use tokio_postgres::types::{FromSql, Type};
 use super::clock::Clock;
 use super::link::Connection;
 use super::written::{SINCE, most_written};
-use super::{Param, Session, Settings};
-use crate::contract::{Lease, Limits, ToolError};
+use super::{Param, Session, Site, Tx};
+use crate::contract::{Access, Limits, ToolError};
 use crate::turns::tries::{GLANCE, REST, Terms, Tries};
 
 /// How long a user rests who has written as much as a try may.
@@ -90,9 +90,7 @@ impl Turn {
     ///
     /// # Errors
     /// `Untouched`: it did not come.
-    pub(crate) async fn wait(lease: &Lease) -> Result<Arc<Self>, ToolError> {
-        let turns = Arc::clone(&lease.settings::<Settings>()?.turns);
-        let (user, limits) = (lease.user().to_owned(), *lease.limits());
+    async fn come(turns: Arc<Turns>, user: String, limits: Limits, name: &str) -> Result<Self, ToolError> {
         let until = Instant::now() + limits.deadline / 2;
         let number = turns.lock().line_up(HERE, &user, Instant::now());
         let mut ticket = Ticket { turns: Arc::clone(&turns), user: user.clone(), number, came: false };
@@ -102,22 +100,20 @@ impl Turn {
             let begun = turns.lock().begin(HERE, &user, number, Instant::now());
             match begun {
                 Ok(()) => break,
-                Err(_) if Instant::now() >= until => return Err(too_many(&lease.target().name)),
+                Err(_) if Instant::now() >= until => return Err(too_many(name)),
                 Err(wait) => drop(tokio::time::timeout(wait.min(GLANCE), ended).await),
             }
         }
         ticket.came = true;
         let (since, from, wrote) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Ok(Arc::new(Self {
-            turns,
-            user,
-            limits,
-            since,
-            from,
-            wrote,
-            lately: Arc::default(),
-            kept: AtomicBool::new(false),
-        }))
+        Ok(Self { turns, user, limits, since, from, wrote, lately: Arc::default(), kept: AtomicBool::new(false) })
+    }
+
+    /// The same for a lease, without a connection.
+    #[cfg(test)]
+    pub(crate) async fn wait(lease: &crate::contract::Lease) -> Result<Self, ToolError> {
+        let turns = Arc::clone(&lease.settings::<super::Settings>()?.turns);
+        Self::come(turns, lease.user().to_owned(), *lease.limits(), &lease.target().name).await
     }
 
     /// Locks are held from now on.
@@ -126,7 +122,7 @@ impl Turn {
     }
 
     /// What it held locks for is kept, and no try: nobody rests for it.
-    pub(crate) fn keeps(&self) {
+    pub(super) fn keeps(&self) {
         self.kept.store(true, Ordering::Relaxed);
     }
 }
@@ -158,28 +154,23 @@ fn too_many(name: &str) -> ToolError {
 }
 
 impl Session {
-    /// A connection for a look, and its turn. In this order: whoever waits for a connection holds up nobody else's turn.
+    /// Waits for this call's turn, before its transaction begins. The connection is there already: whoever waits for one holds
+    /// up nobody else's turn.
     ///
     /// # Errors
-    /// As for [`Session::open`], and [`Turn::wait`].
-    pub(crate) async fn open_in_turn(lease: &Lease) -> Result<(Self, Arc<Turn>), ToolError> {
-        let mut session = Self::open(lease).await?;
-        let turn = Turn::wait(lease).await?;
-        // Where a server does not say, or is a copy that writes nothing, the time is the bound.
-        if let Some(at) = session.ask::<String>(AT, &[]).await {
+    /// `Untouched`: it did not come.
+    pub(crate) async fn take_turn(&mut self) -> Result<(), ToolError> {
+        let Site { limits, name, access, .. } = &self.site;
+        let turn = Turn::come(Arc::clone(&self.turns), self.user.to_string(), *limits, name).await?;
+        // Of a try it is counted how much it writes. Where a server does not say, or is a copy that writes nothing, the time is
+        // the bound.
+        if *access != Access::Write
+            && let Some(at) = self.ask::<String>(AT, &[]).await
+        {
             turn.from.get_or_init(|| at);
         }
-        session.turn = Some(Arc::clone(&turn));
-        Ok((session, turn))
-    }
-
-    /// Counts what was written in a turn, on a connection where nothing of it runs any more. What others wrote meanwhile counts
-    /// as well: the server does not tell whose it was.
-    pub(crate) async fn count_written(&mut self, turn: &Turn) {
-        let Some(from) = turn.from.get().filter(|_| turn.since.get().is_some()) else { return };
-        if let Some(wrote) = self.ask::<i64>(SINCE, &[(from, Type::TEXT)]).await {
-            turn.wrote.get_or_init(|| wrote.unsigned_abs());
-        }
+        self.turn = Some(turn);
+        Ok(())
     }
 
     /// The single value of a statement of ours, outside of any transaction; `None` where there is none, or the server says no.
@@ -196,5 +187,19 @@ impl Session {
         let params: Vec<_> = params.iter().map(|(value, kind)| (*value, kind.clone())).collect();
         let rows = clock.over(client.query_typed(sql, &params)).await.ok()?;
         rows.first()?.try_get(0).ok()
+    }
+}
+
+impl Tx<'_> {
+    /// Takes back what was tried in a turn, and counts what was written for it, now that nothing of it goes on. What others wrote
+    /// meanwhile counts as well: the server does not tell whose it was.
+    pub(super) async fn count_written(&self) {
+        let Some((turn, _)) = self.in_turn else { return };
+        let Some(from) = turn.from.get().filter(|_| turn.since.get().is_some()) else { return };
+        if self.run("ROLLBACK AND CHAIN").await.is_ok()
+            && let Ok(wrote) = self.value::<i64>(SINCE, &[(from, Type::TEXT)]).await
+        {
+            turn.wrote.get_or_init(|| wrote.unsigned_abs());
+        }
     }
 }

@@ -24,8 +24,8 @@ const HELD: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.loc
     AND l.classid::int8 = $1 AND l.objid::int8 = $2 AND l.objsubid = 1) \
     OR ($3 AND pg_catalog.pg_is_in_recovery())";
 
-fn key(seen: &Preflight) -> [u32; 2] {
-    let digest = Digest::of(&("a change of PostgreSQL that is under way", seen.fingerprint));
+fn key(fingerprint: Digest) -> [u32; 2] {
+    let digest = Digest::of(&("a change of PostgreSQL that is under way", fingerprint));
     let bytes = digest.as_bytes();
     let word = |at: usize| bytes.iter().skip(at).take(4).fold(0, |word: u32, byte| (word << 8) | u32::from(*byte));
     [word(0), word(4)]
@@ -36,17 +36,17 @@ impl Session {
     ///
     /// # Errors
     /// `Untouched`: the server did not start one, or the lease does not allow a change.
-    pub(crate) async fn begin_change(&mut self, seen: &Preflight) -> Result<Tx<'_>, ToolError> {
-        let tx = self.begin(Mode::Change).await?;
-        tx.show_under_way(seen).await?;
+    pub(crate) async fn begin_change(&mut self, agreed: Digest) -> Result<Tx<'_>, ToolError> {
+        let tx = Tx { agreed: Some(agreed), ..self.begin(Mode::Change).await? };
+        tx.show_under_way(agreed).await?;
         Ok(tx)
     }
 }
 
 impl Tx<'_> {
     /// Takes the lock that others see a change by.
-    pub(crate) async fn show_under_way(&self, seen: &Preflight) -> Result<(), ToolError> {
-        let [high, low] = key(seen);
+    pub(super) async fn show_under_way(&self, agreed: Digest) -> Result<(), ToolError> {
+        let [high, low] = key(agreed);
         let key = i64::from_be_bytes(((u64::from(high) << 32) | u64::from(low)).to_be_bytes());
         self.rows("SELECT 1 FROM pg_catalog.pg_advisory_xact_lock_shared($1)", &[(&key, Type::INT8)]).await?;
         self.shown.store(true, Ordering::Relaxed);
@@ -56,7 +56,7 @@ impl Tx<'_> {
 
 /// Whether the change of a call that nobody goes on with can no longer take effect. `false` where that cannot be told.
 pub(crate) async fn is_over(seen: &Preflight, lease: &Lease) -> bool {
-    let [high, low] = key(seen).map(i64::from);
+    let [high, low] = key(seen.fingerprint).map(i64::from);
     // A session can be ended on a standby as well.
     let changes_rows = !seen.targets.iter().any(|target| target.kind == "postgres_session");
     let ends = tokio::time::Instant::now() + PATIENCE;

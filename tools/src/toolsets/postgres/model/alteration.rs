@@ -1,7 +1,10 @@
 //! What a change of schema finds, makes, and is taken back by.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio_postgres::types::Type;
 
@@ -10,22 +13,50 @@ use super::code::{self, Code};
 use super::contents::contents;
 use super::ddl::{self, Asked, Change};
 use super::exact::{self, Meant};
+use super::footprint::Thing;
 use super::inverse::{self, Before, Step};
 use super::{quarantine, shape, subject};
-use crate::contract::{
-    About, BlastRadius, Digest, Evidence, Preflight, Reversibility, Scope, Target, ToolError, UndoPlan,
-};
+use crate::contract::{About, BlastRadius, Digest, Findings, Reversibility, Scope, TakesBack, ToolError, Undo};
 use crate::text::{count, size};
 use crate::toolsets::postgres::connect::Tx;
 
 /// What has to be so for a change of schema to be undone exactly.
 pub(crate) const EXACT: &str = "inverse_is_exact";
 
-/// The call that makes the same change again, after it was taken back.
-pub(crate) async fn again(tx: &Tx<'_>, target: &str, sql: &str) -> Result<UndoPlan, ToolError> {
-    let expects = State::find(tx, &ddl::read(sql)?).await?.fingerprint;
-    let args = json!({ "target": target, "sql": sql });
-    Ok(UndoPlan::exact("postgres_alter", args, expects))
+/// The way back, as `postgres_alter` found it.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WayBack {
+    /// The steps, in their order.
+    pub(crate) steps: Vec<Step>,
+    /// The digest of the table's definition before the change.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(crate) was: Option<Digest>,
+    /// The statement that is taken back, for making the change again.
+    pub(crate) sql: String,
+    /// What it added, with all that referred to it right after.
+    #[serde(default)]
+    pub(crate) things: BTreeSet<Thing>,
+}
+
+impl TakesBack for WayBack {
+    const TOOL: &'static str = "postgres_unalter";
+}
+
+/// The same change again, after it was taken back.
+#[derive(Serialize)]
+struct Again<'a> {
+    sql: &'a str,
+}
+
+impl TakesBack for Again<'_> {
+    const TOOL: &'static str = "postgres_alter";
+}
+
+/// The call that makes the same change again.
+pub(crate) async fn again(tx: &Tx<'_>, sql: &str) -> Result<Undo, ToolError> {
+    Undo::with(&Again { sql }, State::find(tx, &ddl::read(sql)?).await?.fingerprint)
 }
 
 /// What a change finds.
@@ -45,7 +76,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) async fn find(tx: &Tx<'_>, asked: &Asked<'_>) -> Result<Self, ToolError> {
+    pub(crate) async fn find(tx: &Tx<'_>, asked: &Asked) -> Result<Self, ToolError> {
         let Asked { sql, change, uses, draws_in_defaults } = asked;
         let relation = match change {
             Change::Index(name) | Change::Table { name, .. } => Some(catalog::relation(tx, name).await?),
@@ -101,56 +132,30 @@ impl State {
     }
 
     /// How a change is taken back that was just made, after trying that where it costs nothing.
-    pub(crate) async fn undo(
-        &self,
-        tx: &Tx<'_>,
-        (target, sql): (&str, &str),
-        steps: &[Step],
-    ) -> Result<UndoPlan, ToolError> {
+    pub(crate) async fn undo(&self, tx: &Tx<'_>, sql: &str, steps: Vec<Step>) -> Result<Undo, ToolError> {
         let was = self.before.as_ref().map(|before| before.shape);
-        inverse::prove(tx, steps, was).await?;
-        let left = inverse::left(tx, steps).await?;
-        let args = json!({ "target": target, "steps": steps, "was": was, "sql": sql, "things": left.things });
-        Ok(UndoPlan::exact("postgres_unalter", args, left.digest))
+        inverse::prove(tx, &steps, was).await?;
+        let left = inverse::left(tx, &steps).await?;
+        Undo::with(&WayBack { steps, was, sql: sql.to_owned(), things: left.things }, left.digest)
     }
 
-    pub(crate) async fn preflight(
-        &self,
-        tx: &Tx<'_>,
-        change: &Change,
-        database: Target,
-    ) -> Result<Preflight, ToolError> {
-        let mut blast_radius = BlastRadius::one(Scope::Resource);
-        let mut evidence = Vec::new();
+    pub(crate) async fn findings(&self, tx: &Tx<'_>, change: &Change) -> Result<Findings, ToolError> {
+        let target = self.relation.as_ref().map_or_else(|| tx.database(), |relation| relation.target(tx));
+        let name = self.relation.as_ref().map(Relation::shown).unwrap_or_default();
+        let mut findings = Findings::on([target], change.summary(&name));
         if let Some(relation) = &self.relation {
-            blast_radius.bytes = Some(self.bytes);
-            let rows = self.rows(tx, relation).await?;
-            let what = format!("{} holds {rows}, {}", relation.shown(), size(self.bytes));
-            evidence.push(Evidence::seen(About::State, what, "pg_class"));
-            evidence.push(Evidence::seen(About::State, change.locks(), "the statement"));
+            let what = format!("{name} holds {}, {}", self.rows(tx, relation).await?, size(self.bytes));
+            findings = findings
+                .radius(BlastRadius { bytes: Some(self.bytes), ..BlastRadius::one(Scope::Resource) })
+                .fact(About::State, what, "pg_class")
+                .fact(About::State, change.locks(), "the statement");
         }
-        let (reversibility, undo) = match &self.exact {
+        Ok(match &self.exact {
             Ok(()) => {
                 let what = "it is taken back by its inverse, as long as nothing was written into what it adds";
-                (Reversibility::Reversible, Evidence::seen(About::Undo, what, "the statement").proving(EXACT))
+                findings.class(Reversibility::Reversible).proves(EXACT, what, "the statement")
             }
-            Err(why) => {
-                let what = format!("it cannot be taken back: {why}");
-                (Reversibility::Irreversible, Evidence::seen(About::Undo, what, "the statement"))
-            }
-        };
-        evidence.push(undo);
-        let target = self.relation.as_ref().map_or(database, |relation| relation.target(tx));
-        Ok(Preflight {
-            targets: vec![target],
-            blast_radius,
-            reversibility,
-            destroys_recovery: false,
-            evidence,
-            alternative: None,
-            fingerprint: self.fingerprint,
-            summary: change.summary(&self.relation.as_ref().map(Relation::shown).unwrap_or_default()),
-            pre_image: None,
+            Err(why) => findings.fact(About::Undo, format!("it cannot be taken back: {why}"), "the statement"),
         })
     }
 
@@ -179,7 +184,7 @@ impl State {
     }
 
     /// Runs the statement and finds out what it changed.
-    pub(crate) async fn apply(&self, tx: &Tx<'_>, asked: &Asked<'_>) -> Result<Vec<Step>, ToolError> {
+    pub(crate) async fn apply(&self, tx: &Tx<'_>, asked: &Asked) -> Result<Vec<Step>, ToolError> {
         let Asked { sql, change, .. } = asked;
         shape::soften(tx, &self.path).await?;
         let statement = tx.prepare(sql).await?;

@@ -8,8 +8,8 @@ use tokio_postgres::{Row, Statement};
 
 use super::params::Text;
 use super::value::Json;
-use crate::contract::{BlastRadius, Digest, Preflight, Reversibility, Scope, ToolError};
-use crate::toolsets::postgres::connect::{Session, Tx};
+use crate::contract::{Digest, Findings, ToolError};
+use crate::toolsets::postgres::connect::Tx;
 
 /// The answer.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -34,19 +34,14 @@ pub(crate) struct ColumnOut {
     kind: String,
 }
 
-/// The preflight of a call that reads.
-pub(crate) fn read_preflight(session: &Session, asked: &Value, verb: &str) -> Preflight {
-    Preflight {
-        targets: vec![session.database()],
-        blast_radius: BlastRadius::one(Scope::Resource),
-        reversibility: Reversibility::ReadOnly,
-        destroys_recovery: false,
-        evidence: vec![session.whereabouts()],
-        alternative: None,
-        fingerprint: Digest::of(&json!({ "database": session.server.identity(), "asked": asked })),
-        summary: format!("{verb} {}", session.site.name),
-        pre_image: None,
-    }
+/// What a call that reads is known by.
+pub(crate) fn known_by(tx: &Tx<'_>, asked: &Value) -> Digest {
+    Digest::of(&json!({ "database": tx.server.identity(), "asked": asked }))
+}
+
+/// What a call that reads is told as.
+pub(crate) fn reading(tx: &Tx<'_>, verb: &str) -> Findings {
+    Findings::on([tx.database()], format!("{verb} {}", tx.site().name))
 }
 
 /// What a change gives back by its RETURNING clause: every column of it has a decoder.

@@ -1,5 +1,7 @@
 //! Copies of truncated tables in the quarantine: made before the rows go, and put back row by row without firing a trigger.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
@@ -9,8 +11,20 @@ use super::kept::TRASH;
 pub(crate) use super::kept::{Copies, Copy, Position};
 use super::quarantine;
 use super::shape;
-use crate::contract::ToolError;
+use crate::contract::{TakesBack, ToolError};
 use crate::toolsets::postgres::connect::Tx;
+
+/// What to put back.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PutBack {
+    /// The id in the quarantine, as `postgres_truncate` gave it.
+    pub(crate) id: String,
+}
+
+impl TakesBack for PutBack {
+    const TOOL: &'static str = "postgres_restore_truncated";
+}
 
 /// The columns of a table that hold values of their own, as a list in SQL.
 async fn plain_columns(tx: &Tx<'_>, oid: u32) -> Result<String, ToolError> {

@@ -47,6 +47,11 @@ impl Change {
         matches!(self, Self::Index(_) | Self::Table { .. })
     }
 
+    /// Whether it locks nothing that exists, so that trying it out is in nobody's way.
+    pub(crate) const fn is_alone(&self) -> bool {
+        matches!(self, Self::Schema(_) | Self::Type(_) | Self::Relation { alone: true, .. })
+    }
+
     /// What it locks, for people.
     pub(crate) fn locks(&self) -> String {
         match self {
@@ -73,9 +78,9 @@ impl Change {
 
 /// A statement that was read: its text is parsed once a call.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct Asked {
     /// Its text.
-    pub sql: &'a str,
+    pub sql: String,
     /// What it does.
     pub change: Change,
     /// What it names, as far as that runs.
@@ -85,7 +90,7 @@ pub(crate) struct Asked<'a> {
 }
 
 /// Reads a statement, or says why it is not run.
-pub(crate) fn read(sql: &str) -> Result<Asked<'_>, ToolError> {
+pub(crate) fn read(sql: &str) -> Result<Asked, ToolError> {
     let refused = |reason: String| ToolError::refused(reason);
     let (class, statement) = classified(sql, Dialect::Postgres).map_err(|refusal| refused(refusal.to_string()))?;
     match class {
@@ -105,7 +110,7 @@ pub(crate) fn read(sql: &str) -> Result<Asked<'_>, ToolError> {
         return Err(refused("what is made in `pg_temp` is gone with the connection".into()));
     }
     let draws_in_defaults = in_defaults(&statement) == uses.draws;
-    Ok(Asked { sql, change: change(&statement)?, uses, draws_in_defaults })
+    Ok(Asked { sql: sql.to_owned(), change: change(&statement)?, uses, draws_in_defaults })
 }
 
 /// How often `nextval` stands in a default of a column: whoever inserts a row draws then, and not the statement.

@@ -3,6 +3,7 @@
 pub(super) mod alteration;
 pub(super) mod anatomy;
 pub(super) mod answer;
+pub(super) mod asked;
 pub(super) mod catalog;
 pub(super) mod code;
 pub(super) mod contents;
@@ -15,6 +16,7 @@ pub(super) mod held;
 pub(super) mod inverse;
 pub(super) mod involved;
 pub(super) mod kept;
+pub(super) mod kind;
 pub(super) mod layout;
 pub(super) mod listing;
 pub(super) mod look;
@@ -28,11 +30,9 @@ pub(super) mod rows;
 pub(super) mod sequences;
 pub(super) mod shape;
 pub(super) mod subject;
+pub(super) mod told;
 pub(super) mod trial;
 pub(super) mod types;
 pub(super) mod undo;
 pub(super) mod value;
 pub(super) mod watch;
-
-/// What is lent for every call, as a declaration names it.
-pub(crate) const CREDENTIAL: Option<&str> = Some("a connection URL");

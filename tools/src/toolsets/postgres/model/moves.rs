@@ -1,5 +1,7 @@
 //! Moving things into the quarantine and back.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio_postgres::types::Type;
 
@@ -9,9 +11,21 @@ use super::kept::{Held, Kept, Moved, TRASH, Way, new_id};
 use super::quarantine::{closed_schema, forget, note, open};
 use super::subject::Subject;
 use super::{copies, held, shape};
-use crate::contract::{Digest, ToolError, now};
+use crate::contract::{Digest, TakesBack, ToolError, now};
 use crate::text::shown;
 use crate::toolsets::postgres::connect::Tx;
+
+/// What to bring back.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BringBack {
+    /// The id in the quarantine, as `postgres_drop` gave it.
+    pub(crate) id: String,
+}
+
+impl TakesBack for BringBack {
+    const TOOL: &'static str = "postgres_restore_dropped";
+}
 
 /// Puts something away. The caller holds its lock.
 pub(crate) async fn put_away(tx: &Tx<'_>, subject: &Subject, gives_up: bool) -> Result<Kept, ToolError> {

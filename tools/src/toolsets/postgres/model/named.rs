@@ -88,15 +88,21 @@ pub(crate) async fn reached(
     write: &Write,
     sql: &str,
 ) -> Result<Option<String>, ToolError> {
-    /// The tables that are named; what comes after them is counted.
-    const NAMED: usize = 12;
     let roots: Vec<u32> = named.iter().map(|layout| layout.oid).collect();
     let verb = if write.inserts() { Verb::Insert } else { write.verb };
     let reach = involved::involved(tx, &roots, verb, sql).await?;
     let others: Vec<u32> = reach.tables.into_iter().filter(|oid| !roots.contains(oid)).collect();
-    let mut names: Vec<String> = layout::layouts(tx, &others).await?.iter().map(Layout::shown).collect();
+    Ok(beside(named, &layout::layouts(tx, &others).await?))
+}
+
+/// The same, where it is known what is reached.
+pub(crate) fn beside(named: &[Layout], reached: &[Layout]) -> Option<String> {
+    /// The tables that are named; what comes after them is counted.
+    const NAMED: usize = 12;
+    let others = reached.iter().filter(|layout| named.iter().all(|one| one.oid != layout.oid));
+    let mut names: Vec<String> = others.map(Layout::shown).collect();
     if names.is_empty() {
-        return Ok(None);
+        return None;
     }
     names.sort();
     let more = names.len().saturating_sub(NAMED);
@@ -104,8 +110,5 @@ pub(crate) async fn reached(
     if more > 0 {
         names.push(count(more as u64, "more table"));
     }
-    Ok(Some(format!(
-        "it may also change rows of {} (by foreign keys, partitions, rules or triggers)",
-        names.join(", ")
-    )))
+    Some(format!("it may also change rows of {} (by foreign keys, partitions, rules or triggers)", names.join(", ")))
 }

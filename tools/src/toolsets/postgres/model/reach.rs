@@ -1,5 +1,6 @@
 //! What emptying a table reaches: the tables that go with it, and whether their rows come back.
 
+use serde::Serialize;
 use serde_json::json;
 use tokio_postgres::types::Type;
 
@@ -9,11 +10,15 @@ use super::contents::{self, Contents};
 use super::copies::{self, Copies};
 use super::quarantine::{self, TRASH};
 use super::{shape, subject};
-use crate::contract::{About, BlastRadius, Digest, Evidence, Preflight, Reversibility, Scope, ToolError, UndoPlan};
+use crate::contract::{
+    About, BlastRadius, Digest, Evidence, Findings, Fingerprint, Reversibility, Scope, TakesBack, Target, ToolError,
+    Undo,
+};
 use crate::text::{count, shown, size};
 use crate::toolsets::postgres::connect::Tx;
 
 /// What is to be emptied.
+#[derive(Serialize)]
 pub(crate) struct Emptied<'a> {
     /// The table, as SQL writes it.
     pub(crate) table: &'a str,
@@ -23,6 +28,10 @@ pub(crate) struct Emptied<'a> {
     pub(crate) restart_identity: bool,
 }
 
+impl TakesBack for Emptied<'_> {
+    const TOOL: &'static str = "postgres_truncate";
+}
+
 /// What has to be so for the rows to come back exactly.
 pub(crate) const FITS: &str = "rows_fit_quarantine";
 
@@ -30,13 +39,10 @@ pub(crate) const FITS: &str = "rows_fit_quarantine";
 pub(crate) const MOST_TABLES: usize = 200;
 
 /// The call that empties them again, after the rows were put back.
-pub(crate) async fn again(tx: &Tx<'_>, target: &str, copies: &Copies) -> Result<UndoPlan, ToolError> {
+pub(crate) async fn again(tx: &Tx<'_>, copies: &Copies) -> Result<Undo, ToolError> {
     let restart_identity = !copies.sequences.is_empty();
     let args = Emptied { table: &copies.root, cascade: copies.cascade, restart_identity };
-    let expects = Reach::find(tx, &args).await?.fingerprint;
-    let args = json!({ "target": target, "table": copies.root, "cascade": copies.cascade,
-                       "restart_identity": restart_identity });
-    Ok(UndoPlan::exact("postgres_truncate", args, expects))
+    Undo::with(&args, Reach::find(tx, &args).await?.fingerprint)
 }
 
 /// What one call would empty.
@@ -48,7 +54,17 @@ pub(crate) struct Reach {
     pub(crate) sequences: Vec<copies::Position>,
     /// Why the rows would not come back, if so.
     pub(crate) lost: Option<String>,
-    pub(crate) fingerprint: Digest,
+    fingerprint: Digest,
+}
+
+impl Fingerprint for Reach {
+    fn fingerprint(&self) -> Digest {
+        self.fingerprint
+    }
+
+    fn moved(&self) -> String {
+        format!("{} is no longer as it was looked at", self.root().shown())
+    }
 }
 
 impl Reach {
@@ -84,51 +100,46 @@ impl Reach {
         self.tables.iter().find(|table| table.oid == self.root).unwrap_or(&self.tables[0])
     }
 
-    pub(crate) async fn preflight(&self, tx: &Tx<'_>) -> Result<Preflight, ToolError> {
+    /// The tables as targets of the call.
+    pub(crate) fn targets(&self, tx: &Tx<'_>) -> Vec<Target> {
+        self.tables.iter().map(|table| table.target(tx)).collect()
+    }
+
+    pub(crate) async fn findings(&self, tx: &Tx<'_>) -> Result<Findings, ToolError> {
         let contents = &self.contents;
-        let mut blast_radius = BlastRadius::one(if self.tables.len() > 1 { Scope::Group } else { Scope::Resource });
-        blast_radius.resources = self.tables.len() as u64;
-        blast_radius.rows = contents.rows;
-        blast_radius.bytes = Some(contents.bytes);
-        blast_radius.truncated = contents.truncated;
+        let mut radius = BlastRadius {
+            resources: self.tables.len() as u64,
+            rows: contents.rows,
+            bytes: Some(contents.bytes),
+            truncated: contents.truncated,
+            ..BlastRadius::one(if self.tables.len() > 1 { Scope::Group } else { Scope::Resource })
+        };
         let mut evidence = Vec::new();
         for table in &self.tables {
             let Some(part) = contents.parts.iter().find(|part| part.oid == table.oid) else { continue };
-            blast_radius.parts.insert(table.shown(), part.rows);
+            radius.parts.insert(table.shown(), part.rows);
             let what = format!("{} holds {}", table.shown(), part.shown());
             let kind = if table.oid == self.root { About::State } else { About::Dependents };
             evidence.push(Evidence::seen(kind, what, "the table"));
         }
         let last = shape::last_write(tx, &self.tables, contents, tx.site().limits.count).await?;
-        evidence.push(Evidence::seen(About::State, last, "pg_stat_all_tables"));
-        let (reversibility, undo) = match &self.lost {
-            None => {
-                let what =
-                    format!("all rows ({}) fit into the quarantine and come back from there", size(contents.bytes));
-                (Reversibility::Reversible, Evidence::seen(About::Undo, what, "the look").proving(FITS))
-            }
-            Some(reason) => {
-                let what = format!("the rows do not come back: {reason}");
-                (Reversibility::Irreversible, Evidence::seen(About::Undo, what, "the look"))
-            }
-        };
-        evidence.push(undo);
-        let backups = "the gateway knows of no backup of this database, nor of its age";
-        evidence.push(Evidence::seen(About::Backups, backups, "the configuration"));
         let others = self.tables.len() as u64 - 1;
         let more = if others > 0 { format!(" and {}", count(others, "other table")) } else { String::new() };
         let rows = contents.shown().unwrap_or_else(|| "all rows".into());
-        Ok(Preflight {
-            targets: self.tables.iter().map(|table| table.target(tx)).collect(),
-            blast_radius,
-            reversibility,
-            destroys_recovery: false,
-            evidence,
-            alternative: None,
-            fingerprint: self.fingerprint,
-            summary: format!("empty {}{more}: {rows}", self.root().shown()),
-            pre_image: None,
-        })
+        let findings = Findings::on(self.targets(tx), format!("empty {}{more}: {rows}", self.root().shown()))
+            .radius(radius)
+            .facts(evidence)
+            .fact(About::State, last, "pg_stat_all_tables");
+        let findings = match &self.lost {
+            None => {
+                let what =
+                    format!("all rows ({}) fit into the quarantine and come back from there", size(contents.bytes));
+                findings.class(Reversibility::Reversible).proves(FITS, what, "the look")
+            }
+            Some(reason) => findings.fact(About::Undo, format!("the rows do not come back: {reason}"), "the look"),
+        };
+        let backups = "the gateway knows of no backup of this database, nor of its age";
+        Ok(findings.fact(About::Backups, backups, "the configuration"))
     }
 }
 

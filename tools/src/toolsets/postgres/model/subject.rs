@@ -11,7 +11,7 @@ use super::contents::Contents;
 use super::dependents::{self, Dependents, Place};
 use super::kept::{TRASH, id_in};
 use super::shape;
-use crate::contract::{Digest, Target, ToolError};
+use crate::contract::{Digest, TakesBack, Target, ToolError};
 use crate::text::shown;
 use crate::toolsets::postgres::connect::{Tx, dotted};
 
@@ -31,17 +31,23 @@ pub(crate) enum Object {
     Schema,
 }
 
-/// What a call names.
-#[derive(Clone, Debug)]
+/// What a call names; what is put back is dropped again by the same.
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Named<'a> {
     /// What kind of thing.
     pub object: Object,
     /// Its name; for a column the table's.
     pub name: &'a str,
     /// The column.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<&'a str>,
     /// What lies in the quarantine may be meant as well.
+    #[serde(skip)]
     pub quarantined: bool,
+}
+
+impl TakesBack for Named<'_> {
+    const TOOL: &'static str = "postgres_drop";
 }
 
 /// A thing that was found.

@@ -85,41 +85,76 @@ pub(crate) async fn run(tx: &Tx<'_>, asked: &Asked<'_>, also: &[u32], seen: Opti
     let reach = involved::involved(tx, &roots, verb, asked.sql).await?;
     let tables: Vec<u32> = reach.tables.iter().copied().collect();
     let layouts = layout::layouts(tx, &tables).await?;
-    let draws = code.draws;
-    let drawn: BTreeSet<u32> = reach.sequences.iter().copied().chain(draws.iter().copied()).collect();
-    if !drawn.is_empty() {
-        tx.holds_locks().await?;
-    }
-    let held = match sequences::hold(tx, &drawn.into_iter().collect::<Vec<_>>()).await? {
-        Ok(held) => held,
-        Err(reason) => {
-            let effects = untried(tx, asked, named, &draws, reason).await?;
-            let Some(seen) = seen else { return Ok(Ran::Done(Box::new(effects))) };
-            as_seen(&effects, seen)?;
-            let Performed { returned, told, .. } = perform(tx, &paths, &statement, &given, None).await?;
-            return Ok(Ran::Done(Box::new(Effects { returned, told, ..effects })));
+    // Told of a try that is given up: gathered while it is in nobody's way.
+    let given_up = match seen {
+        Some(_) => None,
+        None => {
+            let (note, draws_kept) = (named::beside(&named, &layouts), sequences::are_kept(tx, &code.draws).await?);
+            Some(Effects::untried(tx, asked, named.clone(), note, draws_kept))
         }
     };
-    let watch = Watch::begin(tx, layouts).await?;
-    let Performed { returned, told, touched } = perform(tx, &paths, &statement, &given, Some(watch)).await?;
-    let touched = touched.ok_or_else(|| ToolError::failed("nobody watched"))?;
-    nothing_beyond(tx, &touched).await?;
-    let unknown: Vec<u32> = touched.unwatched.iter().filter(|oid| !tables.contains(oid)).copied().collect();
-    if !unknown.is_empty() {
-        return Ok(Ran::Again(unknown));
+    let attempt = Attempt { tx, paths, asked, statement, given, named, reach, layouts, draws: code.draws, seen };
+    let ran = attempt.run().await;
+    if let (Err(_), Some(given_up), Some(why)) = (&ran, given_up, tx.gave_up()) {
+        let reason = format!("trying it out {why}, so the try was rolled back");
+        return Ok(Ran::Done(Box::new(Effects { untried: Some(reason), ..given_up })));
     }
-    let now = sequences::again(tx, &held).await?;
-    let gathering = Gathering { tx, reach: &reach, touched, named, was: held, is: now };
-    let mut effects = gathering.effects().await?;
-    effects.returned = returned;
-    effects.told = told;
-    if let (None, Some((was, _))) = (seen, &effects.images)
-        && let Err(reason) = proven(tx, &paths, was).await?
-    {
-        effects.obstacles.push(format!("putting the rows back was tried, and failed: {reason}"));
-        effects.images = None;
+    ran
+}
+
+/// A statement about to be run and watched.
+struct Attempt<'a, 'tx> {
+    tx: &'a Tx<'tx>,
+    paths: Paths,
+    asked: &'a Asked<'a>,
+    statement: Statement,
+    given: Vec<Text>,
+    named: Vec<Layout>,
+    reach: Involved,
+    layouts: Vec<Layout>,
+    /// The sequences that the statement draws from by itself.
+    draws: BTreeSet<u32>,
+    seen: Option<Digest>,
+}
+
+impl Attempt<'_, '_> {
+    async fn run(self) -> Result<Ran, ToolError> {
+        let Self { tx, paths, asked, statement, given, named, reach, layouts, draws, seen } = self;
+        let drawn: BTreeSet<u32> = reach.sequences.iter().copied().chain(draws.iter().copied()).collect();
+        if !drawn.is_empty() {
+            tx.holds_locks().await?;
+        }
+        let held = match sequences::hold(tx, &drawn.into_iter().collect::<Vec<_>>()).await? {
+            Ok(held) => held,
+            Err(reason) => {
+                let effects = untried(tx, asked, named, &draws, reason).await?;
+                let Some(seen) = seen else { return Ok(Ran::Done(Box::new(effects))) };
+                as_seen(&effects, seen)?;
+                let Performed { returned, told, .. } = perform(tx, &paths, &statement, &given, None).await?;
+                return Ok(Ran::Done(Box::new(Effects { returned, told, ..effects })));
+            }
+        };
+        let watch = Watch::begin(tx, layouts).await?;
+        let Performed { returned, told, touched } = perform(tx, &paths, &statement, &given, Some(watch)).await?;
+        let touched = touched.ok_or_else(|| ToolError::failed("nobody watched"))?;
+        nothing_beyond(tx, &touched).await?;
+        let unknown: Vec<u32> = touched.unwatched.iter().filter(|oid| !reach.tables.contains(oid)).copied().collect();
+        if !unknown.is_empty() {
+            return Ok(Ran::Again(unknown));
+        }
+        let now = sequences::again(tx, &held).await?;
+        let gathering = Gathering { tx, reach: &reach, touched, named, was: held, is: now };
+        let mut effects = gathering.effects().await?;
+        effects.returned = returned;
+        effects.told = told;
+        if let (None, Some((was, _))) = (seen, &effects.images)
+            && let Err(reason) = proven(tx, &paths, was).await?
+        {
+            effects.obstacles.push(format!("putting the rows back was tried, and failed: {reason}"));
+            effects.images = None;
+        }
+        Ok(Ran::Done(Box::new(effects)))
     }
-    Ok(Ran::Done(Box::new(effects)))
 }
 
 async fn proven(tx: &Tx<'_>, paths: &Paths, was: &Images) -> Result<Result<(), String>, ToolError> {
@@ -239,21 +274,6 @@ async fn nothing_beyond(tx: &Tx<'_>, touched: &Touched) -> Result<(), ToolError>
     }
 }
 
-/// What can be told of a statement that is not tried out, for this reason: nothing of it runs.
-pub(crate) async fn named_only(tx: &Tx<'_>, asked: &Asked<'_>, reason: String) -> Result<Effects, ToolError> {
-    let paths = Paths::of(tx).await?;
-    let code = code::of_statement(tx, asked.uses, &asked.write.tables).await?;
-    if !code.acts.is_empty() {
-        return Err(ToolError::changed("what this would run changed while it was looked at").with_next("try again"));
-    }
-    let statement = tx.prepare(asked.sql).await?;
-    params::of_call(asked.params, statement.params())?;
-    readable(&statement)?;
-    paths.own(tx).await?;
-    let named = named::named(tx, asked.write, &code).await?;
-    untried(tx, asked, named, &code.draws, reason).await
-}
-
 /// The fingerprint of a statement that was not tried out.
 pub(crate) fn untried_fingerprint(tx: &Tx<'_>, asked: &Asked<'_>, named: &[Layout]) -> Digest {
     let tables: Vec<_> = named
@@ -266,7 +286,7 @@ pub(crate) fn untried_fingerprint(tx: &Tx<'_>, asked: &Asked<'_>, named: &[Layou
     Digest::of(&json!({ "in": tx.server.identity(), "sql": asked.sql, "params": asked.params, "tables": tables }))
 }
 
-/// The same, whatever the reason; `draws` are the sequences that it names, or that what it fills in draws from.
+/// What is told of one, for this reason; `draws` are the sequences that it names, or that what it fills in draws from.
 async fn untried(
     tx: &Tx<'_>,
     asked: &Asked<'_>,
@@ -274,20 +294,27 @@ async fn untried(
     draws: &BTreeSet<u32>,
     reason: String,
 ) -> Result<Effects, ToolError> {
-    let fingerprint = untried_fingerprint(tx, asked, &named);
-    let reached = named::reached(tx, &named, asked.write, asked.sql).await?;
-    Ok(Effects {
-        named,
-        counts: Vec::new(),
-        images: None,
-        obstacles: Vec::new(),
-        notes: reached.into_iter().collect(),
-        returned: None,
-        untried: Some(reason),
-        told: None,
-        draws_kept: sequences::are_kept(tx, draws).await?,
-        fingerprint,
-    })
+    let note = named::reached(tx, &named, asked.write, asked.sql).await?;
+    let effects = Effects::untried(tx, asked, named, note, sequences::are_kept(tx, draws).await?);
+    Ok(Effects { untried: Some(reason), ..effects })
+}
+
+impl Effects {
+    /// Nothing of it ran, for a reason that is yet to be said.
+    fn untried(tx: &Tx<'_>, asked: &Asked<'_>, named: Vec<Layout>, note: Option<String>, draws_kept: bool) -> Self {
+        Self {
+            fingerprint: untried_fingerprint(tx, asked, &named),
+            named,
+            counts: Vec::new(),
+            images: None,
+            obstacles: Vec::new(),
+            notes: note.into_iter().collect(),
+            returned: None,
+            untried: None,
+            told: None,
+            draws_kept,
+        }
+    }
 }
 
 /// Turning what was touched into what is told, kept and bound.

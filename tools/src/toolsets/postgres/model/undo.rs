@@ -2,44 +2,64 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::code::{self, Doing};
+use super::layout::Layout;
 use super::put_back::{self, Paths};
 use super::rows::Images;
 use super::sequences::SequenceImage;
-use crate::contract::{Digest, Lease, Preflight, Probe, ToolError, UndoPlan};
-use crate::toolsets::postgres::connect::{Mode, Server, Session, Tx};
-use serde_json::json;
+use crate::contract::{Digest, Preflight, Probe, TakesBack, ToolError, Undo};
+use crate::toolsets::postgres::connect::{Server, Tx};
 
 /// What to put back.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured database.
-    pub(crate) target: String,
     /// The rows as they are to be.
     pub(crate) rows: Images,
     /// Where the sequences stood when the rows were changed: one is put back only where it still stands there.
     pub(crate) left: Vec<SequenceImage>,
 }
 
-pub(crate) async fn current(tx: &Tx<'_>, images: &Images) -> Result<Images, ToolError> {
-    Paths::of(tx).await?.own(tx).await?;
-    code::of_relations(tx, &images.oids(), Doing::Writing).await?.refuse("not put back")?;
-    let layouts = put_back::tables(tx, images).await?;
-    put_back::now(tx, &layouts, &Images { sequences: Vec::new(), ..images.clone() }).await
+impl TakesBack for Args {
+    const TOOL: &'static str = "postgres_restore_rows";
+}
+
+/// The tables of some images, and their rows as they are now.
+pub(crate) struct Current {
+    pub(crate) paths: Paths,
+    pub(crate) layouts: Vec<Layout>,
+    /// Without the sequences.
+    pub(crate) now: Images,
+}
+
+impl Current {
+    /// The tables, before their rows are read.
+    pub(crate) async fn tables(tx: &Tx<'_>, images: &Images) -> Result<Self, ToolError> {
+        let paths = Paths::of(tx).await?;
+        paths.own(tx).await?;
+        code::of_relations(tx, &images.oids(), Doing::Writing).await?.refuse("not put back")?;
+        let layouts = put_back::tables(tx, images).await?;
+        Ok(Self { paths, layouts, now: Images::default() })
+    }
+
+    /// The same with their rows.
+    pub(crate) async fn rows(self, tx: &Tx<'_>, images: &Images) -> Result<Self, ToolError> {
+        let images = Images { sequences: Vec::new(), ..images.clone() };
+        let now = put_back::now(tx, &self.layouts, &images).await?;
+        Ok(Self { now, ..self })
+    }
 }
 
 /// Tells from the images a look kept whether the call they belong to took effect.
-pub(crate) async fn probe(seen: &Preflight, lease: &Lease) -> Probe {
-    let kept = seen.pre_image.clone().and_then(|kept| serde_json::from_value::<Kept>(kept).ok());
+pub(crate) async fn probe(seen: &Preflight, tx: &Tx<'_>) -> Probe {
+    let kept = seen.pre_image.as_ref().and_then(|kept| Kept::deserialize(kept).ok());
     // Without images there is nothing to compare.
     let Some(kept) = kept else { return Probe::Unknown };
-    let Ok(mut session) = Session::open(lease).await else { return Probe::Unknown };
-    let Ok(tx) = session.begin(Mode::ReadOnly).await else { return Probe::Unknown };
-    let now = current(&tx, &kept.before).await;
-    let _ended = tx.rollback().await;
-    match now {
+    let now =
+        async { Current::tables(tx, &kept.before).await?.rows(tx, &kept.before).await.map(|current| current.now) };
+    match now.await {
         Ok(now) if kept.before.identity() == kept.after.identity() || now.tables.is_empty() => Probe::Unknown,
         Ok(now) if now.identity() == kept.before.identity() => Probe::Unchanged,
         Ok(now) if now.identity() == kept.after.identity() => Probe::Changed,
@@ -61,10 +81,7 @@ pub(crate) fn fingerprint(server: &Server, now: &Images) -> Digest {
     Digest::of(&json!({ "in": server.identity(), "rows": now.identity() }))
 }
 
-/// The plan that puts `was` back where things are as `is`.
-pub(crate) fn plan(server: &Server, target: &str, was: &Images, is: &Images) -> Result<UndoPlan, ToolError> {
-    let args = Args { target: target.to_owned(), rows: was.clone(), left: is.sequences.clone() };
-    let args = serde_json::to_value(args).map_err(|error| ToolError::failed(error.to_string()))?;
-    let expects = fingerprint(server, is);
-    Ok(UndoPlan::exact("postgres_restore_rows", args, expects))
+/// The call that puts `was` back where things are as `is`.
+pub(crate) fn undo(server: &Server, was: &Images, is: &Images) -> Result<Undo, ToolError> {
+    Undo::with(&Args { rows: was.clone(), left: is.sequences.clone() }, fingerprint(server, is))
 }

@@ -61,15 +61,14 @@ pub(crate) struct Watch {
     watched: Vec<(Layout, Portal)>,
 }
 
-/// Begins the transaction's work: everything is seen as of now, and the transaction has a number after that.
-pub(crate) async fn settle(tx: &Tx<'_>) -> Result<String, ToolError> {
-    tx.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
+/// Begins the work of a transaction in which everything is seen as of now: it has a number after that.
+pub(crate) async fn numbered(tx: &Tx<'_>) -> Result<(), ToolError> {
     let counted: String = tx.value("SELECT pg_catalog.current_setting('track_counts')", &[]).await?;
     if counted != "on" {
         return Err(ToolError::refused("the server does not count rows, so nobody can say what would change")
             .with_next("a person who administers the server can set `track_counts = on`"));
     }
-    tx.id().await
+    tx.id().await.map(drop)
 }
 
 /// A distance between transaction numbers, which wrap around.

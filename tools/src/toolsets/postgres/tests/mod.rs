@@ -2,6 +2,7 @@
 
 mod activity;
 mod analyst;
+mod anew;
 mod check;
 #[path = "../../../../../tests/src/servers/postgres.rs"]
 #[expect(unreachable_pub, reason = "the file is public in another package")]

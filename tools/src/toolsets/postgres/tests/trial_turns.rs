@@ -60,6 +60,13 @@ async fn looks_that_held_locks_for_long_make_the_next_ones_wait_and_nothing_else
     for user in ["anna", "ben"] {
         assert!(!comes_at_once(&ground.lend(Access::Trial).in_turn_of(user)), "{user}");
     }
+    // A connection is there, so that it is the turn that is waited for.
+    until(
+        &ground,
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' \
+        AND application_name = 'mollyguard' AND query LIKE 'CLOSE ALL;%'",
+    )
+    .await;
     // A look whose time is over says so, and leaves no place in the line behind.
     let patient = std::mem::replace(&mut ground.limits, Limits { deadline: Duration::ZERO, ..Limits::default() });
     let late = ground.look("postgres_write", quick.clone()).await.unwrap_err();

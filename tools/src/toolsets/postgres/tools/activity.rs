@@ -7,25 +7,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio_postgres::types::Type;
 
-use crate::contract::{Audience, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool};
-use crate::toolsets::postgres::connect::{Mode, Session, Tx};
-use crate::toolsets::postgres::model::CREDENTIAL;
-use crate::toolsets::postgres::model::answer::read_preflight;
+use crate::contract::{Digest, Findings, Read, Spec, ToolError};
+use crate::toolsets::postgres::connect::Tx;
+use crate::toolsets::postgres::model::answer::{known_by, reading};
+use crate::toolsets::postgres::model::kind::Databases;
 use crate::toolsets::postgres::model::listing::{OURSELVES, Room, plain_path};
 
 /// A transaction open for so long holds back cleaning up, and other sessions.
 const LONG: i64 = 60;
 
-pub(crate) struct PostgresActivity;
+/// Shows what goes on.
+pub(crate) struct Activity;
 
 /// Where to look.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Args {
-    /// The configured database.
-    #[expect(dead_code, reason = "it is part of the schema; the lease says which target it is")]
-    target: String,
-}
+pub(crate) struct Args {}
 
 /// What goes on.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -145,39 +142,29 @@ struct SlotOut {
 }
 
 #[async_trait]
-impl TypedTool for PostgresActivity {
+impl Read for Activity {
+    type Kind = Databases;
     type Args = Args;
     type Output = Output;
-
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "postgres_activity",
-            kind: "postgres",
-            title: "See what goes on in a PostgreSQL database",
-            description: "Shows the sessions of the database with state, ages, wait and statement, who blocks whom, long \
+    type Seen = Digest;
+    const SPEC: Spec = Spec::read(
+        "postgres_activity",
+        "See what goes on in a PostgreSQL database",
+        "Shows the sessions of the database with state, ages, wait and statement, who blocks whom, long \
                           transactions, locks, the largest tables, and replication, as far as the role may see them. \
                           postgres_terminate ends a session.",
-            reversibility: Reversibility::ReadOnly,
-            softened_by: Vec::new(),
-            scope: Scope::Resource,
-            idempotent: true,
-            open_world: false,
-            credential: CREDENTIAL,
-            audience: Audience::Agents,
-        }
+    );
+
+    async fn observe(_args: &Args, tx: &mut Tx<'_>) -> Result<Digest, ToolError> {
+        Ok(known_by(tx, &json!("activity")))
     }
 
-    async fn look(&self, _args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let session = Session::open(lease).await?;
-        Ok(read_preflight(&session, &json!("activity"), "look at what goes on in"))
+    fn describe(_args: &Args, _seen: &Digest, tx: &Tx<'_>) -> Findings {
+        reading(tx, "look at what goes on in")
     }
 
-    async fn run(&self, _args: &Args, _seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let mut session = Session::open(lease).await?;
-        let tx = session.begin(Mode::ReadOnly).await?;
-        let output = output(&tx).await?;
-        tx.rollback().await?;
-        Ok(Done::read(output))
+    async fn read(_args: &Args, _seen: Digest, tx: &mut Tx<'_>) -> Result<Output, ToolError> {
+        output(tx).await
     }
 }
 

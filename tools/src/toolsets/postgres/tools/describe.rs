@@ -7,24 +7,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio_postgres::types::Type;
 
-use crate::contract::{Audience, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool};
+use crate::contract::{Digest, Findings, Read, Spec, ToolError};
 use crate::text::shown;
-use crate::toolsets::postgres::connect::{Mode, Session, Tx};
-use crate::toolsets::postgres::model::CREDENTIAL;
+use crate::toolsets::postgres::connect::Tx;
 use crate::toolsets::postgres::model::anatomy::{self, TableOut};
-use crate::toolsets::postgres::model::answer::read_preflight;
+use crate::toolsets::postgres::model::answer::{known_by, reading};
 use crate::toolsets::postgres::model::catalog::{self, quote};
+use crate::toolsets::postgres::model::kind::Databases;
 use crate::toolsets::postgres::model::listing::{Room, plain_path};
 
-pub(crate) struct PostgresDescribe;
+/// Describes a database.
+pub(crate) struct Describe;
 
 /// What to describe.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured database.
-    #[expect(dead_code, reason = "it is part of the schema; the lease says which target it is")]
-    target: String,
     /// Only this schema, by its exact name.
     #[serde(default)]
     schema: Option<String>,
@@ -87,43 +85,33 @@ struct KeptOut {
 }
 
 #[async_trait]
-impl TypedTool for PostgresDescribe {
+impl Read for Describe {
+    type Kind = Databases;
     type Args = Args;
     type Output = Output;
-
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "postgres_describe",
-            kind: "postgres",
-            title: "Describe a PostgreSQL database",
-            description: "Without `table`: schemas and relations with kind, estimated rows, bytes and comments, and the \
+    type Seen = Digest;
+    const SPEC: Spec = Spec::read(
+        "postgres_describe",
+        "Describe a PostgreSQL database",
+        "Without `table`: schemas and relations with kind, estimated rows, bytes and comments, and the \
                           dropped relations that can still be brought back. With `table`: its columns, keys, indexes, \
                           constraints, foreign keys in both directions, triggers, policies, partitions, and what the \
                           session's role may do with it.",
-            reversibility: Reversibility::ReadOnly,
-            softened_by: Vec::new(),
-            scope: Scope::Resource,
-            idempotent: true,
-            open_world: false,
-            credential: CREDENTIAL,
-            audience: Audience::Agents,
+    );
+
+    async fn observe(args: &Args, tx: &mut Tx<'_>) -> Result<Digest, ToolError> {
+        Ok(known_by(tx, &json!([args.schema, args.table])))
+    }
+
+    fn describe(_args: &Args, _seen: &Digest, tx: &Tx<'_>) -> Findings {
+        reading(tx, "describe")
+    }
+
+    async fn read(args: &Args, _seen: Digest, tx: &mut Tx<'_>) -> Result<Output, ToolError> {
+        match &args.table {
+            Some(table) => one(tx, args.schema.as_deref(), table).await,
+            None => all(tx, args.schema.as_deref()).await,
         }
-    }
-
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let session = Session::open(lease).await?;
-        Ok(read_preflight(&session, &json!([args.schema, args.table]), "describe"))
-    }
-
-    async fn run(&self, args: &Args, _seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let mut session = Session::open(lease).await?;
-        let tx = session.begin(Mode::ReadOnly).await?;
-        let output = match &args.table {
-            Some(table) => one(&tx, args.schema.as_deref(), table).await?,
-            None => all(&tx, args.schema.as_deref()).await?,
-        };
-        tx.rollback().await?;
-        Ok(Done::read(output))
     }
 }
 

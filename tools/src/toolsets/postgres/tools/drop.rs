@@ -4,32 +4,29 @@
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
 use crate::contract::{
-    About, Audience, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError, TypedTool,
-    UndoPlan,
+    About, Applied, Change, Evidence, Findings, Preflight, Probe, Reversibility, Scope, Spec, TakesBack as _,
+    ToolError, Undo,
 };
 use crate::text::shown;
-use crate::toolsets::postgres::connect::{Mode, Session, Tx};
-use crate::toolsets::postgres::model::CREDENTIAL;
+use crate::toolsets::postgres::connect::Tx;
 use crate::toolsets::postgres::model::catalog::{Column, Relation, cell};
-use crate::toolsets::postgres::model::code;
 use crate::toolsets::postgres::model::dependents::Other;
-use crate::toolsets::postgres::model::look::{Look, locked};
-use crate::toolsets::postgres::model::moves;
-use crate::toolsets::postgres::model::quarantine;
+use crate::toolsets::postgres::model::kind::Databases;
+use crate::toolsets::postgres::model::look::{self, Look};
+use crate::toolsets::postgres::model::moves::{self, BringBack};
 use crate::toolsets::postgres::model::subject::{self, Named, Object, Subject};
+use crate::toolsets::postgres::model::{code, quarantine};
 
-pub(crate) struct PostgresDrop;
+/// Drops into the quarantine.
+pub(crate) struct Drop;
 
 /// What to take away.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured database.
-    target: String,
     /// What kind of thing it is.
     object: Object,
     /// A table, view or sequence as SQL writes it (`public.bookings`, `"Odd name"`); a schema by its exact name without
@@ -58,84 +55,65 @@ impl Args {
 }
 
 #[async_trait]
-impl TypedTool for PostgresDrop {
+impl Change for Drop {
+    type Kind = Databases;
     type Args = Args;
     type Output = Output;
-
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "postgres_drop",
-            kind: "postgres",
-            title: "Drop into the quarantine",
-            description: "Takes a table, view, sequence, column or schema of a PostgreSQL database away: it is moved or \
+    type Seen = Look;
+    const SPEC: Spec = Spec::change(
+        Named::TOOL,
+        "Drop into the quarantine",
+        "Takes a table, view, sequence, column or schema of a PostgreSQL database away: it is moved or \
                           renamed into a quarantine in the same database, with its rows, indexes, privileges and triggers, \
                           and undo_call brings it back exactly. This is the way to drop something; to destroy it for good \
                           there is postgres_purge. Databases as a whole are not dropped.",
-            reversibility: Reversibility::Reversible,
-            softened_by: Vec::new(),
-            scope: Scope::Group,
-            idempotent: false,
-            open_world: false,
-            credential: CREDENTIAL,
-            audience: Audience::Agents,
+        Reversibility::Reversible,
+    )
+    .scope(Scope::Group)
+    .on_whole_things();
+
+    async fn observe(args: &Args, tx: &mut Tx<'_>) -> Result<Look, ToolError> {
+        let subject = look::find(tx, &args.named()).await?;
+        if !tx.is_change() {
+            droppable(tx, &subject).await?;
         }
+        Look::at(tx, subject).await
     }
 
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let mut session = Session::open(lease).await?;
-        let whereabouts = session.whereabouts();
-        let tx = session.begin(Mode::Trial).await?;
-        let subject = subject::find(&tx, &args.named()).await?;
-        droppable(&tx, &subject).await?;
-        let look = Look::at(&tx, &subject).await?;
-        let mut preflight = look.preflight(&tx, &subject, ["move", " into the quarantine"]).await?;
-        preflight.evidence.insert(0, whereabouts);
-        preflight.evidence.extend(look.dependents.evidence(survives));
-        preflight.evidence.extend(what_stays(&subject));
-        code::of_events(&tx).await?.weigh(&mut preflight);
-        tx.rollback().await?;
-        Ok(preflight)
+    async fn describe(_args: &Args, look: &Look, tx: &mut Tx<'_>) -> Result<Findings, ToolError> {
+        let findings = look.findings(tx, ["move", " into the quarantine"]).await?;
+        let findings = findings.facts(look.dependents.evidence(survives)).facts(what_stays(&look.subject));
+        Ok(code::of_events(tx).await?.weigh(findings))
     }
 
-    fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
-        seen.whole()
-    }
-
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let mut session = Session::open(lease).await?;
-        let tx = session.begin_change(seen).await?;
-        let subject = locked(&tx, &args.named(), seen).await?;
-        droppable(&tx, &subject).await?;
-        code::of_events(&tx).await?.as_seen(seen)?;
-        let kept = moves::put_away(&tx, &subject, gives_up(&subject)).await?;
-        let undo = UndoPlan::exact(
-            "postgres_restore_dropped",
-            json!({ "target": args.target, "id": kept.id }),
-            moves::way_is_free(&tx, &kept).await?.digest,
-        );
-        let id = tx.id().await?;
-        let committed = tx.commit().await;
-        session.settle(committed, &id).await?;
+    async fn apply(
+        _args: &Args,
+        Look { subject, .. }: Look,
+        agreed: &Preflight,
+        tx: &mut Tx<'_>,
+    ) -> Result<Applied<Output>, ToolError> {
+        droppable(tx, &subject).await?;
+        code::of_events(tx).await?.as_seen(agreed)?;
+        let kept = moves::put_away(tx, &subject, gives_up(&subject)).await?;
+        let undo = Undo::with(&BringBack { id: kept.id.clone() }, moves::way_is_free(tx, &kept).await?.digest)?;
         let output = Output { dropped: subject.shown(), quarantined_as: kept.trash(), quarantine_id: kept.id };
-        Ok(Done { output, undo: Some(undo) })
+        Ok(Applied::new(output, undo))
     }
 
-    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
-        match in_quarantine(seen, lease).await {
-            Ok(Some(true)) => Probe::Changed,
-            Ok(Some(false)) if self.look(args, lease).await.is_ok() => Probe::Unchanged,
+    async fn probe(args: &Args, agreed: &Preflight, tx: &mut Tx<'_>) -> Result<Probe, ToolError> {
+        Ok(match in_quarantine(agreed, tx).await? {
+            Some(true) => Probe::Changed,
+            Some(false) if Self::observe(args, tx).await.is_ok() => Probe::Unchanged,
             _ => Probe::Unknown,
-        }
+        })
     }
 }
 
 /// Whether the thing that was looked at, known by its id, lies in the quarantine now.
-async fn in_quarantine(seen: &Preflight, lease: &Lease) -> Result<Option<bool>, ToolError> {
-    let Some((oid, column)) = seen.targets.first().and_then(subject::id_of) else { return Ok(None) };
-    let kind = seen.targets.first().map(|target| target.kind.clone()).unwrap_or_default();
-    let mut session = Session::open(lease).await?;
-    let tx = session.begin(Mode::ReadOnly).await?;
-    let sql = match kind.as_str() {
+async fn in_quarantine(agreed: &Preflight, tx: &Tx<'_>) -> Result<Option<bool>, ToolError> {
+    let Some(target) = agreed.targets.first() else { return Ok(None) };
+    let Some((oid, column)) = subject::id_of(target) else { return Ok(None) };
+    let sql = match target.kind.as_str() {
         "postgres_table" => {
             "SELECT n.nspname::text FROM pg_catalog.pg_class c \
              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1 AND $2 = 0"
@@ -148,7 +126,6 @@ async fn in_quarantine(seen: &Preflight, lease: &Lease) -> Result<Option<bool>, 
     };
     let rows = tx.rows(sql, &[(&oid, Type::OID), (&column, Type::INT2)]).await?;
     let name: Option<String> = rows.first().map(|row| cell(row, 0)).transpose()?;
-    tx.rollback().await?;
     Ok(name.map(|name| quarantine::id_in(&name).is_some()))
 }
 

@@ -3,29 +3,25 @@
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_postgres::types::Type;
 
-use crate::contract::{
-    About, Alternative, Audience, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility, Scope, ToolError,
-    TypedTool,
-};
+use crate::contract::{About, Applied, Change, Findings, Preflight, Reversibility, Spec, TakesBack as _, ToolError};
 use crate::text::shown;
-use crate::toolsets::postgres::connect::{Mode, Session, Tx};
-use crate::toolsets::postgres::model::CREDENTIAL;
+use crate::toolsets::postgres::connect::Tx;
 use crate::toolsets::postgres::model::catalog::quote;
-use crate::toolsets::postgres::model::look::{Look, locked};
+use crate::toolsets::postgres::model::kind::Databases;
+use crate::toolsets::postgres::model::look::{self, Look};
 use crate::toolsets::postgres::model::quarantine::{self, Kept, Way};
 use crate::toolsets::postgres::model::subject::{self, Named, Object, Subject};
 
-pub(crate) struct PostgresPurge;
+/// Destroys for good.
+pub(crate) struct Purge;
 
 /// What to destroy.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured database.
-    target: String,
     /// What kind of thing it is.
     object: Object,
     /// A table, view or sequence as SQL writes it; a schema by its exact name without quotes; for a column the table it is
@@ -55,105 +51,69 @@ impl Args {
 }
 
 #[async_trait]
-impl TypedTool for PostgresPurge {
+impl Change for Purge {
+    type Kind = Databases;
     type Args = Args;
     type Output = Output;
-
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "postgres_purge",
-            kind: "postgres",
-            title: "Destroy for good",
-            description: "Destroys a table with its rows, or a view, sequence, column or empty schema: nothing brings them \
+    type Seen = Look;
+    const SPEC: Spec = Spec::change(
+        "postgres_purge",
+        "Destroy for good",
+        "Destroys a table with its rows, or a view, sequence, column or empty schema: nothing brings them \
                           back. It is refused while anything else depends on it. Use postgres_drop instead unless the space \
                           or the data itself must be gone.",
-            reversibility: Reversibility::Irreversible,
-            softened_by: Vec::new(),
-            scope: Scope::Resource,
-            idempotent: false,
-            open_world: false,
-            credential: CREDENTIAL,
-            audience: Audience::Agents,
-        }
+        Reversibility::Irreversible,
+    )
+    .on_whole_things();
+
+    async fn observe(args: &Args, tx: &mut Tx<'_>) -> Result<Look, ToolError> {
+        Look::at(tx, look::find(tx, &args.named()).await?).await
     }
 
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let mut session = Session::open(lease).await?;
-        let whereabouts = session.whereabouts();
-        let tx = session.begin(Mode::Trial).await?;
-        let (subject, kept) = purgeable(&tx, args).await?;
-        let look = Look::at(&tx, &subject).await?;
-        alone(&look, &subject)?;
-        let mut preflight = look.preflight(&tx, &subject, ["destroy for good", ""]).await?;
-        preflight.evidence.insert(0, whereabouts);
-        preflight.reversibility = Reversibility::Irreversible;
+    async fn describe(args: &Args, look: &Look, tx: &mut Tx<'_>) -> Result<Findings, ToolError> {
+        let kept = entry(tx, &look.subject).await?;
+        alone(look)?;
+        let findings = look.findings(tx, ["destroy for good", ""]).await?;
+        let Some(kept) = kept else {
+            let thing = look.subject.shown();
+            let what = format!("drop the {thing} into the quarantine, from where it can be brought back");
+            return Ok(findings.instead(Named::TOOL, json!(args.named()), what));
+        };
+        let what = format!("this is all that is left of the {}, dropped at {}", kept.what, shown(&kept.at));
+        Ok(findings.destroys_recovery(true).fact(About::Backups, what, "the quarantine"))
+    }
+
+    async fn apply(
+        _args: &Args,
+        look: Look,
+        _agreed: &Preflight,
+        tx: &mut Tx<'_>,
+    ) -> Result<Applied<Output>, ToolError> {
+        alone(&look)?;
+        let kept = entry(tx, &look.subject).await?;
+        tx.run(&statement(&look.subject)?).await?;
         if let Some(kept) = kept {
-            preflight.destroys_recovery = true;
-            let what = format!("this is all that is left of the {}, dropped at {}", kept.what, shown(&kept.at));
-            preflight.evidence.push(Evidence::seen(About::Backups, what, "the quarantine"));
-        } else {
-            preflight.alternative = Some(alternative(args, &subject));
+            clear(tx, &kept, &look.subject).await?;
         }
-        tx.rollback().await?;
-        Ok(preflight)
-    }
-
-    fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
-        seen.whole()
-    }
-
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let mut session = Session::open(lease).await?;
-        let tx = session.begin_change(seen).await?;
-        let subject = locked(&tx, &args.named(), seen).await?;
-        let look = Look::at(&tx, &subject).await?;
-        alone(&look, &subject)?;
-        let kept = entry(&tx, &subject).await?;
-        tx.run(&statement(&subject)?).await?;
-        if let Some(kept) = kept {
-            clear(&tx, &kept, &subject).await?;
-        }
-        let id = tx.id().await?;
-        let committed = tx.commit().await;
-        session.settle(committed, &id).await?;
         let (rows, more_than) = look.contents.told();
-        Ok(Done::read(Output { purged: subject.shown(), rows, more_than }))
+        Ok(Applied::new(Output { purged: look.subject.shown(), rows, more_than }, None))
     }
 
-    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
-        match self.look(args, lease).await {
-            Ok(again) if again.fingerprint == seen.fingerprint => return Probe::Unchanged,
-            Ok(_) | Err(_) => {}
-        }
-        match is_gone(seen, lease).await {
-            Ok(Some(true)) => Probe::Changed,
-            _ => Probe::Unknown,
-        }
+    async fn took_effect(_args: &Args, agreed: &Preflight, tx: &mut Tx<'_>) -> Result<bool, ToolError> {
+        let Some(target) = agreed.targets.first() else { return Ok(false) };
+        let Some((oid, column)) = subject::id_of(target) else { return Ok(false) };
+        let sql = match target.kind.as_str() {
+            "postgres_schema" => {
+                "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.oid = $1 AND $2 = 0)"
+            }
+            "postgres_column" => {
+                "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum = $2 \
+                 AND NOT a.attisdropped)"
+            }
+            _ => "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = $1 AND $2 = 0)",
+        };
+        tx.value(sql, &[(&oid, Type::OID), (&column, Type::INT2)]).await
     }
-}
-
-async fn is_gone(seen: &Preflight, lease: &Lease) -> Result<Option<bool>, ToolError> {
-    let Some(target) = seen.targets.first() else { return Ok(None) };
-    let Some((oid, column)) = subject::id_of(target) else { return Ok(None) };
-    let mut session = Session::open(lease).await?;
-    let tx = session.begin(Mode::ReadOnly).await?;
-    let sql = match target.kind.as_str() {
-        "postgres_schema" => "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.oid = $1 AND $2 = 0)",
-        "postgres_column" => {
-            "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum = $2 \
-             AND NOT a.attisdropped)"
-        }
-        _ => "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = $1 AND $2 = 0)",
-    };
-    let gone = tx.value(sql, &[(&oid, Type::OID), (&column, Type::INT2)]).await?;
-    tx.rollback().await?;
-    Ok(Some(gone))
-}
-
-async fn purgeable(tx: &Tx<'_>, args: &Args) -> Result<(Subject, Option<Kept>), ToolError> {
-    let subject = subject::find(tx, &args.named()).await?;
-    let kept = entry(tx, &subject).await?;
-    Ok((subject, kept))
 }
 
 /// What the quarantine's list says of it, where it lies there.
@@ -171,25 +131,13 @@ async fn entry(tx: &Tx<'_>, subject: &Subject) -> Result<Option<Kept>, ToolError
 }
 
 /// Refuses while anything that stands by itself depends on it.
-fn alone(look: &Look, subject: &Subject) -> Result<(), ToolError> {
+fn alone(look: &Look) -> Result<(), ToolError> {
     if look.dependents.others.is_empty() {
         return Ok(());
     }
     let named = look.dependents.named().join(", ");
-    Err(ToolError::refused(format!("the {} is still needed by {named}", subject.shown()))
+    Err(ToolError::refused(format!("the {} is still needed by {named}", look.subject.shown()))
         .with_next("purge or change those first; nothing is destroyed that was not asked for by its name"))
-}
-
-fn alternative(args: &Args, subject: &Subject) -> Alternative {
-    let mut call = json!({ "target": args.target, "object": args.object, "name": args.name });
-    if let Some(column) = &args.column {
-        call["column"] = Value::from(column.as_str());
-    }
-    Alternative {
-        tool: "postgres_drop".into(),
-        args: call,
-        summary: format!("drop the {} into the quarantine, from where it can be brought back", subject.shown()),
-    }
 }
 
 fn statement(subject: &Subject) -> Result<String, ToolError> {

@@ -7,24 +7,21 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_postgres::Statement;
 
-use crate::contract::{Audience, Done, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool};
+use crate::contract::{Digest, Findings, Preflight, Read, Spec, ToolError};
 use crate::sql::{self, Class, Dialect, Uses, examine};
-use crate::toolsets::postgres::connect::{Mode, Session, Tx};
-use crate::toolsets::postgres::model::CREDENTIAL;
-use crate::toolsets::postgres::model::answer::{Output, collect, columns, read_preflight};
-use crate::toolsets::postgres::model::code;
-use crate::toolsets::postgres::model::params;
-use crate::toolsets::postgres::model::value;
+use crate::toolsets::postgres::connect::Tx;
+use crate::toolsets::postgres::model::answer::{Output, collect, columns, known_by, reading};
+use crate::toolsets::postgres::model::asked::Known;
+use crate::toolsets::postgres::model::kind::Databases;
+use crate::toolsets::postgres::model::{code, params, value};
 
-pub(crate) struct PostgresQuery;
+/// Asks for rows.
+pub(crate) struct Query;
 
 /// What to ask.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured database.
-    #[expect(dead_code, reason = "it is part of the schema; the lease says which target it is")]
-    target: String,
     /// Exactly one statement that reads: SELECT, WITH … SELECT, VALUES, TABLE, SHOW or EXPLAIN.
     sql: String,
     /// The values of `$1`, `$2` … in order, as JSON; numbers, text and timestamps may be strings.
@@ -33,62 +30,54 @@ pub(crate) struct Args {
     /// How many rows at most; the gateway's own limit holds as well.
     #[serde(default)]
     limit: Option<u64>,
+    #[serde(skip)]
+    uses: Known<Uses>,
+}
+
+impl Args {
+    fn uses(&self) -> Result<&Uses, ToolError> {
+        self.uses.or(|| only_a_read(&self.sql))
+    }
 }
 
 #[async_trait]
-impl TypedTool for PostgresQuery {
+impl Read for Query {
+    type Kind = Databases;
     type Args = Args;
     type Output = Output;
-
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "postgres_query",
-            kind: "postgres",
-            title: "Query a PostgreSQL database",
-            description: "Runs exactly one read (SELECT, WITH, VALUES, TABLE, SHOW, EXPLAIN) in a read-only transaction \
+    type Seen = Digest;
+    const SPEC: Spec = Spec::read(
+        "postgres_query",
+        "Query a PostgreSQL database",
+        "Runs exactly one read (SELECT, WITH, VALUES, TABLE, SHOW, EXPLAIN) in a read-only transaction \
                           and returns its rows. Only functions known to be harmless are allowed. postgres_describe tells \
                           about schemas, tables and columns.",
-            reversibility: Reversibility::ReadOnly,
-            softened_by: Vec::new(),
-            scope: Scope::Resource,
-            idempotent: true,
-            open_world: false,
-            credential: CREDENTIAL,
-            audience: Audience::Agents,
-        }
+    );
+
+    fn check(args: &Args) -> Result<(), ToolError> {
+        args.uses().map(drop)
     }
 
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let uses = only_a_read(&args.sql)?;
-        let mut session = Session::open(lease).await?;
-        // A preview tells what the call would be told; what the names mean can change until then, so the call asks again.
-        let tx = session.begin(Mode::ReadOnly).await?;
-        only_harmless_code(&tx, &uses).await?;
-        tx.rollback().await?;
-        Ok(read_preflight(&session, &json!([args.sql, args.params]), "query"))
+    /// A preview tells what the call would be told; what the names mean can change until then, so the call asks again: before the
+    /// statement is as much as analysed, which already converts literals, and runs a domain's CHECK for a row.
+    async fn observe(args: &Args, tx: &mut Tx<'_>) -> Result<Digest, ToolError> {
+        code::of_statement(tx, args.uses()?, &[]).await?.refuse("not certainly a read")?;
+        Ok(known_by(tx, &json!([args.sql, args.params])))
     }
 
-    fn aim(&self, args: &Args, seen: &Preflight) -> Vec<Value> {
+    fn describe(_args: &Args, _seen: &Digest, tx: &Tx<'_>) -> Findings {
+        reading(tx, "query")
+    }
+
+    async fn read(args: &Args, _seen: Digest, tx: &mut Tx<'_>) -> Result<Output, ToolError> {
+        let most = args.limit.unwrap_or(u64::MAX).min(tx.site().limits.output_rows);
+        answer(tx, &args.sql, &args.params, most).await
+    }
+
+    fn aim(args: &Args, seen: &Preflight) -> Vec<Value> {
         let tables = sql::tables(&args.sql, Dialect::Postgres);
         if tables.is_empty() { seen.aim() } else { tables.into_iter().map(Value::from).collect() }
     }
-
-    async fn run(&self, args: &Args, _seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let uses = only_a_read(&args.sql)?;
-        let mut session = Session::open(lease).await?;
-        let tx = session.begin(Mode::ReadOnly).await?;
-        // Before the statement is as much as analysed: that already converts literals, and runs a domain's CHECK for a row.
-        only_harmless_code(&tx, &uses).await?;
-        let most = args.limit.unwrap_or(u64::MAX).min(lease.limits().output_rows);
-        let output = answer(&tx, &args.sql, &args.params, most).await?;
-        tx.rollback().await?;
-        Ok(Done::read(output))
-    }
-}
-
-/// Refuses a read that may run code that is not known to be harmless.
-async fn only_harmless_code(tx: &Tx<'_>, uses: &Uses) -> Result<(), ToolError> {
-    code::of_statement(tx, uses, &[]).await?.refuse("not certainly a read")
 }
 
 /// Refuses what is no read as far as its text tells; what it names is for [`code::of_statement`].

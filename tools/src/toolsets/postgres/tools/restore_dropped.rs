@@ -2,35 +2,23 @@
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::contract::{
-    About, Audience, BlastRadius, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError,
-    TypedTool, UndoPlan,
+    About, Applied, Change, Digest, Evidence, Findings, Fingerprint, Preflight, Scope, Spec, TakesBack as _, ToolError,
+    Undo,
 };
 use crate::text::shown;
-use crate::toolsets::postgres::connect::{Mode, Session, Tx};
-use crate::toolsets::postgres::model::CREDENTIAL;
-use crate::toolsets::postgres::model::catalog;
-use crate::toolsets::postgres::model::code;
+use crate::toolsets::postgres::connect::Tx;
+use crate::toolsets::postgres::model::kind::Databases;
 use crate::toolsets::postgres::model::look::Look;
-use crate::toolsets::postgres::model::moves;
+use crate::toolsets::postgres::model::moves::{self, BringBack, Free};
 use crate::toolsets::postgres::model::quarantine::{self, Kept, Way};
-use crate::toolsets::postgres::model::shape;
 use crate::toolsets::postgres::model::subject::{self, Named, Object};
+use crate::toolsets::postgres::model::{catalog, code, shape};
 
-pub(crate) struct PostgresRestoreDropped;
-
-/// What to bring back.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Args {
-    /// The configured database.
-    target: String,
-    /// The id in the quarantine, as `postgres_drop` gave it.
-    id: String,
-}
+/// Brings back from the quarantine.
+pub(crate) struct RestoreDropped;
 
 /// What was brought back.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -39,93 +27,83 @@ pub(crate) struct Output {
     restored: String,
 }
 
+/// What lies in the quarantine, and that its way back is free.
+pub(crate) struct Seen {
+    kept: Kept,
+    free: Free,
+}
+
+impl Fingerprint for Seen {
+    fn fingerprint(&self) -> Digest {
+        self.free.digest
+    }
+
+    fn moved(&self) -> String {
+        "what lies in the quarantine is no longer as it was looked at".into()
+    }
+}
+
 #[async_trait]
-impl TypedTool for PostgresRestoreDropped {
-    type Args = Args;
+impl Change for RestoreDropped {
+    type Kind = Databases;
+    type Args = BringBack;
     type Output = Output;
-
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "postgres_restore_dropped",
-            kind: "postgres",
-            title: "Bring back what was dropped",
-            description: "Brings what postgres_drop put into the quarantine back to its place and its name, with its rows, \
+    type Seen = Seen;
+    const SPEC: Spec = Spec::undo(
+        BringBack::TOOL,
+        "Bring back what was dropped",
+        "Brings what postgres_drop put into the quarantine back to its place and its name, with its rows, \
                           indexes, privileges and triggers.",
-            reversibility: Reversibility::Reversible,
-            softened_by: Vec::new(),
-            scope: Scope::Group,
-            idempotent: false,
-            open_world: false,
-            credential: CREDENTIAL,
-            audience: Audience::Undo,
+    )
+    .scope(Scope::Group);
+
+    async fn observe(args: &BringBack, tx: &mut Tx<'_>) -> Result<Seen, ToolError> {
+        shape::harden(tx).await?;
+        if tx.is_change() {
+            quarantine::open(tx).await?;
         }
-    }
-
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let mut session = Session::open(lease).await?;
-        let whereabouts = session.whereabouts();
-        let tx = session.begin(Mode::Trial).await?;
-        shape::harden(&tx).await?;
-        let kept = restorable(&tx, &args.id).await?;
-        let what = format!("the {} was dropped at {}", kept.what, shown(&kept.at));
-        let free = moves::way_is_free(&tx, &kept).await?;
-        let mut evidence = vec![whereabouts, Evidence::seen(About::State, what, "the quarantine")];
-        evidence.extend(free.said.into_iter().map(|said| Evidence::seen(About::State, said, "the quarantine")));
-        let mut preflight = Preflight {
-            targets: vec![tx.site().target("postgres_quarantined", &kept.trash(), uid(&tx, &kept))],
-            blast_radius: BlastRadius::one(Scope::Resource),
-            reversibility: Reversibility::Reversible,
-            destroys_recovery: false,
-            evidence,
-            alternative: None,
-            fingerprint: free.digest,
-            summary: format!("bring the {} back from the quarantine", kept.what),
-            pre_image: None,
-        };
-        code::of_events(&tx).await?.weigh(&mut preflight);
-        tx.rollback().await?;
-        Ok(preflight)
-    }
-
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let mut session = Session::open(lease).await?;
-        let tx = session.begin_change(seen).await?;
-        shape::harden(&tx).await?;
-        quarantine::open(&tx).await?;
-        let kept = restorable(&tx, &args.id).await?;
+        let kept = quarantine::kept(tx, &args.id).await?;
         let oids = match &kept.way {
             Way::Relations(moved) => moved.iter().map(|one| one.oid).collect(),
             Way::Column { table, .. } => vec![*table],
-            Way::Schema { .. } | Way::Database { .. } | Way::Copies(_) => Vec::new(),
+            Way::Schema { .. } | Way::Database { .. } => Vec::new(),
+            Way::Copies(_) => {
+                return Err(ToolError::refused(format!("{} are the copies of truncated rows", shown(&args.id))));
+            }
         };
-        shape::lock(&tx, &shape::relations(&tx, &oids).await?).await?;
-        if moves::way_is_free(&tx, &kept).await?.digest != seen.fingerprint {
-            return Err(ToolError::changed("what lies in the quarantine is no longer as it was looked at"));
+        if tx.is_change() {
+            shape::lock(tx, &shape::relations(tx, &oids).await?).await?;
         }
-        code::of_events(&tx).await?.as_seen(seen)?;
-        moves::bring_back(&tx, &kept).await?;
-        let undo = drop_again(&tx, &kept, &args.target).await?;
-        let id = tx.id().await?;
-        let committed = tx.commit().await;
-        session.settle(committed, &id).await?;
-        Ok(Done { output: Output { restored: kept.what }, undo: Some(undo) })
+        let free = moves::way_is_free(tx, &kept).await?;
+        Ok(Seen { kept, free })
     }
-}
 
-async fn restorable(tx: &Tx<'_>, id: &str) -> Result<Kept, ToolError> {
-    let kept = quarantine::kept(tx, id).await?;
-    match kept.way {
-        Way::Copies(_) => Err(ToolError::refused(format!("{} are the copies of truncated rows", shown(id)))),
-        _ => Ok(kept),
+    async fn describe(_args: &BringBack, Seen { kept, free }: &Seen, tx: &mut Tx<'_>) -> Result<Findings, ToolError> {
+        let uid = format!("{}#{}", tx.server.identity(), kept.id);
+        let target = tx.site().target("postgres_quarantined", &kept.trash(), uid);
+        let what = format!("the {} was dropped at {}", kept.what, shown(&kept.at));
+        let said = free.said.iter().map(|said| Evidence::seen(About::State, said, "the quarantine"));
+        let findings = Findings::on([target], format!("bring the {} back from the quarantine", kept.what))
+            .fact(About::State, what, "the quarantine")
+            .facts(said);
+        Ok(code::of_events(tx).await?.weigh(findings))
     }
-}
 
-fn uid(tx: &Tx<'_>, kept: &Kept) -> String {
-    format!("{}#{}", tx.server.identity(), kept.id)
+    async fn apply(
+        _args: &BringBack,
+        Seen { kept, .. }: Seen,
+        agreed: &Preflight,
+        tx: &mut Tx<'_>,
+    ) -> Result<Applied<Output>, ToolError> {
+        code::of_events(tx).await?.as_seen(agreed)?;
+        moves::bring_back(tx, &kept).await?;
+        let undo = drop_again(tx, &kept).await?;
+        Ok(Applied::new(Output { restored: kept.what }, undo))
+    }
 }
 
 /// The call that drops it again.
-async fn drop_again(tx: &Tx<'_>, kept: &Kept, target: &str) -> Result<UndoPlan, ToolError> {
+async fn drop_again(tx: &Tx<'_>, kept: &Kept) -> Result<Undo, ToolError> {
     let (object, name, column) = match &kept.way {
         Way::Relations(moved) => {
             let oid = moved.first().map_or(0, |one| one.oid);
@@ -145,10 +123,7 @@ async fn drop_again(tx: &Tx<'_>, kept: &Kept, target: &str) -> Result<UndoPlan, 
             return Err(ToolError::refused("only what lies in this database is dropped"));
         }
     };
-    let subject = subject::find(tx, &Named { object, name: &name, column, quarantined: false }).await?;
-    let mut args = json!({ "target": target, "object": object, "name": name });
-    if let Some(column) = column {
-        args["column"] = Value::from(column);
-    }
-    Ok(UndoPlan::exact("postgres_drop", args, Look::at(tx, &subject).await?.fingerprint))
+    let named = Named { object, name: &name, column, quarantined: false };
+    let subject = subject::find(tx, &named).await?;
+    Undo::with(&named, Look::at(tx, subject).await?.fingerprint())
 }

@@ -2,32 +2,21 @@
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::contract::{
-    About, Audience, BlastRadius, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError, TypedTool,
+    About, Applied, BlastRadius, Change, Digest, Findings, Fingerprint, Preflight, Scope, Spec, TakesBack as _,
+    ToolError,
 };
 use crate::text::{count, shown};
-use crate::toolsets::postgres::connect::{Mode, Session, Tx};
-use crate::toolsets::postgres::model::CREDENTIAL;
-use crate::toolsets::postgres::model::code;
-use crate::toolsets::postgres::model::copies::{self, Copies};
-use crate::toolsets::postgres::model::moves;
+use crate::toolsets::postgres::connect::Tx;
+use crate::toolsets::postgres::model::copies::{self, Copies, PutBack};
+use crate::toolsets::postgres::model::kind::Databases;
 use crate::toolsets::postgres::model::quarantine::{self, Kept, Way};
-use crate::toolsets::postgres::model::reach;
-use crate::toolsets::postgres::model::shape;
+use crate::toolsets::postgres::model::{catalog, code, moves, reach, shape};
 
-pub(crate) struct PostgresRestoreTruncated;
-
-/// What to put back.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Args {
-    /// The configured database.
-    target: String,
-    /// The id in the quarantine, as `postgres_truncate` gave it.
-    id: String,
-}
+/// Puts truncated rows back.
+pub(crate) struct RestoreTruncated;
 
 /// What was put back.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -36,92 +25,86 @@ pub(crate) struct Output {
     rows: u64,
 }
 
-#[async_trait]
-impl TypedTool for PostgresRestoreTruncated {
-    type Args = Args;
-    type Output = Output;
+/// The copies, and that their tables wait for them.
+pub(crate) struct Seen {
+    /// The role's own search path.
+    path: String,
+    kept: Kept,
+    copies: Copies,
+    free: Digest,
+}
 
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "postgres_restore_truncated",
-            kind: "postgres",
-            title: "Put truncated rows back",
-            description: "Puts the rows that postgres_truncate copied into the quarantine back into their tables, which \
-                          have to be empty still, without firing a trigger.",
-            reversibility: Reversibility::Reversible,
-            softened_by: Vec::new(),
-            scope: Scope::Group,
-            idempotent: false,
-            open_world: false,
-            credential: CREDENTIAL,
-            audience: Audience::Undo,
-        }
+impl Fingerprint for Seen {
+    fn fingerprint(&self) -> Digest {
+        self.free
     }
 
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let mut session = Session::open(lease).await?;
-        let whereabouts = session.whereabouts();
-        let tx = session.begin(Mode::Trial).await?;
-        shape::harden(&tx).await?;
-        let (kept, copies) = restorable(&tx, &args.id).await?;
-        let mut blast_radius = BlastRadius::one(Scope::Resource);
-        let mut targets = Vec::new();
-        let mut rows = 0;
-        for copy in &copies.tables {
-            let table = crate::toolsets::postgres::model::catalog::relation_of(&tx, copy.oid).await?;
-            targets.push(table.target(&tx));
-            blast_radius.parts.insert(table.shown(), copy.rows);
-            rows += copy.rows;
-        }
-        blast_radius.resources = targets.len() as u64;
-        blast_radius.rows = Some(rows);
-        if targets.len() > 1 {
-            blast_radius.scope = Scope::Group;
-        }
-        let what = format!("the {} were copied at {}", kept.what, shown(&kept.at));
-        let mut preflight = Preflight {
-            targets,
-            blast_radius,
-            reversibility: Reversibility::Reversible,
-            destroys_recovery: false,
-            evidence: vec![whereabouts, Evidence::seen(About::State, what, "the quarantine")],
-            alternative: None,
-            fingerprint: moves::way_is_free(&tx, &kept).await?.digest,
-            summary: format!("put {} back: the {}", count(rows, "row"), kept.what),
-            pre_image: None,
-        };
-        code::of_events(&tx).await?.weigh(&mut preflight);
-        tx.rollback().await?;
-        Ok(preflight)
-    }
-
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let mut session = Session::open(lease).await?;
-        let tx = session.begin_change(seen).await?;
-        let path = shape::harden(&tx).await?;
-        quarantine::open(&tx).await?;
-        let (kept, copies) = restorable(&tx, &args.id).await?;
-        let oids: Vec<u32> = copies.tables.iter().map(|copy| copy.oid).collect();
-        shape::lock(&tx, &shape::relations(&tx, &oids).await?).await?;
-        if moves::way_is_free(&tx, &kept).await?.digest != seen.fingerprint {
-            return Err(ToolError::changed("the tables are no longer as they were looked at"));
-        }
-        code::of_events(&tx).await?.as_seen(seen)?;
-        copies::put_back(&tx, &copies, &path).await?;
-        quarantine::forget(&tx, &kept.id).await?;
-        let undo = reach::again(&tx, &args.target, &copies).await?;
-        let id = tx.id().await?;
-        let committed = tx.commit().await;
-        session.settle(committed, &id).await?;
-        let rows = copies.tables.iter().map(|copy| copy.rows).sum();
-        Ok(Done { output: Output { rows }, undo: Some(undo) })
+    fn moved(&self) -> String {
+        "the tables are no longer as they were looked at".into()
     }
 }
 
-async fn restorable(tx: &Tx<'_>, id: &str) -> Result<(Kept, Copies), ToolError> {
-    let kept = quarantine::kept(tx, id).await?;
-    match kept.way.clone() {
-        Way::Copies(copies) => Ok((kept, copies)),
-        _ => Err(ToolError::refused(format!("{} are no copies of truncated rows", shown(id)))),
+#[async_trait]
+impl Change for RestoreTruncated {
+    type Kind = Databases;
+    type Args = PutBack;
+    type Output = Output;
+    type Seen = Seen;
+    const SPEC: Spec = Spec::undo(
+        PutBack::TOOL,
+        "Put truncated rows back",
+        "Puts the rows that postgres_truncate copied into the quarantine back into their tables, which \
+                          have to be empty still, without firing a trigger.",
+    )
+    .scope(Scope::Group);
+
+    async fn observe(args: &PutBack, tx: &mut Tx<'_>) -> Result<Seen, ToolError> {
+        let path = shape::harden(tx).await?;
+        if tx.is_change() {
+            quarantine::open(tx).await?;
+        }
+        let kept = quarantine::kept(tx, &args.id).await?;
+        let Way::Copies(copies) = kept.way.clone() else {
+            return Err(ToolError::refused(format!("{} are no copies of truncated rows", shown(&args.id))));
+        };
+        if tx.is_change() {
+            let oids: Vec<u32> = copies.tables.iter().map(|copy| copy.oid).collect();
+            shape::lock(tx, &shape::relations(tx, &oids).await?).await?;
+        }
+        let free = moves::way_is_free(tx, &kept).await?.digest;
+        Ok(Seen { path, kept, copies, free })
     }
+
+    async fn describe(_args: &PutBack, seen: &Seen, tx: &mut Tx<'_>) -> Result<Findings, ToolError> {
+        let Seen { kept, copies, .. } = seen;
+        let mut radius = BlastRadius::one(if copies.tables.len() > 1 { Scope::Group } else { Scope::Resource });
+        let mut targets = Vec::new();
+        for copy in &copies.tables {
+            let table = catalog::relation_of(tx, copy.oid).await?;
+            targets.push(table.target(tx));
+            radius.parts.insert(table.shown(), copy.rows);
+        }
+        let (rows, resources) = (rows(copies), targets.len() as u64);
+        let what = format!("the {} were copied at {}", kept.what, shown(&kept.at));
+        let findings = Findings::on(targets, format!("put {} back: the {}", count(rows, "row"), kept.what))
+            .radius(BlastRadius { resources, rows: Some(rows), ..radius })
+            .fact(About::State, what, "the quarantine");
+        Ok(code::of_events(tx).await?.weigh(findings))
+    }
+
+    async fn apply(
+        _args: &PutBack,
+        Seen { path, kept, copies, .. }: Seen,
+        agreed: &Preflight,
+        tx: &mut Tx<'_>,
+    ) -> Result<Applied<Output>, ToolError> {
+        code::of_events(tx).await?.as_seen(agreed)?;
+        copies::put_back(tx, &copies, &path).await?;
+        quarantine::forget(tx, &kept.id).await?;
+        Ok(Applied::new(Output { rows: rows(&copies) }, reach::again(tx, &copies).await?))
+    }
+}
+
+fn rows(copies: &Copies) -> u64 {
+    copies.tables.iter().map(|copy| copy.rows).sum()
 }

@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 use tokio_postgres::types::Type;
 
 use crate::contract::{
-    About, Audience, BlastRadius, Cause, Digest, Done, Evidence, Lease, Preflight, Probe, Promise, Reversibility,
-    Scope, ToolError, TypedTool,
+    About, Applied, Cause, Change, Digest, Evidence, Findings, Fingerprint, Preflight, Probe, Purpose, Reversibility,
+    Spec, ToolError,
 };
 use crate::failpoint;
 use crate::text::{count, shown, shown_sentence};
-use crate::toolsets::postgres::connect::{Mode, Session, Tx};
-use crate::toolsets::postgres::model::CREDENTIAL;
+use crate::toolsets::postgres::connect::{Manner, Param, Session, Tx};
+use crate::toolsets::postgres::model::catalog::cell;
+use crate::toolsets::postgres::model::kind::Databases;
 use crate::toolsets::postgres::model::listing::{OURSELVES, Room, plain_path};
 
 /// How long a session may take to end before the answer says that it is still there.
@@ -28,15 +29,13 @@ const NOTICE: Duration = Duration::from_secs(1);
 /// Between two looks for a session.
 const PAUSE: Duration = Duration::from_millis(20);
 
-pub(crate) struct PostgresTerminate;
+/// Ends a session.
+pub(crate) struct Terminate;
 
 /// Which session to end.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Args {
-    /// The configured database.
-    #[expect(dead_code, reason = "it is part of the schema; the lease says which target it is")]
-    target: String,
     /// The session's process id, as postgres_activity shows it.
     #[schemars(range(min = 1))]
     pid: i32,
@@ -53,7 +52,23 @@ pub(crate) struct Output {
     gone: bool,
 }
 
-/// A session that can be ended.
+/// A session that can be ended, since the moment it began.
+pub(crate) struct Seen {
+    victim: Victim,
+    began: String,
+    fingerprint: Digest,
+}
+
+impl Fingerprint for Seen {
+    fn fingerprint(&self) -> Digest {
+        self.fingerprint
+    }
+
+    fn moved(&self) -> String {
+        format!("process {} is no longer the session that was looked at", self.victim.pid)
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Victim {
     pid: i32,
@@ -83,68 +98,61 @@ struct Victim {
 }
 
 #[async_trait]
-impl TypedTool for PostgresTerminate {
+impl Change for Terminate {
+    type Kind = Databases;
     type Args = Args;
     type Output = Output;
-
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "postgres_terminate",
-            kind: "postgres",
-            title: "End a session of a PostgreSQL database",
-            description: "Ends one client's session: its open transaction is rolled back, its locks are released, and the \
+    type Seen = Seen;
+    // Not idempotent: another session can have been given the same process id since.
+    const SPEC: Spec = Spec::change(
+        "postgres_terminate",
+        "End a session of a PostgreSQL database",
+        "Ends one client's session: its open transaction is rolled back, its locks are released, and the \
                           client has to connect again. postgres_activity shows sessions and who blocks whom. Sessions of \
                           other databases, of the gateway, and of the server itself are refused.",
-            reversibility: Reversibility::Compensable,
-            softened_by: Vec::new(),
-            scope: Scope::Resource,
-            // Another session can have been given the same process id since.
-            idempotent: false,
-            open_world: false,
-            credential: CREDENTIAL,
-            audience: Audience::Agents,
-        }
-    }
+        Reversibility::Compensable,
+    )
+    .on_whole_things();
 
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let mut session = Session::open(lease).await?;
-        let (whereabouts, user) = (session.whereabouts(), session.server.user.clone());
-        let tx = session.begin(Mode::ReadOnly).await?;
-        let victim = victim(&tx, args.pid).await?;
-        let began = may_be_ended(&tx, &victim, &user)?;
-        let mut preflight = preflight(&tx, &victim, &began);
-        tx.rollback().await?;
-        preflight.evidence.insert(0, whereabouts);
-        Ok(preflight)
-    }
-
-    fn effect(&self, _args: &Args, seen: &Preflight) -> Value {
-        seen.whole()
-    }
-
-    fn aim(&self, _args: &Args, seen: &Preflight) -> Vec<Value> {
-        // Its number is another session's once it has ended; its id never is.
-        seen.targets.iter().filter_map(|session| session.uid.as_ref()).map(|id| json!(id)).collect()
-    }
-
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        lease.require_write()?;
-        let mut session = Session::open(lease).await?;
-        let user = session.server.user.clone();
+    async fn prepare(_args: &Args, _purpose: Purpose<'_>, session: &mut Session) -> Result<(), ToolError> {
         // A replica takes no other transactions, and ending a session is no change of the database.
-        let tx = session.begin(Mode::ReadOnly).await?;
-        let victim = victim(&tx, args.pid).await?;
-        let began = may_be_ended(&tx, &victim, &user)?;
-        let moved = || ToolError::changed(format!("process {} is no longer the session that was looked at", args.pid));
-        if fingerprint(&tx, &victim, &began) != seen.fingerprint {
-            return Err(moved());
-        }
-        tx.show_under_way(seen).await?;
-        let told = tell(&tx, &victim, &began).await;
-        drop(tx);
-        match told {
+        session.manner = Manner::ReadOnly;
+        Ok(())
+    }
+
+    async fn observe(args: &Args, tx: &mut Tx<'_>) -> Result<Seen, ToolError> {
+        plain_path(tx).await?;
+        let params: [Param<'_>; 2] = [(&args.pid, Type::INT4), (&OURSELVES, Type::TEXT)];
+        let found: Option<Victim> = Room::of(tx).first(tx, VICTIM, &params).await?;
+        let victim = found.ok_or_else(|| {
+            let (pid, name) = (args.pid, &tx.site().name);
+            ToolError::not_found(format!("there is no session with the process id {pid} in `{name}`"))
+                .with_next("`postgres_activity` lists the sessions")
+        })?;
+        let began = may_be_ended(tx, &victim)?;
+        let fingerprint = Digest::of(&json!({
+            "database": tx.server.identity(),
+            "pid": victim.pid,
+            "began": began,
+            "user": victim.user,
+            "application": victim.application,
+        }));
+        Ok(Seen { victim, began, fingerprint })
+    }
+
+    async fn describe(_args: &Args, seen: &Seen, tx: &mut Tx<'_>) -> Result<Findings, ToolError> {
+        Ok(findings(tx, seen))
+    }
+
+    async fn apply(
+        args: &Args,
+        seen: Seen,
+        _agreed: &Preflight,
+        tx: &mut Tx<'_>,
+    ) -> Result<Applied<Output>, ToolError> {
+        match tell(tx, &seen.victim, &seen.began).await {
             Ok(Some(true)) => {}
-            Ok(Some(false) | None) => return Err(moved()),
+            Ok(Some(false) | None) => return Err(ToolError::changed(seen.moved())),
             // The server said no, so it did not send the signal.
             Err(error @ ToolError::Untouched { cause: Cause::Failed | Cause::Refused, .. }) => return Err(error),
             Err(error) => {
@@ -152,54 +160,40 @@ impl TypedTool for PostgresTerminate {
                 return Err(ToolError::uncertain(reason));
             }
         }
-        let gone = is_gone(&mut session, args.pid, &began).await;
-        Ok(Done::read(Output {
-            pid: args.pid,
-            user: victim.user.unwrap_or_default(),
-            application: victim.application.unwrap_or_default(),
-            connected_at: began,
-            gone,
-        }))
+        let gone = is_gone(tx, args.pid, &seen.began).await;
+        let Seen { victim, began, .. } = seen;
+        let (user, application) = (victim.user.unwrap_or_default(), victim.application.unwrap_or_default());
+        Ok(Applied::new(Output { pid: args.pid, user, application, connected_at: began, gone }, None))
     }
 
-    async fn probe(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Probe {
+    fn aim(_args: &Args, seen: &Preflight) -> Vec<Value> {
+        // Its number is another session's once it has ended; its id never is.
+        seen.targets.iter().filter_map(|session| session.uid.as_ref()).map(|id| json!(id)).collect()
+    }
+
+    async fn probe(args: &Args, agreed: &Preflight, tx: &mut Tx<'_>) -> Result<Probe, ToolError> {
         let ends = Instant::now() + NOTICE;
         loop {
-            match still_there(args.pid, seen, lease).await {
-                Ok(Some(_)) if Instant::now() < ends => tokio::time::sleep(PAUSE).await,
-                // Nothing would have kept it from ending.
-                Ok(Some(true)) => return Probe::Unchanged,
+            match Self::observe(args, tx).await {
+                Ok(seen) if seen.fingerprint == agreed.fingerprint => {
+                    let at_rest = seen.victim.state.is_some_and(|state| state.starts_with("idle"));
+                    if Instant::now() >= ends {
+                        // At rest, nothing would have kept it from ending.
+                        return Ok(if at_rest { Probe::Unchanged } else { Probe::Unknown });
+                    }
+                }
                 // It is gone, or its process id is another session's: what the call would have come to.
-                Ok(None) | Err(ToolError::Untouched { cause: Cause::NotFound, .. }) => return Probe::Changed,
-                Ok(Some(false)) | Err(_) => return Probe::Unknown,
+                Ok(_) | Err(ToolError::Untouched { cause: Cause::NotFound, .. }) => return Ok(Probe::Changed),
+                Err(_) => return Ok(Probe::Unknown),
             }
+            tokio::time::sleep(PAUSE).await;
+            tx.restart().await?;
         }
     }
 }
 
-/// Whether the session that was looked at is there, and if so, at rest.
-async fn still_there(pid: i32, seen: &Preflight, lease: &Lease) -> Result<Option<bool>, ToolError> {
-    let mut session = Session::open(lease).await?;
-    let user = session.server.user.clone();
-    let tx = session.begin(Mode::ReadOnly).await?;
-    let victim = victim(&tx, pid).await?;
-    let began = may_be_ended(&tx, &victim, &user)?;
-    let same = fingerprint(&tx, &victim, &began) == seen.fingerprint;
-    tx.rollback().await?;
-    Ok(same.then(|| victim.state.is_some_and(|state| state.starts_with("idle"))))
-}
-
-async fn victim(tx: &Tx<'_>, pid: i32) -> Result<Victim, ToolError> {
-    plain_path(tx).await?;
-    let found = Room::of(tx).first(tx, VICTIM, &[(&pid, Type::INT4), (&OURSELVES, Type::TEXT)]).await?;
-    found.ok_or_else(|| {
-        ToolError::not_found(format!("there is no session with the process id {pid} in `{}`", tx.site().name))
-            .with_next("`postgres_activity` lists the sessions")
-    })
-}
-
 /// Refuses what is not somebody's session in this database; gives the moment it began.
-fn may_be_ended(tx: &Tx<'_>, victim: &Victim, user: &str) -> Result<String, ToolError> {
+fn may_be_ended(tx: &Tx<'_>, victim: &Victim) -> Result<String, ToolError> {
     let (pid, site) = (victim.pid, &tx.site().name);
     let whose = || shown(victim.user.as_deref().unwrap_or("?"));
     if victim.own {
@@ -225,7 +219,8 @@ fn may_be_ended(tx: &Tx<'_>, victim: &Victim, user: &str) -> Result<String, Tool
         return Err(ToolError::refused(format!("process {pid} is a session of the superuser `{}`", whose())));
     }
     let Some(began) = victim.began.clone().filter(|_| victim.allowed) else {
-        let reason = format!("`{}` may not see or end the sessions of `{}` on `{site}`", shown(user), whose());
+        let reason =
+            format!("`{}` may not see or end the sessions of `{}` on `{site}`", shown(&tx.server.user), whose());
         return Err(ToolError::refused(reason).with_next(format!(
             "a person who administers the database can make it a member of `{}`, or of pg_signal_backend and \
              pg_read_all_stats",
@@ -235,49 +230,32 @@ fn may_be_ended(tx: &Tx<'_>, victim: &Victim, user: &str) -> Result<String, Tool
     Ok(began)
 }
 
-fn fingerprint(tx: &Tx<'_>, victim: &Victim, began: &str) -> Digest {
-    Digest::of(&json!({
-        "database": tx.server.identity(),
-        "pid": victim.pid,
-        "began": began,
-        "user": victim.user,
-        "application": victim.application,
-    }))
-}
-
-fn preflight(tx: &Tx<'_>, victim: &Victim, began: &str) -> Preflight {
+fn findings(tx: &Tx<'_>, Seen { victim, began, .. }: &Seen) -> Findings {
     let named = |name: &Option<String>| shown(name.as_deref().filter(|name| !name.is_empty()).unwrap_or("unnamed"));
     let (user, application) = (named(&victim.user), named(&victim.application));
     let uid = format!("{}#{}@{began}", tx.server.identity(), victim.pid);
-    let seen = |about, what: String, source| Evidence::seen(about, what, source);
-    let mut evidence = vec![seen(About::State, described(victim), "pg_stat_activity")];
-    if let Some(query) = &victim.query {
+    let target = tx.site().target("postgres_session", &victim.pid.to_string(), uid);
+    let summary = format!("end the session {} of `{user}` (`{application}`) in {}", victim.pid, tx.site().name);
+    let query = victim.query.as_ref().map(|query| {
         let verb = if victim.state.as_deref() == Some("active") { "runs" } else { "ran last" };
-        evidence.push(seen(About::State, format!("it {verb}: {}", shown_sentence(query)), "pg_stat_activity"));
-    }
-    evidence.push(seen(About::Dependents, locked(victim), "pg_locks"));
-    if !victim.blocks.is_empty() {
+        Evidence::seen(About::State, format!("it {verb}: {}", shown_sentence(query)), "pg_stat_activity")
+    });
+    let waiting = (!victim.blocks.is_empty()).then(|| {
         let pids: Vec<String> = victim.blocks.iter().map(ToString::to_string).collect();
         let what = format!("{} for it: {}", count_waiting(victim.blocks.len()), pids.join(", "));
-        evidence.push(seen(About::Dependents, what, "pg_blocking_pids()"));
-    }
+        Evidence::seen(About::Dependents, what, "pg_blocking_pids()")
+    });
     let what = match (victim.transaction_seconds, victim.has_changed) {
         (None, _) => "no transaction is open: nothing is lost but the session's own settings and temporary tables",
         (Some(_), false) => "its open transaction has changed nothing yet",
         (Some(_), true) => "what its open transaction has changed is rolled back, and its client has to do it again",
     };
-    evidence.push(seen(About::Undo, what.into(), "pg_stat_activity"));
-    Preflight {
-        targets: vec![tx.site().target("postgres_session", &victim.pid.to_string(), uid)],
-        blast_radius: BlastRadius::one(Scope::Resource),
-        reversibility: Reversibility::Compensable,
-        destroys_recovery: false,
-        evidence,
-        alternative: None,
-        fingerprint: fingerprint(tx, victim, began),
-        summary: format!("end the session {} of `{user}` (`{application}`) in {}", victim.pid, tx.site().name),
-        pre_image: None,
-    }
+    Findings::on([target], summary)
+        .fact(About::State, described(victim), "pg_stat_activity")
+        .facts(query)
+        .fact(About::Dependents, locked(victim), "pg_locks")
+        .facts(waiting)
+        .fact(About::Undo, what, "pg_stat_activity")
 }
 
 fn described(victim: &Victim) -> String {
@@ -321,7 +299,7 @@ async fn tell(tx: &Tx<'_>, victim: &Victim, began: &str) -> Result<Option<bool>,
         WHERE a.pid = $1 AND a.backend_start = $2::text::timestamptz AND a.datname = pg_catalog.current_database() \
         AND a.usename::text IS NOT DISTINCT FROM $3 AND a.application_name IS NOT DISTINCT FROM $4";
     let began = began.to_owned();
-    let params: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] = &[
+    let params: &[Param<'_>] = &[
         (&victim.pid, Type::INT4),
         (&began, Type::TEXT),
         (&victim.user, Type::TEXT),
@@ -331,22 +309,20 @@ async fn tell(tx: &Tx<'_>, victim: &Victim, began: &str) -> Result<Option<bool>,
     failpoint::pass("postgres_signal").map_err(broken)?;
     let rows = tx.rows(sql, params).await?;
     failpoint::pass("postgres_signalled").map_err(broken)?;
-    rows.first().map(|row| crate::toolsets::postgres::model::catalog::cell(row, 0)).transpose()
+    rows.first().map(|row| cell(row, 0)).transpose()
 }
 
 /// Looks for the session until it is gone, for a bounded time.
-async fn is_gone(session: &mut Session, pid: i32, began: &str) -> bool {
+async fn is_gone(tx: &mut Tx<'_>, pid: i32, began: &str) -> bool {
     let (began, ends) = (began.to_owned(), Instant::now() + PATIENCE);
     let sql = "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.pid = $1 \
                AND a.backend_start = $2::text::timestamptz)";
     loop {
         // Within one transaction the server shows the same sessions again.
-        let gone = async {
-            let tx = session.begin(Mode::ReadOnly).await?;
-            let gone: bool = tx.value(sql, &[(&pid, Type::INT4), (&began, Type::TEXT)]).await?;
-            tx.rollback().await.map(|()| gone)
-        };
-        match gone.await {
+        if tx.restart().await.is_err() {
+            return false;
+        }
+        match tx.value(sql, &[(&pid, Type::INT4), (&began, Type::TEXT)]).await {
             Ok(true) => return true,
             Ok(false) if Instant::now() < ends => tokio::time::sleep(PAUSE).await,
             Ok(false) | Err(_) => return false,

@@ -1,42 +1,22 @@
 //! `postgres_unalter`: takes a change of schema back, step by step, unless something was written into what it added.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::contract::{
-    About, Audience, BlastRadius, Digest, Done, Evidence, Lease, Preflight, Promise, Reversibility, Scope, ToolError,
-    TypedTool,
+    About, Applied, Change, Digest, Findings, Fingerprint, Preflight, Spec, TakesBack as _, ToolError,
 };
 use crate::text::count;
-use crate::toolsets::postgres::connect::{Mode, Session, Tx};
-use crate::toolsets::postgres::model::alteration;
-use crate::toolsets::postgres::model::footprint::{self, Thing};
-use crate::toolsets::postgres::model::inverse::{self, Step};
-use crate::toolsets::postgres::model::{CREDENTIAL, code, shape};
+use crate::toolsets::postgres::connect::Tx;
+use crate::toolsets::postgres::model::alteration::{self, WayBack};
+use crate::toolsets::postgres::model::footprint;
+use crate::toolsets::postgres::model::inverse::{self, Left, Step};
+use crate::toolsets::postgres::model::kind::Databases;
+use crate::toolsets::postgres::model::{catalog, code, shape};
 
-pub(crate) struct PostgresUnalter;
-
-/// The way back, as `postgres_alter` found it.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Args {
-    /// The configured database.
-    target: String,
-    /// The steps, in their order.
-    steps: Vec<Step>,
-    /// The digest of the table's definition before the change.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    was: Option<Digest>,
-    /// The statement that is taken back, for making the change again.
-    sql: String,
-    /// What it added, with all that referred to it right after.
-    #[serde(default)]
-    things: BTreeSet<Thing>,
-}
+/// Takes a change of schema back.
+pub(crate) struct Unalter;
 
 /// What was taken back.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -45,81 +25,75 @@ pub(crate) struct Output {
     steps: u64,
 }
 
+/// What the change left.
+pub(crate) struct Seen {
+    /// The role's own search path.
+    path: String,
+    left: Left,
+}
+
+impl Fingerprint for Seen {
+    fn fingerprint(&self) -> Digest {
+        self.left.digest
+    }
+
+    fn moved(&self) -> String {
+        "what the change left is no longer as it was looked at".into()
+    }
+}
+
 #[async_trait]
-impl TypedTool for PostgresUnalter {
-    type Args = Args;
+impl Change for Unalter {
+    type Kind = Databases;
+    type Args = WayBack;
     type Output = Output;
-
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "postgres_unalter",
-            kind: "postgres",
-            title: "Take a change of schema back",
-            description: "Takes back what postgres_alter added, renamed or set, unless rows or values were written into it \
+    type Seen = Seen;
+    const SPEC: Spec = Spec::undo(
+        WayBack::TOOL,
+        "Take a change of schema back",
+        "Takes back what postgres_alter added, renamed or set, unless rows or values were written into it \
                           since.",
-            reversibility: Reversibility::Reversible,
-            softened_by: Vec::new(),
-            scope: Scope::Resource,
-            idempotent: false,
-            open_world: false,
-            credential: CREDENTIAL,
-            audience: Audience::Undo,
+    );
+
+    async fn observe(args: &WayBack, tx: &mut Tx<'_>) -> Result<Seen, ToolError> {
+        let path = shape::harden(tx).await?;
+        if tx.is_change() {
+            let mut oids: Vec<u32> = args.steps.iter().filter_map(Step::relation).collect();
+            oids.dedup();
+            shape::lock(tx, &shape::relations(tx, &oids).await?).await?;
         }
+        Ok(Seen { path, left: inverse::left(tx, &args.steps).await? })
     }
 
-    async fn look(&self, args: &Args, lease: &Lease) -> Result<Preflight, ToolError> {
-        let mut session = Session::open(lease).await?;
-        let (whereabouts, database) = (session.whereabouts(), session.database());
-        let tx = session.begin(Mode::Trial).await?;
-        shape::harden(&tx).await?;
-        let left = inverse::left(&tx, &args.steps).await?;
-        nothing_came(&tx, args, &left.things).await?;
+    async fn describe(args: &WayBack, seen: &Seen, tx: &mut Tx<'_>) -> Result<Findings, ToolError> {
+        nothing_came(tx, args, &seen.left).await?;
         let target = match args.steps.iter().find_map(Step::relation) {
-            Some(oid) => crate::toolsets::postgres::model::catalog::relation_of(&tx, oid).await?.target(&tx),
-            None => database,
+            Some(oid) => catalog::relation_of(tx, oid).await?.target(tx),
+            None => tx.database(),
         };
-        let events = code::of_events(&tx).await?;
-        tx.rollback().await?;
+        let summary = format!("take a change of schema back in {}", count(args.steps.len() as u64, "step"));
         let what = "what it adds holds nothing that was written since, and nothing came to it";
-        let mut preflight = Preflight {
-            targets: vec![target],
-            blast_radius: BlastRadius::one(Scope::Resource),
-            reversibility: Reversibility::Reversible,
-            destroys_recovery: false,
-            evidence: vec![whereabouts, Evidence::seen(About::State, what, "the catalogue")],
-            alternative: None,
-            fingerprint: left.digest,
-            summary: format!("take a change of schema back in {}", count(args.steps.len() as u64, "step")),
-            pre_image: None,
-        };
-        events.weigh(&mut preflight);
-        Ok(preflight)
+        let findings = Findings::on([target], summary).fact(About::State, what, "the catalogue");
+        Ok(code::of_events(tx).await?.weigh(findings))
     }
 
-    async fn run(&self, args: &Args, seen: &Preflight, lease: &Lease) -> Result<Done<Output>, ToolError> {
-        let mut session = Session::open(lease).await?;
-        let tx = session.begin_change(seen).await?;
-        let path = shape::harden(&tx).await?;
-        let mut oids: Vec<u32> = args.steps.iter().filter_map(Step::relation).collect();
-        oids.dedup();
-        shape::lock(&tx, &shape::relations(&tx, &oids).await?).await?;
-        if inverse::left(&tx, &args.steps).await?.digest != seen.fingerprint {
-            return Err(ToolError::changed("what the change left is no longer as it was looked at"));
-        }
-        code::of_events(&tx).await?.as_seen(seen)?;
-        inverse::take_back(&tx, &args.steps, args.was).await?;
-        shape::soften(&tx, &path).await?;
-        let undo = alteration::again(&tx, &args.target, &args.sql).await?;
-        let id = tx.id().await?;
-        let committed = tx.commit().await;
-        session.settle(committed, &id).await?;
-        Ok(Done { output: Output { steps: args.steps.len() as u64 }, undo: Some(undo) })
+    async fn apply(
+        args: &WayBack,
+        seen: Seen,
+        agreed: &Preflight,
+        tx: &mut Tx<'_>,
+    ) -> Result<Applied<Output>, ToolError> {
+        code::of_events(tx).await?.as_seen(agreed)?;
+        inverse::take_back(tx, &args.steps, args.was).await?;
+        shape::soften(tx, &seen.path).await?;
+        let undo = alteration::again(tx, &args.sql).await?;
+        Ok(Applied::new(Output { steps: args.steps.len() as u64 }, undo))
     }
 }
 
 /// Refuses to remove what came since: nobody agreed to that.
-async fn nothing_came(tx: &Tx<'_>, args: &Args, things: &BTreeSet<Thing>) -> Result<(), ToolError> {
-    let mut came = things.difference(&args.things).filter(|_| !args.things.is_empty());
+async fn nothing_came(tx: &Tx<'_>, args: &WayBack, left: &Left) -> Result<(), ToolError> {
+    let mut came = left.things.difference(&args.things).filter(|_| !args.things.is_empty());
     let Some(first) = came.next() else { return Ok(()) };
     let more = came.count() as u64;
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };

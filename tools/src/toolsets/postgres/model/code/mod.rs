@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use tokio_postgres::types::Type;
 
-use crate::contract::{About, Digest, Evidence, Preflight, Reversibility, ToolError};
+use crate::contract::{About, Digest, Evidence, Findings, Preflight, Reversibility, ToolError};
 use crate::sql::{Uses, is_known_function};
 use crate::toolsets::postgres::connect::Tx;
 use walk::{Text, Walk};
@@ -67,15 +67,12 @@ impl Code {
         self.next = self.next.take().or(other.next);
     }
 
-    /// Makes a look of what it is where something would run that nobody can take back.
-    pub(crate) fn weigh(&self, preflight: &mut Preflight) {
-        let Some(first) = self.first() else { return };
-        preflight.reversibility = Reversibility::Irreversible;
+    /// Makes of what a look found what it is where something would run that nobody can take back.
+    pub(crate) fn weigh(&self, findings: Findings) -> Findings {
+        let Some(first) = self.first() else { return findings };
         let what = format!("cannot be taken back: it runs {first}, which is not known to be harmless");
-        preflight.evidence.push(Evidence::seen(About::Undo, what, "pg_proc"));
-        if let Some(next) = &self.next {
-            preflight.evidence.push(Evidence::seen(About::Undo, next.clone(), "the configuration"));
-        }
+        let next = self.next.iter().map(|next| Evidence::seen(About::Undo, next.clone(), "the configuration"));
+        findings.class(Reversibility::Irreversible).fact(About::Undo, what, "pg_proc").facts(next)
     }
 
     /// An error where something would run that the look knew nothing of.
