@@ -39,6 +39,10 @@ pub fn shown_os(name: &OsStr) -> String {
 }
 
 fn shown_bytes(bytes: &[u8]) -> String {
+    simple(bytes).map_or_else(|| spelled(bytes), str::to_owned)
+}
+
+fn spelled(bytes: &[u8]) -> String {
     let (text, plain) = named(bytes, LONGEST);
     match () {
         // No backtick is left in it.
@@ -46,6 +50,14 @@ fn shown_bytes(bytes: &[u8]) -> String {
         () if plain => text,
         () => format!("\"{}\"", text.replace('"', "\\\"")),
     }
+}
+
+/// The name, where it is a short one of letters, digits and dots or so: most are, and each call shows some.
+fn simple(bytes: &[u8]) -> Option<&str> {
+    let is_simple = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'/' | b'-');
+    let is_short = (1..=LONGEST).contains(&bytes.len());
+    let name = std::str::from_utf8(bytes).ok().filter(|_| is_short && bytes.iter().all(is_simple))?;
+    (!name.contains("www.")).then_some(name)
 }
 
 /// Whether clients that render Markdown (CommonMark, GitHub's, with formulas) could show a name as something else than its

@@ -47,7 +47,7 @@ pub(super) async fn on_record(gateway: &Gateway, request: &Request, mut refusal:
                 .await
         }
         OnRecord::Counted => {
-            let (id, what) = (refusal.about.id, (&*request.tool, &request.args));
+            let (id, what) = (refusal.about.id, (&*request.tool, &*request.args));
             let subject = subject(gateway, id, &request.principal, what, &refusal.about.targets);
             note(gateway, subject, reason_code).await
         }

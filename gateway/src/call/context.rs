@@ -27,7 +27,8 @@ pub(super) struct CallContext {
     pub(super) plan: Arc<CallPlan>,
     /// The `preview_call` that this is: then it goes no further than its decision.
     pub(super) preview: Option<Arc<Request>>,
-    pub(super) turn: Arc<Turn>,
+    /// None once it runs no more.
+    pub(super) turn: Option<Arc<Turn>>,
 }
 
 /// A call's turn to run. Whoever works on the call has it: where its client leaves, that is still the case.
@@ -60,7 +61,7 @@ impl CallContext {
 
     /// What a record about it says it is about.
     pub(super) fn subject(&self, seen: Option<&Preflight>) -> Subject {
-        let what = (&*self.declaration().name, &self.plan.args);
+        let what = (&*self.declaration().name, &*self.plan.args);
         let targets = seen.map(|seen| &*seen.targets).unwrap_or_default();
         subject(&self.gateway, self.id, &self.request.principal, what, targets)
     }

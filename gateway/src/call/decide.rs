@@ -15,7 +15,10 @@ pub(super) async fn decide(
     seen: &Preflight,
     facts: &CallFacts<'_>,
 ) -> Result<(Decision, Option<Approved>), Box<Refusal>> {
-    let attached = approval::attached(cx, seen, facts).await?;
+    let attached = match &cx.request.answered {
+        Some(answered) => approval::attached(cx, seen, facts, answered).await?,
+        None => None,
+    };
     cx.reach(Stage::Deciding);
     let decision = by_policy(cx, seen, attached.as_ref().map(|approved| approved.strength));
     let Decision::Confirm { need, .. } = &decision else { return Ok((decision, attached)) };

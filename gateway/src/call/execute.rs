@@ -8,6 +8,7 @@ use mollyguard_record::model::CallDigests;
 use mollyguard_record::store::{Intent, Start, StoreError};
 use mollyguard_tools::contract::{Preflight, ToolError};
 use mollyguard_tools::failpoint;
+use serde_json::Value;
 
 use super::approval::{self, Approved, Basis};
 use super::context::CallContext;
@@ -43,21 +44,9 @@ pub(super) async fn execute(
     }
     let lost = About::unseen(cx.id, about.reversibility);
     let subject = cx.subject(Some(&seen));
-    let run = Run {
-        gateway: Arc::clone(&cx.gateway),
-        plan: cx.plan,
-        seen: Arc::new(seen),
-        permit,
-        confirmation,
-        digests,
-        about,
-        subject,
-        user: cx.request.principal.user.clone(),
-        stage: cx.request.stage.clone(),
-        turn: Some(cx.turn),
-    };
+    let run = Run { cx, seen: Arc::new(seen), permit, confirmation, digests, about, subject };
     // From here on the call is detached from its client: hanging up cannot stop a change half way.
-    match run.gateway.running.clone().spawn(run.run()).await {
+    match run.cx.gateway.running.clone().spawn(run.run()).await {
         Ok(reply) => reply,
         Err(panic) => Err(Box::new(Refusal::lost(&panic.to_string(), lost).recorded())),
     }
@@ -66,34 +55,15 @@ pub(super) async fn execute(
 impl Run {
     /// Begins, applies and finishes. What is written down is not lost sight of, even where the gateway itself fails.
     async fn run(self) -> Result<Reply, Box<Refusal>> {
-        let start = self.start(recovery::identity(&self.gateway, &self.plan.target).await);
-        failpoint::reach("beginning");
-        let intent = match self.gateway.store.begin(start).await {
-            Ok(intent) => intent,
-            Err(error) => {
-                if let (StoreError::NotApproved(..), Some(confirmation)) = (&error, self.confirmation) {
-                    approval::void(&self.gateway, self.subject, confirmation).await;
-                }
-                return Err(Box::new(Refusal::of_store(&error, self.about)));
-            }
-        };
-        let (gateway, call, about) = (Arc::clone(&self.gateway), intent.call(), self.about.clone());
-        match AssertUnwindSafe(self.begun(intent)).catch_unwind().await {
-            Ok(reply) => reply,
-            Err(_) => Err(Box::new(open::broken(&gateway, call, about).await)),
-        }
-    }
-
-    /// All that is written down before it runs.
-    fn start(&self, identity: Option<String>) -> Start {
-        let (plan, redactor) = (&self.plan, self.gateway.broker.redactor());
-        let mut args = plan.args.clone();
+        let (gateway, plan) = (Arc::clone(&self.cx.gateway), &self.cx.plan);
+        let redactor = gateway.broker.redactor();
+        let mut args = Value::clone(&plan.args);
         redactor.value(&mut args);
-        Start {
+        let start = Start {
             subject: self.subject.clone(),
             args,
             target: plan.target.clone(),
-            identity,
+            identity: recovery::identity(&gateway, &plan.target).await,
             // Without held secrets, but for the state kept so that the call can be taken back, which must be exact.
             preflight: Preflight { pre_image: self.seen.pre_image.clone(), ..for_people(&self.seen, redactor) },
             reversibility: self.about.reversibility,
@@ -102,40 +72,55 @@ impl Run {
             grant: self.about.grant.as_ref().map(|under| under.id),
             digests: self.digests,
             undoes: plan.undoes.map(|(call, _)| call),
+        };
+        failpoint::reach("beginning");
+        let intent = match gateway.store.begin(start).await {
+            Ok(intent) => intent,
+            Err(error) => {
+                if let (StoreError::NotApproved(..), Some(confirmation)) = (&error, self.confirmation) {
+                    approval::void(&gateway, self.subject, confirmation).await;
+                }
+                return Err(Box::new(Refusal::of_store(&error, self.about)));
+            }
+        };
+        let (call, about) = (intent.call(), self.about.clone());
+        match AssertUnwindSafe(self.begun(intent)).catch_unwind().await {
+            Ok(reply) => reply,
+            Err(_) => Err(Box::new(open::broken(&gateway, call, about).await)),
         }
     }
 
     /// Runs what is written down, until its end is known and on record, or it is known to be open.
     async fn begun(mut self, intent: Intent) -> Result<Reply, Box<Refusal>> {
         failpoint::reach("begun");
-        let _nobody_watches = self.stage.send(Stage::Executing);
+        self.cx.reach(Stage::Executing);
         let ran = self.apply().await;
         failpoint::reach("executed");
         let (ran, reason) = match self.looked_after(ran).await {
             Ok((result, probe)) => {
-                let _nobody_watches = self.stage.send(Stage::Recording);
+                self.cx.reach(Stage::Recording);
                 return self.finish(intent, result, probe).await;
             }
             Err(open) => open,
         };
         // Before the answer: from here on nothing else begins a change of the target.
-        self.gateway.store.hold_open(intent.call()).await;
+        self.cx.gateway.store.hold_open(intent.call()).await;
         let error = ToolError::uncertain(format!("{reason}; {}", recovery::MAY_STILL));
         let refusal = Refusal::of_tool(&error, self.about.clone()).recorded();
-        self.gateway.running.clone().spawn(self.ended_later(intent, ran));
+        self.cx.gateway.running.clone().spawn(self.ended_later(intent, ran));
         Err(Box::new(refusal))
     }
 
     /// Lets the tool do it.
     async fn apply(&self) -> Ran {
-        let (tool, broker) = (&self.plan.tool, &self.gateway.broker);
+        let (tool, broker) = (&self.cx.plan.tool, &self.cx.gateway.broker);
         let lease = if tool.declaration.mutates() {
-            broker.lend_write(&self.plan.target, &tool.declaration.name, self.about.id, &self.permit)
+            broker.lend_write(&self.cx.plan.target, &tool.declaration.name, self.about.id, &self.permit)
         } else {
-            broker.lend_read(&self.plan.target)
+            broker.lend_read(&self.cx.plan.target)
         };
         let lease = match lease {
-            Ok(lease) => lease.in_turn_of(&self.user),
+            Ok(lease) => lease.in_turn_of(&self.cx.request.principal.user),
             Err(error) => return Ran::Ended(Box::new(Err(ToolError::unavailable(error.to_string())))),
         };
         // The tool keeps its own deadline and knows what it has done; this one only ends the waiting for a tool that
@@ -143,7 +128,7 @@ impl Run {
         let timeout = lease.limits().deadline * 2;
         failpoint::reach("executing");
         // In a task of its own: a tool that panics ends its call, but not the writing down of that.
-        let (plan, seen) = (Arc::clone(&self.plan), Arc::clone(&self.seen));
+        let (plan, seen) = (Arc::clone(&self.cx.plan), Arc::clone(&self.seen));
         let mut task = tokio::spawn(async move { plan.tool.tool.execute(&plan.args, &seen, &lease).await });
         match tokio::time::timeout(timeout, &mut task).await {
             Ok(result) => Ran::Ended(Box::new(result.unwrap_or_else(|_| Err(broke_off())))),

@@ -40,7 +40,7 @@ pub(super) async fn broken(gateway: &Arc<Gateway>, call: Uuid, about: About) -> 
 impl Run {
     /// See [`Run::end_later`]. Where that fails, the call is handed to recovery.
     pub(super) async fn ended_later(self, intent: Intent, ran: Ran) {
-        let (gateway, call, about) = (Arc::clone(&self.gateway), intent.call(), self.about.clone());
+        let (gateway, call, about) = (Arc::clone(&self.cx.gateway), intent.call(), self.about.clone());
         if AssertUnwindSafe(self.end_later(intent, ran)).catch_unwind().await.is_err() {
             let _nobody_waits = broken(&gateway, call, about).await;
         }
@@ -56,8 +56,8 @@ impl Run {
             Ran::On(task, reason) => return Err((Ran::On(task, reason.clone()), reason)),
         };
         let Err(ToolError::Uncertain { reason }) = result else { return Ok((result, None)) };
-        let CallPlan { tool, target, args, .. } = &*self.plan;
-        match recovery::probe(&self.gateway, tool, target, args.clone(), (*self.seen).clone()).await {
+        let CallPlan { tool, target, args, .. } = &*self.cx.plan;
+        match recovery::probe(&self.cx.gateway, tool, target, Arc::clone(args), (*self.seen).clone()).await {
             Some(found) => Ok((Err(ToolError::uncertain(recovery::noted(&reason, found))), Some(found))),
             None => Err((Ran::Ended(Box::new(Err(ToolError::uncertain(reason.clone())))), reason)),
         }
@@ -66,7 +66,7 @@ impl Run {
     /// Goes on until an open call has its end on record: waits for a tool that has not come back, and looks again, ever less
     /// often, while what it sent may still take effect. What closing leaves open, the next start finds.
     async fn end_later(mut self, intent: Intent, mut ran: Ran) {
-        let closing = self.gateway.closing.clone();
+        let closing = self.cx.gateway.closing.clone();
         let [mut wait, longest] = WAITS;
         loop {
             if let Ran::On(task, _) = &mut ran {
@@ -77,7 +77,7 @@ impl Run {
                 ran = Ran::Ended(Box::new(result));
             } else {
                 // It runs no more, and looking at it now and then keeps nobody else from running.
-                self.turn = None;
+                self.cx.turn = None;
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
                     () = closing.cancelled() => return,

@@ -6,6 +6,7 @@ use mollyguard_record::audit::End;
 use mollyguard_record::model::Principal;
 use mollyguard_record::store::{StoreError, StoredCall};
 use mollyguard_tools::contract::{Digest, Reversibility, now};
+use serde::Deserialize as _;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ pub(crate) struct CallPlan {
     /// The tool.
     pub tool: Arc<Registered>,
     /// Its arguments.
-    pub args: Value,
+    pub args: Arc<Value>,
     /// The configured target's name.
     pub target: String,
     /// For an undo: the call it takes back, and the fingerprint of the state that call left.
@@ -60,9 +61,9 @@ pub(crate) enum JournalError {
 impl CallPlan {
     /// An ordinary call. The schema has made sure that there is a `target`.
     #[must_use]
-    pub(crate) fn ordinary(tool: Arc<Registered>, args: &Value) -> Self {
+    pub(crate) fn ordinary(tool: Arc<Registered>, args: &Arc<Value>) -> Self {
         let target = args.get("target").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Self { tool, args: args.clone(), target, undoes: None }
+        Self { tool, args: Arc::clone(args), target, undoes: None }
     }
 
     /// `claim` is the call that is taking this one back, or may have.
@@ -88,13 +89,13 @@ impl CallPlan {
         }
         let tool = registry.native(&plan.tool).cloned();
         let tool = tool.ok_or_else(|| JournalError::ToolGone(id, plan.tool.clone()))?;
-        Ok(Self { tool, args: plan.args, target: call.target, undoes: Some((id, plan.expects)) })
+        Ok(Self { tool, args: Arc::new(plan.args), target: call.target, undoes: Some((id, plan.expects)) })
     }
 }
 
 /// The call that takes another one back: one of whoever asks or, where they own the state directory, anybody's.
 pub(super) async fn undo(gateway: &Gateway, request: &Request) -> Result<CallPlan, Box<Refusal>> {
-    let args: UndoArgs = serde_json::from_value(request.args.clone())
+    let args = UndoArgs::deserialize(&*request.args)
         .map_err(|error| Refusal::of_arguments(&request.tool, &[error.to_string()]))?;
     journalled(gateway, args.call_id, (!request.by_owner).then_some(&request.principal)).await.map_err(|error| {
         let (code, next) = match error {

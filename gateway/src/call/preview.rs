@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mollyguard_record::audit::AuditEvent;
 use mollyguard_tools::contract::{Preflight, Reversibility};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -18,11 +19,11 @@ use crate::reply::{About, ReasonCode, Receipt, Refusal, Reply, Request, way_of};
 
 /// The call that is looked at, made by the same principal.
 pub(super) async fn plan(gateway: &Arc<Gateway>, request: &Request) -> Result<(Request, CallPlan), Box<Refusal>> {
-    let args: PreviewArgs = serde_json::from_value(request.args.clone())
+    let args = PreviewArgs::deserialize(&*request.args)
         .map_err(|error| Refusal::of_arguments(&request.tool, &[error.to_string()]))?;
     let previewed = Request {
         tool: args.tool,
-        args: Value::Object(args.arguments),
+        args: Arc::new(Value::Object(args.arguments)),
         principal: request.principal.clone(),
         channel: None,
         page: None,

@@ -6,13 +6,12 @@ use std::ops::ControlFlow;
 
 use mollyguard_record::audit::{AuditEvent, Subject};
 use mollyguard_record::store::NotHere;
-use mollyguard_tools::contract::{Lease, Outcome, Preflight, ToolError, on_one_thread};
+use mollyguard_tools::contract::{Lease, Outcome, Preflight, ToolError};
 use mollyguard_tools::failpoint;
 
-use super::aliases::is_the_one;
 use super::context::CallContext;
 use super::decide::by_policy;
-use super::looking::{lend_look, nothing_changed, within};
+use super::looking::{look, nothing_changed, within};
 use crate::policy::{Decision, Permit};
 use crate::reply::{About, Receipt, Refusal, Reply, Stage};
 
@@ -27,14 +26,7 @@ struct Made {
 /// Looks and, where policy says yes without asking anybody, reads and answers: within the deadline, and for as long as the
 /// client listens. Otherwise, what was found.
 pub(super) async fn at_once(cx: &CallContext) -> Result<ControlFlow<Reply, Preflight>, Box<Refusal>> {
-    let done = async {
-        let lease = lend_look(cx)?;
-        let deadline = lease.limits().deadline;
-        let all = look_and_read(cx.clone(), lease);
-        let all = async { if cx.plan.tool.tool.blocks() { on_one_thread(all).await? } else { all.await } };
-        within(&cx.request, deadline, all).await
-    };
-    match done.await.map_err(|error| cx.refused(None, Refusal::of_tool(&error, cx.unseen())))? {
+    match look(cx, look_and_read).await? {
         ControlFlow::Break(made) => answer(cx, *made).await.map(ControlFlow::Break),
         ControlFlow::Continue(seen) => Ok(ControlFlow::Continue(seen)),
     }
@@ -42,7 +34,6 @@ pub(super) async fn at_once(cx: &CallContext) -> Result<ControlFlow<Reply, Prefl
 
 async fn look_and_read(cx: CallContext, lease: Lease) -> Result<ControlFlow<Box<Made>, Preflight>, ToolError> {
     let tool = &cx.plan.tool.tool;
-    is_the_one(&cx.gateway, &lease, cx.declaration()).await?;
     let seen = tool.preflight(&cx.plan.args, &lease).await?;
     failpoint::reach("looked");
     cx.reach(Stage::Deciding);

@@ -73,7 +73,9 @@ async fn settle_call(gateway: &Gateway, call: StoredCall, why: &str) -> Result<V
     let now = identity(gateway, &call.target).await;
     let stranger = another(&call, now.as_ref());
     let probe = match tool {
-        Some(tool) if stranger.is_none() => probe(gateway, tool, &call.target, call.args, call.preflight).await,
+        Some(tool) if stranger.is_none() => {
+            probe(gateway, tool, &call.target, Arc::new(call.args), call.preflight).await
+        }
         _ => Some(Probe::Unknown),
     };
     // It came to answer only after it was asked what it is: it may be another.
@@ -180,7 +182,7 @@ pub(crate) async fn probe(
     gateway: &Gateway,
     tool: &Arc<Registered>,
     target: &str,
-    args: Value,
+    args: Arc<Value>,
     seen: Preflight,
 ) -> Option<Probe> {
     // A target that is configured no more, or is of another kind now, is not looked at: nothing changes it either.

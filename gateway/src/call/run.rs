@@ -8,15 +8,12 @@ use mollyguard_record::model::CallDigests;
 use mollyguard_record::store::{Ending, Intent, Store, StoreError, Unfinished};
 use mollyguard_tools::contract::{Outcome, Preflight, Probe, ToolError, UndoPlan};
 use mollyguard_tools::failpoint;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::context::Turn;
-use super::plan::CallPlan;
-use crate::gateway::Gateway;
+use super::context::CallContext;
 use crate::policy::Permit;
-use crate::reply::{About, Receipt, Refusal, Reply, Stage, UndoHint};
+use crate::reply::{About, Receipt, Refusal, Reply, UndoHint};
 use crate::retention;
 
 /// The first wait before an end that could not be written down is tried again, and the longest.
@@ -24,8 +21,7 @@ pub(super) const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_
 
 /// A call that policy permits, detached from its client.
 pub(super) struct Run {
-    pub(super) gateway: Arc<Gateway>,
-    pub(super) plan: Arc<CallPlan>,
+    pub(super) cx: CallContext,
     pub(super) seen: Arc<Preflight>,
     pub(super) permit: Permit,
     pub(super) confirmation: Option<Uuid>,
@@ -34,10 +30,6 @@ pub(super) struct Run {
     pub(super) about: About,
     /// What its records are about.
     pub(super) subject: Subject,
-    /// Whose turn with the target it is.
-    pub(super) user: String,
-    pub(super) stage: watch::Sender<Stage>,
-    pub(super) turn: Option<Arc<Turn>>,
 }
 
 impl Run {
@@ -53,16 +45,16 @@ impl Run {
             Err(ToolError::Untouched { reason, .. }) => (End::Untouched, None, Some(reason)),
             Err(ToolError::Uncertain { reason }) => (End::Uncertain, None, Some(reason)),
         };
-        let note = note.map(|reason| self.gateway.broker.redactor().text(reason).into_owned());
-        let undo = undo.map(|plan| retention::kept_until(plan, self.gateway.config.keep));
+        let note = note.map(|reason| self.cx.gateway.broker.redactor().text(reason).into_owned());
+        let undo = undo.map(|plan| retention::kept_until(plan, self.cx.gateway.config.keep));
         self.about.undo = undo.as_ref().map(|plan: &UndoPlan| {
-            let tool = &self.plan.tool.declaration.name;
-            let until = retention::from_now(&self.gateway, tool, &self.seen, plan.until);
+            let tool = &self.cx.plan.tool.declaration.name;
+            let until = retention::from_now(&self.cx.gateway, tool, &self.seen, plan.until);
             UndoHint::new(self.about.id, plan, until)
         });
         let ending = Ending { end, undo, note, probe };
         failpoint::reach("finishing");
-        let written = self.gateway.store.finish(intent, ending).await;
+        let written = self.cx.gateway.store.finish(intent, ending).await;
         failpoint::reach("finished");
         let about = self.about.clone();
         let reply = match (result, &written) {
@@ -73,8 +65,8 @@ impl Run {
         };
         if let Err(unfinished) = written {
             // The store keeps other changes off the target until the end is written down.
-            let (store, closing) = (Arc::clone(&self.gateway.store), self.gateway.closing.clone());
-            self.gateway.running.spawn(write_later(store, closing, unfinished, WAITS));
+            let (store, closing) = (Arc::clone(&self.cx.gateway.store), self.cx.gateway.closing.clone());
+            self.cx.gateway.running.spawn(write_later(store, closing, unfinished, WAITS));
         }
         reply
     }

@@ -10,8 +10,8 @@ use mollyguard_record::model::{Answer, Channel};
 use mollyguard_tools::text::quoted;
 use rmcp::model::{
     CallToolRequestParams, ClientResult, CustomNotification, ElicitRequest, ElicitRequestParams, ElicitResult,
-    ElicitationAction, ElicitationCapability, ElicitationSchema, EnumSchema, InputRequest, InputRequests,
-    InputRequiredResult, PrimitiveSchemaDefinition, ProtocolVersion, ServerNotification, ServerRequest, StringSchema,
+    ElicitationAction, ElicitationSchema, EnumSchema, InputRequest, InputRequests, InputRequiredResult,
+    PrimitiveSchemaDefinition, ProtocolVersion, ServerNotification, ServerRequest, StringSchema,
 };
 use rmcp::service::{PeerRequestOptions, RequestContext, RequestHandle, RoleServer, ServiceError};
 use serde_json::json;
@@ -54,15 +54,18 @@ impl Reach {
     pub(super) fn of(ctx: &RequestContext<RoleServer>) -> Self {
         // What a request says of its own capabilities counts only in 2026-07-28; elicitation is there since 2025-06-18, and
         // pages since 2025-11-25.
-        let (channel, declared) = if is_newest(ctx) {
+        let version = ctx.protocol_version();
+        let since = |first: ProtocolVersion| version.as_ref().is_some_and(|version| *version >= first);
+        let (channel, declared) = if since(ProtocolVersion::V_2026_07_28) {
             (Channel::InputRequired, ctx.client_capabilities().and_then(|declared| declared.elicitation))
         } else {
             let info = ctx.peer.peer_info();
             (Channel::Elicitation, info.and_then(|info| info.capabilities.elicitation.clone()))
         };
         let Some(declared) = declared else { return Self::default() };
-        let since = |first: ProtocolVersion| ctx.protocol_version().is_some_and(|version| version >= first);
-        let form = has_forms(&declared) && since(ProtocolVersion::V_2025_06_18);
+        // A bare `{}` means forms, as it did before there were modes.
+        let has_forms = declared.form.is_some() || declared.url.is_none();
+        let form = has_forms && since(ProtocolVersion::V_2025_06_18);
         let page = declared.url.is_some() && since(ProtocolVersion::V_2025_11_25);
         Self { form: form.then_some(channel), page: page.then_some(channel) }
     }
@@ -70,11 +73,6 @@ impl Reach {
     fn is_asked_by_results(self) -> bool {
         self.form.or(self.page) == Some(Channel::InputRequired)
     }
-}
-
-/// A bare `{}` means forms, as it did before there were modes.
-fn has_forms(declared: &ElicitationCapability) -> bool {
-    declared.form.is_some() || declared.url.is_none()
 }
 
 /// The questions whose page was opened through this server: they are waited for, and not shown again.
@@ -111,21 +109,18 @@ pub(super) fn input_required(
     Ok(Some(InputRequiredResult::new(Some(InputRequests::from([(CONFIRM.to_owned(), ask)])), Some(state))))
 }
 
-/// The answer a repeated call brings along; `None` where the call is a first one.
+/// Whether a call repeats another: it brings an answer along.
+pub(super) fn comes_again(params: &CallToolRequestParams) -> bool {
+    params.request_state.is_some() || params.input_responses.is_some()
+}
+
+/// The answer a repeated call brings along.
 ///
 /// Whatever is wrong with the seal, the answer becomes one to a question that was never asked, which the gateway refuses.
-pub(super) fn brought(
-    params: &CallToolRequestParams,
-    bound: &Bound<'_>,
-    reach: Reach,
-    seal: &Seal,
-) -> Option<Answered> {
-    if params.request_state.is_none() && params.input_responses.is_none() {
-        return None;
-    }
+pub(super) fn brought(params: &CallToolRequestParams, bound: &Bound<'_>, reach: Reach, seal: &Seal) -> Answered {
     let state = params.request_state.as_ref().filter(|_| reach.is_asked_by_results());
     let Some(sealed) = state.and_then(|state| seal.open(state, bound)) else {
-        return Some(Answered { confirmation: Uuid::nil(), answer: Some(Answer::Failed) });
+        return Answered { confirmation: Uuid::nil(), answer: Some(Answer::Failed) };
     };
     let response = params.input_responses.as_ref().and_then(|responses| responses.get(CONFIRM));
     let result = response.and_then(|response| serde_json::from_value::<ElicitResult>(response.clone()).ok());
@@ -134,7 +129,7 @@ pub(super) fn brought(
         (Some(_), None) => Some(Answer::Failed),
         (None, result) => result.and_then(|result| declined(&result)),
     };
-    Some(Answered { confirmation: sealed.confirmation, answer })
+    Answered { confirmation: sealed.confirmation, answer }
 }
 
 /// How waiting for a person ended.

@@ -17,20 +17,21 @@ const TTL_MS: u64 = 60_000;
 #[derive(Debug)]
 pub(super) struct Listing {
     tools: Vec<Tool>,
-    by_name: HashMap<String, usize>,
+    by_name: HashMap<String, Tool>,
 }
 
 impl Listing {
     /// The listing of these declarations.
     pub(super) fn new(declarations: &[&Declaration]) -> Self {
         let tools: Vec<Tool> = declarations.iter().map(|declaration| tool(declaration)).collect();
-        let by_name = tools.iter().enumerate().map(|(at, tool)| (tool.name.clone().into_owned(), at)).collect();
+        let bare = |tool: &Tool| Tool::new(tool.name.clone(), "", Arc::clone(&tool.input_schema));
+        let by_name = tools.iter().map(|tool| (tool.name.clone().into_owned(), bare(tool))).collect();
         Self { tools, by_name }
     }
 
-    /// One tool.
+    /// The name and the input schema of one tool: for each call rmcp takes a copy, and holds the request's headers against it.
     pub(super) fn get(&self, name: &str) -> Option<&Tool> {
-        self.by_name.get(name).and_then(|at| self.tools.get(*at))
+        self.by_name.get(name)
     }
 
     /// The whole list on one page.

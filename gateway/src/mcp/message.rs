@@ -73,6 +73,10 @@ pub(super) fn batch() -> ErrorData {
 
 /// Whether a message holds more values than one may, without parsing it.
 pub(super) fn has_too_many_values(json: &[u8]) -> bool {
+    // Each but the first follows a byte of its own.
+    if json.len() < MOST_VALUES {
+        return false;
+    }
     let (mut values, mut in_text, mut is_escaped) = (1, false, false);
     for byte in json.iter().copied() {
         match byte {

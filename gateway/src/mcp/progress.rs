@@ -32,15 +32,14 @@ impl Seen {
     }
 }
 
-/// Runs `work`, and reports on it meanwhile if the client gave a token.
+/// Runs `work`, and reports on it meanwhile with the client's token.
 pub(super) async fn during<T>(
     work: impl Future<Output = T>,
     seen: &Seen,
     peer: &Peer<RoleServer>,
-    token: Option<ProgressToken>,
+    token: ProgressToken,
     timing: &Timing,
 ) -> T {
-    let Some(token) = token else { return work.await };
     let over = CancellationToken::new();
     let mut report = pin!(report(seen, peer, token, timing, &over));
     let mut work = pin!(work);
@@ -115,6 +114,6 @@ mod tests {
             "done"
         };
         let token = ProgressToken(NumberOrString::Number(1));
-        assert_eq!(during(work, &seen, &peer, Some(token), &timing).await, "done");
+        assert_eq!(during(work, &seen, &peer, token, &timing).await, "done");
     }
 }

@@ -71,7 +71,7 @@ struct Parts {
 /// One call as it came, with what is known of its caller.
 struct Incoming {
     tool: String,
-    args: Value,
+    args: Arc<Value>,
     principal: Principal,
     reach: Reach,
 }
@@ -79,21 +79,6 @@ struct Incoming {
 impl Incoming {
     fn bound(&self) -> Bound<'_> {
         Bound { principal: &self.principal, tool: &self.tool, args: &self.args }
-    }
-
-    fn request(&self, answered: Option<Answered>, seen: &Seen, cancel: CancellationToken) -> Request {
-        Request {
-            tool: self.tool.clone(),
-            args: self.args.clone(),
-            principal: self.principal.clone(),
-            channel: self.reach.form,
-            page: self.reach.page,
-            answered,
-            stage: seen.stage.clone(),
-            cancel,
-            by_owner: false,
-            retention: None,
-        }
     }
 }
 
@@ -218,7 +203,18 @@ impl Server {
         let mut cancel = ctx.ct.clone();
         let mut has_waited = false;
         loop {
-            let request = incoming.request(answered.take(), seen, cancel.clone());
+            let request = Request {
+                tool: incoming.tool.clone(),
+                args: Arc::clone(&incoming.args),
+                principal: incoming.principal.clone(),
+                channel: incoming.reach.form,
+                page: incoming.reach.page,
+                answered: answered.take(),
+                stage: seen.stage.clone(),
+                cancel: cancel.clone(),
+                by_owner: false,
+                retention: None,
+            };
             let reply = self.call(request).await.map_err(|unknown| error::unknown_tool(&unknown))?;
             let question = match reply {
                 Reply::Done(receipt) => return Ok(done(*receipt).into()),
@@ -256,7 +252,7 @@ impl Server {
             seen.asking.send_replace(Some(waiting_for(&question)));
             let settled = wire.calls.settled(question.confirmation);
             let here = is_here.then_some(opened);
-            let waited = confirm::put(ctx, &question, here, settled, &wire.timing, gone).await;
+            let waited = Box::pin(confirm::put(ctx, &question, here, settled, &wire.timing, gone)).await;
             seen.asking.send_replace(None);
             let answer = match waited {
                 Waited::Answered(answer) => Some(answer),
@@ -319,20 +315,24 @@ impl ServerHandler for Server {
         let _running = self.0.running.token();
         let principal = self.principal(&ctx)?;
         let weight = weight(&params, &ctx.meta);
-        let args = Value::Object(params.arguments.take().unwrap_or_default());
+        let args = Arc::new(Value::Object(params.arguments.take().unwrap_or_default()));
         let Some(_place) = self.0.room.take(&principal.user, weight) else {
             return self.too_many(&principal, &params.name).await;
         };
         let incoming = Incoming { tool: params.name.clone().into_owned(), args, principal, reach: Reach::of(&ctx) };
-        let answered = confirm::brought(&params, &incoming.bound(), incoming.reach, &self.0.wire.seal);
+        let brought = || confirm::brought(&params, &incoming.bound(), incoming.reach, &self.0.wire.seal);
+        let answered = confirm::comes_again(&params).then(brought);
         let brought = answered.as_ref().map(|answered| answered.confirmation);
         if let Some(Answered { confirmation, answer: None }) = answered {
             self.0.opened.add(confirmation);
         }
         let seen = Seen::new();
-        let work = self.answer(&incoming, answered, &seen, &ctx);
-        let token = ctx.meta.get_progress_token();
-        let response = progress::during(work, &seen, &ctx.peer, token, &self.0.wire.timing).await;
+        // Boxed, since rmcp moves the whole of a call that has not begun, more than once.
+        let work = Box::pin(self.answer(&incoming, answered, &seen, &ctx));
+        let response = match ctx.meta.get_progress_token() {
+            Some(token) => Box::pin(progress::during(work, &seen, &ctx.peer, token, &self.0.wire.timing)).await,
+            None => work.await,
+        };
         if let Some(dialog) = brought.and_then(|confirmation| self.0.dialogs.take_back(confirmation)) {
             self.over(dialog).await;
         }
@@ -383,7 +383,8 @@ fn weight(params: &CallToolRequestParams, meta: &RequestMetaObject) -> usize {
 
 /// The result of a call that ran.
 fn done(receipt: Receipt) -> CallToolResult {
-    let mut result = CallToolResult::success(vec![ContentBlock::text(receipt.output.to_string())]);
+    let mut result =
+        CallToolResult::success(vec![ContentBlock::text(serde_json::to_string(&receipt.output).unwrap_or_default())]);
     result.structured_content = Some(receipt.output);
     result.with_meta(Some(meta(&receipt.about)))
 }

@@ -32,8 +32,8 @@ pub use problem::{LoadError, Problem, SourceFile};
 pub use retention::Retention;
 pub use situation::Situation;
 
-use cache::DecisionCache;
-use request::{Asked, Prepared, RequestError};
+use cache::{DecisionCache, Hopes};
+use request::{Asked, Prepared, RequestError, configured};
 use schema::Vocabulary;
 
 /// Named where no policy permits.
@@ -106,8 +106,9 @@ pub struct Policies {
     targets_alike: bool,
     /// Calls that need no approval, and the policies that permit them.
     allowed: DecisionCache<Vec<String>>,
-    /// Findings with which a call is not hopeless.
+    /// Findings with which a call is not hopeless, and the calls for which there is one.
     hopeful: DecisionCache<()>,
+    hopes: Hopes,
 }
 
 /// What the files came to.
@@ -186,9 +187,9 @@ impl Policies {
     ) -> Result<Self, LoadError> {
         let loaded = load::load(files, declarations)?;
         let targets_alike = !loaded.policies.values().any(|words| words.names_resource);
-        let (allowed, hopeful) = Default::default();
+        let (allowed, hopeful, hopes) = Default::default();
         let (ceiling, authorizer) = (RwLock::new(Arc::new(ceiling.into())), Authorizer::new());
-        Ok(Self { loaded, ceiling, authorizer, targets_alike, allowed, hopeful })
+        Ok(Self { loaded, ceiling, authorizer, targets_alike, allowed, hopeful, hopes })
     }
 
     /// Digest of the policies and schema in force; part of every approval.
@@ -209,6 +210,7 @@ impl Policies {
         if **now != ceiling {
             *now = Arc::new(ceiling);
             self.hopeful.forget();
+            self.hopes.forget();
         }
     }
 
@@ -272,12 +274,22 @@ impl Policies {
         target: &Target,
         retention: Option<Retention>,
     ) -> Result<(), Vec<Because>> {
+        // What the gateway removes for its retention is rare, and decided by itself.
+        let is_usual = retention.is_none();
+        if is_usual && self.hopes.has(principal, declaration, target) {
+            return Ok(());
+        }
         let (mut hopeless, ceiling) = (None, self.ceiling());
         for possible in situation::possible_findings(declaration, target, retention) {
             // The strongest approvals there are stand for all: a weaker one never passes where none of them does.
             for most in ceiling.each() {
                 match self.hope(&possible.facts(principal, declaration, Some(most)), &ceiling) {
-                    Ok(()) => return Ok(()),
+                    Ok(()) => {
+                        if is_usual {
+                            self.hopes.keep(principal, declaration, target);
+                        }
+                        return Ok(());
+                    }
                     Err(because) => hopeless.get_or_insert(because),
                 };
             }

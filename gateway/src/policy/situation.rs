@@ -143,14 +143,19 @@ impl Imagined {
     }
 }
 
+/// The mildest that a call of the tool may be found to be.
+pub(super) fn mildest(declaration: &Declaration) -> Reversibility {
+    let softest = declaration.softened_by.iter().map(|condition| condition.to).min();
+    softest.map_or(declaration.reversibility, |softest| softest.min(declaration.reversibility))
+}
+
 /// What a look at `target` might find, mildest first, as far as it comes in kinds rather than numbers and names.
 pub(super) fn possible_findings(
     declaration: &Declaration,
     target: &Target,
     retention: Option<Retention>,
 ) -> impl Iterator<Item = Imagined> {
-    let softest = declaration.softened_by.iter().map(|condition| condition.to).min();
-    let mildest = softest.map_or(declaration.reversibility, |softest| softest.min(declaration.reversibility));
+    let mildest = mildest(declaration);
     let (own, widest) = (target.environment.tier, declaration.scope);
     // Alone, or with something in another environment, which may be of a worse tier.
     let elsewhere = TIERS.into_iter().filter(move |tier| *tier >= own).map(Some);

@@ -3,6 +3,8 @@
 mod redact;
 mod refusal;
 
+use std::sync::Arc;
+
 use mollyguard_record::model::{Answer, Because, Channel, Grant, Need, Principal, QuestionFacts};
 use mollyguard_tools::contract::{
     Alternative, BlastRadius, Evidence, Preflight, Reversibility, Target, Timestamp, UndoPlan,
@@ -25,7 +27,7 @@ pub struct Request {
     /// The tool's name.
     pub tool: String,
     /// Its arguments.
-    pub args: Value,
+    pub args: Arc<Value>,
     /// For whom.
     pub principal: Principal,
     /// How this client can be asked with a form, if it can at all.
@@ -48,11 +50,11 @@ pub struct Request {
 impl Request {
     /// A call with nobody watching it and no way to be asked.
     #[must_use]
-    pub fn new(tool: impl Into<String>, args: Value, principal: Principal) -> Self {
+    pub fn new(tool: impl Into<String>, args: impl Into<Arc<Value>>, principal: Principal) -> Self {
         let (stage, _) = watch::channel(Stage::Looking);
         Self {
             tool: tool.into(),
-            args,
+            args: args.into(),
             principal,
             channel: None,
             page: None,

@@ -1,5 +1,5 @@
 //! The server to compare with: rmcp behind axum with plain JSON replies, and one tool that runs the same query with rusqlite
-//! on a blocking thread. As written by somebody who wants just that: no schema check, no policy, no record. It opens the
+//! on a blocking thread, or hands its arguments back. As written by somebody who wants just that: no schema check, no policy, no record. It opens the
 //! database read-only for each call and closes it, or keeps one open connection and its prepared statement.
 
 use std::path::{Path, PathBuf};
@@ -20,10 +20,11 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 /// Serves on a free port of the loopback address until it is killed.
-pub(crate) async fn serve(database: &str, kept: bool) -> Result {
+pub(crate) async fn serve(database: &str, how: &str) -> Result {
     let database = PathBuf::from(database);
-    let connection = kept.then(|| open(&database)).transpose()?;
-    let bare = Bare { database, connection: connection.map(|connection| Arc::new(Mutex::new(connection))) };
+    let connection = (how == "kept").then(|| open(&database)).transpose()?;
+    let connection = connection.map(|connection| Arc::new(Mutex::new(connection)));
+    let bare = Bare { database, connection, echoes: how == "echo" };
     let config = StreamableHttpServerConfig::default().with_json_response(true);
     let service = StreamableHttpService::new(move || Ok(bare.clone()), Arc::<LocalSessionManager>::default(), config);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -39,6 +40,7 @@ pub(crate) async fn serve(database: &str, kept: bool) -> Result {
 struct Bare {
     database: PathBuf,
     connection: Option<Arc<Mutex<Connection>>>,
+    echoes: bool,
 }
 
 impl ServerHandler for Bare {
@@ -53,8 +55,11 @@ impl ServerHandler for Bare {
         _ctx: RequestContext<RoleServer>,
     ) -> std::result::Result<CallToolResponse, ErrorData> {
         let args = params.arguments.unwrap_or_default();
+        if self.echoes {
+            return Ok(CallToolResult::structured(Value::Object(args)).into());
+        }
         let sql = args.get("sql").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let Self { database, connection } = self.clone();
+        let Self { database, connection, .. } = self.clone();
         let answered = tokio::task::spawn_blocking(move || match connection {
             Some(connection) => answer(&connection.lock().unwrap_or_else(PoisonError::into_inner), &sql),
             None => answer(&open(&database)?, &sql),

@@ -26,11 +26,28 @@ impl Era {
     }
 }
 
+/// The call that is made.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) tool: &'static str,
+    pub(crate) args: Value,
+    /// What its answer holds.
+    pub(crate) found: &'static str,
+}
+
+impl Call {
+    /// The query of every call but where another one is measured.
+    pub(crate) fn query() -> Self {
+        Self { tool: "sqlite_query", args: json!({"target": "fleet", "sql": SQL}), found: FOUND }
+    }
+}
+
 /// Connections to one server.
 pub(crate) struct Load {
     url: String,
     era: Era,
     token: Option<String>,
+    call: Call,
     lines: Vec<Line>,
 }
 
@@ -46,18 +63,25 @@ struct Line {
     wire: mollyguard_tests::Line,
     session: Option<String>,
     request: Vec<u8>,
+    found: &'static str,
 }
 
 impl Load {
     pub(crate) async fn open(url: &str, era: Era) -> Result<Self> {
-        let mut load = Self { url: url.to_owned(), era, token: None, lines: Vec::new() };
+        Self::of(url, era, Call::query()).await
+    }
+
+    /// The same with other calls than queries.
+    pub(crate) async fn of(url: &str, era: Era, call: Call) -> Result<Self> {
+        let mut load = Self { url: url.to_owned(), era, token: None, call, lines: Vec::new() };
         load.grow(1).await?;
         Ok(load)
     }
 
     /// The same for the holder of a token.
     pub(crate) async fn open_as(url: &str, era: Era, token: &str) -> Result<Self> {
-        let mut load = Self { url: url.to_owned(), era, token: Some(token.to_owned()), lines: Vec::new() };
+        let (token, call) = (Some(token.to_owned()), Call::query());
+        let mut load = Self { url: url.to_owned(), era, token, call, lines: Vec::new() };
         load.grow(1).await?;
         Ok(load)
     }
@@ -65,7 +89,7 @@ impl Load {
     /// Opens connections until there are so many.
     pub(crate) async fn grow(&mut self, lines: usize) -> Result {
         while self.lines.len() < lines {
-            self.lines.push(Line::open(&self.url, self.era, self.token.as_deref()).await?);
+            self.lines.push(Line::open(&self.url, self.era, self.token.as_deref(), &self.call).await?);
         }
         Ok(())
     }
@@ -97,10 +121,10 @@ impl Load {
 }
 
 impl Line {
-    async fn open(url: &str, era: Era, token: Option<&str>) -> Result<Self> {
+    async fn open(url: &str, era: Era, token: Option<&str>, call: &Call) -> Result<Self> {
         let authority = url.strip_prefix("http://").and_then(|rest| rest.split('/').next()).ok_or("not an URL")?;
         let wire = mollyguard_tests::Line::open(authority).await?;
-        let mut line = Self { wire, session: None, request: Vec::new() };
+        let mut line = Self { wire, session: None, request: Vec::new(), found: call.found };
         let mut head = format!(
             "POST /mcp HTTP/1.1\r\nHost: {authority}\r\nContent-Type: application/json\r\n\
              Accept: application/json, text/event-stream\r\n"
@@ -108,12 +132,13 @@ impl Line {
         if let Some(token) = token {
             head.push_str(&format!("Authorization: Bearer {token}\r\n"));
         }
-        let mut params = json!({"name": "sqlite_query", "arguments": {"target": "fleet", "sql": SQL}});
+        let mut params = json!({"name": call.tool, "arguments": call.args});
         match era {
             Era::Stateless => {
-                head.push_str(
-                    "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: sqlite_query\r\n",
-                );
+                head.push_str(&format!(
+                    "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: {}\r\n",
+                    call.tool
+                ));
                 params["_meta"] = mollyguard_tests::Raw::meta();
             }
             Era::Session => {
@@ -140,7 +165,8 @@ impl Line {
 
     async fn call(&mut self) -> Result {
         let (headers, body) = self.wire.exchange(&self.request).await?;
-        let ran = headers.starts_with("http/1.1 200") && body.contains(FOUND) && !body.contains("\"isError\":true");
+        let ran =
+            headers.starts_with("http/1.1 200") && body.contains(self.found) && !body.contains("\"isError\":true");
         if ran { Ok(()) } else { Err(format!("the call did not run:\n{headers}\n{body}").into()) }
     }
 }

@@ -3,9 +3,10 @@
 //! The gateway is the real binary: router, guard, policies, look, audit record. The bare one (`bare.rs`) is what an author
 //! writes with the same rmcp and rusqlite, in a process of its own. One generator (`load.rs`) drives both over kept-alive
 //! connections, in turns, so that noise hits both: the ratios are what counts, the absolute figures are this machine's.
-//! Both are built with the `release` profile.
+//! Both are built with the `release` profile. `-- instructions` prints only how many instructions a call takes.
 
 mod bare;
+mod instructions;
 mod load;
 mod memory;
 
@@ -23,6 +24,8 @@ const SQL: &str = "SELECT id, model FROM cars WHERE id < 3";
 const FOUND: &str = "Corolla";
 /// The argument that makes this program the bare server.
 const BARE: &str = "--bare";
+/// The argument with which nothing is measured but instructions.
+const INSTRUCTIONS: &str = "instructions";
 /// Each server's turns; a turn is so many calls for each that is in flight, and no fewer than the first.
 const TURNS: usize = 15;
 const CALLS: [usize; 2] = [400, 32];
@@ -30,15 +33,18 @@ const CALLS: [usize; 2] = [400, 32];
 fn main() -> Result {
     let args: Vec<_> = std::env::args().collect();
     if let Some(at) = args.iter().position(|arg| arg == BARE) {
-        let kept = args.get(at + 2).is_some_and(|word| word == "kept");
+        let how = args.get(at + 2).map(String::as_str).unwrap_or_default();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        return runtime.block_on(bare::serve(args.get(at + 1).ok_or("no database")?, kept));
+        return runtime.block_on(bare::serve(args.get(at + 1).ok_or("no database")?, how));
     }
     // Anything else (a test runner that lists or runs bench targets) has nothing to do here.
     if !args.iter().any(|arg| arg == "--bench") {
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if args.iter().any(|arg| arg == INSTRUCTIONS) {
+        return runtime.block_on(instructions::measure());
+    }
     runtime.block_on(measure())
 }
 
@@ -68,7 +74,8 @@ async fn measure() -> Result {
     for server in [opens, keeps, gateway] {
         server.terminate().await?;
     }
-    memory::measure().await
+    memory::measure().await?;
+    instructions::measure().await
 }
 
 /// The servers in turns, and a line for each: its rate as a share of either bare one's, which come first, and how much longer

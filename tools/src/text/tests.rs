@@ -191,3 +191,21 @@ fn sizes_and_counts_read_well() {
     assert_eq!([count(1, "file"), count(0, "file"), count(2, "entry")], ["1 file", "0 files", "2 entries"]);
     assert_eq!([count(1, "day"), count(30, "day")], ["1 day", "30 days"]);
 }
+
+proptest! {
+    /// What needs no look at each character is shown as it is with one.
+    #[test]
+    fn a_simple_name_is_spelled_as_any_other(name in "[a-c/.-]{0,6}|[a-zA-Z0-9/.w-]{0,170}|(www|w{0,4})[./]{1,2}[a-z-]{0,4}|[ -~]{0,4}") {
+        prop_assert!(simple(name.as_bytes()).is_none_or(|simple| simple == spelled(name.as_bytes())), "{name}");
+    }
+}
+
+#[test]
+fn most_names_are_simple() {
+    for name in ["/srv/data/fleet-2.db", "staging", "a.txt"] {
+        assert_eq!(simple(name.as_bytes()), Some(name));
+    }
+    for name in ["", "a b", "www.example.org", "a<b", "x".repeat(LONGEST + 1).as_str()] {
+        assert_eq!(simple(name.as_bytes()), None, "{name}");
+    }
+}

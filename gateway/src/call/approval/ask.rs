@@ -7,6 +7,7 @@ use mollyguard_record::model::{
 };
 use mollyguard_record::store::{Asking, Bounds, Quarantine, Showing};
 use mollyguard_tools::contract::{Preflight, now};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{ANOTHER_WAY, earlier, grants};
@@ -169,7 +170,7 @@ fn confirmation(
     // it from the search.
     let shown = for_people(seen, redactor);
     let reversibility = seen.settle(cx.declaration());
-    let mut args = request.args.clone();
+    let mut args = Value::clone(&request.args);
     redactor.value(&mut args);
     let undo_until = retention::from_now(gateway, &cx.declaration().name, seen, None).map(retention::at_the_latest);
     let told = confirm::facts(&Asked {

@@ -32,8 +32,8 @@ pub(super) async fn attached(
     cx: &CallContext,
     seen: &Preflight,
     facts: &CallFacts<'_>,
+    answered: &Answered,
 ) -> Result<Option<Approved>, Box<Refusal>> {
-    let Some(answered) = &cx.request.answered else { return Ok(None) };
     match verify_answer(cx, seen, facts, answered).await {
         Ok(approved) => Ok(approved),
         Err(unusable) => Err(refused(cx, seen, unusable, asked_by(cx, answered).await)),

@@ -158,15 +158,21 @@ async fn pass(guard: &Guard, request: Request, next: Next) -> Result<Response, R
     Ok(busy.until_sent(response, is_post))
 }
 
-/// Whether this body asks for a session. One that names its method twice does not parse here, and counts as one that may.
+/// Whether this body asks for a session. One that names its method twice does not parse here, and counts as one that may, unless it
+/// holds no such word at all.
 fn is_opening(body: &[u8]) -> bool {
+    const OPENING: &str = "initialize";
+    // Written plainly, or with an escape.
+    if std::str::from_utf8(body).is_ok_and(|text| !text.contains(OPENING) && !text.contains('\\')) {
+        return false;
+    }
     #[derive(Deserialize)]
     struct Message<'a> {
         #[serde(borrow, default)]
         method: Option<std::borrow::Cow<'a, str>>,
     }
     match serde_json::from_slice::<Message<'_>>(body) {
-        Ok(message) => message.method.as_deref() == Some("initialize"),
+        Ok(message) => message.method.as_deref() == Some(OPENING),
         Err(_) => true,
     }
 }

@@ -145,13 +145,13 @@ impl Fake {
 impl Calls for Fake {
     async fn call(&self, request: Request) -> Result<Reply, UnknownTool> {
         self.seen.lock().unwrap().push(Seen {
-            args: request.args.clone(),
+            args: Value::clone(&request.args),
             principal: request.principal.clone(),
             channel: request.channel,
             answered: request.answered.clone(),
         });
         Ok(match (request.tool.as_str(), &request.answered) {
-            ("ok", _) => receipt(json!({"echo": request.args})),
+            ("ok", _) => receipt(json!({"echo": *request.args})),
             ("refuse", _) => refusal(ReasonCode::Denied),
             ("ask", None) | ("ask_always", _) => self.ask(&request, Assurance::Typed),
             ("ask_ack", None) => self.ask(&request, Assurance::Acknowledged),

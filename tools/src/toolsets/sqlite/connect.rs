@@ -30,7 +30,7 @@ use crate::contract::{About, Access, Environment, Evidence, Lease, Limits, Targe
 use crate::failpoint;
 use crate::text::shown;
 use crate::turns::Place;
-use idle::Files;
+use idle::{Files, Known};
 use room::Size;
 use stop::{OnThisThread, Stop};
 
@@ -134,21 +134,21 @@ impl Site {
     }
 
     /// A connection for one read, perhaps one that was used before. [`Site::keep`] takes it back.
-    pub(crate) fn reader(&self) -> Result<(Connection, Option<Files>), ToolError> {
-        if let Some((mut conn, files)) = idle::take(&self.path, &self.uid) {
+    pub(crate) fn reader(&self) -> Result<(Connection, Option<Files>, Option<Known>), ToolError> {
+        if let Some((mut conn, files, known)) = idle::take(&self.path, &self.uid) {
             self.attend(&mut conn).map_err(|error| self.explain(&error))?;
-            return Ok((conn, Some(files)));
+            return Ok((conn, Some(files), Some(known)));
         }
         let conn = self.open_to_read()?;
         let files = Files::of(&self.path).ok().filter(|files| files.uid() == self.uid);
-        Ok((conn, files))
+        Ok((conn, files, None))
     }
 
     /// Keeps a connection whose read went well for the next one.
-    pub(crate) fn keep(&self, conn: Connection, files: Option<Files>) {
+    pub(crate) fn keep(&self, conn: Connection, files: Option<Files>, known: Known) {
         if let Some(files) = files {
             stop::leave();
-            idle::keep(&self.path, files, conn);
+            idle::keep(&self.path, files, known, conn);
         }
     }
 

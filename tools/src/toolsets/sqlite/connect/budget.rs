@@ -64,8 +64,13 @@ struct Parts {
 impl Weight {
     /// Asks the connection what it could not be asked while the authorizer listens.
     pub(crate) fn begin(&self, conn: &Connection) -> rusqlite::Result<()> {
-        *lock(&self.0.stored) = Stored::of(conn)?;
+        self.stored(Stored::of(conn)?);
         Ok(())
+    }
+
+    /// The connection said so when it was asked before.
+    pub(crate) fn stored(&self, stored: Stored) {
+        *lock(&self.0.stored) = stored;
     }
 
     /// Adds what the authorizer is asked about.

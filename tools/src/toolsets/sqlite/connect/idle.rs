@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::runtime::Handle;
 
+use super::program::Stored;
+
 /// The most that are kept.
 const MOST: usize = 8;
 
@@ -50,9 +52,29 @@ impl Files {
     }
 }
 
+/// What each read asks its connection first. It stays so while the connection is open and its files are the same: the
+/// encoding and the pages of a database that holds something, and its journal, which none can change for another while it
+/// is read through that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    /// How the database stores what it holds.
+    pub(crate) stored: Stored,
+    /// Whether nobody can write while it is read: only a write-ahead log keeps readers and writers apart.
+    pub(crate) in_the_way: bool,
+}
+
+impl Known {
+    /// Asks the connection.
+    pub(crate) fn of(conn: &Connection) -> rusqlite::Result<Self> {
+        let in_the_way = conn.query_row("PRAGMA journal_mode", [], |row| Ok(row.get::<_, String>(0)? != "wal"))?;
+        Ok(Self { stored: Stored::of(conn)?, in_the_way })
+    }
+}
+
 struct Idle {
     path: PathBuf,
     files: Files,
+    known: Known,
     conn: Connection,
     since: Instant,
 }
@@ -69,8 +91,8 @@ fn with<T>(work: impl FnOnce(&mut Kept) -> T) -> T {
     work(&mut KEPT_OPEN.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// A connection to exactly the files that stand there now, if one is kept.
-pub(crate) fn take(path: &Path, uid: &str) -> Option<(Connection, Files)> {
+/// A connection to exactly the files that stand there now, if one is kept, and what is known of it.
+pub(crate) fn take(path: &Path, uid: &str) -> Option<(Connection, Files, Known)> {
     if !with(|kept| kept.idle.iter().any(|idle| idle.path == path)) {
         return None;
     }
@@ -83,15 +105,15 @@ pub(crate) fn take(path: &Path, uid: &str) -> Option<(Connection, Files)> {
     });
     // Closing takes its time, and is not done under the lock.
     drop(stale);
-    found.map(|idle| (idle.conn, idle.files))
+    found.map(|idle| (idle.conn, idle.files, idle.known))
 }
 
 /// Keeps a connection that has been read from, unless its files have changed since it was opened.
-pub(crate) fn keep(path: &Path, files: Files, conn: Connection) {
+pub(crate) fn keep(path: &Path, files: Files, known: Known, conn: Connection) {
     if !Files::of(path).is_ok_and(|now| now == files) {
         return;
     }
-    let idle = Idle { path: path.to_owned(), files, conn, since: Instant::now() };
+    let idle = Idle { path: path.to_owned(), files, known, conn, since: Instant::now() };
     let too_many = with(|kept| {
         let too_many = (kept.idle.len() >= MOST).then(|| kept.idle.swap_remove(0));
         kept.idle.push(idle);

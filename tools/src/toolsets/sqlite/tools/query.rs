@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::contract::{Digest, Findings, Preflight, Read, Spec, ToolError};
 use crate::sql::{self, Class, Dialect, classify};
 use crate::toolsets::sqlite::connect::budget::{self, Weight};
+use crate::toolsets::sqlite::connect::idle::Known;
 use crate::toolsets::sqlite::connect::room::Size;
 use crate::toolsets::sqlite::connect::temporary::{self, Temporary};
 use crate::toolsets::sqlite::connect::{STEPS, Site, bounded, stop};
@@ -140,7 +141,7 @@ enum Ran {
 }
 
 fn attempt(site: &Site, sql: &str, most: u64, (size, own_patterns): (Size, bool)) -> Result<Ran, ToolError> {
-    let (mut conn, files) = site.reader()?;
+    let (mut conn, files, known) = site.reader()?;
     if own_patterns {
         bounded::install_patterns(&conn).map_err(|error| site.explain(&error))?;
     }
@@ -153,10 +154,11 @@ fn attempt(site: &Site, sql: &str, most: u64, (size, own_patterns): (Size, bool)
     }
     // The schema a statement is examined under is the one it runs under.
     conn.execute_batch("BEGIN; SELECT 1 FROM sqlite_master LIMIT 1").map_err(|error| site.explain(&error))?;
-    weight.begin(&conn).map_err(|error| site.explain(&error))?;
+    let known = known.map_or_else(|| Known::of(&conn), Ok).map_err(|error| site.explain(&error))?;
+    weight.stored(known.stored);
     let crowded = Arc::new(AtomicBool::new(false));
     let (keeping, noting, mut files_kept) = (weight.clone(), Arc::clone(&crowded), Temporary::of(size));
-    let until = in_the_way(&conn).map_err(|error| site.explain(&error))?.then(|| Instant::now() + IN_THE_WAY);
+    let until = known.in_the_way.then(|| Instant::now() + IN_THE_WAY);
     stop::until(until);
     site.stop_when(&mut conn, if size.is_watched() { WATCHED } else { STEPS }, move || {
         let too_much = keeping.keeps_rows() && files_kept.too_much(keeping.sorts());
@@ -187,7 +189,7 @@ fn attempt(site: &Site, sql: &str, most: u64, (size, own_patterns): (Size, bool)
     match (result, said) {
         (Ok(output), _) => {
             conn.execute_batch("COMMIT").map_err(|error| site.explain(&error))?;
-            site.keep(conn, files.filter(|_| !own_patterns && usual));
+            site.keep(conn, files.filter(|_| !own_patterns && usual), known);
             Ok(Ran::Whole(output))
         }
         (Err(_), Some(what)) => Err(ToolError::refused(format!("not a read: {what}"))),
@@ -204,11 +206,6 @@ fn attempt(site: &Site, sql: &str, most: u64, (size, own_patterns): (Size, bool)
         (Err(Failed::Sqlite(error)), None) if late && is_interrupted(&error) => Err(too_long_in_the_way(site)),
         (Err(Failed::Sqlite(error)), None) => Err(advise(site, &conn, &error)),
     }
-}
-
-/// Whether nobody can write while this connection reads: only a write-ahead log keeps readers and writers apart.
-fn in_the_way(conn: &Connection) -> rusqlite::Result<bool> {
-    conn.query_row("PRAGMA journal_mode", [], |row| Ok(row.get::<_, String>(0)? != "wal"))
 }
 
 fn is_interrupted(error: &rusqlite::Error) -> bool {
