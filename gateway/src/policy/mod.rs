@@ -33,7 +33,7 @@ pub use retention::Retention;
 pub use situation::Situation;
 
 use cache::{DecisionCache, Hopes};
-use request::{Asked, Prepared, RequestError, configured};
+use request::{Asked, Prepared, RequestError};
 use schema::Vocabulary;
 
 /// Named where no policy permits.

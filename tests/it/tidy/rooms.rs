@@ -76,7 +76,6 @@ const HOUSES: &[House] = &[
             "kind",
             "change",
             "adapter",
-            "typed",
             "laws",
         ],
         apart: &[],

@@ -19,7 +19,6 @@ mod schema;
 mod target;
 mod thread;
 mod tool;
-mod typed;
 mod undo;
 
 pub use adapter::{change, on_target, read};
@@ -39,7 +38,6 @@ pub use schema::{schema_of, schema_of_output};
 pub use target::{Environment, Target, Tier};
 pub use thread::{blocking, blocking_until, on_one_thread};
 pub use tool::{SettingsError, TargetReport, Tool, Toolset};
-pub use typed::{Done, Promise, Typed, TypedTool};
 pub use undo::{TakesBack, Undo};
 
 /// A moment, written in RFC 3339 with milliseconds and `Z`.

@@ -87,6 +87,7 @@ impl State {
         let meant = Meant::of(tx, change).await?;
         let path = shape::harden(tx).await?;
         let displaces = meant.displaces(tx, change, relation.as_ref()).await?;
+        let there = meant.there(tx, change).await?;
         let mut state = Self {
             path,
             relation,
@@ -94,7 +95,7 @@ impl State {
             bytes: 0,
             estimate: 0,
             exact: displaces.map_err(Cow::Borrowed),
-            fingerprint: Digest::of(&json!([sql, displaces.is_ok(), code.first().map(|_| code.digest)])),
+            fingerprint: Digest::of(&json!([sql, displaces.is_ok(), there, code.first().map(|_| code.digest)])),
             code,
         };
         if let Some(first) = state.code.first() {

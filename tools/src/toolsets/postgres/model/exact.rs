@@ -68,6 +68,30 @@ impl Meant {
         }
     }
 
+    /// What has the name of what is to be made, by its number: made meanwhile, by somebody or by this very change.
+    pub(crate) async fn there(&self, tx: &Tx<'_>, change: &Change) -> Result<Option<u32>, ToolError> {
+        let (name, sql) = match change {
+            Change::Schema(name) => (
+                name,
+                "SELECT (SELECT n.oid FROM parse_ident($1) AS p, pg_namespace n WHERE n.nspname = p[cardinality(p)]::name)",
+            ),
+            Change::Relation { name, .. } => (
+                name,
+                "SELECT (SELECT c.oid FROM parse_ident($1) AS p, pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE c.relname = p[cardinality(p)]::name \
+                 AND n.nspname = CASE WHEN cardinality(p) > 1 THEN p[1] ELSE $2 END)",
+            ),
+            Change::Type(name) => (
+                name,
+                "SELECT (SELECT t.oid FROM parse_ident($1) AS p, pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace \
+                 WHERE t.typname = p[cardinality(p)]::name \
+                 AND n.nspname = CASE WHEN cardinality(p) > 1 THEN p[1] ELSE $2 END)",
+            ),
+            Change::Index(_) | Change::Table { .. } => return Ok(None),
+        };
+        tx.value(sql, &[(name, Type::TEXT), (&self.schema, Type::TEXT)]).await
+    }
+
     /// Whether a column that is added has a value in every row because its type has a default.
     pub(crate) async fn fills(&self, tx: &Tx<'_>) -> Result<bool, ToolError> {
         let sql = "SELECT EXISTS (SELECT FROM pg_type t WHERE t.oid = ANY ($1) AND t.typdefault IS NOT NULL)";

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio_postgres::types::Type;
 
-use crate::contract::{About, Applied, Change, Findings, Preflight, Reversibility, Spec, TakesBack as _, ToolError};
+use crate::contract::{
+    About, Applied, Change, Findings, Preflight, Reversibility, Scope, Spec, TakesBack as _, ToolError,
+};
 use crate::text::shown;
 use crate::toolsets::postgres::connect::Tx;
 use crate::toolsets::postgres::model::catalog::quote;
@@ -64,6 +66,7 @@ impl Change for Purge {
                           or the data itself must be gone.",
         Reversibility::Irreversible,
     )
+    .scope(Scope::Group)
     .on_whole_things();
 
     async fn observe(args: &Args, tx: &mut Tx<'_>) -> Result<Look, ToolError> {

@@ -7,10 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::world::{Database, SHOP, advice, find, sql, told};
-use crate::contract::{
-    Access, Audience, Cause, Done, Lease, Preflight, Promise, Reversibility, Scope, Tool as _, ToolError, Typed,
-    TypedTool,
-};
+use crate::contract::{Cause, Reversibility};
 use crate::laws::World as _;
 use crate::toolsets::sqlite::model::trial::tests::run_out;
 
@@ -104,51 +101,4 @@ async fn a_try_whose_time_ran_out_says_so_and_nothing_untrue() {
         assert!(!told.contains("interrupted") && !told.contains("failed"), "{place}: {told}");
         assert_eq!(world.state().await, before);
     }
-}
-
-/// Says that what it does can be undone, and then offers no undo.
-struct Forgetful;
-
-#[async_trait]
-impl TypedTool for Forgetful {
-    type Args = serde_json::Map<String, Value>;
-    type Output = bool;
-
-    fn promise(&self) -> Promise {
-        Promise {
-            name: "forgetful",
-            kind: "sqlite",
-            title: "Forget",
-            description: "Forgets.",
-            reversibility: Reversibility::Reversible,
-            softened_by: Vec::new(),
-            scope: Scope::Resource,
-            idempotent: false,
-            open_world: false,
-            credential: None,
-            audience: Audience::Agents,
-        }
-    }
-
-    async fn look(&self, _: &Self::Args, _: &Lease) -> Result<Preflight, ToolError> {
-        Err(ToolError::refused("it only runs"))
-    }
-
-    async fn run(&self, _: &Self::Args, _: &Preflight, _: &Lease) -> Result<Done<bool>, ToolError> {
-        Ok(Done::read(true))
-    }
-}
-
-#[tokio::test]
-async fn a_tool_that_forgets_the_undo_it_promised_has_not_succeeded() {
-    let world = Database::new(SHOP);
-    let mut seen = world.look("sqlite_write", &sql("DELETE FROM payments WHERE id = 1")).await.unwrap();
-    let tool = Typed::new(Forgetful);
-    let ran = tool.execute(&json!({}), &seen, &world.lend(Access::Write)).await;
-    assert!(matches!(ran, Err(ToolError::Uncertain { .. })), "{ran:?}");
-    assert_eq!(advice(seen.keeps_its_undo(false)).0, Cause::Changed);
-    // Whoever was told that nothing brings it back was promised nothing.
-    seen.reversibility = Reversibility::Irreversible;
-    tool.execute(&json!({}), &seen, &world.lend(Access::Write)).await.unwrap();
-    seen.keeps_its_undo(false).unwrap();
 }
