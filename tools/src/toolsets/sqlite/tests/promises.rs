@@ -3,11 +3,8 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
-use serde_json::{Value, json};
-
-use super::world::{Database, SHOP, advice, find, sql, told};
-use crate::contract::{Cause, Reversibility};
+use super::world::{Database, advice, find, sql, told};
+use crate::contract::{Access, Cause, Reversibility};
 use crate::laws::World as _;
 use crate::toolsets::sqlite::model::trial::tests::run_out;
 
