@@ -125,7 +125,7 @@ mod tests {
             let named = Named { reference: "env:X".into(), secret: Arc::new(Secret::new(secret.to_owned())) };
             let redactor = Redactor::new(&[named]).unwrap();
             let whole = TargetPath::of("uploads").below(secret).below("plan.txt");
-            let cut = secret.split('/').fold(TargetPath::of("uploads"), |path, name| path.below(name));
+            let cut = secret.split('/').fold(TargetPath::of("uploads"), TargetPath::below);
             for mut path in [whole, cut, TargetPath::as_shown(format!("uploads/{secret}"))] {
                 let before = path.clone();
                 redact_path(&mut path, &redactor);
