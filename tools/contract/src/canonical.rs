@@ -148,6 +148,10 @@ fn string(to: &mut String, text: &str) {
 
 /// Escaped as RFC 8785 wants it, section 3.2.2.2: only what must be, and that as short as it can be.
 fn escaped(to: &mut String, text: &str) {
+    if text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+        to.push_str(text);
+        return;
+    }
     let mut from = 0;
     for (at, byte) in text.bytes().enumerate() {
         let escape = match byte {

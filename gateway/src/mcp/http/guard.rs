@@ -176,3 +176,30 @@ fn is_opening(body: &[u8]) -> bool {
         Err(_) => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_may_open_a_session_is_known_however_it_is_written() {
+        let may = [
+            r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#,
+            r#"{"method":"\u0069nitialize"}"#,
+            r#"{"method":"tools/call","method":"initialize"}"#,
+            r#"{"method":"initialize""#,
+        ];
+        for body in may {
+            assert!(is_opening(body.as_bytes()), "{body}");
+        }
+        let others = [
+            r#"{"method":"tools/call","params":{"name":"initialize"}}"#,
+            r#"{"method":"tools/call","params":{"name":"\"initialize"}}"#,
+            r#"{"method":"tools/call"}"#,
+        ];
+        for body in others {
+            assert!(!is_opening(body.as_bytes()), "{body}");
+        }
+        assert!(is_opening(b"\xff"), "no text");
+    }
+}

@@ -261,7 +261,9 @@ pub(crate) fn open_file(place: &Place, seen: Stat) -> io::Result<File> {
 
 /// The digest of what is left of a file; `None` where that is more than `most`, as for one that grew since.
 pub(crate) fn digest_of(root: &Root, file: &mut File, most: u64) -> io::Result<Option<Digest>> {
-    let (mut hasher, mut buffer, mut total) = (Sha256::new(), vec![0; 64 << 10], 0_u64);
+    // No larger than the file, which is small as a rule: clearing it costs more than reading that.
+    let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let (mut hasher, mut buffer, mut total) = (Sha256::new(), vec![0; size.clamp(1, 64 << 10)], 0_u64);
     loop {
         if root.stops() {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "reading took longer than a call may take"));
