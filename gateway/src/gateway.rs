@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::credentials::{Broker, SecretError};
-use crate::limits::{Bulk, Refusals, Settling, slots};
+use crate::limits::{Bulk, Recovering, Refusals, slots};
 use crate::notify::{Notices, NotifyError};
 use crate::operators::{Code, Facts, People, Separation, Tries, ceiling};
 use crate::platform::is_dumpable;
@@ -56,11 +56,11 @@ pub struct Gateway {
     pub(crate) notices: Notices,
     pub(crate) slots: Turns,
     pub(crate) bulk: Bulk,
-    pub(crate) twins: AliasGuard,
+    pub(crate) aliases: AliasGuard,
     /// Calls that have been written down and run on, whether or not their client still listens.
     pub(crate) running: TaskTracker,
     /// What is being settled: one at a time on each target.
-    pub(crate) settling: Settling,
+    pub(crate) recovering: Recovering,
     /// How many refusals were written down of late.
     pub(crate) refusals: Refusals,
     /// Set when the gateway closes: what could not be written down is tried once more, and no longer.
@@ -151,9 +151,9 @@ impl Gateway {
             tries: Tries::new(TRIES),
             slots: slots(config.concurrent_calls, config.waiting_calls),
             bulk: Bulk::default(),
-            twins: AliasGuard::default(),
+            aliases: AliasGuard::default(),
             running: TaskTracker::new(),
-            settling: Settling::default(),
+            recovering: Recovering::default(),
             refusals: Refusals::default(),
             closing: CancellationToken::new(),
             store: Arc::new(store),
@@ -199,11 +199,11 @@ impl Gateway {
     }
 
     /// Waits for calls that are written down and still run, for as long as that may take.
-    pub async fn settle_down(&self, patience: Duration) {
+    pub async fn finish_calls(&self, patience: Duration) {
         self.running.close();
         self.closing.cancel();
         if tokio::time::timeout(patience, self.running.wait()).await.is_err() {
-            tracing::error!("calls still run; the next start settles them by looking");
+            tracing::error!("calls still run; the next start recovers them by looking");
         }
     }
 

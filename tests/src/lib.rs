@@ -56,17 +56,17 @@ pub fn root() -> &'static std::path::Path {
 }
 
 /// How long a test waits for something that should happen at once before it says that it never did.
-pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+pub const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Waits for `future` no longer than [`PATIENCE`], so that a hung gateway fails a test instead of holding up the run.
+/// Waits for `future` no longer than [`TIMEOUT`], so that a hung gateway fails a test instead of holding up the run.
 ///
 /// # Errors
 /// Nothing came, with `what` in the message.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> Result<T> {
-    tokio::time::timeout(PATIENCE, future).await.map_err(|_| format!("{what}: nothing after {PATIENCE:?}").into())
+    tokio::time::timeout(TIMEOUT, future).await.map_err(|_| format!("{what}: nothing after {TIMEOUT:?}").into())
 }
 
-/// Asks `find` again and again until it finds something, no longer than [`PATIENCE`].
+/// Asks `find` again and again until it finds something, no longer than [`TIMEOUT`].
 ///
 /// # Errors
 /// It never did, with `what` in the message, or it failed.

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::gateway::Gateway;
 
 /// How long the others may take to say who they are, all together.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is known of another target.
 enum Answer {
@@ -79,22 +79,22 @@ async fn answers(gateway: &Gateway, toolset: &Arc<dyn Toolset>, others: &[&Confi
         asked.spawn(async move { (name, toolset.identity(&lease).await) });
     }
     let mut found = HashMap::new();
-    let ends = tokio::time::Instant::now() + PATIENCE;
+    let ends = tokio::time::Instant::now() + TIMEOUT;
     while let Ok(Some(answer)) = tokio::time::timeout_at(ends, asked.join_next()).await {
         match answer {
             Ok((name, Ok(identity))) => {
-                gateway.twins.learn(&name, &identity);
+                gateway.aliases.learn(&name, &identity);
                 found.insert(name, identity);
             }
             Ok((name, Err(error))) => tracing::debug!(target = %name, %error, "a target does not say who it is"),
             Err(error) => tracing::warn!(%error, "asking a target who it is broke off"),
         }
     }
-    let mut answer = |other: &&Configured| match found.remove(&other.name).or_else(|| gateway.twins.known(&other.name))
-    {
-        Some(identity) => Answer::Is(identity),
-        None => Answer::At(places.remove(&other.name).unwrap_or_default()),
-    };
+    let mut answer =
+        |other: &&Configured| match found.remove(&other.name).or_else(|| gateway.aliases.known(&other.name)) {
+            Some(identity) => Answer::Is(identity),
+            None => Answer::At(places.remove(&other.name).unwrap_or_default()),
+        };
     others.iter().map(&mut answer).collect()
 }
 

@@ -56,7 +56,7 @@ impl CallContext {
 
     /// What is said of it afterwards.
     pub(super) fn seen(&self, decision: &'static str, seen: &Preflight) -> About {
-        About::seen(self.id, decision, seen.settle(self.declaration()), seen)
+        About::seen(self.id, decision, seen.class(self.declaration()), seen)
     }
 
     /// What a record about it says it is about.

@@ -24,46 +24,46 @@ const EVERY: Duration = Duration::from_secs(60);
 /// How soon a call that broke off is looked at again, and how seldom at last.
 const LOOKS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
-/// How many targets are settled at a time, and how many calls of one target are looked at.
+/// How many targets are recovered at a time, and how many calls of one target are looked at.
 const AT_ONCE: usize = 8;
 
 /// Settles every unfinished call whose process is gone: target by target, side by side, so that one that does not answer
-/// holds up no other. Returns those it settled.
+/// holds up no other. Returns those it recovered.
 ///
 /// # Errors
-/// The store failed, for one call at least; the others are settled.
-pub async fn settle(gateway: &Gateway) -> Result<Vec<Uuid>, StoreError> {
+/// The store failed, for one call at least; the others are recovered.
+pub async fn recover(gateway: &Gateway) -> Result<Vec<Uuid>, StoreError> {
     let mut targets: BTreeMap<String, Vec<StoredCall>> = BTreeMap::new();
     for call in gateway.store.unfinished().await? {
         targets.entry(call.target.clone()).or_default().push(call);
     }
-    let each = stream::iter(targets).map(|(target, calls)| async move { settle_on(gateway, &target, calls).await });
+    let each = stream::iter(targets).map(|(target, calls)| async move { recover_on(gateway, &target, calls).await });
     let done: Vec<_> = each.buffer_unordered(AT_ONCE).collect().await;
     all_of(done)
 }
 
 /// The same for the calls of one target.
-async fn settle_on(gateway: &Gateway, target: &str, calls: Vec<StoredCall>) -> Result<Vec<Uuid>, StoreError> {
-    let turn = gateway.settling.of(target);
+async fn recover_on(gateway: &Gateway, target: &str, calls: Vec<StoredCall>) -> Result<Vec<Uuid>, StoreError> {
+    let turn = gateway.recovering.of(target);
     let _turn = turn.lock().await;
-    let each = stream::iter(calls).map(|call| async move { settle_call(gateway, call, STOPPED).await });
+    let each = stream::iter(calls).map(|call| async move { recover_call(gateway, call, STOPPED).await });
     let done: Vec<_> = each.buffer_unordered(AT_ONCE).collect().await;
     all_of(done)
 }
 
-/// One that cannot be settled does not keep the others from it.
+/// One that cannot be recovered does not keep the others from it.
 fn all_of(done: Vec<Result<Vec<Uuid>, StoreError>>) -> Result<Vec<Uuid>, StoreError> {
-    let (mut settled, mut failed) = (Vec::new(), None);
+    let (mut recovered, mut failed) = (Vec::new(), None);
     for result in done {
         match result {
-            Ok(calls) => settled.extend(calls),
+            Ok(calls) => recovered.extend(calls),
             Err(error) => failed = Some(error),
         }
     }
-    failed.map_or(Ok(settled), Err)
+    failed.map_or(Ok(recovered), Err)
 }
 
-async fn settle_call(gateway: &Gateway, call: StoredCall, why: &str) -> Result<Vec<Uuid>, StoreError> {
+async fn recover_call(gateway: &Gateway, call: StoredCall, why: &str) -> Result<Vec<Uuid>, StoreError> {
     // Settled while this one waited for its turn.
     if gateway.store.call(call.id).await?.is_none_or(|call| call.end.is_some()) {
         return Ok(Vec::new());
@@ -89,7 +89,7 @@ async fn settle_call(gateway: &Gateway, call: StoredCall, why: &str) -> Result<V
         note = gateway.broker.redactor().text(&format!("{note}: {stranger}")).into_owned();
     }
     let ending = Ending { end: End::Uncertain, undo: None, note: Some(note.clone()), probe: Some(probe) };
-    match gateway.store.settle(call.id, ending).await {
+    match gateway.store.recover(call.id, ending).await {
         Ok(true) => {
             tracing::warn!(call = %call.id, tool = %call.tool, target = %call.target, "{note}");
             Ok(vec![call.id])
@@ -97,7 +97,7 @@ async fn settle_call(gateway: &Gateway, call: StoredCall, why: &str) -> Result<V
         // Another process was quicker.
         Ok(false) => Ok(Vec::new()),
         Err(error) => {
-            tracing::error!(call = %call.id, %error, "an unfinished call could not be settled");
+            tracing::error!(call = %call.id, %error, "an unfinished call could not be recovered");
             Err(error)
         }
     }
@@ -114,9 +114,9 @@ pub(crate) async fn keep_ending(gateway: Arc<Gateway>, call: Uuid) {
     loop {
         match gateway.store.call(call).await {
             Ok(Some(stored)) if stored.end.is_none() => {
-                let turn = gateway.settling.of(&stored.target);
+                let turn = gateway.recovering.of(&stored.target);
                 let _turn = turn.lock().await;
-                match settle_call(&gateway, stored, FAILED).await {
+                match recover_call(&gateway, stored, FAILED).await {
                     Ok(ended) if !ended.is_empty() => return,
                     // It may still take effect, or the store failed, which is in the log.
                     Ok(_) | Err(_) => {}
@@ -153,7 +153,7 @@ fn another(call: &StoredCall, now: Option<&String>) -> Option<String> {
 }
 
 /// Sees to it, before a change of a target is even looked at, that what changed it before has its end on record: a call
-/// whose process is gone is settled first.
+/// whose process is gone is recovered first.
 ///
 /// # Errors
 /// Why the change must wait, or that the store cannot be asked.
@@ -162,8 +162,8 @@ pub(crate) async fn catch_up(gateway: &Gateway, target: &str) -> Result<(), Stor
     if matches!(found, Some((_, NoEnd::CutOff))) {
         let mut calls = gateway.store.unfinished().await?;
         calls.retain(|call| call.target == target);
-        if let Err(error) = settle_on(gateway, target, calls).await {
-            tracing::error!(%error, target, "unfinished calls could not be settled before a change");
+        if let Err(error) = recover_on(gateway, target, calls).await {
+            tracing::error!(%error, target, "unfinished calls could not be recovered before a change");
         }
         found = gateway.store.unsettled(target).await?;
     }
@@ -224,10 +224,10 @@ pub(crate) fn noted(why: &str, found: Probe) -> String {
 }
 
 /// Settles now and then every minute, until told to stop.
-pub async fn keep_settling(gateway: Arc<Gateway>, stop: CancellationToken) {
+pub async fn keep_recovering(gateway: Arc<Gateway>, stop: CancellationToken) {
     loop {
-        if let Err(error) = settle(&gateway).await {
-            tracing::error!(%error, "unfinished calls could not be settled");
+        if let Err(error) = recover(&gateway).await {
+            tracing::error!(%error, "unfinished calls could not be recovered");
         }
         gateway.refusals.account_for(&*gateway.store).await;
         tokio::select! {

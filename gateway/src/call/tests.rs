@@ -270,7 +270,7 @@ async fn an_end_that_cannot_be_written_is_written_later_with_its_plan() {
     assert_eq!(place.stored(&refusal).await.end, None);
     place.let_go();
     // Closing tries once more, and waits for that.
-    place.gateway.settle_down(Duration::from_secs(30)).await;
+    place.gateway.finish_calls(Duration::from_secs(30)).await;
     let stored = place.stored(&refusal).await;
     assert_eq!((stored.end, stored.undo), (Some(End::Succeeded), Some(plan(&json!({"target": "it"})))));
 }
@@ -288,7 +288,7 @@ async fn an_end_is_tried_until_it_is_written() {
     let waits = [Duration::from_millis(1), Duration::from_millis(4)];
     let trying = tokio::spawn(write_later(Arc::clone(&store) as _, CancellationToken::new(), unfinished, waits));
     // The answer to this one comes after some of those tries.
-    store.settle(call, mollyguard_record::store::laws::ended(End::Uncertain)).await.unwrap_err();
+    store.recover(call, mollyguard_record::store::laws::ended(End::Uncertain)).await.unwrap_err();
     drop(held);
     trying.await.unwrap();
     assert_eq!(store.call(call).await.unwrap().unwrap().end, Some(End::Succeeded));
@@ -299,7 +299,7 @@ async fn closing_ends_the_trying_and_the_next_start_settles() {
     let place = Place::new();
     place.hold();
     let refusal = place.refused().await;
-    place.gateway.settle_down(Duration::from_secs(30)).await;
+    place.gateway.finish_calls(Duration::from_secs(30)).await;
     assert!(place.gateway.running.is_empty(), "nobody tries any more");
     place.let_go();
     place.gateway.close().await.unwrap();
@@ -363,19 +363,19 @@ async fn what_may_still_take_effect_when_the_gateway_stops_is_settled_once_it_is
     place.told.over.store(false, Ordering::SeqCst);
     place.tell(Next::Doubts, Some(Probe::Unchanged));
     let refusal = place.refused().await;
-    place.gateway.settle_down(Duration::from_secs(30)).await;
+    place.gateway.finish_calls(Duration::from_secs(30)).await;
     place.gateway.close().await.unwrap();
     // The next gateway on the same store.
     let next = Place::on(Arc::clone(&place.folder));
     next.told.over.store(false, Ordering::SeqCst);
     next.tell(Next::Succeeds, Some(Probe::Unchanged));
     drop(place);
-    assert!(recovery::settle(&next.gateway).await.unwrap().is_empty(), "nothing is guessed");
+    assert!(recovery::recover(&next.gateway).await.unwrap().is_empty(), "nothing is guessed");
     assert_eq!(next.stored(&refusal).await.end, None);
     let waits = next.refused().await;
     assert_eq!(waits.reason_code, ReasonCode::Unavailable, "{}", waits.message);
     next.told.over.store(true, Ordering::SeqCst);
-    assert_eq!(recovery::settle(&next.gateway).await.unwrap(), [refusal.about.id]);
+    assert_eq!(recovery::recover(&next.gateway).await.unwrap(), [refusal.about.id]);
     assert_eq!(next.stored(&refusal).await.end, Some(End::Uncertain));
 }
 

@@ -11,7 +11,7 @@ use super::desk::{Desk, Waiting};
 use super::paint::Paint;
 use super::{Done, Failure, connect, grants, open, print, print_json, quarantine, terminal, watch};
 use crate::confirm::clean;
-use crate::operator_socket::{self, Given};
+use crate::operator_socket::{self, GivenAnswer};
 
 /// Arguments of `approvals`.
 #[derive(Debug, Args)]
@@ -110,7 +110,7 @@ async fn act(desk: &Desk, what: What) -> Done {
             match terminal::ask(confirmation.told(), &confirmation.text, confirmation.need).await? {
                 Answer::Accept { typed: Some(typed) } => desk.approve(&confirmation, typed).await,
                 Answer::Decline => desk.deny(confirmation.id).await,
-                _ => desk.answer(confirmation.id, Given::Close {}).await.map(|_| ()),
+                _ => desk.answer(confirmation.id, GivenAnswer::Close {}).await.map(|_| ()),
             }
         }
         What::Deny { confirmation } => desk.deny(confirmation).await,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Done, Failure, print, terminal};
 use crate::confirm::not_here;
 use crate::gateway::Gateway;
-use crate::operator_socket::{self, Ask, AtDesk, DeskError, Given, Reply};
+use crate::operator_socket::{self, Ask, AtDesk, DeskError, GivenAnswer, Reply};
 use crate::operators::TypedCode;
 
 /// Where the questions are.
@@ -72,7 +72,7 @@ impl Desk {
             true => None,
             false => Some(TypedCode::new(terminal::secret("your code: ").await?)),
         };
-        let (by, proven, standing) = self.answer(confirmation.id, Given::Approve { typed, code }).await?;
+        let (by, proven, standing) = self.answer(confirmation.id, GivenAnswer::Approve { typed, code }).await?;
         let proven = proven.map_or("nothing", Assurance::as_str);
         match standing {
             ConfirmationState::Open { approvals, .. } => print(&format!(
@@ -87,14 +87,14 @@ impl Desk {
     }
 
     pub(super) async fn deny(&self, id: Uuid) -> Done {
-        self.answer(id, Given::Deny {}).await?;
+        self.answer(id, GivenAnswer::Deny {}).await?;
         print("Declined. Nothing was changed.\n")
     }
 
     pub(super) async fn answer(
         &self,
         id: Uuid,
-        given: Given,
+        given: GivenAnswer,
     ) -> Result<(String, Option<Assurance>, ConfirmationState), Failure> {
         match self {
             Self::Own(gateway) => {

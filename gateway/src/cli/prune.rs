@@ -76,7 +76,7 @@ impl Prune {
             true => would_go(&gateway).await,
             false => put_away(&gateway, &principal(&gateway, "mollyguard prune")).await,
         };
-        gateway.settle_down(LAST_CALLS).await;
+        gateway.finish_calls(LAST_CALLS).await;
         gateway.close().await.map_err(Failure::usage)?;
         let printed = Printed { dry_run: self.dry_run, records, quarantines, unread };
         let shown = if self.json { print_json(&printed) } else { print(&render(&printed, bounded)) };

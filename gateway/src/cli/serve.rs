@@ -51,7 +51,7 @@ impl Serve {
         let apart = self.socket.as_deref().is_some_and(|socket| is_apart(socket, &config));
         let gateway = open_for(config, apart)?;
         let leave = told_to_leave().map_err(Failure::usage)?;
-        let settling = tokio::spawn(recovery::keep_settling(Arc::clone(&gateway), leave.clone()));
+        let recovering = tokio::spawn(recovery::keep_recovering(Arc::clone(&gateway), leave.clone()));
         let page = match self.own_page(&gateway.config) {
             Some(port) => {
                 let begun = self.begun(&gateway, port).await?;
@@ -77,13 +77,13 @@ impl Serve {
             (None, None) => stdio(&gateway, leave.clone()).await,
         };
         leave.cancel();
-        let _settled = settling.await;
+        let _settled = recovering.await;
         let _pruned = pruning.await;
         if let Some(page) = page {
             let _left = page.await;
         }
         let _told = telling.await;
-        gateway.settle_down(LAST_CALLS).await;
+        gateway.finish_calls(LAST_CALLS).await;
         gateway.close().await.map_err(Failure::usage)?;
         served
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::serve::LAST_CALLS;
 use super::{Done, Failure, open, print, print_json, terminal};
-use crate::call::approval::settled;
+use crate::call::approval;
 use crate::call::call;
 use crate::reply::{Answered, Delivery, Refusal, Reply, Request};
 
@@ -37,7 +37,7 @@ impl Undo {
             request.answered = answered.take();
             match call(&gateway, request).await.map_err(Failure::usage)? {
                 Reply::Done(receipt) => {
-                    gateway.settle_down(LAST_CALLS).await;
+                    gateway.finish_calls(LAST_CALLS).await;
                     gateway.close().await.map_err(Failure::usage)?;
                     let (id, of) = (receipt.about.id, self.call);
                     return if self.json {
@@ -47,7 +47,7 @@ impl Undo {
                     };
                 }
                 Reply::Refused(refusal) => {
-                    gateway.settle_down(LAST_CALLS).await;
+                    gateway.finish_calls(LAST_CALLS).await;
                     return Err(Failure::found(refusal.text()));
                 }
                 Reply::Ask(question) => {
@@ -60,7 +60,7 @@ impl Undo {
                         _ if terminal::channel().is_some() && asked_before != Some(confirmation) => {
                             terminal::show(question.facts.as_ref(), &question.text);
                             eprintln!("{}", Refusal::pending(*question).text());
-                            settled(&gateway, confirmation).await;
+                            approval::answered(&gateway, confirmation).await;
                             None
                         }
                         _ => return Err(Failure::found(Refusal::pending(*question).text())),

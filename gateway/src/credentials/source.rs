@@ -16,7 +16,7 @@ use crate::targets::overlap::{Overlap, Reaches};
 const LONGEST: u64 = 64 << 10;
 
 /// How long a program may take to print a secret.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Why a secret cannot be used. Never holds the secret.
 #[derive(Debug, thiserror::Error)]
@@ -92,13 +92,13 @@ impl SecretSource {
         let source = self.clone();
         // Read elsewhere, so that a program that neither prints nor ends does not hold the start up for ever.
         std::thread::spawn(move || send.send(source.capped(stdout)));
-        let printed = printed.recv_timeout(PATIENCE);
+        let printed = printed.recv_timeout(TIMEOUT);
         if printed.is_err() {
             let _killed = child.kill();
         }
         let status = child.wait().map_err(|error| self.unavailable(error))?;
         match printed {
-            Err(_) => Err(self.unavailable(format!("the program printed nothing for {PATIENCE:?}"))),
+            Err(_) => Err(self.unavailable(format!("the program printed nothing for {TIMEOUT:?}"))),
             Ok(_) if !status.success() => Err(self.unavailable(format!("the program ended with {status}"))),
             Ok(printed) => printed,
         }

@@ -1,11 +1,11 @@
 //! What is bounded for the whole process, whoever calls.
 
 mod bulk;
+mod recovering;
 mod refusals;
-mod settling;
 mod slots;
 
 pub(crate) use bulk::{Bulk, weight_of};
+pub(crate) use recovering::Recovering;
 pub(crate) use refusals::Refusals;
-pub(crate) use settling::Settling;
 pub(crate) use slots::{slot, slots};

@@ -117,7 +117,12 @@ pub(super) fn comes_again(params: &CallToolRequestParams) -> bool {
 /// The answer a repeated call brings along.
 ///
 /// Whatever is wrong with the seal, the answer becomes one to a question that was never asked, which the gateway refuses.
-pub(super) fn brought(params: &CallToolRequestParams, bound: &Bound<'_>, reach: Reach, seal: &Seal) -> Answered {
+pub(super) fn attached_answer(
+    params: &CallToolRequestParams,
+    bound: &Bound<'_>,
+    reach: Reach,
+    seal: &Seal,
+) -> Answered {
     let state = params.request_state.as_ref().filter(|_| reach.is_asked_by_results());
     let Some(sealed) = state.and_then(|state| seal.open(state, bound)) else {
         return Answered { confirmation: Uuid::nil(), answer: Some(Answer::Failed) };

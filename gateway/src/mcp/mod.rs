@@ -84,7 +84,7 @@ pub trait Calls: Send + Sync + 'static {
     async fn shown_no_more(&self, _confirmation: Uuid) {}
 
     /// Returns once a question is not open any more, however it was answered, or its time is over.
-    async fn settled(&self, confirmation: Uuid);
+    async fn answered(&self, confirmation: Uuid);
 }
 
 #[async_trait]
@@ -117,8 +117,8 @@ impl Calls for Arc<Gateway> {
         approval::shown_no_more(self, confirmation).await;
     }
 
-    async fn settled(&self, confirmation: Uuid) {
-        approval::settled(self, confirmation).await;
+    async fn answered(&self, confirmation: Uuid) {
+        approval::answered(self, confirmation).await;
     }
 }
 

@@ -107,7 +107,7 @@ impl Server {
     }
 
     /// Returns once no call is open.
-    pub(super) async fn settled(&self) {
+    pub(super) async fn finished(&self) {
         self.0.running.close();
         self.0.running.wait().await;
     }
@@ -250,7 +250,7 @@ impl Server {
             }
             has_waited = true;
             seen.asking.send_replace(Some(waiting_for(&question)));
-            let settled = wire.calls.settled(question.confirmation);
+            let settled = wire.calls.answered(question.confirmation);
             let here = is_here.then_some(opened);
             let waited = Box::pin(confirm::put(ctx, &question, here, settled, &wire.timing, gone)).await;
             seen.asking.send_replace(None);
@@ -320,9 +320,10 @@ impl ServerHandler for Server {
             return self.too_many(&principal, &params.name).await;
         };
         let incoming = Incoming { tool: params.name.clone().into_owned(), args, principal, reach: Reach::of(&ctx) };
-        let brought = || confirm::brought(&params, &incoming.bound(), incoming.reach, &self.0.wire.seal);
-        let answered = confirm::comes_again(&params).then(brought);
-        let brought = answered.as_ref().map(|answered| answered.confirmation);
+        let attached_answer =
+            || confirm::attached_answer(&params, &incoming.bound(), incoming.reach, &self.0.wire.seal);
+        let answered = confirm::comes_again(&params).then(attached_answer);
+        let attached_answer = answered.as_ref().map(|answered| answered.confirmation);
         if let Some(Answered { confirmation, answer: None }) = answered {
             self.0.opened.add(confirmation);
         }
@@ -333,7 +334,7 @@ impl ServerHandler for Server {
             Some(token) => Box::pin(progress::during(work, &seen, &ctx.peer, token, &self.0.wire.timing)).await,
             None => work.await,
         };
-        if let Some(dialog) = brought.and_then(|confirmation| self.0.dialogs.take_back(confirmation)) {
+        if let Some(dialog) = attached_answer.and_then(|confirmation| self.0.dialogs.take_back(confirmation)) {
             self.over(dialog).await;
         }
         response

@@ -15,7 +15,7 @@ use crate::targets::overlap::Reaches;
 /// How many run at a time.
 const AT_ONCE: usize = 2;
 /// How long one may run.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The command.
 pub(super) struct Hook {
@@ -27,11 +27,11 @@ pub(super) struct Hook {
 
 impl Hook {
     pub(super) const fn new(template: Template, reaches: Arc<Reaches>) -> Self {
-        Self { template, reaches, patience: PATIENCE, room: Semaphore::const_new(AT_ONCE) }
+        Self { template, reaches, patience: TIMEOUT, room: Semaphore::const_new(AT_ONCE) }
     }
 
     #[cfg(test)]
-    pub(super) fn patient_for(template: Template, patience: Duration) -> Self {
+    pub(super) fn with_timeout(template: Template, patience: Duration) -> Self {
         Self { patience, ..Self::new(template, Arc::default()) }
     }
 

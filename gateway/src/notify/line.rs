@@ -15,23 +15,23 @@ use super::notice::{Event, Notice};
 /// How many.
 pub(super) const LINE: usize = 64;
 
-/// Those who stand in line for one ear.
+/// Those who stand in line for one notifier.
 pub(super) struct Line {
-    ear: Arc<Notifier>,
+    notifier: Arc<Notifier>,
     tasks: JoinSet<()>,
     order: VecDeque<AbortHandle>,
 }
 
 impl Line {
-    pub(super) fn new(ear: Arc<Notifier>) -> Self {
-        Self { ear, tasks: JoinSet::new(), order: VecDeque::new() }
+    pub(super) fn new(notifier: Arc<Notifier>) -> Self {
+        Self { notifier, tasks: JoinSet::new(), order: VecDeque::new() }
     }
 
     /// Begins to tell of a question.
     pub(super) fn take(&mut self, notice: &Arc<Notice>, followed: &Followed) {
         while self.tasks.try_join_next().is_some() {}
         self.order.retain(|task| !task.is_finished());
-        if matches!(&*self.ear, Notifier::Webhook(webhook) if !webhook.wants(notice)) {
+        if matches!(&*self.notifier, Notifier::Webhook(webhook) if !webhook.wants(notice)) {
             return;
         }
         if self.order.len() >= LINE
@@ -40,9 +40,9 @@ impl Line {
             tracing::warn!("too many questions wait to be told of: the oldest is dropped");
             oldest.abort();
         }
-        let (ear, notice, followed) = (Arc::clone(&self.ear), Arc::clone(notice), followed.clone());
+        let (notifier, notice, followed) = (Arc::clone(&self.notifier), Arc::clone(notice), followed.clone());
         self.order.push_back(self.tasks.spawn(async move {
-            match &*ear {
+            match &*notifier {
                 Notifier::Webhook(webhook) => webhook.tell(&notice, followed).await,
                 Notifier::Command(hook) => hook.tell(&notice, followed).await,
             }

@@ -66,14 +66,14 @@ enum Notifier {
 pub(crate) struct Notices {
     asked: broadcast::Sender<Notice>,
     redactor: Redactor,
-    ears: Vec<Arc<Notifier>>,
+    notifiers: Vec<Arc<Notifier>>,
 }
 
 impl Notices {
     /// Whom the configuration names.
     pub(crate) fn open(config: &Config, broker: &Broker, reaches: &Arc<Reaches>) -> Result<Self, NotifyError> {
         let client = Arc::new(Client::default());
-        let mut ears = Vec::new();
+        let mut notifiers = Vec::new();
         for (webhook, held) in config.notify.webhooks.iter().zip(broker.webhooks()) {
             let name = webhook.url.to_string();
             let address = Address::parse(held.url.reveal()).map_err(|why| NotifyError::Url(name.clone(), why))?;
@@ -84,11 +84,11 @@ impl Notices {
                 _ => None,
             };
             let webhook = Webhook::new(name, address, key, webhook.tiers.clone(), Arc::clone(&client));
-            ears.push(Arc::new(Notifier::Webhook(webhook)));
+            notifiers.push(Arc::new(Notifier::Webhook(webhook)));
         }
         let hook = |command| Arc::new(Notifier::Command(Hook::new(command, Arc::clone(reaches))));
-        ears.extend(config.notify.command.clone().map(hook));
-        Ok(Self { asked: broadcast::Sender::new(QUEUE), redactor: broker.redactor().clone(), ears })
+        notifiers.extend(config.notify.command.clone().map(hook));
+        Ok(Self { asked: broadcast::Sender::new(QUEUE), redactor: broker.redactor().clone(), notifiers })
     }
 
     /// Says that a question was asked. Never waits: what nobody takes up in time is dropped, oldest first.
@@ -107,8 +107,8 @@ impl Notices {
         leave: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<F> {
         // Before the first call: a question that is asked before the task runs is told as well.
-        let asked = (!self.ears.is_empty()).then(|| self.asked.subscribe());
-        let lines: Vec<_> = self.ears.iter().map(|ear| Line::new(Arc::clone(ear))).collect();
+        let asked = (!self.notifiers.is_empty()).then(|| self.asked.subscribe());
+        let lines: Vec<_> = self.notifiers.iter().map(|notifier| Line::new(Arc::clone(notifier))).collect();
         async move {
             if let Some(asked) = asked {
                 let telling = Telling { store, lines, closing: CancellationToken::new(), open: BTreeMap::new() };
@@ -148,7 +148,7 @@ impl Telling {
                 taken = taken(&mut asked) => taken,
                 () = stirred(changes.as_mut(), due, self.next_expiry()) => {
                     // Asked for or not, the store is not read for nobody.
-                    due = self.settle().await.err().map(|_| RETRY);
+                    due = self.catch_up().await.err().map(|_| RETRY);
                     if self.open.is_empty() {
                         changes = None;
                     }
@@ -166,7 +166,7 @@ impl Telling {
         while let Ok(notice) = asked.try_recv() {
             self.tell(notice, &page);
         }
-        if let Err(error) = self.settle().await {
+        if let Err(error) = self.catch_up().await {
             tracing::warn!(%error, "what became of questions cannot be read, so nobody is told");
         }
         self.closing.cancel();
@@ -202,7 +202,7 @@ impl Telling {
     }
 
     /// Finds out which questions ended, and how.
-    async fn settle(&mut self) -> Result<(), StoreError> {
+    async fn catch_up(&mut self) -> Result<(), StoreError> {
         // Those who were to tell of it have given up.
         self.open.retain(|_, open| open.ended.receiver_count() > 0);
         if self.open.is_empty() {

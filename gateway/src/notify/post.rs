@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use crate::config::Address;
 
 /// How long one request may take in all. Standard Webhooks advises 15 to 30 seconds.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long one address of a host may take to be connected to.
 const CONNECT: Duration = Duration::from_secs(5);
 /// The largest head of a response.
@@ -37,7 +37,7 @@ pub(super) enum PostError {
     Tls(String),
     #[error("HTTP: {0}")]
     Http(String),
-    #[error("nothing came within {PATIENCE:?}")]
+    #[error("nothing came within {TIMEOUT:?}")]
     Timeout,
 }
 
@@ -73,7 +73,7 @@ impl Client {
             let stream = connector.connect(name, stream).await;
             exchange(stream.map_err(|error| PostError::Tls(error.to_string()))?, to, headers, body).await
         };
-        tokio::time::timeout(PATIENCE, exchange).await.unwrap_or(Err(PostError::Timeout))
+        tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or(Err(PostError::Timeout))
     }
 }
 

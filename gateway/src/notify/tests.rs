@@ -27,8 +27,8 @@ fn webhook(url: &str, client: Client) -> Webhook {
     Webhook::new(url.to_owned(), Address::parse(url).unwrap(), None, None, Arc::new(client))
 }
 
-fn telling(store: Arc<dyn Store>, ears: Vec<Notifier>) -> Telling {
-    let lines = ears.into_iter().map(|ear| Line::new(Arc::new(ear))).collect();
+fn telling(store: Arc<dyn Store>, notifiers: Vec<Notifier>) -> Telling {
+    let lines = notifiers.into_iter().map(|notifier| Line::new(Arc::new(notifier))).collect();
     Telling { store, lines, closing: CancellationToken::new(), open: BTreeMap::new() }
 }
 
@@ -49,8 +49,8 @@ async fn receiver() -> (String, mpsc::UnboundedReceiver<String>) {
 async fn of_a_flood_the_newest_are_told_of() {
     let (url, mut heard) = receiver().await;
     let folder = tempfile::tempdir().unwrap();
-    let ears = vec![Notifier::Webhook(webhook(&url, Client::default()))];
-    let mut telling = telling(Arc::new(open(folder.path())), ears);
+    let notifiers = vec![Notifier::Webhook(webhook(&url, Client::default()))];
+    let mut telling = telling(Arc::new(open(folder.path())), notifiers);
     let flood: Vec<Notice> = (0..1_000).map(|n| notice(&format!("question {n}"))).collect();
     for notice in flood.clone() {
         telling.tell(notice, &|_| None);
@@ -71,8 +71,8 @@ async fn a_dead_receiver_holds_nothing_up_and_gathers_nothing() {
     let url = format!("http://{}/", dead.local_addr().unwrap());
     let (live, mut heard) = receiver().await;
     let folder = tempfile::tempdir().unwrap();
-    let ears = [url, live].map(|url| Notifier::Webhook(webhook(&url, Client::default())));
-    let mut telling = telling(Arc::new(open(folder.path())), ears.into());
+    let notifiers = [url, live].map(|url| Notifier::Webhook(webhook(&url, Client::default())));
+    let mut telling = telling(Arc::new(open(folder.path())), notifiers.into());
     for _ in 0..10 {
         for _ in 0..line::LINE {
             let notice = notice("x");
@@ -97,7 +97,7 @@ async fn what_was_told_of_is_followed_to_its_end_and_no_further() {
     let notice = Notice { confirmation: asked.id, ..notice("x") };
     telling.tell(notice.clone(), &|_| None);
     assert_eq!(heard.recv().await, Some(notice.id(Event::Asked)));
-    telling.settle().await.unwrap();
+    telling.catch_up().await.unwrap();
     assert_eq!(telling.open.len(), 1, "it waits still");
     let given = mollyguard_record::store::AnswerSubmission::by(
         "ben".into(),
@@ -107,7 +107,7 @@ async fn what_was_told_of_is_followed_to_its_end_and_no_further() {
         None,
     );
     store.answer(subject(Uuid::now_v7()), given).await.unwrap();
-    telling.settle().await.unwrap();
+    telling.catch_up().await.unwrap();
     let end = Ended::Declined { how: "declined".into(), by: "ben".into() };
     assert_eq!(heard.recv().await, Some(notice.id(Event::Ended(&end, now()))));
     telling.lines[0].finish().await;
@@ -186,7 +186,7 @@ fn hook(folder: &Path, script: &str, patience: Duration) -> Hook {
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
     let words = [path.display().to_string(), folder.display().to_string(), "{what}".to_owned()];
-    Hook::patient_for(Template::parse(&words).unwrap(), patience)
+    Hook::with_timeout(Template::parse(&words).unwrap(), patience)
 }
 
 fn followed() -> (watch::Sender<Option<Ended>>, Followed) {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::wire::{Ask, AskLine, REPLY_BYTES, Reply, ReplyLine, VERSION};
 
 /// How long a gateway may take over one request.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why the desk could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +56,7 @@ pub async fn ask(path: &Path, ask: Ask) -> Result<Reply, ClientError> {
         BufReader::new(input).take(limit).read_line(&mut line).await?;
         io::Result::Ok(line)
     };
-    let line = timeout(PATIENCE, exchange).await.map_err(|late| broken(late.into()))?;
+    let line = timeout(TIMEOUT, exchange).await.map_err(|late| broken(late.into()))?;
     let line = line.map_err(|reason| match reason.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::Nobody(path.to_path_buf()),
         io::ErrorKind::PermissionDenied => ClientError::Denied(path.to_path_buf()),

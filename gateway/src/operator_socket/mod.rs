@@ -19,7 +19,7 @@ use crate::operators::{TypedCode, assurance_of};
 
 pub use client::{ClientError, ask};
 pub use serve::{Desk, serve_desk};
-pub use wire::{Ask, Given, Reply};
+pub use wire::{Ask, GivenAnswer, Reply};
 
 /// Who is at the desk, and what is known of them before they show anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,14 +85,14 @@ pub fn answerable(confirmation: &Confirmation, standing: &ConfirmationState) -> 
 pub async fn answer(
     gateway: &Gateway,
     id: Uuid,
-    given: Given,
+    given: GivenAnswer,
     at: &AtDesk,
 ) -> Result<(String, Option<Assurance>), DeskError> {
     let (confirmation, standing) = show(gateway, id).await?;
     let (answer, code) = match given {
-        Given::Approve { typed, code } => (Answer::Accept { typed: Some(typed) }, code),
-        Given::Deny {} => (Answer::Decline, None),
-        Given::Close {} => (Answer::Cancel, None),
+        GivenAnswer::Approve { typed, code } => (Answer::Accept { typed: Some(typed) }, code),
+        GivenAnswer::Deny {} => (Answer::Decline, None),
+        GivenAnswer::Close {} => (Answer::Cancel, None),
     };
     let answer = meant(&confirmation, &answer);
     let is_no = answer == Answer::Decline;

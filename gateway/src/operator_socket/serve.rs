@@ -14,13 +14,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::wire::{Ask, AskLine, Given, REPLY_BYTES, REQUEST_BYTES, Reply, ReplyLine, VERSION};
+use super::wire::{Ask, AskLine, GivenAnswer, REPLY_BYTES, REQUEST_BYTES, Reply, ReplyLine, VERSION};
 use super::{AtDesk, DeskError, answer, lift, show};
 use crate::gateway::Gateway;
 use crate::local::{Connected, Local, Peer, Place, Places};
 
 /// How long a request may take to arrive, and its reply to leave.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// How many requests are worked on at a time, and how many of one user. More are hung up on.
 const PLACES: (usize, usize) = (64, 16);
 
@@ -47,7 +47,7 @@ pub async fn serve_desk(local: &Local, desk: Desk, leave: CancellationToken) {
             }
         }
     };
-    local.serve(&Places::new(PLACES.0, PLACES.1), PATIENCE, &leave, each).await;
+    local.serve(&Places::new(PLACES.0, PLACES.1), TIMEOUT, &leave, each).await;
 }
 
 impl Desk {
@@ -57,7 +57,7 @@ impl Desk {
         let (input, mut output) = stream.into_split();
         let mut line = String::new();
         let mut input = BufReader::new(input).take(REQUEST_BYTES);
-        timeout(PATIENCE, input.read_line(&mut line)).await??;
+        timeout(TIMEOUT, input.read_line(&mut line)).await??;
         // An operator who only looks whether the desk is there.
         if line.is_empty() {
             return Ok(());
@@ -68,7 +68,7 @@ impl Desk {
         };
         let mut line = serde_json::to_vec(&ReplyLine { version: VERSION, reply }).map_err(io::Error::other)?;
         line.push(b'\n');
-        timeout(PATIENCE, output.write_all(&line)).await?
+        timeout(TIMEOUT, output.write_all(&line)).await?
     }
 
     async fn reply(&self, ask: Ask, peer: &Peer) -> Reply {
@@ -107,7 +107,7 @@ impl Desk {
         Ok(Reply::Listed { open, left_off: all - kept, page: where_page_is(&self.gateway.config.state) })
     }
 
-    async fn answer(&self, id: Uuid, given: Given, peer: &Peer) -> Result<Reply, DeskError> {
+    async fn answer(&self, id: Uuid, given: GivenAnswer, peer: &Peer) -> Result<Reply, DeskError> {
         let (confirmation, _) = show(&self.gateway, id).await?;
         let at = self.at_desk(peer, Some(&confirmation));
         let (by, assurance) = answer(&self.gateway, id, given, &at).await?;

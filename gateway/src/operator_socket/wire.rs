@@ -64,14 +64,14 @@ pub enum Ask {
         /// Its id.
         confirmation: Uuid,
         /// The answer.
-        given: Given,
+        given: GivenAnswer,
     },
 }
 
 /// An operator's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Given {
+pub enum GivenAnswer {
     /// A yes, if this is the text that was asked for.
     Approve {
         /// What the operator typed.

@@ -39,7 +39,7 @@ pub(super) async fn question(State(page): State<Page>, here: Here, Id(id): Id) -
         article {
             h1 { (told.and_then(|told| told.facts.first()).map_or_else(|| confirmation.tool.clone(), Fact::line)) }
             div data-live {
-                (standing_of(&page, &confirmation, &standing).await?)
+                (state_of(&page, &confirmation, &standing).await?)
             }
             @match told {
                 Some(told) => (laid_out(told)),
@@ -141,11 +141,7 @@ fn credentials(operator: &Operator) -> String {
 }
 
 /// Who has answered, and what came of it.
-async fn standing_of(
-    page: &Page,
-    confirmation: &Confirmation,
-    standing: &ConfirmationState,
-) -> Result<Markup, Trouble> {
+async fn state_of(page: &Page, confirmation: &Confirmation, standing: &ConfirmationState) -> Result<Markup, Trouble> {
     let expired = !confirmation.is_in_time(now());
     Ok(match standing {
         ConfirmationState::Open { .. } | ConfirmationState::Approved { .. } if expired => html! {

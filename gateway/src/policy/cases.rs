@@ -72,7 +72,7 @@ struct Case {
     tool: Option<Spanned<String>>,
     #[serde(default)]
     call: Situation,
-    approval: Option<Given>,
+    approval: Option<GivenApproval>,
     expect: Spanned<String>,
     because: Option<Vec<String>>,
 }
@@ -94,7 +94,7 @@ impl Default for Caller {
 /// The approval that came along.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Given {
+struct GivenApproval {
     assurance: Assurance,
     #[serde(default = "one")]
     approvers: u32,
@@ -102,7 +102,7 @@ struct Given {
     others: Option<u32>,
 }
 
-impl Given {
+impl GivenApproval {
     fn need(&self) -> Need {
         let usual = Need::of(self.assurance, self.approvers);
         Need { others: self.others.unwrap_or(usual.others).min(self.approvers), ..usual }
@@ -154,7 +154,7 @@ fn tools<'a>(case: &Case, declarations: &[&'a Declaration]) -> Result<Vec<&'a De
 
 fn run(policies: &Policies, file: &SourceFile, case: &Case, tools: &[&Declaration]) -> CaseOutcome {
     let principal = Principal { user: case.principal.user.clone(), client: None, roles: case.principal.roles.clone() };
-    let approval = case.approval.as_ref().map(Given::need);
+    let approval = case.approval.as_ref().map(GivenApproval::need);
     let expected = case.expect.get_ref().clone();
     let mut outcome = CaseOutcome {
         file: file.name.clone(),

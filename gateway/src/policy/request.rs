@@ -37,7 +37,7 @@ impl<'a> Facts<'a> {
             principal,
             declaration,
             targets: &seen.targets,
-            reversibility: seen.settle(declaration),
+            reversibility: seen.class(declaration),
             blast_radius: &seen.blast_radius,
             destroys_recovery: seen.destroys_recovery,
             retention: None,

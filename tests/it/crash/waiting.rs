@@ -194,7 +194,7 @@ async fn an_undo_from_the_command_line_settles_first() -> Result {
     sound(&world).await
 }
 
-/// Settling that cannot be written down keeps the target waiting, and nothing else.
+/// Recovering that cannot be written down keeps the target waiting, and nothing else.
 #[tokio::test]
 async fn what_cannot_be_settled_keeps_its_target_waiting() -> Result {
     let (world, _, lost) = cut_off().await?;

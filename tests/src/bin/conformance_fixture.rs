@@ -34,7 +34,7 @@ impl Calls for Empty {
         None
     }
 
-    async fn settled(&self, _confirmation: Uuid) {}
+    async fn answered(&self, _confirmation: Uuid) {}
 }
 
 /// A server with no tools of its own.

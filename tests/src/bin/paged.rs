@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     } else {
         serve_stdio(wire, user, leave).await?;
     }
-    gateway.settle_down(Duration::from_secs(30)).await;
+    gateway.finish_calls(Duration::from_secs(30)).await;
     gateway.close().await?;
     // Reading standard input cannot be interrupted where it is no pipe.
     std::process::exit(0)

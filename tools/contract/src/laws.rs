@@ -126,7 +126,7 @@ pub async fn obeys(world: &dyn World, toolset: &dyn Toolset, tool: &str, args: &
         return reads(world, tool.as_ref(), args, &seen, &before).await;
     }
     probes(world, tool.as_ref(), args, &seen, Probe::Changed, "before it ran").await?;
-    let class = seen.settle(tool.declaration());
+    let class = seen.class(tool.declaration());
     let outcome = match tool.execute(args, &seen, &lend(world, Access::Write)).await {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -179,9 +179,9 @@ async fn look(world: &dyn World, tool: &dyn Tool, args: &Value) -> Result<Result
         hold(!preflight.targets.is_empty(), || format!("`{name}` would change something but names no target"))?;
     }
     stands(world, declaration, preflight)?;
-    let settled = preflight.settle(declaration);
-    hold(settled == preflight.reversibility, || {
-        format!("`{name}` looked {:?} but its evidence proves {settled:?}", preflight.reversibility)
+    let class = preflight.class(declaration);
+    hold(class == preflight.reversibility, || {
+        format!("`{name}` looked {:?} but its evidence proves {class:?}", preflight.reversibility)
     })?;
     let again = tool.preflight(args, &lend_look(world, tool)).await.map_err(|error| error.to_string())?;
     hold(again.fingerprint == preflight.fingerprint, || format!("two looks of `{name}` at one state differ"))?;

@@ -102,7 +102,7 @@ pub struct Preflight {
     pub targets: Vec<Target>,
     /// How much it would touch.
     pub blast_radius: BlastRadius,
-    /// What the look found; see [`Preflight::settle`] for what is believed.
+    /// What the look found; see [`Preflight::class`] for what is believed.
     pub reversibility: Reversibility,
     /// The call destroys what others rely on for recovery: a backup, version history, a quarantine, a journal entry.
     pub destroys_recovery: bool,
@@ -153,7 +153,7 @@ impl Preflight {
     /// The reversibility the gateway goes by: what the look found, unless that is milder than declared without evidence
     /// that proves a condition the declaration names; then the declared worst.
     #[must_use]
-    pub fn settle(&self, declaration: &Declaration) -> Reversibility {
+    pub fn class(&self, declaration: &Declaration) -> Reversibility {
         let declared = declaration.reversibility;
         if self.destroys_recovery && declared > Reversibility::ReadOnly {
             return Reversibility::Irreversible;

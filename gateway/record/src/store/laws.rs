@@ -258,7 +258,7 @@ async fn an_end_is_written_once(open: Open<'_>) {
     let store = open();
     let intent = store.begin(start()).await.unwrap();
     let call = intent.call();
-    assert!(store.settle(call, ended(End::Uncertain)).await.unwrap());
+    assert!(store.recover(call, ended(End::Uncertain)).await.unwrap());
     let unfinished = store.finish(intent, ended(End::Succeeded)).await.unwrap_err();
     assert!(matches!(unfinished.error, StoreError::AlreadyEnded(about) if about == call), "{unfinished}");
     let stored = store.call(call).await.unwrap().unwrap();
@@ -550,7 +550,7 @@ async fn an_undo_that_changed_nothing_may_be_tried_again(open: Open<'_>) {
     store.finish(intent, looked_at(Probe::Unchanged)).await.unwrap();
     assert_eq!(claims().await, (None, None, true), "a look found nothing changed");
     let intent = store.begin(undo()).await.unwrap();
-    assert!(store.settle(intent.call(), looked_at(Probe::Unchanged)).await.unwrap());
+    assert!(store.recover(intent.call(), looked_at(Probe::Unchanged)).await.unwrap());
     assert_eq!(claims().await, (None, None, true));
     let intent = store.begin(undo()).await.unwrap();
     let by = intent.call();
@@ -655,13 +655,13 @@ async fn what_is_settled_is_settled_once(open: Open<'_>) {
     let stores = [open(), open()];
     let mut settled = 0;
     for store in &stores {
-        settled += usize::from(store.settle(cut_off, ended(End::Untouched)).await.unwrap());
+        settled += usize::from(store.recover(cut_off, ended(End::Untouched)).await.unwrap());
         assert!(store.unfinished().await.unwrap().is_empty());
     }
     assert_eq!(settled, 1);
     stores[0].begin(Start { undoes: Some(call), ..start() }).await.expect("the claim is released");
     assert!(matches!(
-        stores[0].settle(Uuid::now_v7(), ended(End::Untouched)).await,
+        stores[0].recover(Uuid::now_v7(), ended(End::Untouched)).await,
         Err(StoreError::NotFound("call", _))
     ));
 }

@@ -52,7 +52,7 @@ pub trait Calls: Send + Sync {
     async fn unsettled(&self, target: &str) -> Result<Option<(Uuid, NoEnd)>, StoreError>;
 
     /// Ends a call that `unfinished` gave, in one transaction, unless somebody else did meanwhile (then `false`).
-    async fn settle(&self, call: Uuid, ending: Ending) -> Result<bool, StoreError>;
+    async fn recover(&self, call: Uuid, ending: Ending) -> Result<bool, StoreError>;
 }
 
 /// What people are asked, what they answer, and whom nobody is asked for.

@@ -8,7 +8,7 @@ mod applied;
 mod asking_rows;
 mod askings;
 mod begun;
-mod bell;
+mod change_notifier;
 mod dialogs;
 mod grant_rows;
 mod grants;
@@ -61,7 +61,7 @@ use work::{Task, Work};
 use writer::{Message, Writer};
 use writing::Writing;
 
-pub use bell::Changes;
+pub use change_notifier::Changes;
 pub(crate) use inspect::Inspection;
 pub use inspect::enrolled;
 pub use options::{Configured, OpenStore, Room};

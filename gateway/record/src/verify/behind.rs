@@ -17,7 +17,7 @@ use crate::audit::checkpoint::parse_notes;
 use crate::store::Inspection;
 
 /// How long a record may be in no checkpoint: they are written some seconds after a change, and tried again after 30.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The end of the file that is read: what is named before it is long past.
 const TAIL: u64 = 64 << 20;
@@ -50,7 +50,7 @@ impl std::fmt::Display for Behind {
 /// # Errors
 /// The store cannot be read.
 pub fn behind(directory: &Path, checkpoint: &Path) -> Result<Option<Behind>, AuditError> {
-    older_than(directory, checkpoint, PATIENCE)
+    older_than(directory, checkpoint, TIMEOUT)
 }
 
 fn older_than(directory: &Path, checkpoint: &Path, patience: Duration) -> Result<Option<Behind>, AuditError> {

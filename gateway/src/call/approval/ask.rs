@@ -38,7 +38,7 @@ pub(in crate::call) async fn ask(
     let subject = cx.subject(Some(seen));
     let somebody = gateway.store.operators().await.map_err(|error| Refusal::of_store(&error, about.clone()))?;
     let can_page = !somebody.is_empty() && gateway.page_of(made.id).is_some();
-    let (put, channel) = way(&cx.request, &made.need, can_page);
+    let (put, channel) = delivery(&cx.request, &made.need, can_page);
     let rules = &gateway.config.confirm;
     let bounds = Bounds { denial: rules.denial, open: rules.open_questions, flood: rules.flood };
     let asking = gateway.store.ask(subject, made.clone(), channel, bounds).await;
@@ -114,7 +114,7 @@ fn nobody_is_asked(quarantine: &Quarantine, about: About) -> Refusal {
 
 /// How a question reaches a person from this client. A form takes no answer that needs more than it can prove, and a page
 /// only answers of those who are enrolled.
-fn way(request: &Request, need: &Need, can_page: bool) -> (Delivery, Option<Channel>) {
+fn delivery(request: &Request, need: &Need, can_page: bool) -> (Delivery, Option<Channel>) {
     let form = request.channel.filter(|_| Need::IN_CLIENT.covers(need));
     let page = request.page.filter(|_| can_page);
     match (form, page) {
@@ -169,7 +169,7 @@ fn confirmation(
     // What is shown holds no secret. They are taken out before it is rendered: an escape or a mark inside of one would hide
     // it from the search.
     let shown = for_people(seen, redactor);
-    let reversibility = seen.settle(cx.declaration());
+    let reversibility = seen.class(cx.declaration());
     let mut args = Value::clone(&request.args);
     redactor.value(&mut args);
     let undo_until = retention::from_now(gateway, &cx.declaration().name, seen, None).map(retention::at_the_latest);
@@ -213,7 +213,7 @@ fn confirmation(
 }
 
 /// Returns once a confirmation is not open any more: enough people have said yes, somebody said no, or its time is over.
-pub(crate) async fn settled(gateway: &Gateway, id: Uuid) {
+pub(crate) async fn answered(gateway: &Gateway, id: Uuid) {
     let mut changes = gateway.store.changes();
     while let Ok(Some((confirmation, ConfirmationState::Open { .. }))) = gateway.store.confirmation(id).await {
         let left = Duration::try_from(confirmation.expires_at.duration_since(now())).unwrap_or_default();

@@ -23,7 +23,7 @@ pub(super) async fn covering(
     need: &Need,
 ) -> Result<Option<Grant>, StoreError> {
     let gateway = &cx.gateway;
-    let reversibility = seen.settle(cx.declaration());
+    let reversibility = seen.class(cx.declaration());
     if !may_last(facts, seen, reversibility) || is_quarantined(gateway, &facts.principal.user).await? {
         return Ok(None);
     }

@@ -18,7 +18,7 @@ use crate::gateway::Gateway;
 use crate::reply::{self, About, Answered, ReasonCode, Refusal, Under};
 
 pub(super) use ask::ask;
-pub(crate) use ask::{settled, shown, shown_no_more};
+pub(crate) use ask::{answered, shown, shown_no_more};
 pub(super) use grants::covering_question;
 
 /// The most characters of what was typed that are written down.

@@ -1,4 +1,4 @@
-//! Settling what was cut off: target by target, so that one that does not answer holds up no other.
+//! Recovering what was cut off: target by target, so that one that does not answer holds up no other.
 
 use super::*;
 
@@ -36,7 +36,7 @@ async fn a_target_that_does_not_answer_holds_up_its_own_changes_only() {
     let hanging = place.cut_off("it", 3).await;
     let answering = place.cut_off("other", 2).await;
     let gateway = Arc::clone(&place.gateway);
-    let settling = tokio::spawn(async move { recovery::settle(&gateway).await });
+    let recovering = tokio::spawn(async move { recovery::recover(&gateway).await });
     // All of one target are looked at side by side: three deadlines are not waited for one after the other.
     let mut probes = place.told.probes.subscribe();
     probes.wait_for(|begun| *begun == 5).await.unwrap();
@@ -47,7 +47,7 @@ async fn a_target_that_does_not_answer_holds_up_its_own_changes_only() {
     let Reply::Done(_) = place.ask("told_do", json!({"target": "other"})).await else { panic!("it runs") };
     assert!(!held.is_finished(), "a change of the target itself waits");
     held.abort();
-    settling.abort();
+    recovering.abort();
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn a_change_settles_what_was_cut_off_on_its_own_target() {
     assert_eq!(place.ends(&hanging).await, [None; 3], "nobody looked");
     // Once it answers, all are settled, each once.
     place.told.silent.lock().unwrap().clear();
-    let mut settled = recovery::settle(&place.gateway).await.unwrap();
+    let mut settled = recovery::recover(&place.gateway).await.unwrap();
     settled.sort();
     assert_eq!(settled, hanging);
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::paint::Paint;
 use super::{Done, Failure, terminal};
-use crate::call::approval::settled;
+use crate::call::approval::answered;
 use crate::gateway::Gateway;
 use crate::mcp::{Agent, AgentError, Called, Person};
 use crate::operators::Code;
@@ -65,7 +65,7 @@ impl Visitor {
         };
         tokio::select! {
             said = said_here => return said.unwrap_or(Answer::Decline),
-            () = settled(&self.desk, question.id) => println!("\n\n  (answered on the page)"),
+            () = answered(&self.desk, question.id) => println!("\n\n  (answered on the page)"),
         }
         // A client that learns of it says the same: the yes that counts is the one given there.
         match self.desk.store.confirmation(question.id).await {

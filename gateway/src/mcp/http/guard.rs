@@ -141,7 +141,7 @@ async fn pass(guard: &Guard, request: Request, next: Next) -> Result<Response, R
     let request = Request::from_parts(head, Body::from(bytes));
     if opens_session {
         let response = guard.open_session(request, person, next).await?;
-        guard.sessions.settle().await;
+        guard.sessions.close_ended().await;
         return Ok(plain(response).await);
     }
     let (is_post, closes_session) = (request.method() == Method::POST, request.method() == Method::DELETE);
@@ -153,7 +153,7 @@ async fn pass(guard: &Guard, request: Request, next: Next) -> Result<Response, R
     }
     let Some(busy) = busy else { return Ok(response) };
     // Its request may have woken it.
-    guard.sessions.settle().await;
+    guard.sessions.close_ended().await;
     let response = if is_post { plain(response).await } else { response };
     Ok(busy.until_sent(response, is_post))
 }

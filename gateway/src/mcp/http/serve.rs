@@ -52,7 +52,7 @@ pub(super) async fn run(
         });
     }
     drop(listener);
-    let _ = timeout(limits.leave_time, server.settled()).await;
+    let _ = timeout(limits.leave_time, server.finished()).await;
     let _ = timeout(FLUSH, all(&mut connections)).await;
     end.cancel();
     let _ = timeout(FLUSH, all(&mut connections)).await;

@@ -144,7 +144,7 @@ impl Sessions {
     }
 
     /// Puts to sleep what is awake beyond the limit, those that have rested longest first.
-    pub(super) async fn settle(&self) {
+    pub(super) async fn close_ended(&self) {
         let most = *locked(&self.awake);
         while self.manager.put_to_sleep(most, || self.sleeper()).await {}
     }
@@ -273,7 +273,7 @@ mod tests {
         let long = house.open(&"x".repeat(OPENING_BYTES)).await;
         let working = house.sessions.enter(&busy, &ada()).unwrap();
         let (first, second) = (house.open("client").await, house.open("client").await);
-        house.sessions.settle().await;
+        house.sessions.close_ended().await;
         let mut awake = Vec::new();
         for id in [&busy, &long, &first, &second] {
             awake.push(house.is_awake(id).await);
@@ -282,7 +282,7 @@ mod tests {
         assert!(house.sessions.asleep.load(&first).await.unwrap().is_some());
         drop(working);
         house.open("client").await;
-        house.sessions.settle().await;
+        house.sessions.close_ended().await;
         assert!(!house.is_awake(&busy).await, "it rests now");
     }
 
@@ -293,7 +293,7 @@ mod tests {
             let id = house.open("client").await;
             let busy = house.sessions.enter(&id, &ada()).unwrap();
             drop(busy.until_sent(Response::new(Body::new(Endless)), is_call));
-            house.sessions.settle().await;
+            house.sessions.close_ended().await;
             assert_eq!(house.is_awake(&id).await, stays);
         }
         let mut house = House::new(0);
@@ -304,7 +304,7 @@ mod tests {
         // An accepted notification has no reply at all.
         let busy = house.sessions.enter(&id, &ada()).unwrap();
         drop(busy.until_sent(Response::new(Body::empty()), true));
-        house.sessions.settle().await;
+        house.sessions.close_ended().await;
         assert!(!house.is_awake(&id).await, "a reply that went out whole is owed to nobody");
     }
 
@@ -312,7 +312,7 @@ mod tests {
     async fn who_comes_back_at_once_makes_room() {
         let mut house = House::new(0);
         let id = house.open("client").await;
-        house.sessions.settle().await;
+        house.sessions.close_ended().await;
         drop(house.sessions.enter(&id, &ada()).unwrap());
         assert_eq!(*locked(&house.sessions.awake), 1);
         assert!(house.sessions.enter(&id, &("eve".to_owned(), Vec::new())).is_err());
@@ -324,7 +324,7 @@ mod tests {
     async fn the_end_of_what_slept_does_not_close_what_woke() {
         let mut house = House::new(0);
         let id = house.open("client").await;
-        house.sessions.settle().await;
+        house.sessions.close_ended().await;
         let woken = house.manager.restore_session(id.as_str().into()).await.unwrap();
         assert!(matches!(woken, RestoreOutcome::Restored(_)));
         // The task that served it before is over only now.

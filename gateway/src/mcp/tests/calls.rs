@@ -163,9 +163,9 @@ async fn cancelling_reaches_the_call() {
     let fake = Arc::new(Fake::new());
     let mut raw = Raw::older(wire(&fake), "2025-11-25", json!({})).await;
     let id = raw.request("tools/call", json!({"name": "hang"})).await;
-    timeout(PATIENCE, fake.hanging.notified()).await.unwrap();
+    timeout(TIMEOUT, fake.hanging.notified()).await.unwrap();
     raw.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}})).await;
-    timeout(PATIENCE, fake.cancelled.notified()).await.unwrap();
+    timeout(TIMEOUT, fake.cancelled.notified()).await.unwrap();
 }
 
 #[tokio::test]
@@ -173,10 +173,10 @@ async fn being_told_to_leave_reaches_the_call() {
     let fake = Arc::new(Fake::new());
     let mut raw = Raw::new(wire(&fake));
     raw.request("tools/call", newest("hang", &json!({}))).await;
-    timeout(PATIENCE, fake.hanging.notified()).await.unwrap();
+    timeout(TIMEOUT, fake.hanging.notified()).await.unwrap();
     raw.leave.cancel();
-    timeout(PATIENCE, fake.cancelled.notified()).await.unwrap();
-    timeout(PATIENCE, raw.server).await.unwrap().unwrap().unwrap();
+    timeout(TIMEOUT, fake.cancelled.notified()).await.unwrap();
+    timeout(TIMEOUT, raw.server).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn reports_progress_at_every_stage() {
 async fn is_silent_without_a_token_and_when_quick() {
     let fake = Arc::new(Fake::new());
     let mut wire = wire(&fake);
-    wire.timing.progress_after = PATIENCE;
+    wire.timing.progress_after = TIMEOUT;
     let mut raw = Raw::older(wire, "2025-11-25", json!({})).await;
     for meta in [json!({}), json!({"progressToken": 1})] {
         for _ in 0..3 {
@@ -218,7 +218,7 @@ async fn answers_what_was_asked_before_the_input_ended() {
     raw.request("tools/call", json!({"name": "ok", "arguments": {}})).await;
     raw.output.shutdown().await.unwrap();
     assert_eq!(raw.receive().await["result"]["isError"], false);
-    timeout(PATIENCE, raw.server).await.unwrap().unwrap().unwrap();
+    timeout(TIMEOUT, raw.server).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test]

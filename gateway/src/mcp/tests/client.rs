@@ -49,7 +49,7 @@ async fn session(fake: &Arc<Fake>, era: ClientLifecycleMode, says_yes: bool) -> 
     let (input, output) = split(theirs);
     tokio::spawn(serve_streams(wire(fake), principal("alice"), input, output, CancellationToken::new()));
     let person = Person { says_yes, asked: AtomicUsize::new(0) };
-    timeout(PATIENCE, person.serve_with_lifecycle(ours, era)).await.unwrap().unwrap()
+    timeout(TIMEOUT, person.serve_with_lifecycle(ours, era)).await.unwrap().unwrap()
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn a_person_is_asked_and_the_call_goes_on_in_both_eras() {
             let fake = Arc::new(Fake::new());
             let client = session(&fake, era.clone(), says_yes).await;
             assert_eq!(client.list_all_tools().await.unwrap().len(), 7);
-            let result = timeout(PATIENCE, client.call_tool(CallToolRequestParams::new("ask"))).await.unwrap().unwrap();
+            let result = timeout(TIMEOUT, client.call_tool(CallToolRequestParams::new("ask"))).await.unwrap().unwrap();
             let refusal = result.structured_content.unwrap();
             assert_eq!(refusal["reason_code"].as_str(), expected);
             assert_eq!(client.service().asked.load(Ordering::SeqCst), 1);

@@ -56,7 +56,7 @@ impl Got {
 
     async fn text(mut self) -> String {
         let mut text = String::new();
-        timeout(PATIENCE, self.rest.read_to_string(&mut text)).await.unwrap().unwrap();
+        timeout(TIMEOUT, self.rest.read_to_string(&mut text)).await.unwrap().unwrap();
         text
     }
 
@@ -69,7 +69,7 @@ impl Got {
     pub(super) async fn event(&mut self) -> Value {
         loop {
             let mut line = String::new();
-            let read = timeout(PATIENCE, self.rest.read_line(&mut line)).await.unwrap().unwrap();
+            let read = timeout(TIMEOUT, self.rest.read_line(&mut line)).await.unwrap().unwrap();
             assert_ne!(read, 0, "the stream ended");
             let line = line.trim_end();
             // Chunks say how long they are on lines of their own.
@@ -88,7 +88,7 @@ impl Site {
         let mut rest = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            let read = timeout(PATIENCE, rest.read_line(&mut head)).await.unwrap().unwrap();
+            let read = timeout(TIMEOUT, rest.read_line(&mut head)).await.unwrap().unwrap();
             assert_ne!(read, 0, "no reply: {head:?}");
         }
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -249,7 +249,7 @@ async fn long_and_slow_requests_are_cut() {
     let mut stream = TcpStream::connect(site.address).await.unwrap();
     stream.write_all(b"POST /mcp HTTP/1.1\r\nHost: loc").await.unwrap();
     let mut left = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut left)).await.unwrap().unwrap();
+    timeout(TIMEOUT, stream.read_to_string(&mut left)).await.unwrap().unwrap();
     assert!(left.is_empty() || left.starts_with("HTTP/1.1 408"), "{left}");
     assert!(fake.seen().is_empty());
 }
@@ -398,7 +398,7 @@ async fn hanging_up_reaches_the_call() {
             () = fake.hanging.notified() => {}
         }
     }
-    timeout(PATIENCE, fake.cancelled.notified()).await.unwrap();
+    timeout(TIMEOUT, fake.cancelled.notified()).await.unwrap();
 }
 
 #[tokio::test]
@@ -424,7 +424,7 @@ async fn leaving_lets_open_calls_end_and_closes_questions() {
     let mut asked = site.within(&session, "open sesame", &call(2, "ask")).await;
     assert_eq!(asked.event().await["method"], "elicitation/create");
     let mut staged = site.within(&session, "open sesame", &call(3, "stages")).await;
-    timeout(PATIENCE, fake.hanging.notified()).await.unwrap();
+    timeout(TIMEOUT, fake.hanging.notified()).await.unwrap();
     let begun = std::time::Instant::now();
     site.leave.cancel();
     let reply = loop {
@@ -446,7 +446,7 @@ async fn leaving_lets_open_calls_end_and_closes_questions() {
         () = done => unreachable!(),
     };
     assert_eq!(reply["result"]["isError"], false);
-    timeout(PATIENCE, site.server).await.unwrap().unwrap().unwrap();
+    timeout(TIMEOUT, site.server).await.unwrap().unwrap().unwrap();
     assert!(begun.elapsed() < Duration::from_secs(4), "took {:?}", begun.elapsed());
     assert!(TcpStream::connect(site.address).await.is_err());
 }
@@ -458,7 +458,7 @@ async fn an_open_address_without_tokens_is_not_served() {
     let access = Access::Tokens(Tokens::default());
     let settings = Http { access, hosts: Vec::new(), origins: Vec::new(), limits: Limits::default(), beside: None };
     let served = serve_http(listener, wire(&fake), settings, CancellationToken::new());
-    assert!(matches!(timeout(PATIENCE, served).await.unwrap(), Err(HttpError::Open { .. })));
+    assert!(matches!(timeout(TIMEOUT, served).await.unwrap(), Err(HttpError::Open { .. })));
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ use crate::registry::UnknownTool;
 use crate::reply::{About, Answered, Delivery, Question, ReasonCode, Receipt, Refusal, Reply, Request, Stage};
 
 /// Longer than anything here takes; only a test that fails waits for it.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A gateway that does what the tool's name says.
 #[derive(Default)]
@@ -180,7 +180,7 @@ impl Calls for Fake {
         self.malformed.fetch_add(1, Ordering::SeqCst);
     }
 
-    async fn settled(&self, _: Uuid) {
+    async fn answered(&self, _: Uuid) {
         self.elsewhere.notified().await;
     }
 }
@@ -204,8 +204,8 @@ impl Calls for Arc<Fake> {
         self.as_ref().malformed(principal).await;
     }
 
-    async fn settled(&self, confirmation: Uuid) {
-        self.as_ref().settled(confirmation).await;
+    async fn answered(&self, confirmation: Uuid) {
+        self.as_ref().answered(confirmation).await;
     }
 }
 
@@ -298,7 +298,7 @@ impl Raw {
 
     async fn receive(&mut self) -> Value {
         let mut line = String::new();
-        timeout(PATIENCE, self.input.read_line(&mut line)).await.unwrap().unwrap();
+        timeout(TIMEOUT, self.input.read_line(&mut line)).await.unwrap().unwrap();
         serde_json::from_str(&line).unwrap_or_else(|_| panic!("not a message: {line:?}"))
     }
 
@@ -320,7 +320,7 @@ impl Raw {
     /// Closes the client's end of the input, and waits for the server to leave.
     async fn hang_up(mut self) {
         self.output.shutdown().await.unwrap();
-        timeout(PATIENCE, self.server).await.unwrap().unwrap().unwrap();
+        timeout(TIMEOUT, self.server).await.unwrap().unwrap().unwrap();
     }
 }
 

@@ -133,7 +133,7 @@ async fn cancelling_reaches_the_call_that_opened_the_session() {
     let mut raw = Raw::new(wire(&fake));
     let id = raw.request("tools/call", newest("hang", &json!({}))).await;
     raw.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}})).await;
-    timeout(PATIENCE, fake.cancelled.notified()).await.unwrap();
+    timeout(TIMEOUT, fake.cancelled.notified()).await.unwrap();
 }
 
 #[tokio::test]
@@ -188,14 +188,14 @@ async fn a_client_that_does_not_read_gets_no_more_work_done() {
     assert!((1..ALL / 4).contains(&begun), "{begun} calls were made for a client that reads nothing");
     for _ in 0..ALL {
         let mut line = String::new();
-        timeout(PATIENCE, input.read_line(&mut line)).await.unwrap().unwrap();
+        timeout(TIMEOUT, input.read_line(&mut line)).await.unwrap().unwrap();
         let reply: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(reply["result"]["isError"], false);
     }
     assert_eq!(fake.seen().len(), ALL);
     let mut output = writing.await.unwrap();
     output.shutdown().await.unwrap();
-    timeout(PATIENCE, server).await.unwrap().unwrap().unwrap();
+    timeout(TIMEOUT, server).await.unwrap().unwrap().unwrap();
 }
 
 /// Whether whoever wrote this line waits for an answer to it: it is no notification, no answer, and not empty.
@@ -348,7 +348,7 @@ async fn there_is_room_for_no_more_than_fits_whatever_part_of_a_call_is_large() 
     ];
     for params in &calls[..2] {
         raw.request("tools/call", params.clone()).await;
-        timeout(PATIENCE, fake.hanging.notified()).await.unwrap();
+        timeout(TIMEOUT, fake.hanging.notified()).await.unwrap();
     }
     for params in calls {
         let reply = raw.ask("tools/call", params).await;

@@ -33,7 +33,7 @@ async fn a_request_under_an_id_in_use_is_refused_and_not_run() {
         for id in [json!(7000), json!("seven")] {
             let before = (fake.seen().len(), fake.malformed.load(Ordering::SeqCst));
             raw.send(&request(&id, &params("stages"))).await;
-            timeout(PATIENCE, fake.hanging.notified()).await.unwrap();
+            timeout(TIMEOUT, fake.hanging.notified()).await.unwrap();
             for tool in ["ok", "stages"] {
                 raw.send(&request(&id, &params(tool))).await;
                 is_refused(&raw.receive().await, &id);
@@ -61,7 +61,7 @@ async fn nor_is_one_under_the_id_of_a_cancelled_call() {
     let fake = Arc::new(Fake::new());
     let mut raw = Raw::older(wire(&fake), "2025-11-25", json!({})).await;
     let id = raw.request("tools/call", json!({"name": "stages"})).await;
-    timeout(PATIENCE, fake.hanging.notified()).await.unwrap();
+    timeout(TIMEOUT, fake.hanging.notified()).await.unwrap();
     raw.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}})).await;
     raw.send(&request(&json!(id), &json!({"name": "ok"}))).await;
     is_refused_since(&raw.receive().await, &json!(id), "was cancelled");
@@ -91,7 +91,7 @@ async fn nor_is_one_in_a_session_over_http() {
         assert_eq!(site.within(&one, "open sesame", &cancel).await.status, 202);
         fake.cancelled.notified().await;
     };
-    let (_cut, ()) = timeout(PATIENCE, async { tokio::join!(running, second) }).await.unwrap();
+    let (_cut, ()) = timeout(TIMEOUT, async { tokio::join!(running, second) }).await.unwrap();
     let three = request(&json!(3), &json!({"name": "ok"}));
     for _ in 0..2 {
         let reply = site.within(&one, "open sesame", &three).await.json().await;

@@ -70,7 +70,7 @@ fn done(reply: &Value) {
 async fn an_older_client_sends_the_person_to_the_page_and_the_call_waits() {
     for capabilities in [URL(), BOTH()] {
         let world = World::new().await;
-        let mut raw = older(&world, PATIENCE, capabilities).await;
+        let mut raw = older(&world, TIMEOUT, capabilities).await;
         let (id, sent) = sent_to_the_page(&mut raw, "vault").await;
         let question = world.question().await;
         let shown = ["message", "url", "elicitationId"].map(|key| sent["params"][key].as_str().unwrap_or_default());
@@ -94,7 +94,7 @@ async fn an_older_client_sends_the_person_to_the_page_and_the_call_waits() {
 #[tokio::test]
 async fn an_answer_on_the_page_closes_a_dialog_nobody_looked_at() {
     let world = World::new().await;
-    let mut raw = older(&world, PATIENCE, URL()).await;
+    let mut raw = older(&world, TIMEOUT, URL()).await;
     let (_, sent) = sent_to_the_page(&mut raw, "vault").await;
     world.approve(&world.question().await, 0).await.unwrap();
     let closed = raw.receive().await;
@@ -107,7 +107,7 @@ async fn an_answer_on_the_page_closes_a_dialog_nobody_looked_at() {
 #[tokio::test]
 async fn a_newer_client_is_given_the_page_and_its_repetition_waits() {
     let world = World::new().await;
-    let mut raw = Raw::new(world.wire(PATIENCE));
+    let mut raw = Raw::new(world.wire(TIMEOUT));
     let asks = raw.ask("tools/call", newer("vault", &URL())).await["result"].clone();
     let question = world.question().await;
     let request = &asks["inputRequests"]["confirm"];
@@ -136,7 +136,7 @@ async fn a_newer_client_is_given_the_page_and_its_repetition_waits() {
 async fn a_client_that_says_no_for_the_page_means_no() {
     for (action, expected) in [("decline", "confirmation_declined"), ("cancel", "confirmation_cancelled")] {
         let world = World::new().await;
-        let mut raw = older(&world, PATIENCE, URL()).await;
+        let mut raw = older(&world, TIMEOUT, URL()).await;
         let (_, sent) = sent_to_the_page(&mut raw, "vault").await;
         let question = world.question().await;
         says(&mut raw, &sent, action).await;
@@ -144,7 +144,7 @@ async fn a_client_that_says_no_for_the_page_means_no() {
         assert!(matches!(world.approve(&question, 0).await, Err(StoreError::NotApproved(..))), "{action} ends it");
 
         let world = World::new().await;
-        let mut raw = Raw::new(world.wire(PATIENCE));
+        let mut raw = Raw::new(world.wire(TIMEOUT));
         let asks = raw.ask("tools/call", newer("vault", &URL())).await["result"].clone();
         let question = world.question().await;
         let reply = raw.ask("tools/call", newer_again("vault", &asks["requestState"], action)).await;
@@ -191,7 +191,7 @@ async fn a_client_that_accepts_everything_gets_nothing() {
 #[tokio::test]
 async fn a_client_with_forms_alone_shows_the_link_and_cannot_answer() {
     let world = World::new().await;
-    let mut raw = older(&world, PATIENCE, FORM()).await;
+    let mut raw = older(&world, TIMEOUT, FORM()).await;
     let mut params = visiting("vault");
     params["_meta"] = json!({"progressToken": "t"});
     let id = raw.request("tools/call", params).await;
@@ -248,7 +248,7 @@ async fn a_repetition_waits_for_the_answer_whatever_the_client_can() {
         let mut first = older(&world, SHORT, NONE()).await;
         refused(&world, &first.ask("tools/call", visiting("vault")).await, "confirmation_required");
         let question = world.question().await;
-        let mut raw = older(&world, PATIENCE, capabilities).await;
+        let mut raw = older(&world, TIMEOUT, capabilities).await;
         let id = raw.request("tools/call", visiting("vault")).await;
         assert!(raw.ask_past_dialogs("tools/list").await["error"].is_null(), "it waits");
         world.approve(&question, 0).await.unwrap();
@@ -279,7 +279,7 @@ impl Raw {
 #[tokio::test]
 async fn a_no_on_the_page_ends_the_waiting_and_holds() {
     let world = World::new().await;
-    let mut raw = older(&world, PATIENCE, URL()).await;
+    let mut raw = older(&world, TIMEOUT, URL()).await;
     let (_, sent) = sent_to_the_page(&mut raw, "vault").await;
     says(&mut raw, &sent, "accept").await;
     let question = world.question().await;
@@ -288,7 +288,7 @@ async fn a_no_on_the_page_ends_the_waiting_and_holds() {
     refused(&world, &raw.receive().await, "confirmation_declined");
     // Neither this client nor another is asked the same again.
     for capabilities in [URL(), FORM(), NONE()] {
-        let mut raw = older(&world, PATIENCE, capabilities).await;
+        let mut raw = older(&world, TIMEOUT, capabilities).await;
         let reply = raw.ask("tools/call", visiting("vault")).await;
         refused(&world, &reply, "confirmation_declined");
         let said = reply["result"]["structuredContent"]["message"].as_str().unwrap();
@@ -303,7 +303,7 @@ async fn a_no_on_the_page_ends_the_waiting_and_holds() {
 #[tokio::test]
 async fn what_is_no_persons_no_is_asked_again() {
     let world = World::new().await;
-    let mut raw = older(&world, PATIENCE, FORM()).await;
+    let mut raw = older(&world, TIMEOUT, FORM()).await;
     let answers = [
         json!({"action": "cancel"}),
         json!({"action": "accept", "content": {"decision": "perhaps"}}),
@@ -330,7 +330,7 @@ async fn what_is_no_persons_no_is_asked_again() {
 #[tokio::test]
 async fn a_form_can_be_answered_on_the_page_instead() {
     let world = World::new().await;
-    let mut raw = older(&world, PATIENCE, FORM()).await;
+    let mut raw = older(&world, TIMEOUT, FORM()).await;
     raw.request("tools/call", visiting("fleet")).await;
     let form = raw.receive().await;
     assert_eq!(form["params"]["mode"], "form", "{form}");
@@ -345,7 +345,7 @@ async fn a_form_can_be_answered_on_the_page_instead() {
 async fn a_client_that_leaves_while_its_call_waits_runs_nothing() {
     for hangs_up in [true, false] {
         let world = World::new().await;
-        let mut raw = older(&world, PATIENCE, URL()).await;
+        let mut raw = older(&world, TIMEOUT, URL()).await;
         let (id, sent) = sent_to_the_page(&mut raw, "vault").await;
         says(&mut raw, &sent, "accept").await;
         let question = world.question().await;
@@ -390,7 +390,7 @@ async fn a_yes_is_worth_nothing_once_its_time_is_over() {
     assert!(matches!(world.approve(&next, 0).await, Err(StoreError::NotApproved(..))), "a late yes is none");
 
     // A call that waits is told when the time is over.
-    let mut raw = older(&world, PATIENCE, URL()).await;
+    let mut raw = older(&world, TIMEOUT, URL()).await;
     let (_, sent) = sent_to_the_page(&mut raw, "vault").await;
     says(&mut raw, &sent, "accept").await;
     assert_eq!(raw.receive().await["method"], "notifications/elicitation/complete");
@@ -420,7 +420,7 @@ async fn a_yes_is_worth_nothing_once_the_target_changed() {
     assert_ne!(world.question().await.id, question.id);
 
     // While a call waits.
-    let mut waiting = older(&world, PATIENCE, URL()).await;
+    let mut waiting = older(&world, TIMEOUT, URL()).await;
     waiting.request("tools/call", params.clone()).await;
     let sent = waiting.receive().await;
     says(&mut waiting, &sent, "accept").await;
@@ -435,7 +435,7 @@ async fn a_yes_is_worth_nothing_once_the_target_changed() {
 #[tokio::test]
 async fn two_people_are_waited_for_and_the_status_tells_of_each() {
     let world = World::new().await;
-    let mut raw = older(&world, PATIENCE, URL()).await;
+    let mut raw = older(&world, TIMEOUT, URL()).await;
     let (_, sent) = sent_to_the_page(&mut raw, "crown").await;
     says(&mut raw, &sent, "accept").await;
     let question = world.question().await;

@@ -345,7 +345,7 @@ pub(crate) fn enter(place: &Place, seen: Stat) -> Result<(Dir, Stat), ToolError>
 ///
 /// # Errors
 /// `Uncertain`: it is done, and may not last.
-pub(crate) fn settle<'a>(done: &str, folders: impl IntoIterator<Item = &'a Dir>) -> Result<(), ToolError> {
+pub(crate) fn sync_names<'a>(done: &str, folders: impl IntoIterator<Item = &'a Dir>) -> Result<(), ToolError> {
     folders.into_iter().try_for_each(platform::sync).map_err(|error| {
         ToolError::uncertain(format!("{done}, but may not be any more after a power cut: the disk says {error}"))
     })

@@ -59,10 +59,10 @@ pub(crate) struct Settings {
 }
 
 /// How long a change waits for somebody else's lock.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The same for a look: nobody's work is to queue behind a question.
-const PATIENCE_OF_A_LOOK: Duration = Duration::from_secs(1);
+const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a transaction is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,7 +252,7 @@ impl Drop for Session {
 
 /// What a transaction runs under. The text forms of values follow these, so they are set and not left to a role.
 fn settings(mode: Mode, left: Duration) -> String {
-    let locks = if mode == Mode::Change { PATIENCE } else { PATIENCE_OF_A_LOOK }.min(left).as_millis().max(1);
+    let locks = if mode == Mode::Change { TIMEOUT } else { LOOK_TIMEOUT }.min(left).as_millis().max(1);
     let left = left.as_millis().max(1);
     format!(
         "SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {locks}; \

@@ -42,10 +42,10 @@ pub(crate) struct Settings {
 }
 
 /// How long to wait for somebody else's lock.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The same for a look that needs the lock for changing: nobody's work is to queue behind a question.
-const PATIENCE_OF_A_LOOK: Duration = Duration::from_secs(2);
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How many steps of SQLite's machine pass between two looks at the clock: few, because one may copy megabytes.
 pub(crate) const STEPS: i32 = 50;
@@ -163,7 +163,7 @@ impl Site {
     pub(crate) fn open_for_trial(&self) -> Result<Connection, ToolError> {
         let conn = self.open_writable()?;
         let ready = || {
-            conn.busy_timeout(PATIENCE_OF_A_LOOK.min(self.limits.deadline))?;
+            conn.busy_timeout(LOOK_TIMEOUT.min(self.limits.deadline))?;
             conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
         };
         ready().map_err(|error| self.explain(&error))?;
@@ -220,7 +220,7 @@ impl Site {
 
     /// This call's patience, and what stops it.
     fn attend(&self, conn: &mut Connection) -> rusqlite::Result<()> {
-        conn.busy_timeout(PATIENCE.min(self.limits.deadline))?;
+        conn.busy_timeout(TIMEOUT.min(self.limits.deadline))?;
         budget::usual(conn)?;
         stop::attend(conn);
         let stop = self.stop.clone();
@@ -240,7 +240,7 @@ impl Site {
 
     /// Waits for others' locks again, and stops only as usual.
     pub(crate) fn as_usual(&self, conn: &mut Connection) -> Result<(), ToolError> {
-        conn.busy_timeout(PATIENCE.min(self.limits.deadline)).map_err(|error| self.explain(&error))?;
+        conn.busy_timeout(TIMEOUT.min(self.limits.deadline)).map_err(|error| self.explain(&error))?;
         stop::until(None);
         self.stop_when(conn, STEPS, || false)
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mollyguard_tools::contract::{Timestamp, now};
 use serde::Serialize;
 
-use super::bell::Bell;
+use super::change_notifier::ChangeNotifier;
 
 /// How a store fares.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -27,14 +27,14 @@ pub(super) struct Pulse {
     pub(super) commits: AtomicU64,
     pub(super) durable: AtomicU64,
     pub(super) checkpoint: Mutex<(Option<Timestamp>, Option<String>)>,
-    pub(super) bell: Arc<Bell>,
+    pub(super) change_notifier: Arc<ChangeNotifier>,
 }
 
 impl Pulse {
     pub(super) fn committed(&self, durable: bool) {
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.durable.fetch_add(durable.into(), Ordering::Relaxed);
-        self.bell.ring();
+        self.change_notifier.ring();
     }
 
     pub(super) fn health(&self) -> Health {

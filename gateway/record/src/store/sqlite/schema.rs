@@ -81,7 +81,7 @@ pub(super) fn open_to_read(directory: &Path, busy: Duration) -> Result<Connectio
 
 fn connect(path: &Path, busy: Duration) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let settle = || -> rusqlite::Result<Connection> {
+    let prepare = || -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(busy)?;
         connection.pragma_update(None, "foreign_keys", true)?;
@@ -93,7 +93,7 @@ fn connect(path: &Path, busy: Duration) -> Result<Connection, StoreError> {
         connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)
     };
-    settle().map_err(|error| at(path, error))
+    prepare().map_err(|error| at(path, error))
 }
 
 fn at(path: &Path, error: rusqlite::Error) -> StoreError {

@@ -93,7 +93,7 @@ impl Calls for SqliteStore {
         .await
     }
 
-    async fn settle(&self, call: Uuid, ending: Ending) -> Result<bool, StoreError> {
+    async fn recover(&self, call: Uuid, ending: Ending) -> Result<bool, StoreError> {
         let ended = self.write(true, move |writing| begun::end(writing, call, &ending)).await?;
         self.unwritten.remove(call);
         Ok(ended)
@@ -291,7 +291,7 @@ impl Store for SqliteStore {
     }
 
     fn changes(&self) -> Changes {
-        self.pulse.bell.changes(&self.reader)
+        self.pulse.change_notifier.changes(&self.reader)
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -20,7 +20,7 @@ use crate::audit::checkpoint::parse_notes;
 use crate::audit::{ArgsKey, AuditKey, Head, PublicKey};
 
 /// How long a failed attempt waits for the next, at least.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How far from the file's end its newest checkpoint is looked for.
 const TAIL: u64 = 1 << 20;
@@ -86,7 +86,7 @@ fn ship_until_closed(
             // Counted from the first change: a steady stream of them cannot put it off for ever.
             Ok(()) => due = due.or_else(|| Some(Instant::now() + delay)),
             Err(RecvTimeoutError::Timeout) => {
-                due = ship().err().map(|_| Instant::now() + delay.max(PATIENCE));
+                due = ship().err().map(|_| Instant::now() + delay.max(TIMEOUT));
             }
             Err(RecvTimeoutError::Disconnected) => return if due.is_some() { ship() } else { Ok(()) },
         }

@@ -172,7 +172,7 @@ async fn a_held_lock_is_an_error_and_nothing_is_written() {
     let error = store.begin(start()).await.unwrap_err();
     assert!(error.to_string().contains("another process holds the database"), "{error}");
     store.record(subject(call), a_read()).await.unwrap_err();
-    store.settle(running.call(), ended(End::Succeeded)).await.unwrap_err();
+    store.recover(running.call(), ended(End::Succeeded)).await.unwrap_err();
     let unfinished = store.finish(running, ended(End::Succeeded)).await.unwrap_err();
     assert!(unfinished.error.to_string().contains("another process holds the database"), "{unfinished}");
     assert_eq!(store.health(), before);
@@ -424,7 +424,7 @@ async fn a_killed_process_is_known_dead_at_once() {
     assert_eq!(unfinished.len(), 1);
     let locks = || fs::read_dir(place.path().join("streams")).unwrap().count();
     assert_eq!(locks(), 2);
-    assert!(store.settle(unfinished[0].id, ended(End::Uncertain)).await.unwrap());
+    assert!(store.recover(unfinished[0].id, ended(End::Uncertain)).await.unwrap());
     assert!(store.unfinished().await.unwrap().is_empty());
     assert_eq!(locks(), 2, "only those of the living are left");
     let report = verify_store(place.path(), None).unwrap();

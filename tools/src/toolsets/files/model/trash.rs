@@ -21,7 +21,7 @@ use crate::failpoint;
 use crate::text::shown;
 use crate::toolsets::files::connect::platform;
 use crate::toolsets::files::connect::rel::{DEEPEST, Rel, TRASH};
-use crate::toolsets::files::connect::{Kind, Place, Root, Stat, io_error, settle, stat_at};
+use crate::toolsets::files::connect::{Kind, Place, Root, Stat, io_error, stat_at, sync_names};
 
 const ITEM: &str = "item";
 const SPARE: &str = "spare";
@@ -276,8 +276,8 @@ fn swap_with(root: &Root, place: &Place, entry: &Entry, held: Held) -> Result<()
         let (here, kept) = (&place.dir, &entry.place.dir);
         // The new name first, so that nothing is ever without one.
         return match held.kept {
-            None => settle(&format!("{shown} is in the trash as `{}`", entry.id), [kept, here]),
-            Some(_) => settle(&format!("{shown} is in its place"), [here, kept]),
+            None => sync_names(&format!("{shown} is in the trash as `{}`", entry.id), [kept, here]),
+            Some(_) => sync_names(&format!("{shown} is in its place"), [here, kept]),
         };
     }
     step(place, entry, held.swapped()).map_err(|error| stuck(&format!("could not be moved back: {error}")))?;

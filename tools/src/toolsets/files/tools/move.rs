@@ -15,7 +15,7 @@ use crate::contract::{
 use crate::failpoint;
 use crate::toolsets::files::connect::platform;
 use crate::toolsets::files::connect::rel::Rel;
-use crate::toolsets::files::connect::{Place, Root, io_error, settle};
+use crate::toolsets::files::connect::{Place, Root, io_error, sync_names};
 use crate::toolsets::files::model::kind::{Folders, Open};
 use crate::toolsets::files::model::probe::{self, id_of};
 use crate::toolsets::files::model::removal::{Removal, moved, radius};
@@ -160,7 +160,7 @@ pub(crate) fn carry(root: &Root, way: &Way, rename: Rename) -> Result<(), ToolEr
     let moved = survey(root, &way.to);
     if moved.as_ref().is_ok_and(|moved| moved.as_ref().map(|found| found.print) == Some(way.found.print)) {
         // The new name first, so that it is never without one.
-        return settle(&format!("{shown} is moved to {place}"), [to.0, from.0]);
+        return sync_names(&format!("{shown} is moved to {place}"), [to.0, from.0]);
     }
     rename(to.0, to.1, from.0, from.1).map_err(|error| {
         ToolError::uncertain(format!("{shown} changed while it was moved to {place}, and did not move back: {error}"))

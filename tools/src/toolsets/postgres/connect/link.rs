@@ -24,7 +24,7 @@ use super::metered::{Meter, Metered, Stream};
 use super::unreachable::{self, ROOTS, Unreachable};
 
 /// How long one address may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An open connection.
 pub(crate) struct Connection {
@@ -49,10 +49,10 @@ impl Connection {
         let tls = MakeRustlsConnect::new(config);
         let mut last = Unreachable::from("no host is configured".to_owned());
         for place in places(address) {
-            match tokio::time::timeout(PATIENCE, Self::open_at(address, place.clone(), tls.clone())).await {
+            match tokio::time::timeout(TIMEOUT, Self::open_at(address, place.clone(), tls.clone())).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(error)) => last = error,
-                Err(_) => last = format!("no answer within {PATIENCE:?}").into(),
+                Err(_) => last = format!("no answer within {TIMEOUT:?}").into(),
             }
         }
         Err(last)
@@ -97,7 +97,7 @@ impl Cancel {
     /// Asks the server to stop, in the background and for a bounded time: nobody waits for it.
     pub(crate) fn send(self) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(tokio::time::timeout(PATIENCE, async move {
+        runtime.spawn(tokio::time::timeout(TIMEOUT, async move {
             if let Ok(stream) = self.place.stream().await {
                 let stream = Metered::over(stream, Meter::default());
                 let session = connector(self.tls, &self.place);

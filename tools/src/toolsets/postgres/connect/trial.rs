@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::flood::Flood;
 use super::trouble;
 use super::written::most_written;
-use super::{Mode, PATIENCE_OF_A_LOOK, Tx};
+use super::{LOOK_TIMEOUT, Mode, Tx};
 use crate::contract::ToolError;
 
 impl Tx<'_> {
@@ -33,7 +33,7 @@ impl Tx<'_> {
         // budget is over whenever it does.
         let left = self.clock.left().as_millis() + 1;
         // Shorter for a lock, so that what it waits for is said to be locked rather than slow.
-        let lock = (left * 3 / 4).clamp(1, PATIENCE_OF_A_LOOK.as_millis());
+        let lock = (left * 3 / 4).clamp(1, LOOK_TIMEOUT.as_millis());
         self.run(&format!(
             "SET LOCAL statement_timeout = {left}; SET LOCAL lock_timeout = {lock}; \
              SET LOCAL idle_in_transaction_session_timeout = {}",

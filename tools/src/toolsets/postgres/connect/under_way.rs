@@ -13,7 +13,7 @@ use super::{Mode, Session, Tx};
 use crate::contract::{Digest, Lease, Preflight, ToolError};
 
 /// How long a transaction whose client has just gone may take to end.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Between two looks for it.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -59,7 +59,7 @@ pub(crate) async fn is_over(seen: &Preflight, lease: &Lease) -> bool {
     let [high, low] = key(seen.fingerprint).map(i64::from);
     // A session can be ended on a standby as well.
     let changes_rows = !seen.targets.iter().any(|target| target.kind == "postgres_session");
-    let ends = tokio::time::Instant::now() + PATIENCE;
+    let ends = tokio::time::Instant::now() + TIMEOUT;
     loop {
         match look_once(lease, high, low, changes_rows).await {
             Ok(false) => return true,

@@ -220,7 +220,7 @@ fn outcome(call: &Call, looked: &Result<Preflight, ToolError>) -> String {
 
 /// Whether the gateway would run it outside of production without asking.
 fn unasked(call: &Call, seen: &Preflight) -> bool {
-    seen.settle(find(&call.tool).declaration()) <= Reversibility::Reversible
+    seen.class(find(&call.tool).declaration()) <= Reversibility::Reversible
 }
 
 /// Every call in turn: looked at, and run where nobody would be asked; if not `all`, those that what follows needs.

@@ -83,7 +83,7 @@ impl Change for Drop {
     async fn describe(_args: &Args, look: &Look, tx: &mut Tx<'_>) -> Result<Findings, ToolError> {
         let findings = look.findings(tx, ["move", " into the quarantine"]).await?;
         let findings = findings.facts(look.dependents.evidence(survives)).facts(what_stays(&look.subject));
-        Ok(code::of_events(tx).await?.weigh(findings))
+        Ok(code::of_events(tx).await?.escalate(findings))
     }
 
     async fn apply(

@@ -86,7 +86,7 @@ impl Change for RestoreDropped {
         let findings = Findings::on([target], format!("bring the {} back from the quarantine", kept.what))
             .fact(About::State, what, "the quarantine")
             .facts(said);
-        Ok(code::of_events(tx).await?.weigh(findings))
+        Ok(code::of_events(tx).await?.escalate(findings))
     }
 
     async fn apply(

@@ -89,7 +89,7 @@ impl Change for RestoreTruncated {
         let findings = Findings::on(targets, format!("put {} back: the {}", count(rows, "row"), kept.what))
             .radius(BlastRadius { resources, rows: Some(rows), ..radius })
             .fact(About::State, what, "the quarantine");
-        Ok(code::of_events(tx).await?.weigh(findings))
+        Ok(code::of_events(tx).await?.escalate(findings))
     }
 
     async fn apply(

@@ -21,7 +21,7 @@ use crate::toolsets::postgres::model::kind::Databases;
 use crate::toolsets::postgres::model::listing::{OURSELVES, Room, plain_path};
 
 /// How long a session may take to end before the answer says that it is still there.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a session at rest may take to notice that it was told to end.
 const NOTICE: Duration = Duration::from_secs(1);
@@ -314,7 +314,7 @@ async fn tell(tx: &Tx<'_>, victim: &Victim, began: &str) -> Result<Option<bool>,
 
 /// Looks for the session until it is gone, for a bounded time.
 async fn is_gone(tx: &mut Tx<'_>, pid: i32, began: &str) -> bool {
-    let (began, ends) = (began.to_owned(), Instant::now() + PATIENCE);
+    let (began, ends) = (began.to_owned(), Instant::now() + TIMEOUT);
     let sql = "SELECT NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.pid = $1 \
                AND a.backend_start = $2::text::timestamptz)";
     loop {

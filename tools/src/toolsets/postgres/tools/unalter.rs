@@ -74,7 +74,7 @@ impl Change for Unalter {
         let summary = format!("take a change of schema back in {}", count(args.steps.len() as u64, "step"));
         let what = "what it adds holds nothing that was written since, and nothing came to it";
         let findings = Findings::on([target], summary).fact(About::State, what, "the catalogue");
-        Ok(code::of_events(tx).await?.weigh(findings))
+        Ok(code::of_events(tx).await?.escalate(findings))
     }
 
     async fn apply(

@@ -67,7 +67,7 @@ async fn an_end_that_is_lost_with_its_process_holds_its_target_up_until_it_is_se
     waits(&living, call, NoEnd::Unwritten).await;
     drop(leaving);
     waits(&living, call, NoEnd::CutOff).await;
-    assert!(living.settle(call, ended(End::Uncertain)).await.unwrap());
+    assert!(living.recover(call, ended(End::Uncertain)).await.unwrap());
     assert_eq!(living.unsettled("fleet").await.unwrap(), None);
     ran(&living, start(), End::Succeeded).await;
     assert_eq!(fs::read_dir(place.path().join("streams")).unwrap().count(), 2, "only the files of the living");

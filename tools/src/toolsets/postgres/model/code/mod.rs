@@ -68,7 +68,7 @@ impl Code {
     }
 
     /// Makes of what a look found what it is where something would run that nobody can take back.
-    pub(crate) fn weigh(&self, findings: Findings) -> Findings {
+    pub(crate) fn escalate(&self, findings: Findings) -> Findings {
         let Some(first) = self.first() else { return findings };
         let what = format!("cannot be taken back: it runs {first}, which is not known to be harmless");
         let next = self.next.iter().map(|next| Evidence::seen(About::Undo, next.clone(), "the configuration"));

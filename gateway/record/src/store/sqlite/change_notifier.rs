@@ -12,7 +12,7 @@ const EVERY: Duration = Duration::from_millis(20);
 
 /// Rings after every commit.
 #[derive(Debug)]
-pub(super) struct Bell {
+pub(super) struct ChangeNotifier {
     rung: watch::Sender<u64>,
     listening: AtomicBool,
 }
@@ -31,13 +31,13 @@ impl Changes {
     }
 }
 
-impl Default for Bell {
+impl Default for ChangeNotifier {
     fn default() -> Self {
         Self { rung: watch::Sender::new(0), listening: AtomicBool::new(false) }
     }
 }
 
-impl Bell {
+impl ChangeNotifier {
     pub(super) fn ring(&self) {
         if self.rung.receiver_count() > 0 {
             self.rung.send_modify(|n| *n = n.wrapping_add(1));
@@ -54,7 +54,7 @@ impl Bell {
     }
 }
 
-async fn listen(bell: Arc<Bell>, reader: Arc<Mutex<Connection>>) {
+async fn listen(change_notifier: Arc<ChangeNotifier>, reader: Arc<Mutex<Connection>>) {
     let mut seen = None;
     loop {
         let connection = Arc::clone(&reader);
@@ -67,13 +67,13 @@ async fn listen(bell: Arc<Bell>, reader: Arc<Mutex<Connection>>) {
         // The first time as well: something may have been written between the call for changes and this look.
         if version != seen {
             seen = version;
-            bell.ring();
+            change_notifier.ring();
         }
         tokio::time::sleep(EVERY).await;
-        if bell.rung.receiver_count() == 0 {
-            bell.listening.store(false, Ordering::Release);
+        if change_notifier.rung.receiver_count() == 0 {
+            change_notifier.listening.store(false, Ordering::Release);
             // Somebody who came in between saw it listening still.
-            if bell.rung.receiver_count() == 0 || bell.listening.swap(true, Ordering::AcqRel) {
+            if change_notifier.rung.receiver_count() == 0 || change_notifier.listening.swap(true, Ordering::AcqRel) {
                 return;
             }
         }
@@ -90,9 +90,9 @@ mod tests {
         let open = || Connection::open(place.path().join("any.db")).unwrap();
         let (writer, reader) = (open(), Arc::new(Mutex::new(open())));
         writer.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE any (n INTEGER)").unwrap();
-        let bell = Arc::new(Bell::default());
+        let change_notifier = Arc::new(ChangeNotifier::default());
         let held = reader.lock().unwrap();
-        let mut changes = bell.changes(&reader);
+        let mut changes = change_notifier.changes(&reader);
         writer.execute_batch("INSERT INTO any VALUES (1)").unwrap();
         drop(held);
         tokio::time::timeout(Duration::from_secs(20), changes.changed()).await.expect("it is told");
