@@ -33,7 +33,7 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Show what waits, then each question as it comes and what became of it, until interrupted.
+    /// Show the open questions, then new questions and how they end. Press Ctrl-C to stop.
     Watch {
         /// Print one JSON object a line.
         #[arg(long)]
@@ -49,29 +49,29 @@ enum What {
         /// The confirmation's id.
         confirmation: Uuid,
     },
-    /// Say no to one question, or take back a yes that was not used yet.
+    /// Decline a question, or withdraw an approval that was not used yet.
     Deny {
         /// The confirmation's id.
         confirmation: Uuid,
     },
-    /// List what is approved for a while: calls like that are not asked about.
+    /// List the grants. Calls that a grant covers run without a question.
     Grants {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// End an approval for a while: calls like that are asked about again.
+    /// Revoke a grant. The calls that it covered need a question again.
     Revoke {
         /// Its id, as `mollyguard approvals grants` names it.
         grant: Uuid,
     },
-    /// List the users nobody is asked for any more, because they asked too much.
+    /// List the quarantined users. Their calls asked too many questions, so nobody is asked for them.
     Quarantined {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Have people asked for a user again.
+    /// Lift the quarantine of a user.
     Lift {
         /// The user, as `mollyguard approvals quarantined` names them.
         user: String,

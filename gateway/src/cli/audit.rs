@@ -16,7 +16,7 @@ use crate::config::{Config, ConfigError, find};
 pub(crate) enum Audit {
     /// Find records that were edited, reordered, dropped or cut off.
     Verify {
-        /// Also hold the record against the signed heads in this file, kept out of reach of whoever could rewrite it all.
+        /// Also compare the record with the signed heads in this file. Keep the file where nobody who can change the record can write.
         #[arg(long, value_name = "FILE")]
         checkpoint: Option<PathBuf>,
         /// Verify an exported file instead of the store. With --key, no configuration and no state directory is needed.
@@ -76,7 +76,7 @@ fn as_kept(mut report: audit::Report, config: &Config) -> audit::Report {
     if report.pruned.is_some() && config.keep.is_none() {
         report
             .notes
-            .push("records were pruned, and this configuration keeps everything: somebody has used another".into());
+            .push("records were pruned, but this configuration keeps everything: another configuration was used to prune them".into());
     }
     report
 }

@@ -56,7 +56,7 @@ impl Connect {
         match over {
             Err(error) if !is_hang_up(&error) => Err(Failure::usage(format!("the connection failed: {error}"))),
             _ => Err(Failure::found(format!(
-                "the gateway at `{}` ended the connection; what it was asked last may or may not have run",
+                "the gateway at `{}` closed the connection; it is unknown whether the last request ran",
                 path.display()
             ))),
         }

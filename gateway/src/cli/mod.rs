@@ -40,9 +40,9 @@ Examples:
   claude mcp add mollyguard -- mollyguard --config $PWD/mollyguard.toml serve
   mollyguard undo 0199…                              take a call back
 
-Exit codes: 0 done · 1 looked and found something wrong, or refused · 2 the call or the configuration is wrong";
+Exit codes: 0 success · 1 a problem was found, or the call was refused · 2 wrong arguments or configuration";
 
-/// An MCP gateway that looks before it acts and asks a person before anything that cannot be taken back.
+/// An MCP gateway that checks each call first and asks a person before anything irreversible.
 #[derive(Debug, Parser)]
 #[command(name = "mollyguard", version, after_help = EXAMPLES, max_term_width = 100)]
 struct Cli {
@@ -57,7 +57,7 @@ struct Cli {
 enum Command {
     /// Serve MCP over stdio, over streamable HTTP with --http, or to other users with --socket.
     Serve(serve::Serve),
-    /// Join stdin and stdout to a gateway that runs as another user: what an editor starts.
+    /// Connect stdin and stdout to a gateway that runs as another user. Editors start this command.
     Connect(connect::Connect),
     /// Play the accident Mollyguard exists for, on throw-away databases and folders.
     Demo(demo::Demo),

@@ -19,8 +19,8 @@ pub(crate) enum Operators {
     Enroll {
         /// Their name.
         name: String,
-        /// The user whose calls are made for them, as `gateway.user`, `[[http.tokens]]` or the socket name it. Without one, their yes
-        /// never counts as somebody else's.
+        /// The user that this person works as, named as in `gateway.user`, `[[http.tokens]]` or on the socket.
+        /// Without it, the approvals of this person never count as those of somebody else.
         #[arg(long = "for", value_name = "USER")]
         user: Option<String>,
     },
@@ -38,7 +38,7 @@ pub(crate) enum Operators {
         #[arg(long)]
         json: bool,
     },
-    /// Take somebody off the list. The last one stays: nobody could be enrolled after that, as only operators invite.
+    /// Remove an operator. The last operator cannot be removed, because only operators can invite others.
     Remove {
         /// Their name.
         name: String,
@@ -101,7 +101,7 @@ async fn link(gateway: &Gateway, name: &str, user: &str) -> Done {
         return Err(Failure::found(format!("nobody is enrolled as `{name}`")));
     };
     gateway.store.link(operator.id, user.to_owned()).await.map_err(Failure::found)?;
-    print(&format!("Linked {name} to the user {user}: they count as somebody else than every other user.\n"))
+    print(&format!("Linked {name} to the user {user}. {name} can now approve the calls of every other user as somebody else.\n"))
 }
 
 async fn remove(gateway: &Gateway, name: &str) -> Done {
@@ -110,7 +110,7 @@ async fn remove(gateway: &Gateway, name: &str) -> Done {
         return Err(Failure::found(format!("nobody is enrolled as `{name}`")));
     };
     gateway.store.remove(operator.id, None).await.map_err(Failure::found)?;
-    print(&format!("Removed {name}: their passkeys, code and sessions are worth nothing any more.\n"))
+    print(&format!("Removed {name}. Their passkeys, code and sessions are no longer valid.\n"))
 }
 
 fn list(operators: &[Operator]) -> String {

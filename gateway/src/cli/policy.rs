@@ -29,7 +29,7 @@ pub(crate) enum Policy {
         #[arg(long)]
         json: bool,
     },
-    /// Say what policy would say to a call, with each approval, and which policies speak.
+    /// Show what the policies decide about a call, with each possible approval, and which policies decide it.
     Explain(Box<Explain>),
 }
 

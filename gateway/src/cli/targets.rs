@@ -16,7 +16,7 @@ use crate::targets::exposed::Findings;
 /// What to do with the targets.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Targets {
-    /// Look at each target: is it there, is it what it was pinned to, what should an operator know?
+    /// Check each target: whether it exists, whether its identity is the configured one, and what an operator should know.
     Check {
         /// Only this target.
         name: Option<String>,
@@ -175,7 +175,7 @@ async fn search(gateway: &Gateway, lines: &mut [Line]) {
 
 fn exposed(found: &Exposed) -> String {
     format!(
-        "{} holds the secret `{}`, which the gateway is to keep: take it out there, and replace the secret",
+        "{} contains the secret `{}`, which only the gateway should have: remove it there, and replace the secret",
         found.place, found.secret
     )
 }

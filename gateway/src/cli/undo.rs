@@ -43,7 +43,7 @@ impl Undo {
                     return if self.json {
                         print_json(&json!({"call_id": id, "undoes": of, "output": receipt.output}))
                     } else {
-                        print(&format!("Took call {of} back, by call {id}. `mollyguard undo {id}` does it again.\n"))
+                        print(&format!("Call {of} was undone by call {id}. `mollyguard undo {id}` redoes it.\n"))
                     };
                 }
                 Reply::Refused(refusal) => {

@@ -207,7 +207,7 @@ pub fn defaults_toml() -> String {
 ";
     const NAMED: &str = "
 # [socket.users.NAME]
-# roles = what the operating system's user NAME may be told apart by on `serve --socket`; others have none
+# roles = the roles of the operating system user NAME on `serve --socket`; other users have none
 
 # [environments.NAME]
 # tier = \"production\", \"staging\" or \"development\"
@@ -216,7 +216,7 @@ pub fn defaults_toml() -> String {
 # kind = a toolset of `mollyguard tools`
 # environment = the NAME of one
 # environments = { THEIRS = \"NAME\" } for a kind whose targets hold several; what is not mapped counts as production
-# identity = what `mollyguard targets check` shows; another thing behind the name is refused
+# identity = what `mollyguard targets check` shows; a target with another identity is refused
 # secret = where its credential comes from, such as \"env:NAME\", for the kinds that take one
 # read_secret = the same for reads, which should have a credential that can do no more
 # and the kind's own keys: `path` for sqlite; `root` and `backups` for files; `connections`, `trial_ms`, `lock_ms` for postgres

@@ -41,7 +41,7 @@ fn family(id: &'static str, paths: &[PathBuf], read: fn(&str) -> Vec<Sees>) -> O
             match sees {
                 Sees::Answers(what) => {
                     let what = format!("`{}`: {what}", path.display());
-                    let mend = "take it out: an answer by a program is no answer of a person";
+                    let mend = "remove it: an answer from a program is not an answer from a person";
                     return Some(Finding::wrong(id, what, mend));
                 }
                 Sees::Passes(what) => {

@@ -116,7 +116,7 @@ fn secrets(config: &Config, apart: bool) -> Finding {
         n if apart => Finding::ok("secrets", format!("{n} configured, and no agent's user can read them")),
         n => Finding::weak(
             "secrets",
-            format!("{n} configured, and what the agent runs as this user can get them the way the gateway does"),
+            format!("{n} configured; every program of this user, the agent's included, can read them as the gateway does"),
             "run it as a user of its own: examples/separate-user",
         ),
     }
@@ -186,7 +186,7 @@ fn checkpoint(config: &Config, apart: bool) -> Finding {
         let mend = "set `audit.checkpoint` to a file that is kept on another machine";
         return Finding::weak(
             id,
-            "signed heads of the record are kept nowhere: it could be rewritten as a whole",
+            "no checkpoint file is configured: somebody could rewrite the whole record unnoticed",
             mend,
         );
     };

@@ -8,7 +8,7 @@ use crate::operators::{LINK, People, people};
 pub(super) fn finding(config: Option<&Config>) -> (People, Finding) {
     let people = match config.map(people) {
         None => {
-            let hidden = Finding::unknown("operators", "who is enrolled stands in what the gateway keeps");
+            let hidden = Finding::unknown("operators", "only the gateway's own user can see who is enrolled");
             return (People::default(), hidden);
         }
         Some(Err(error)) => {
@@ -34,7 +34,7 @@ pub(super) fn finding(config: Option<&Config>) -> (People, Finding) {
         _ if linked < all => Finding::weak(
             "operators",
             format!(
-                "{all} enrolled, {} of them linked to no user: these count as nobody else than anybody",
+                "{all} enrolled, {} of them linked to no user: their approvals never count as those of somebody else",
                 all - linked
             ),
             LINK,

@@ -52,7 +52,7 @@ pub fn ceiling(facts: &Facts) -> Ceiling {
         _ if all == 0 => typed("nobody is enrolled as an operator"),
         _ if facts.dumpable => typed("other processes of the gateway's user can read its memory"),
         (Separation::SameUser, 0) => {
-            typed("it runs as the agent's own user, who could steal what an operator's code opens; none has a passkey")
+            typed("the gateway runs as the agent's own user, who could steal an operator's session, and no operator has a passkey")
         }
         (Separation::SameUser, _) => by(
             Assurance::OutOfBand,
