@@ -234,6 +234,14 @@ const WRONG: &[(&str, &[&str])] = &[
         "[environments.x]\ntier = \"staging\"\n[targets.a]\nkind = \"files\"\nenvironment = \"x\"\nroot = \"a\"\nsecret = \"env:A\"",
         &["targets.a.secret", "take no secret"],
     ),
+    (
+        "[environments.x]\ntier = \"staging\"\n[targets.a]\nkind = \"files\"\nenvironment = \"x\"\nroot = \"a\"\nenvironments = { y = \"x\" }",
+        &["targets.a.environments", "lie in one environment"],
+    ),
+    (
+        "[environments.x]\ntier = \"staging\"\n[targets.a]\nkind = \"postgres\"\nenvironment = \"x\"\nread_secret = \"env:A\"",
+        &["targets.a.secret", "is missing", "never the secret itself"],
+    ),
 ];
 
 #[tokio::test]

@@ -101,7 +101,9 @@ async fn link(gateway: &Gateway, name: &str, user: &str) -> Done {
         return Err(Failure::found(format!("nobody is enrolled as `{name}`")));
     };
     gateway.store.link(operator.id, user.to_owned()).await.map_err(Failure::found)?;
-    print(&format!("Linked {name} to the user {user}. {name} can now approve the calls of every other user as somebody else.\n"))
+    print(&format!(
+        "Linked {name} to the user {user}. {name} can now approve the calls of every other user as somebody else.\n"
+    ))
 }
 
 async fn remove(gateway: &Gateway, name: &str) -> Done {

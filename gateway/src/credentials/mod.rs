@@ -5,6 +5,8 @@
 mod encodings;
 mod forms;
 mod fragments;
+#[cfg(test)]
+mod lent;
 mod named;
 mod redact;
 mod source;

@@ -27,7 +27,10 @@ pub(super) fn check(environment: &[(String, String)]) -> Finding {
     }
     Finding::weak(
         "environment",
-        format!("every program started from this shell inherits {}: the agent can use these without the gateway", list.join(", ")),
+        format!(
+            "every program started from this shell inherits {}: the agent can use these without the gateway",
+            list.join(", ")
+        ),
         "start the editor without them, and let only the gateway have them",
     )
 }

@@ -116,7 +116,9 @@ fn secrets(config: &Config, apart: bool) -> Finding {
         n if apart => Finding::ok("secrets", format!("{n} configured, and no agent's user can read them")),
         n => Finding::weak(
             "secrets",
-            format!("{n} configured; every program of this user, the agent's included, can read them as the gateway does"),
+            format!(
+                "{n} configured; every program of this user, the agent's included, can read them as the gateway does"
+            ),
             "run it as a user of its own: examples/separate-user",
         ),
     }

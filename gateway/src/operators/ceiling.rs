@@ -51,9 +51,9 @@ pub fn ceiling(facts: &Facts) -> Ceiling {
     let (need, because) = match (facts.separation, people.with_passkey) {
         _ if all == 0 => typed("nobody is enrolled as an operator"),
         _ if facts.dumpable => typed("other processes of the gateway's user can read its memory"),
-        (Separation::SameUser, 0) => {
-            typed("the gateway runs as the agent's own user, who could steal an operator's session, and no operator has a passkey")
-        }
+        (Separation::SameUser, 0) => typed(
+            "the gateway runs as the agent's own user, who could steal an operator's session, and no operator has a passkey",
+        ),
         (Separation::SameUser, _) => by(
             Assurance::OutOfBand,
             people.linked_with_passkey,

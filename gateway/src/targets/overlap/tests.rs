@@ -125,6 +125,7 @@ const OTHERS: &[&str] = &[
     "environments.tier",
     "targets.kind",
     "targets.environment",
+    "targets.environments",
     "targets.identity",
     // What a target is, and so what it reaches.
     "targets.root",
