@@ -51,5 +51,5 @@ fn what_nobody_mapped_counts_as_production() {
     let configured = Configured { environments, ..(*held.configured).clone() };
     assert_eq!(configured.environment_of("theirs"), staging);
     let unknown = configured.environment_of("Theirs");
-    assert_eq!((unknown.name.as_str(), unknown.tier), ("Theirs", Tier::Production));
+    assert_eq!((unknown.name.as_str(), unknown.tier), ("Theirs (not mapped)", Tier::Production));
 }

@@ -287,6 +287,10 @@ impl Policies {
                     Ok(()) => {
                         if is_usual {
                             self.hopes.keep(principal, declaration, target);
+                            // What was found under another ceiling than the present one is not known any more.
+                            if !Arc::ptr_eq(&ceiling, &self.ceiling()) {
+                                self.hopes.forget();
+                            }
                         }
                         return Ok(());
                     }

@@ -94,7 +94,12 @@ pub async fn put_away(gateway: &Arc<Gateway>, principal: &Principal) -> (Vec<Rem
             };
             let mut went = false;
             for (kept, why) in due(&kept, gateway.config.quarantine, now()) {
-                let fate = removed(gateway, principal, kept, why).await;
+                // What was listed a while ago may be another thing under the same id by now.
+                let fate = match looked_at(gateway, &target).await {
+                    Ok(now) if now.contains(kept) => removed(gateway, principal, kept, why).await,
+                    Ok(_) => Fate::Stays { why: "it has changed since it was listed".to_owned() },
+                    Err(error) => Fate::Stays { why: cannot_look(gateway, target.clone(), &error).why },
+                };
                 went |= matches!(fate, Fate::Removed { .. });
                 removals.push(removal(gateway, &target, kept, why, fate));
             }
@@ -141,19 +146,21 @@ fn removal(gateway: &Gateway, target: &str, kept: &Kept, why: Retention, fate: F
 }
 
 /// What is due of all that is kept of a target, which comes oldest first: what is as old as the configuration says, and the
-/// oldest for as long as all of it together is more. Nothing goes for its size that has not been there for a week: whoever fills
-/// a quarantine could push out what somebody has yet to miss. What takes up no room that is known makes none.
+/// oldest for as long as what has been there for a week is more together. What is younger does not go for its size, and pushes
+/// nothing else out either: whoever fills a quarantine could make room of what somebody has yet to miss. What takes up no room
+/// that is known makes none.
 pub(super) fn due(kept: &[Kept], quarantine: Quarantine, now: Timestamp) -> Vec<(&Kept, Retention)> {
     let is_older = |kept: &Kept, than: Duration| now.checked_sub(than).is_ok_and(|limit| kept.since <= limit);
     let week = Duration::from_secs(u64::from(SHORTEST_DAYS) * 86_400);
-    let mut all: u64 = kept.iter().filter_map(|kept| kept.bytes).fold(0, u64::saturating_add);
+    let counted = kept.iter().filter(|kept| is_older(kept, week)).filter_map(|kept| kept.bytes);
+    let mut all: u64 = counted.fold(0, u64::saturating_add);
     let mut due = Vec::new();
     for kept in kept {
         let room = kept.bytes.unwrap_or(0);
         let over_age = quarantine.age.is_some_and(|age| is_older(kept, age));
         let over_size = room > 0 && quarantine.bytes.is_some_and(|most| all > most) && is_older(kept, week);
         if over_age || over_size {
-            all = all.saturating_sub(room);
+            all = all.saturating_sub(if is_older(kept, week) { room } else { 0 });
             let days = now.duration_since(kept.since).as_hours() / 24;
             let age_days = u32::try_from(days).unwrap_or(0);
             due.push((kept, Retention { age_days, over_age, over_size }));

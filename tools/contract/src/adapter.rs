@@ -237,10 +237,17 @@ async fn applied<T: Change>(
         return Err(ToolError::changed(seen.moved()));
     }
     let Applied { output, undo } = T::apply(args, seen, agreed, tx).await?;
-    let undo = undo.map(|undo| undo.plan(target)).transpose()?;
-    // It was decided as reversible, so nobody may have been asked: it does not last without its undo.
-    agreed.keeps_its_undo(undo.is_some())?;
-    Ok((output, undo))
+    let promised = || {
+        let undo = undo.map(|undo| undo.plan(target)).transpose()?;
+        // It was decided as reversible, so nobody may have been asked: it does not last without its undo.
+        agreed.keeps_its_undo(undo.is_some())?;
+        Ok(undo)
+    };
+    match promised() {
+        Ok(undo) => Ok((output, undo)),
+        Err(error) if T::Kind::TRANSACTIONS => Err(error),
+        Err(error) => Err(ToolError::uncertain(format!("done, but without the undo that was promised: {error}"))),
+    }
 }
 
 /// What a commit's end means, after asking the target where its answer was lost.

@@ -81,6 +81,9 @@ pub trait Kind: Send + Sync + 'static {
     const TARGET: &'static str;
     /// Its work blocks the thread it runs on and awaits nothing: it gets one of its own.
     const BLOCKS: bool;
+    /// What a change does lasts only once it is committed. Without that, whatever fails after it was applied may have changed
+    /// something.
+    const TRANSACTIONS: bool = true;
 
     /// A connection to one target, or whatever stands for one. The adapter makes one for each look and each change.
     type Conn: Send;

@@ -47,7 +47,7 @@ impl Configured {
     /// Where a thing in the target stands that the provider says lies in `key`: what nobody mapped counts as production.
     #[must_use]
     pub fn environment_of(&self, key: &str) -> Environment {
-        let unknown = || Environment { name: key.to_owned(), tier: Tier::Production };
+        let unknown = || Environment { name: format!("{key} (not mapped)"), tier: Tier::Production };
         self.environments.get(key).cloned().unwrap_or_else(unknown)
     }
 }

@@ -1,7 +1,7 @@
 //! The call that takes another one back, as a tool says it: the other half's own arguments, typed.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Digest, ToolError, UndoPlan};
 
@@ -37,11 +37,9 @@ impl Undo {
 
 /// Arguments of a tool's own, as the gateway takes them: with the configured target.
 pub(crate) fn with_target(args: Value, target: &str) -> Result<Value, ToolError> {
-    let Value::Object(own) = args else {
+    let Value::Object(mut all) = args else {
         return Err(ToolError::failed("the arguments of a call are an object"));
     };
-    let mut all = Map::new();
     all.insert("target".to_owned(), Value::from(target));
-    all.extend(own);
     Ok(Value::Object(all))
 }

@@ -4,6 +4,7 @@
 pub(super) mod address;
 mod clock;
 mod flood;
+mod in_turn;
 pub(super) mod link;
 mod lost;
 pub(super) mod metered;

@@ -33,6 +33,7 @@ impl Kind for Folders {
     const NAME: &'static str = "files";
     const TARGET: &'static str = "The configured target.";
     const BLOCKS: bool = true;
+    const TRANSACTIONS: bool = false;
 
     type Conn = Root;
     type Tx<'c> = Open<'c>;

@@ -49,7 +49,7 @@ async fn since(tx: &Tx<'_>, entry: &Entry) -> Result<Option<Timestamp>, ToolErro
     Ok(noted.map(|noted| noted.max(said)))
 }
 
-/// What has to be removed, one call each, those first that others may depend on; and how much room it takes up.
+/// What removes it, if a call does; and how much room it takes up.
 async fn parts(tx: &Tx<'_>, entry: &Entry) -> Result<(Vec<Value>, Option<u64>), ToolError> {
     let trash = entry.trash();
     match &entry.way {
@@ -59,10 +59,12 @@ async fn parts(tx: &Tx<'_>, entry: &Entry) -> Result<(Vec<Value>, Option<u64>), 
             let first = moved.first().and_then(|first| relations.into_iter().find(|one| one.0 == first.oid));
             Ok((first.map(|(_, args)| args).into_iter().collect(), Some(bytes)))
         }
+        // One call removes it whole or not at all only where nothing is in it: a part that was left could neither be brought back
+        // nor removed.
         Way::Schema { .. } => {
             let (relations, bytes) = relations(tx, &trash).await?;
-            let whole = json!({ "object": "schema", "name": trash });
-            Ok((relations.into_iter().map(|(_, args)| args).chain([whole]).collect(), Some(bytes)))
+            let whole = relations.is_empty().then(|| json!({ "object": "schema", "name": trash }));
+            Ok((whole.into_iter().collect(), Some(bytes)))
         }
         Way::Column { table, .. } => {
             let sql = "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c \

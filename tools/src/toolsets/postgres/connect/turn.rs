@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio_postgres::types::{FromSql, Type};
+use tokio_postgres::types::FromSql;
 
 use super::clock::Clock;
 use super::link::Connection;
-use super::written::{SINCE, most_written};
-use super::{Param, Session, Site, Tx};
+use super::written::most_written;
+use super::{Param, Session, Site};
 use crate::contract::{Access, Limits, ToolError};
 use crate::turns::tries::{GLANCE, REST, Terms, Tries};
 
@@ -121,6 +121,16 @@ impl Turn {
         self.since.get_or_init(Instant::now);
     }
 
+    /// Where the server stood when it began, where it held locks since and what it writes is counted.
+    pub(super) fn counts_from(&self) -> Option<&String> {
+        self.from.get().filter(|_| self.since.get().is_some())
+    }
+
+    /// So many bytes were written for it.
+    pub(super) fn wrote(&self, bytes: u64) {
+        self.wrote.get_or_init(|| bytes);
+    }
+
     /// What it held locks for is kept, and no try: nobody rests for it.
     pub(super) fn keeps(&self) {
         self.kept.store(true, Ordering::Relaxed);
@@ -187,19 +197,5 @@ impl Session {
         let params: Vec<_> = params.iter().map(|(value, kind)| (*value, kind.clone())).collect();
         let rows = clock.over(client.query_typed(sql, &params)).await.ok()?;
         rows.first()?.try_get(0).ok()
-    }
-}
-
-impl Tx<'_> {
-    /// Takes back what was tried in a turn, and counts what was written for it, now that nothing of it goes on. What others wrote
-    /// meanwhile counts as well: the server does not tell whose it was.
-    pub(super) async fn count_written(&self) {
-        let Some((turn, _)) = self.in_turn else { return };
-        let Some(from) = turn.from.get().filter(|_| turn.since.get().is_some()) else { return };
-        if self.run("ROLLBACK AND CHAIN").await.is_ok()
-            && let Ok(wrote) = self.value::<i64>(SINCE, &[(from, Type::TEXT)]).await
-        {
-            turn.wrote.get_or_init(|| wrote.unsigned_abs());
-        }
     }
 }

@@ -95,7 +95,10 @@ impl State {
             bytes: 0,
             estimate: 0,
             exact: displaces.map_err(Cow::Borrowed),
-            fingerprint: Digest::of(&json!([sql, displaces.is_ok(), there, code.first().map(|_| code.digest)])),
+            fingerprint: match there {
+                None => Digest::of(&json!([sql, displaces.is_ok(), code.first().map(|_| code.digest)])),
+                there => Digest::of(&json!([sql, displaces.is_ok(), code.first().map(|_| code.digest), there])),
+            },
             code,
         };
         if let Some(first) = state.code.first() {

@@ -1,19 +1,27 @@
 //! What lies in the quarantine, since when, and how much of the file it takes up.
 
+use std::time::{Duration, Instant};
+
 use rusqlite::Connection;
 use serde_json::json;
 
 use crate::contract::{KEPT_AT_ONCE, Kept, Timestamp, ToolError, oldest_first};
 use crate::text::shown;
-use crate::toolsets::sqlite::connect::Site;
+use crate::toolsets::sqlite::connect::{STEPS, Site};
 use crate::toolsets::sqlite::model::schema::{self, TRASH};
 
 /// How many pages are counted, all in all: 4 GiB of the usual size.
 const PAGES: u64 = 1 << 20;
 
+/// How long they are counted.
+const COUNTING: Duration = Duration::from_secs(1);
+
 /// The tables on the quarantine's list, the oldest first.
 pub(crate) fn kept(site: &Site) -> Result<Vec<Kept>, ToolError> {
-    let conn = site.open_to_read()?;
+    let mut conn = site.open_to_read()?;
+    // Whoever writes a database with a rollback journal waits for this.
+    let until = Instant::now() + COUNTING;
+    site.stop_when(&mut conn, STEPS, move || Instant::now() >= until)?;
     let listed = listed(&conn).map_err(|error| site.explain(&error))?;
     let mut left = PAGES;
     let of = |(name, trash, at): (String, String, String)| {
@@ -49,8 +57,15 @@ fn size(conn: &Connection, table: &str, left: &mut u64) -> Option<u64> {
             break;
         }
         let mut rows = pages.query((name, left.cast_signed())).ok()?;
-        while let Some(row) = rows.next().ok()? {
-            bytes += row.get::<_, i64>(0).ok()?.cast_unsigned();
+        loop {
+            match rows.next() {
+                Ok(Some(row)) => bytes += row.get::<_, i64>(0).ok()?.cast_unsigned(),
+                Ok(None) => break,
+                Err(_) => {
+                    *left = 0;
+                    break;
+                }
+            }
             *left = left.saturating_sub(1);
         }
     }

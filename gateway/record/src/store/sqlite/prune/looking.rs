@@ -19,7 +19,7 @@ use crate::store::StoreError;
 const AT_ONCE: usize = if cfg!(test) { 64 } else { 2_048 };
 
 /// How many are kept at most, where none of fewer can go: a question may be answered and used many records later.
-const AT_MOST: usize = 131_072;
+const AT_MOST: usize = 32_768;
 
 /// How many rows are taken to be gone at most, where nothing is removed.
 const GONE: usize = 1 << 20;
