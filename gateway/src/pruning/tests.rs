@@ -46,15 +46,15 @@ fn what_is_old_enough_goes_and_of_too_much_the_oldest() {
     assert_eq!(names(Quarantine::default()), [], "nothing unless configured");
     let aged = Quarantine { age: Some(days(30)), bytes: None };
     assert_eq!(names(aged), said(&[("thing 0", 40, true, false), ("thing 1", 30, true, false)]));
-    // 154 are kept: without the first two that is 99.
+    // Of those that have been there for a week, 64 are kept.
     let large = |bytes| Quarantine { age: None, bytes: Some(bytes) };
-    assert_eq!(names(large(154)), []);
-    assert_eq!(names(large(149)), said(&[("thing 0", 40, false, true)]));
-    assert_eq!(names(large(99)), said(&[("thing 0", 40, false, true), ("thing 2", 20, false, true)]));
+    assert_eq!(names(large(64)), []);
+    assert_eq!(names(large(59)), said(&[("thing 0", 40, false, true)]));
+    assert_eq!(names(large(9)), said(&[("thing 0", 40, false, true), ("thing 2", 20, false, true)]));
     let three = [("thing 0", 40, false, true), ("thing 2", 20, false, true), ("thing 3", 10, false, true)];
     assert_eq!(names(large(0)), said(&three), "of a day or of no known size, nothing goes for it");
     // What goes for its age makes room.
-    let both = Quarantine { age: Some(days(20)), bytes: Some(99) };
+    let both = Quarantine { age: Some(days(20)), bytes: Some(58) };
     let both_said = [("thing 0", 40, true, true), ("thing 1", 30, true, false), ("thing 2", 20, true, true)];
     assert_eq!(names(both), said(&both_said));
 }

@@ -13,7 +13,7 @@ use tokio_postgres::types::FromSql;
 use super::clock::Clock;
 use super::link::Connection;
 use super::written::most_written;
-use super::{Param, Session, Site};
+use super::{Session, Site};
 use crate::contract::{Access, Limits, ToolError};
 use crate::turns::tries::{GLANCE, REST, Terms, Tries};
 
@@ -175,7 +175,7 @@ impl Session {
         // Of a try it is counted how much it writes. Where a server does not say, or is a copy that writes nothing, the time is
         // the bound.
         if *access != Access::Write
-            && let Some(at) = self.ask::<String>(AT, &[]).await
+            && let Some(at) = self.ask::<String>(AT).await
         {
             turn.from.get_or_init(|| at);
         }
@@ -184,7 +184,7 @@ impl Session {
     }
 
     /// The single value of a statement of ours, outside of any transaction; `None` where there is none, or the server says no.
-    async fn ask<T>(&mut self, sql: &str, params: &[Param<'_>]) -> Option<T>
+    async fn ask<T>(&mut self, sql: &str) -> Option<T>
     where
         T: for<'r> FromSql<'r>,
     {
@@ -194,8 +194,7 @@ impl Session {
         let Self { site, lent, ends, busy, .. } = self;
         let Connection { client, meter, .. } = &lent.as_ref()?.connection;
         let clock = Clock::new(site, *ends, busy, meter);
-        let params: Vec<_> = params.iter().map(|(value, kind)| (*value, kind.clone())).collect();
-        let rows = clock.over(client.query_typed(sql, &params)).await.ok()?;
+        let rows = clock.over(client.query_typed(sql, &[])).await.ok()?;
         rows.first()?.try_get(0).ok()
     }
 }

@@ -120,7 +120,8 @@ impl Change for Truncate {
     async fn probe(args: &Args, agreed: &Preflight, tx: &mut Tx<'_>) -> Result<Probe, ToolError> {
         let now = Self::observe(args, tx).await?;
         Ok(match () {
-            () if now.fingerprint() == agreed.fingerprint => Probe::Unchanged,
+            // Rows that nobody here may see, or that were not looked at, may be gone.
+            () if now.fingerprint() == agreed.fingerprint && !now.contents.hidden => Probe::Unchanged,
             // The same tables, and nothing in them any more.
             () if now.contents.rows == Some(0) && now.targets(tx) == agreed.targets => Probe::Changed,
             () => Probe::Unknown,
