@@ -164,7 +164,7 @@ async fn a_held_secret_in_what_a_target_holds_is_told() -> Result {
     let printed = world.run(&["targets", "check"]).await?;
     for (reference, place) in [("env:LETTERS", "env.txt"), ("env:LETTERS", "table pins"), ("env:DIGITS", "table pins")]
     {
-        let warning = format!("{place} holds the secret `{reference}`");
+        let warning = format!("{place} contains the secret `{reference}`");
         assert!(printed.stdout.contains(&warning), "{warning}: {}", printed.stdout);
     }
     let found = doctor(&world).await?;

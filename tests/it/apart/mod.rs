@@ -84,7 +84,7 @@ async fn connecting_says_what_is_wrong() -> Result {
     // A client whose gateway goes is told, and does not hang.
     running.kill().await?;
     let told = agent.stderr();
-    until("the word that the gateway went", || Ok(told.contains("ended the connection").then_some(()))).await?;
+    until("the word that the gateway went", || Ok(told.contains("closed the connection").then_some(()))).await?;
     assert_eq!(agent.close().await?.code(), Some(1));
     Ok(())
 }
