@@ -231,7 +231,7 @@ pub fn defaults_toml() -> String {
 }
 
 /// The keys of every target, whatever its kind.
-#[cfg(test)]
+#[cfg(all(test, feature = "files"))]
 pub(crate) const TARGET_KEYS: [&str; 6] = ["kind", "environment", "environments", "secret", "read_secret", "identity"];
 
 /// Keys that look like those of secrets of any kind.

@@ -21,7 +21,6 @@ use mollyguard_tools::contract::{Configured, Digest, Environment, Limits};
 
 pub(crate) use file::SHORTEST_DAYS;
 #[cfg(all(test, feature = "files"))]
-#[cfg(test)]
 pub(crate) use file::TARGET_KEYS;
 pub use file::{Defaults, defaults_toml};
 pub use find::{Found, OwnState, find};
