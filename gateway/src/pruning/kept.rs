@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mollyguard_record::model::Principal;
-use mollyguard_tools::contract::{KEPT_AT_ONCE, Kept, Timestamp, ToolError, now};
+use mollyguard_tools::contract::{KEPT_AT_ONCE, Kept, Lease, Timestamp, ToolError, Toolset, now};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ pub enum Fate {
         /// The calls that removed it.
         calls: Vec<Uuid>,
     },
-    /// It is still there, or a part of it.
+    /// It is still there.
     Stays {
         /// Why.
         why: String,
@@ -94,12 +94,7 @@ pub async fn put_away(gateway: &Arc<Gateway>, principal: &Principal) -> (Vec<Rem
             };
             let mut went = false;
             for (kept, why) in due(&kept, gateway.config.quarantine, now()) {
-                // What was listed a while ago may be another thing under the same id by now.
-                let fate = match looked_at(gateway, &target).await {
-                    Ok(now) if now.contains(kept) => removed(gateway, principal, kept, why).await,
-                    Ok(_) => Fate::Stays { why: "it has changed since it was listed".to_owned() },
-                    Err(error) => Fate::Stays { why: cannot_look(gateway, target.clone(), &error).why },
-                };
+                let fate = removed(gateway, principal, (&target, kept), why).await;
                 went |= matches!(fate, Fate::Removed { .. });
                 removals.push(removal(gateway, &target, kept, why, fate));
             }
@@ -117,19 +112,39 @@ fn bounded_targets(gateway: &Gateway) -> Vec<String> {
     if gateway.config.quarantine.is_bounded() { targets.collect() } else { Vec::new() }
 }
 
-/// What lies in a target's quarantine, seen with the credential that would remove it.
+/// What lies in a target's quarantine.
 async fn looked_at(gateway: &Gateway, target: &str) -> Result<Vec<Kept>, ToolError> {
+    let (toolset, lease) = reach(gateway, target)?;
+    in_time(&lease, toolset.kept(&lease)).await
+}
+
+/// A target with its tools, and the credential that would remove what lies in its quarantine.
+fn reach(gateway: &Gateway, target: &str) -> Result<(Arc<dyn Toolset>, Lease), ToolError> {
     let lease = gateway.broker.lend_trial(target).map_err(|error| ToolError::unavailable(error.to_string()))?;
-    let Some(toolset) = gateway.toolsets.iter().find(|toolset| toolset.name() == lease.target().kind) else {
-        return Ok(Vec::new());
-    };
+    let kind = &lease.target().kind;
+    let toolset = gateway.toolsets.iter().find(|toolset| toolset.name() == kind);
+    let none = || ToolError::unavailable(format!("there are no tools for targets of kind `{kind}`"));
+    Ok((toolset.map(Arc::clone).ok_or_else(none)?, lease))
+}
+
+async fn in_time<T>(lease: &Lease, look: impl Future<Output = Result<T, ToolError>>) -> Result<T, ToolError> {
     let deadline = lease.limits().deadline;
-    let kept = tokio::time::timeout(deadline, toolset.kept(&lease)).await;
-    kept.unwrap_or_else(|_| Err(ToolError::unavailable(format!("no answer from the target within {deadline:?}"))))
+    let looked = tokio::time::timeout(deadline, look).await;
+    looked.unwrap_or_else(|_| Err(ToolError::unavailable(format!("no answer from the target within {deadline:?}"))))
+}
+
+/// Whether it is still what was listed: it may be another thing under the same name by now.
+async fn is_kept(gateway: &Gateway, target: &str, kept: &Kept) -> Result<bool, ToolError> {
+    let (toolset, lease) = reach(gateway, target)?;
+    in_time(&lease, toolset.is_kept(&lease, kept)).await
 }
 
 fn cannot_look(gateway: &Gateway, target: String, error: &ToolError) -> Unread {
-    Unread { target, why: gateway.broker.redactor().text(&error.to_string()).into_owned() }
+    Unread { target, why: why_not(gateway, error) }
+}
+
+fn why_not(gateway: &Gateway, error: &ToolError) -> String {
+    gateway.broker.redactor().text(&error.to_string()).into_owned()
 }
 
 fn removal(gateway: &Gateway, target: &str, kept: &Kept, why: Retention, fate: Fate) -> Removal {
@@ -169,18 +184,19 @@ pub(super) fn due(kept: &[Kept], quarantine: Quarantine, now: Timestamp) -> Vec<
     due
 }
 
-/// Makes its calls, until one is refused.
-async fn removed(gateway: &Arc<Gateway>, principal: &Principal, kept: &Kept, why: Retention) -> Fate {
-    let mut calls = Vec::new();
-    for args in &kept.args {
-        let mut request = Request::new(kept.tool, args.clone(), principal.clone());
-        request.retention = Some(why);
-        match call(gateway, request).await {
-            Ok(Reply::Done(receipt)) => calls.push(receipt.about.id),
-            Ok(Reply::Refused(refusal)) => return Fate::Stays { why: refusal.text() },
-            Ok(Reply::Ask(question)) => return Fate::Stays { why: question.text },
-            Err(unknown) => return Fate::Stays { why: unknown.to_string() },
-        }
+/// Has it removed, unless it is something else by now.
+async fn removed(gateway: &Arc<Gateway>, principal: &Principal, (target, kept): (&str, &Kept), why: Retention) -> Fate {
+    match is_kept(gateway, target, kept).await {
+        Ok(true) => {}
+        Ok(false) => return Fate::Stays { why: "it has changed since it was listed".to_owned() },
+        Err(error) => return Fate::Stays { why: why_not(gateway, &error) },
     }
-    Fate::Removed { calls }
+    let mut request = Request::new(kept.tool, kept.args.clone(), principal.clone());
+    request.retention = Some(why);
+    match call(gateway, request).await {
+        Ok(Reply::Done(receipt)) => Fate::Removed { calls: vec![receipt.about.id] },
+        Ok(Reply::Refused(refusal)) => Fate::Stays { why: refusal.text() },
+        Ok(Reply::Ask(question)) => Fate::Stays { why: question.text },
+        Err(unknown) => Fate::Stays { why: unknown.to_string() },
+    }
 }

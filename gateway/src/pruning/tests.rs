@@ -20,7 +20,7 @@ fn kept(now: Timestamp, mut all: Vec<(u64, Option<u64>)>) -> Vec<Kept> {
     all.sort_by_key(|(hours, _)| std::cmp::Reverse(*hours));
     let one = |(at, (hours, bytes)): (usize, (u64, Option<u64>))| Kept {
         tool: "purge",
-        args: vec![json!({ "n": at })],
+        args: json!({ "n": at }),
         since: now - Duration::from_secs(hours * 3_600),
         bytes,
         what: format!("thing {at}"),

@@ -12,9 +12,8 @@ pub const KEPT_AT_ONCE: usize = 1_000;
 pub struct Kept {
     /// The tool that removes it for good.
     pub tool: &'static str,
-    /// The arguments of that tool's calls, complete, in the order in which they are to be made: one call unless it has
-    /// several parts.
-    pub args: Vec<Value>,
+    /// The arguments of that tool's call, complete: one call removes it whole, or not at all.
+    pub args: Value,
     /// Since when it lies there.
     pub since: Timestamp,
     /// How much room it takes up, or at least; `None` where that cannot be told.

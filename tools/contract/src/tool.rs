@@ -24,7 +24,7 @@ pub trait Tool: Send + Sync {
     /// Does it, after reading the fingerprint of `seen` again: if the state moved, [`ToolError::changed`].
     async fn execute(&self, args: &Value, seen: &Preflight, lease: &Lease) -> Result<Outcome, ToolError>;
 
-    /// Whether its look and what it does block, in [`blocking`](super::blocking) work: then a read is best made on one thread
+    /// Whether its look and what it does block, in [`blocking_until`](super::blocking_until) work: then a read is best made on one thread
     /// ([`on_one_thread`](super::on_one_thread)).
     fn blocks(&self) -> bool {
         false
@@ -164,6 +164,12 @@ pub trait Toolset: Send + Sync {
     /// [`KEPT_AT_ONCE`](super::KEPT_AT_ONCE). What does not say since when it lies there is not among it. Changes nothing.
     async fn kept(&self, _lease: &Lease) -> Result<Vec<Kept>, ToolError> {
         Ok(Vec::new())
+    }
+
+    /// Whether what [`Toolset::kept`] told of is still what lies there: asked right before it is removed. By default it is, as
+    /// long as it is there, since nothing else gets its arguments.
+    async fn is_kept(&self, _lease: &Lease, _kept: &Kept) -> Result<bool, ToolError> {
+        Ok(true)
     }
 
     /// Whether a call of this tool is taken back with what [`Toolset::kept`] then tells of: for no longer than that is

@@ -106,6 +106,11 @@ impl Toolset for Files {
         on_target::<Folders, _>(lease, move |root| check::kept::kept(root, &target)).await
     }
 
+    async fn is_kept(&self, lease: &Lease, kept: &Kept) -> Result<bool, ToolError> {
+        let kept = kept.clone();
+        on_target::<Folders, _>(lease, move |root| Ok(check::kept::is_kept(root, &kept))).await
+    }
+
     fn keeps(&self, tool: &str, seen: &Preflight) -> bool {
         check::kept::keeps(tool, seen)
     }

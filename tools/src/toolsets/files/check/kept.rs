@@ -29,11 +29,19 @@ pub(crate) fn kept(root: &Root, target: &str) -> Result<Vec<Kept>, ToolError> {
     let mut all = oldest_first(all);
     let mut left = root.limits().count;
     for kept in &mut all {
-        let id = kept.args.first().and_then(|args| args["trash_entry"].as_str());
-        let entry = id.and_then(|id| Entry::open(root, id).ok().flatten());
-        kept.bytes = entry.and_then(|entry| size_of(root, &entry, &mut left));
+        kept.bytes = entry_of(root, kept).and_then(|entry| size_of(root, &entry, &mut left));
     }
     Ok(all)
+}
+
+/// Whether the entry holds what it held when it was listed: an undo exchanges that.
+pub(crate) fn is_kept(root: &Root, kept: &Kept) -> bool {
+    let now = entry_of(root, kept).and_then(|entry| since(&entry, entry.origin()?.at));
+    now == Some(kept.since)
+}
+
+fn entry_of(root: &Root, kept: &Kept) -> Option<Entry> {
+    Entry::open(root, kept.args["trash_entry"].as_str()?).ok().flatten()
 }
 
 fn of_entry(target: &str, entry: &Entry) -> Option<Kept> {
@@ -42,7 +50,7 @@ fn of_entry(target: &str, entry: &Entry) -> Option<Kept> {
     let path = shown(&origin.path);
     Some(Kept {
         tool: "files_purge",
-        args: vec![json!({ "target": target, "trash_entry": entry.id })],
+        args: json!({ "target": target, "trash_entry": entry.id }),
         since: since(entry, origin.at)?,
         bytes: None,
         what: format!("`{path}`, in the trash as `{}`", entry.id),

@@ -17,7 +17,7 @@ async fn kept(ground: &Ground) -> Vec<Kept> {
 
 /// Has an entry say that it has kept its item for so many days.
 fn set_back(ground: &Ground, kept: &Kept, days: u32) {
-    let entry = ground.root.join(".mollyguard-trash").join(kept.args[0]["trash_entry"].as_str().unwrap());
+    let entry = ground.root.join(".mollyguard-trash").join(kept.args["trash_entry"].as_str().unwrap());
     let then = SystemTime::now() - DAY * days - Duration::from_secs(60);
     let mut about: serde_json::Value =
         serde_json::from_slice(&std::fs::read(entry.join("about.json")).unwrap()).unwrap();
@@ -47,8 +47,7 @@ async fn it_is_told_oldest_first_with_its_size_and_how_to_purge_it() {
     assert_eq!(said, [(3, Some(10), "files_purge"), (0, Some(5), "files_purge")]);
     assert!(found[0].what.starts_with("`b`, in the trash as `"), "{}", found[0].what);
     for one in found {
-        let [args] = one.args.as_slice() else { panic!("{one:?}") };
-        ground.call("files_purge", args.clone()).await.unwrap();
+        ground.call("files_purge", one.args).await.unwrap();
     }
     assert_eq!((kept(&ground).await, ground.trash().len()), (Vec::new(), 0));
 }
@@ -84,7 +83,7 @@ async fn a_purge_and_an_undo_of_one_entry_do_not_both_have_it() {
         let Outcome { undo: Some(plan), .. } = ground.call("files_delete", at("a")).await.unwrap() else {
             panic!("no undo")
         };
-        let args = kept(&ground).await[0].args[0].clone();
+        let args = kept(&ground).await[0].args.clone();
         // Both have looked before either acts.
         let to_undo = ground.look(&plan.tool, plan.args.clone()).await.unwrap();
         let to_purge = ground.look("files_purge", args.clone()).await.unwrap();
@@ -101,4 +100,26 @@ async fn a_purge_and_an_undo_of_one_entry_do_not_both_have_it() {
         }
         assert_eq!(ground.trash().len(), 0);
     }
+}
+
+/// An undo puts something else under the id of the same entry.
+#[tokio::test]
+async fn what_an_undo_exchanged_is_not_what_was_told_of() {
+    let ground = Ground::new();
+    ground.file("a", "old");
+    let written =
+        ground.call("files_write", json!({ "target": "uploads", "path": "a", "content": "new" })).await.unwrap();
+    let is_kept = async |kept: &Kept| Files::new().is_kept(&ground.lease(Access::Trial), kept).await.unwrap();
+    let found = kept(&ground).await;
+    set_back(&ground, &found[0], 30);
+    let [old] = kept(&ground).await.try_into().unwrap();
+    assert!(is_kept(&old).await);
+    let plan = written.undo.unwrap();
+    let seen = ground.look(&plan.tool, plan.args.clone()).await.unwrap();
+    ground.run(&plan.tool, plan.args, &seen).await.unwrap();
+    let [new] = kept(&ground).await.try_into().unwrap();
+    assert_eq!(new.args, old.args, "the same entry");
+    assert!(!is_kept(&old).await && is_kept(&new).await);
+    ground.call("files_purge", new.args.clone()).await.unwrap();
+    assert!(!is_kept(&new).await, "what is gone");
 }

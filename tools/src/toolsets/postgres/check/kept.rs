@@ -1,5 +1,6 @@
 //! What lies in the quarantine, since when, and how much room it takes up.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -21,17 +22,9 @@ pub(crate) async fn kept(lease: &Lease) -> Result<Vec<Kept>, ToolError> {
     let mut all = Vec::new();
     for entry in quarantine::list(&tx).await? {
         let Some(since) = since(&tx, &entry).await? else { continue };
-        let (parts, bytes) = parts(&tx, &entry).await?;
-        let target = &tx.site().name;
-        let args = |part: Value| {
-            let mut args = part;
-            args["target"] = json!(target);
-            args
-        };
-        let args: Vec<_> = parts.into_iter().map(args).collect();
-        if args.is_empty() {
-            continue;
-        }
+        let (removes, bytes) = whole(&tx, &entry).await?;
+        let Some(mut args) = removes else { continue };
+        args["target"] = json!(tx.site().name);
         let what = format!("the {}, in the quarantine as `{}`", entry.what, shown(&entry.trash()));
         all.push(Kept { tool: "postgres_purge", args, since, bytes, what });
     }
@@ -49,22 +42,21 @@ async fn since(tx: &Tx<'_>, entry: &Entry) -> Result<Option<Timestamp>, ToolErro
     Ok(noted.map(|noted| noted.max(said)))
 }
 
-/// What removes it, if a call does; and how much room it takes up.
-async fn parts(tx: &Tx<'_>, entry: &Entry) -> Result<(Vec<Value>, Option<u64>), ToolError> {
+/// What removes it whole, if a call does; and how much room it takes up.
+async fn whole(tx: &Tx<'_>, entry: &Entry) -> Result<(Option<Value>, Option<u64>), ToolError> {
     let trash = entry.trash();
     match &entry.way {
         Way::Relations(moved) => {
-            let (relations, bytes) = relations(tx, &trash).await?;
+            let relations = Relations::of(tx, &trash).await?;
             // Its partitions go with a table.
-            let first = moved.first().and_then(|first| relations.into_iter().find(|one| one.0 == first.oid));
-            Ok((first.map(|(_, args)| args).into_iter().collect(), Some(bytes)))
+            let first = moved.first().and_then(|first| relations.args(first.oid));
+            Ok((first, Some(relations.bytes)))
         }
-        // One call removes it whole or not at all only where nothing is in it: a part that was left could neither be brought back
-        // nor removed.
+        // A part that was left could neither be brought back nor removed.
         Way::Schema { .. } => {
-            let (relations, bytes) = relations(tx, &trash).await?;
-            let whole = relations.is_empty().then(|| json!({ "object": "schema", "name": trash }));
-            Ok((whole.into_iter().collect(), Some(bytes)))
+            let relations = Relations::of(tx, &trash).await?;
+            let empty = relations.all.is_empty().then(|| json!({ "object": "schema", "name": trash }));
+            Ok((empty, Some(relations.bytes)))
         }
         Way::Column { table, .. } => {
             let sql = "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
@@ -72,39 +64,49 @@ async fn parts(tx: &Tx<'_>, entry: &Entry) -> Result<(Vec<Value>, Option<u64>), 
                        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = $2::text::pg_catalog.name \
                        WHERE c.oid = $1 AND NOT a.attisdropped";
             let rows = tx.rows(sql, &[(table, Type::OID), (&trash, Type::TEXT)]).await?;
-            let Some(row) = rows.first() else { return Ok((Vec::new(), None)) };
+            let Some(row) = rows.first() else { return Ok((None, None)) };
             let name = format!("{}.{}", quote(&cell::<String>(row, 0)?), quote(&cell::<String>(row, 1)?));
-            Ok((vec![json!({ "object": "column", "name": name, "column": trash })], None))
+            Ok((Some(json!({ "object": "column", "name": name, "column": trash })), None))
         }
         // No call removes those.
-        Way::Copies(_) | Way::Database { .. } => Ok((Vec::new(), None)),
+        Way::Copies(_) | Way::Database { .. } => Ok((None, None)),
     }
 }
 
-/// The relations of a schema that stand by themselves, with their ids: views, then what was made last, sequences at the end;
-/// and how much room all of them take up.
-async fn relations(tx: &Tx<'_>, schema: &str) -> Result<(Vec<(u32, Value)>, u64), ToolError> {
-    let sql = "SELECT c.oid, c.relname::text, c.relkind::text, pg_catalog.pg_total_relation_size(c.oid), \
-               c.relispartition OR EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE c.relkind = 'S' \
-                AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid \
-                AND d.deptype IN ('a', 'i') AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass) \
-               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-               WHERE n.nspname = $1::text::pg_catalog.name AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') \
-               ORDER BY c.relkind IN ('v', 'm') DESC, c.relkind = 'S', c.oid DESC";
-    let name = schema.to_owned();
-    let (mut all, mut bytes) = (Vec::new(), 0);
-    for row in tx.rows(sql, &[(&name, Type::TEXT)]).await? {
-        bytes += cell::<i64>(&row, 3)?.unsigned_abs();
-        if cell::<bool>(&row, 4)? {
-            continue;
+/// The relations of a schema that stand by themselves, and how much room all of them take up.
+struct Relations {
+    /// By id: what removes it.
+    all: BTreeMap<u32, Value>,
+    bytes: u64,
+}
+
+impl Relations {
+    async fn of(tx: &Tx<'_>, schema: &str) -> Result<Self, ToolError> {
+        let sql = "SELECT c.oid, c.relname::text, c.relkind::text, pg_catalog.pg_total_relation_size(c.oid), \
+                   c.relispartition OR EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE c.relkind = 'S' \
+                    AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid \
+                    AND d.deptype IN ('a', 'i') AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass) \
+                   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                   WHERE n.nspname = $1::text::pg_catalog.name AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')";
+        let name = schema.to_owned();
+        let (mut all, mut bytes) = (BTreeMap::new(), 0);
+        for row in tx.rows(sql, &[(&name, Type::TEXT)]).await? {
+            bytes += cell::<i64>(&row, 3)?.unsigned_abs();
+            if cell::<bool>(&row, 4)? {
+                continue;
+            }
+            let object = match cell::<String>(&row, 2)?.as_str() {
+                "v" | "m" => "view",
+                "S" => "sequence",
+                _ => "table",
+            };
+            let name = format!("{}.{}", quote(schema), quote(&cell::<String>(&row, 1)?));
+            all.insert(cell(&row, 0)?, json!({ "object": object, "name": name }));
         }
-        let object = match cell::<String>(&row, 2)?.as_str() {
-            "v" | "m" => "view",
-            "S" => "sequence",
-            _ => "table",
-        };
-        let name = format!("{}.{}", quote(schema), quote(&cell::<String>(&row, 1)?));
-        all.push((cell(&row, 0)?, json!({ "object": object, "name": name })));
+        Ok(Self { all, bytes })
     }
-    Ok((all, bytes))
+
+    fn args(&self, oid: u32) -> Option<Value> {
+        self.all.get(&oid).cloned()
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) fn kept(site: &Site) -> Result<Vec<Kept>, ToolError> {
     let of = |(name, trash, at): (String, String, String)| {
         let since: Timestamp = at.parse().ok()?;
         let what = format!("the table `{}`, in the quarantine as `{}`", shown(&name), shown(&trash));
-        let args = vec![json!({ "target": site.name, "table": trash })];
+        let args = json!({ "target": site.name, "table": trash });
         // What is not counted to the end is that large at least.
         let bytes = size(&conn, &trash, &mut left);
         Some(Kept { tool: "sqlite_purge_table", args, since, bytes, what })

@@ -35,8 +35,7 @@ async fn it_is_told_oldest_first_with_its_size_and_how_to_purge_it() {
     assert_eq!(second.bytes, Some(4_096), "one page");
     assert!(second.what.starts_with("the table `a`, in the quarantine as `mollyguard_trash_"), "{}", second.what);
     for one in &found {
-        let [args] = one.args.as_slice() else { panic!("{one:?}") };
-        assert!(database.call(one.tool, args).await.unwrap().0.destroys_recovery);
+        assert!(database.call(one.tool, &one.args).await.unwrap().0.destroys_recovery);
     }
     assert_eq!(kept(&database).await, []);
     let left: i64 = database.open().query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).unwrap();
@@ -56,7 +55,7 @@ async fn a_purge_and_an_undo_of_one_table_do_not_both_have_it() {
     for undo_first in [true, false] {
         let database = Database::new("CREATE TABLE a (n); INSERT INTO a VALUES (7)");
         let (tool, undo) = drop_table(&database, "a").await;
-        let purge = kept(&database).await[0].args[0].clone();
+        let purge = kept(&database).await[0].args.clone();
         // Both have looked before either acts.
         let to_undo = database.look(&tool, &undo).await.unwrap();
         let to_purge = database.look("sqlite_purge_table", &purge).await.unwrap();
