@@ -10,12 +10,12 @@ fn held(keys: &[(&str, Access)]) -> Held {
     let (name, kind, environments) = ("db".into(), "sqlite".into(), BTreeMap::new());
     let configured = Arc::new(Configured { name, kind, environment, environments, settings: Arc::new(()) });
     let secret = |key: &str| Arc::new(Secret::new(format!("the secret of {key}")));
-    let secrets = keys.iter().map(|(key, opens)| ((*key).to_owned(), (*opens, secret(key)))).collect();
+    let secrets = Secrets::new(keys.iter().map(|(key, opens)| ((*key).to_owned(), *opens, secret(key))));
     Held { configured, secrets, identity: None }
 }
 
 fn lent(keys: &[(&str, Access)], access: Access) -> Vec<String> {
-    held(keys).lent(access).into_keys().collect()
+    held(keys).secrets.lent(access).keys().cloned().collect()
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_read_is_lent_what_opens_no_more_and_nothing_else_is_lent_that() {
 fn a_lease_gives_out_a_secret_by_its_key_and_only_what_was_lent() {
     let held = held(&[("token", Access::Write), ("read_token", Access::Read)]);
     let lease = Lease::new(Access::Read, Arc::clone(&held.configured), None, Limits::default());
-    let lease = lease.lending(held.lent(Access::Read));
+    let lease = lease.lending(held.secrets.lent(Access::Read));
     assert_eq!(lease.secret_of("read_token").map(Secret::reveal), Some("the secret of read_token"));
     assert!(lease.secret_of("token").is_none());
     assert_eq!(lease.secret().map(Secret::reveal), Some("the secret of read_token"));

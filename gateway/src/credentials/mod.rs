@@ -46,21 +46,30 @@ pub enum LendError {
 
 struct Held {
     configured: Arc<Configured>,
-    /// Each with what it opens.
-    secrets: BTreeMap<String, (Access, Arc<Secret>)>,
+    secrets: Secrets,
     identity: Option<String>,
 }
 
-impl Held {
-    fn reads_apart(&self) -> bool {
-        self.secrets.values().any(|(opens, _)| *opens == Access::Read)
+/// The secrets of one target by their keys, as they are lent.
+struct Secrets {
+    /// Those that open no more than reads: lent for reads alone, where there are any.
+    reads: Arc<BTreeMap<String, Arc<Secret>>>,
+    /// All others.
+    changes: Arc<BTreeMap<String, Arc<Secret>>>,
+}
+
+impl Secrets {
+    fn new(all: impl IntoIterator<Item = (String, Access, Arc<Secret>)>) -> Self {
+        let (mut reads, mut changes) = (BTreeMap::new(), BTreeMap::new());
+        for (key, opens, secret) in all {
+            if opens == Access::Read { &mut reads } else { &mut changes }.insert(key, secret);
+        }
+        Self { reads: Arc::new(reads), changes: Arc::new(changes) }
     }
 
-    /// Those lent for an access: for reading, the ones that open no more, where there are any.
-    fn lent(&self, access: Access) -> BTreeMap<String, Arc<Secret>> {
-        let reads = access == Access::Read && self.reads_apart();
-        let fitting = self.secrets.iter().filter(|(_, (opens, _))| (*opens == Access::Read) == reads);
-        fitting.map(|(key, (_, secret))| (key.clone(), Arc::clone(secret))).collect()
+    fn lent(&self, access: Access) -> Arc<BTreeMap<String, Arc<Secret>>> {
+        let reads = access == Access::Read && !self.reads.is_empty();
+        Arc::clone(if reads { &self.reads } else { &self.changes })
     }
 }
 
@@ -105,18 +114,18 @@ impl Broker {
         let mut targets = BTreeMap::new();
         for (name, target) in &config.targets {
             let kind = toolsets.iter().find(|toolset| toolset.name() == target.configured.kind);
-            let mut fetched = BTreeMap::new();
-            for (name_of, source) in &target.secrets {
-                let key = format!("targets.{name}.{name_of}");
-                let secret = Arc::new(source.fetch(&key, reaches)?);
-                reaches.trust(named_by(&key, &secret, &target.configured, toolsets, config.limits))?;
+            let keys = kind.map(|kind| kind.secrets()).unwrap_or_default();
+            let mut fetched = Vec::new();
+            for (key, source) in &target.secrets {
+                let place = format!("targets.{name}.{key}");
+                let secret = Arc::new(source.fetch(&place, reaches)?);
+                reaches.trust(named_by(&place, &secret, &target.configured, toolsets, config.limits))?;
                 secrets.extend(parts(&source.to_string(), &secret));
-                let keys = kind.map(|kind| kind.secrets()).unwrap_or_default();
-                let opens = keys.iter().find(|key| key.name == *name_of).map_or(Access::Write, |key| key.opens);
-                fetched.insert(name_of.clone(), (opens, secret));
+                let opens = keys.iter().find(|known| known.name == *key).map_or(Access::Write, |known| known.opens);
+                fetched.push((key.clone(), opens, secret));
             }
             let (configured, identity) = (Arc::clone(&target.configured), target.identity.clone());
-            let held = Held { configured, secrets: fetched, identity };
+            let held = Held { configured, secrets: Secrets::new(fetched), identity };
             targets.insert(name.clone(), held);
         }
         let mut webhooks = Vec::with_capacity(config.notify.webhooks.len());
@@ -145,7 +154,8 @@ impl Broker {
     fn lend(&self, name: &str, access: Access) -> Result<Lease, LendError> {
         let held = self.held(name)?;
         self.reaches.still(&held.configured)?;
-        let lease = Lease::new(access, Arc::clone(&held.configured), None, self.limits).lending(held.lent(access));
+        let lease =
+            Lease::new(access, Arc::clone(&held.configured), None, self.limits).lending(held.secrets.lent(access));
         // What only reads leaves everything as it is.
         let lease =
             if access == Access::Read { lease } else { lease.reserving(self.reaches.reserved(&held.configured)) };
@@ -183,7 +193,7 @@ impl Broker {
     /// Whether reads of this target have a credential of their own.
     #[must_use]
     pub fn reads_apart(&self, target: &str) -> bool {
-        self.targets.get(target).is_some_and(Held::reads_apart)
+        self.targets.get(target).is_some_and(|held| !held.secrets.reads.is_empty())
     }
 
     /// Lends access for changing, against the permit of policy for this very call.

@@ -139,11 +139,11 @@ const SECRET: &str = "secret";
 pub struct Lease {
     access: Access,
     target: Arc<Configured>,
-    secrets: BTreeMap<String, Arc<Secret>>,
+    secrets: Arc<BTreeMap<String, Arc<Secret>>>,
     limits: Limits,
     held: Option<Arc<dyn HeldSecrets>>,
     user: Option<Arc<str>>,
-    reserved: Vec<Reserved>,
+    reserved: Arc<[Reserved]>,
 }
 
 impl Lease {
@@ -151,12 +151,13 @@ impl Lease {
     #[must_use]
     pub fn new(access: Access, target: Arc<Configured>, secret: Option<Arc<Secret>>, limits: Limits) -> Self {
         let secrets = secret.into_iter().map(|secret| (SECRET.to_owned(), secret)).collect();
-        Self { access, target, secrets, limits, held: None, user: None, reserved: Vec::new() }
+        let secrets = Arc::new(secrets);
+        Self { access, target, secrets, limits, held: None, user: None, reserved: Arc::default() }
     }
 
     /// The same with these secrets, each under its key.
     #[must_use]
-    pub fn lending(self, secrets: BTreeMap<String, Arc<Secret>>) -> Self {
+    pub fn lending(self, secrets: Arc<BTreeMap<String, Arc<Secret>>>) -> Self {
         Self { secrets, ..self }
     }
 
@@ -175,7 +176,7 @@ impl Lease {
     /// The same beside targets whose files may lie in this one's reach: it leaves those as they are.
     #[must_use]
     pub fn reserving(self, reserved: Vec<Reserved>) -> Self {
-        Self { reserved, ..self }
+        Self { reserved: reserved.into(), ..self }
     }
 
     /// The same lease, for work on it that outlives a borrow.
@@ -183,11 +184,11 @@ impl Lease {
         Self {
             access: self.access,
             target: Arc::clone(&self.target),
-            secrets: self.secrets.clone(),
+            secrets: Arc::clone(&self.secrets),
             limits: self.limits,
             held: self.held.clone(),
             user: self.user.clone(),
-            reserved: self.reserved.clone(),
+            reserved: Arc::clone(&self.reserved),
         }
     }
 

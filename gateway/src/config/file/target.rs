@@ -19,11 +19,7 @@ pub(super) fn target(
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
         return Err(reading.wrong(format!("targets.{name}"), "a target's name is letters, digits, `-` and `_`"));
     }
-    let mut text = |key: &'static str| match table.remove(key) {
-        None => Ok(None),
-        Some(toml::Value::String(text)) => Ok(Some(text)),
-        Some(other) => Err(reading.wrong(at(key), format!("must be a string, not {}", other.type_str()))),
-    };
+    let mut text = |key: &str| text(reading, &at(key), table.remove(key));
     let [kind, environment, identity] = ["kind", "environment", "identity"].map(&mut text);
     let (kind, environment, identity) = (kind?, environment?, identity?);
     let known = || toolsets.iter().map(|set| format!("`{}`", set.name())).collect::<Vec<_>>().join(", ");
@@ -34,18 +30,36 @@ pub(super) fn target(
         .ok_or_else(|| reading.wrong(at("kind"), format!("there is no kind `{kind}`; the kinds are {}", known())))?;
     let environment =
         environment.ok_or_else(|| reading.wrong(at("environment"), "is missing: a name is not an environment"))?;
-    let environment = environments.get(&environment).ok_or_else(|| {
-        let reason = format!("`{environment}` is not declared; add `[environments.{environment}]` with its tier");
-        reading.wrong(at("environment"), reason)
-    })?;
+    let environment = declared(reading, at("environment"), environments, &environment)?;
     let secrets = secrets(reading, &at, &mut table, &**toolset)?;
     let inner = inner(reading, &at("environments"), table.remove("environments"), environments, &**toolset)?;
     let settings = toolset.settings(table, &reading.base).map_err(|error| {
         reading.wrong(error.key.as_deref().map_or_else(|| format!("targets.{name}"), at), error.reason)
     })?;
-    let (name, environment) = (name.to_owned(), environment.clone());
+    let name = name.to_owned();
     let configured = Configured { name, kind, environment, environments: inner, settings };
     Ok(Target { configured: Arc::new(configured), secrets, identity })
+}
+
+/// The text that a key has, if it is there.
+fn text(reading: &Reading<'_>, at: &str, value: Option<toml::Value>) -> Result<Option<String>, ConfigError> {
+    match value {
+        None => Ok(None),
+        Some(toml::Value::String(text)) => Ok(Some(text)),
+        Some(other) => Err(reading.wrong(at, format!("must be a string, not {}", other.type_str()))),
+    }
+}
+
+/// The environment of that name.
+fn declared(
+    reading: &Reading<'_>,
+    at: String,
+    environments: &BTreeMap<String, Environment>,
+    name: &str,
+) -> Result<Environment, ConfigError> {
+    environments.get(name).cloned().ok_or_else(|| {
+        reading.wrong(at, format!("`{name}` is not declared; add `[environments.{name}]` with its tier"))
+    })
 }
 
 /// The references to the secrets that the kind takes.
@@ -63,12 +77,9 @@ fn secrets(
     }
     let mut secrets = BTreeMap::new();
     for key in keys {
-        match table.remove(&*key.name) {
-            Some(toml::Value::String(text)) => {
-                secrets.insert(key.name.to_string(), reading.secret(&at(&key.name), &text)?);
-            }
-            Some(other) => {
-                return Err(reading.wrong(at(&key.name), format!("must be a string, not {}", other.type_str())));
+        match text(reading, &at(&key.name), table.remove(&*key.name))? {
+            Some(reference) => {
+                secrets.insert(key.name.to_string(), reading.secret(&at(&key.name), &reference)?);
             }
             None if key.required => {
                 let reason = "is missing: a reference such as `env:NAME` or `file:PATH`, never the secret itself";
@@ -100,11 +111,8 @@ fn inner(
     let mut inner = BTreeMap::new();
     for (theirs, ours) in table {
         let at = format!("{at}.{theirs}");
-        let Some(ours) = ours.as_str() else { return Err(reading.wrong(at, "must be a string")) };
-        let known = environments.get(ours).ok_or_else(|| {
-            reading.wrong(at, format!("`{ours}` is not declared; add `[environments.{ours}]` with its tier"))
-        })?;
-        inner.insert(theirs, known.clone());
+        let ours = text(reading, &at, Some(ours))?.unwrap_or_default();
+        inner.insert(theirs, declared(reading, at, environments, &ours)?);
     }
     Ok(inner)
 }
