@@ -99,24 +99,24 @@ impl CallContext {
     /// The refusal of the gateway's own call where policy would have a person asked.
     pub(super) fn not_asked_about(&self, seen: &Preflight, because: Vec<Because>) -> Box<Refusal> {
         let (tool, target) = (&self.declaration().name, &self.plan.target);
-        let mut about = self.seen("deny", seen);
-        about.policies.clone_from(&because);
         let message = format!(
             "policy requires a person's approval for `{tool}` on `{target}`, and nobody is asked about what is removed for its \
              age or size"
         );
         let next = format!("It stays where it is. Call `{tool}` to have a person asked, or change the policies.");
-        let mut refusal = Refusal::new(ReasonCode::Denied, message, next, about);
-        refusal.because = because;
-        self.refused(Some(seen), refusal)
+        self.refused(Some(seen), self.by_policy(Some(seen), because, message, next))
+    }
+
+    /// What policy says no to.
+    fn by_policy(&self, seen: Option<&Preflight>, because: Vec<Because>, message: String, next: String) -> Refusal {
+        let mut about = seen.map_or_else(|| self.unseen(), |seen| self.seen("deny", seen));
+        about.policies.clone_from(&because);
+        Refusal { because, ..Refusal::new(ReasonCode::Denied, message, next, about) }
     }
 
     /// The refusal where policy says no.
     pub(super) fn denied(&self, seen: Option<&Preflight>, because: Vec<Because>) -> Box<Refusal> {
-        let declaration = self.declaration();
-        let mut about = seen.map_or_else(|| self.unseen(), |seen| self.seen("deny", seen));
-        about.policies.clone_from(&because);
-        let message = format!("policy does not allow `{}` on `{}`", declaration.name, self.plan.target);
+        let message = format!("policy does not allow `{}` on `{}`", self.declaration().name, self.plan.target);
         let alternative = seen.and_then(|seen| seen.alternative.as_ref());
         let next = match alternative {
             Some(way) => format!("Use `{}` instead: {}.", way.tool, way.summary),
@@ -127,8 +127,7 @@ impl CallContext {
                 "No approval that can be given here would change this. Ask the people who keep the policies, or do it another way.".to_owned()
             }
         };
-        let mut refusal = Refusal::new(ReasonCode::Denied, message, next, about);
-        refusal.because = because;
+        let mut refusal = self.by_policy(seen, because, message, next);
         refusal.alternative = alternative.map(way_of);
         self.refused(seen, refusal)
     }

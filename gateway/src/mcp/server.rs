@@ -320,10 +320,9 @@ impl ServerHandler for Server {
             return self.too_many(&principal, &params.name).await;
         };
         let incoming = Incoming { tool: params.name.clone().into_owned(), args, principal, reach: Reach::of(&ctx) };
-        let attached_answer =
-            || confirm::attached_answer(&params, &incoming.bound(), incoming.reach, &self.0.wire.seal);
-        let answered = confirm::comes_again(&params).then(attached_answer);
-        let attached_answer = answered.as_ref().map(|answered| answered.confirmation);
+        let attached = || confirm::attached_answer(&params, &incoming.bound(), incoming.reach, &self.0.wire.seal);
+        let answered = confirm::comes_again(&params).then(attached);
+        let confirmation = answered.as_ref().map(|answered| answered.confirmation);
         if let Some(Answered { confirmation, answer: None }) = answered {
             self.0.opened.add(confirmation);
         }
@@ -334,7 +333,7 @@ impl ServerHandler for Server {
             Some(token) => Box::pin(progress::during(work, &seen, &ctx.peer, token, &self.0.wire.timing)).await,
             None => work.await,
         };
-        if let Some(dialog) = attached_answer.and_then(|confirmation| self.0.dialogs.take_back(confirmation)) {
+        if let Some(dialog) = confirmation.and_then(|confirmation| self.0.dialogs.take_back(confirmation)) {
             self.over(dialog).await;
         }
         response

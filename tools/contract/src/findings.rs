@@ -1,8 +1,6 @@
 //! What a tool says that its look found. The adapter makes the [`Preflight`] of it: it adds where the target really is, the
 //! fingerprint of what was observed and the configured target's name, so no tool can leave them out or get them wrong.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
 
 use super::undo::with_target;
@@ -77,8 +75,8 @@ impl Findings {
 
     /// The reversible way to the same end: a tool of the same target, and its own arguments.
     #[must_use]
-    pub fn instead(self, tool: impl Into<Cow<'static, str>>, args: Value, summary: impl Into<String>) -> Self {
-        let instead = Alternative { tool: tool.into().into_owned(), args, summary: summary.into() };
+    pub fn instead(self, tool: impl Into<String>, args: Value, summary: impl Into<String>) -> Self {
+        let instead = Alternative { tool: tool.into(), args, summary: summary.into() };
         Self { instead: Some(instead), ..self }
     }
 

@@ -45,13 +45,7 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Nobody waits any more.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
-        self.gone.load(Ordering::Relaxed)
-    }
-
-    /// The flag itself, for what asks it from elsewhere.
+    /// Set once nobody waits any more.
     #[must_use]
     pub fn gone(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.gone)

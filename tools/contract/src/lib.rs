@@ -36,7 +36,7 @@ pub use path::TargetPath;
 pub use preflight::{About, Alternative, BlastRadius, Evidence, Preflight};
 pub use schema::{schema_of, schema_of_output};
 pub use target::{Environment, Target, Tier};
-pub use thread::{blocking, blocking_until, on_one_thread};
+pub use thread::{blocking_until, on_one_thread};
 pub use tool::{SettingsError, TargetReport, Tool, Toolset};
 pub use undo::{TakesBack, Undo};
 

@@ -90,7 +90,7 @@ impl Drop for Here {
     }
 }
 
-/// Runs all of `future` on one thread that may block, so that the [`blocking`] work in it needs no thread of its own. Where
+/// Runs all of `future` on one thread that may block, so that the [`blocking_until`] work in it needs no thread of its own. Where
 /// whoever awaits this leaves, blocking work in it is told, and what it awaits itself is dropped.
 ///
 /// # Errors
@@ -121,23 +121,11 @@ where
     }
 }
 
-/// Runs blocking work off the runtime's threads; on a thread of [`on_one_thread`], right there.
+/// Runs blocking work off the runtime's threads; on a thread of [`on_one_thread`], right there. `hang_up` is called when whoever
+/// waits for the work leaves, from another thread than the work's.
 ///
 /// # Errors
 /// What the work returns; `Uncertain` if it panicked, since nobody knows how far it got.
-pub async fn blocking<T, F>(work: F) -> Result<T, ToolError>
-where
-    T: Send + 'static,
-    F: FnOnce() -> Result<T, ToolError> + Send + 'static,
-{
-    blocking_until(|| {}, work).await
-}
-
-/// As [`blocking`], for work that can be ended early: `hang_up` is called when whoever waits for the work leaves, from another
-/// thread than the work's.
-///
-/// # Errors
-/// As those of [`blocking`].
 pub async fn blocking_until<T, F, H>(hang_up: H, work: F) -> Result<T, ToolError>
 where
     T: Send + 'static,
@@ -177,6 +165,12 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    async fn blocking<T: Send + 'static>(
+        work: impl FnOnce() -> Result<T, ToolError> + Send + 'static,
+    ) -> Result<T, ToolError> {
+        blocking_until(|| {}, work).await
+    }
 
     fn here() -> Result<thread::ThreadId, ToolError> {
         Ok(thread::current().id())

@@ -21,13 +21,15 @@ fn step(steps: &Steps, what: impl Into<String>) {
     steps.lock().unwrap().push(what.into());
 }
 
-struct Paper;
+/// Whether it has transactions.
+struct Paper<const TRANSACTIONS: bool>;
 
 #[async_trait]
-impl Kind for Paper {
+impl<const TRANSACTIONS: bool> Kind for Paper<TRANSACTIONS> {
     const NAME: &'static str = "paper";
     const TARGET: &'static str = "The paper.";
     const BLOCKS: bool = false;
+    const TRANSACTIONS: bool = TRANSACTIONS;
 
     type Conn = Steps;
     type Tx<'c> = &'c Steps;
@@ -68,7 +70,7 @@ fn word(purpose: Purpose<'_>) -> &'static str {
 }
 
 /// Fails where it is told to.
-struct Note;
+struct Note<const TRANSACTIONS: bool>;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -86,8 +88,8 @@ impl Args {
 struct Output {}
 
 #[async_trait]
-impl Change for Note {
-    type Kind = Paper;
+impl<const TRANSACTIONS: bool> Change for Note<TRANSACTIONS> {
+    type Kind = Paper<TRANSACTIONS>;
     type Args = Args;
     type Output = Output;
     type Seen = Digest;
@@ -127,7 +129,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        Self { steps: Steps::default(), tool: tool::<Note>() }
+        Self { steps: Steps::default(), tool: tool::<Note<true>>() }
     }
 
     fn lease(&self, access: Access) -> Lease {
@@ -198,4 +200,15 @@ fn what_fails_is_rolled_back_before_anybody_is_told_of_it() {
         assert_eq!(steps.last().unwrap(), "roll back", "a change that fails: {steps:?}");
         assert!(!steps.contains(&"commit".to_owned()));
     }
+}
+
+#[test]
+fn what_lasts_at_once_and_has_no_undo_is_not_told_as_nothing() {
+    let world = World { steps: Steps::default(), tool: tool::<Note<false>>() };
+    let agreed = world.look("").unwrap();
+    let promised = Preflight { reversibility: Reversibility::Reversible, ..agreed.clone() };
+    assert!(matches!(world.change("", &promised), Err(ToolError::Uncertain { .. })));
+    // Before it was applied nothing was done, and where nothing was promised nothing is missing.
+    assert_eq!(world.change("observe", &promised), Err(ToolError::failed("observe")));
+    world.change("", &agreed).unwrap();
 }

@@ -55,7 +55,7 @@ impl Fingerprint for Removal {
     }
 
     fn moved(&self) -> String {
-        moved(&self.place)
+        moved(&self.place.rel.shown())
     }
 }
 
@@ -65,8 +65,8 @@ pub(crate) fn print_of(place: &Place, found: &Found) -> Digest {
 }
 
 /// What is said of a place that holds something else by now.
-pub(crate) fn moved(place: &Place) -> String {
-    format!("{} is not what was looked at any more", place.rel.shown())
+pub(crate) fn moved(shown: &str) -> String {
+    format!("{shown} is not what was looked at any more")
 }
 
 /// How much a found thing is.

@@ -79,7 +79,7 @@ impl Fingerprint for Way {
     }
 
     fn moved(&self) -> String {
-        moved(&self.from)
+        moved(&self.from.rel.shown())
     }
 }
 

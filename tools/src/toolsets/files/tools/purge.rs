@@ -16,7 +16,7 @@ use crate::toolsets::files::connect::rel::{Rel, TRASH};
 use crate::toolsets::files::connect::{Place, Root, beyond_mount};
 use crate::toolsets::files::model::kind::{Folders, Open};
 use crate::toolsets::files::model::probe::{self, id_of};
-use crate::toolsets::files::model::removal::{Removal, print_of, radius};
+use crate::toolsets::files::model::removal::{Removal, moved, print_of, radius};
 use crate::toolsets::files::model::tally::Found;
 use crate::toolsets::files::model::trash::{self, Entry, Held, fresh_id, parse_id, swap};
 
@@ -215,7 +215,7 @@ impl Fingerprint for Purged {
     }
 
     fn moved(&self) -> String {
-        format!("{} is not what was looked at any more", self.shown())
+        moved(&self.shown())
     }
 }
 

@@ -24,6 +24,7 @@ use crate::toolsets::files::connect::{Kind, Place, Root, Stat, beyond_mount, io_
 use crate::toolsets::files::model::encoding::Encoding;
 use crate::toolsets::files::model::kind::{Folders, Open};
 use crate::toolsets::files::model::probe::{self, id_of};
+use crate::toolsets::files::model::removal::moved;
 use crate::toolsets::files::model::tally::Found;
 use crate::toolsets::files::model::trash::{self, Entry, Held, fresh_id, swap};
 use crate::toolsets::files::model::walk::{open_file, survey};
@@ -300,7 +301,7 @@ impl Fingerprint for Plan {
     }
 
     fn moved(&self) -> String {
-        format!("{} is not what was looked at any more", self.rel.shown())
+        moved(&self.rel.shown())
     }
 }
 

@@ -151,8 +151,8 @@ impl Read for Activity {
         "postgres_activity",
         "See what goes on in a PostgreSQL database",
         "Shows the sessions of the database with state, ages, wait and statement, who blocks whom, long \
-                          transactions, locks, the largest tables, and replication, as far as the role may see them. \
-                          postgres_terminate ends a session.",
+         transactions, locks, the largest tables, and replication, as far as the role may see them. \
+         postgres_terminate ends a session.",
     );
 
     async fn observe(_args: &Args, tx: &mut Tx<'_>) -> Result<Digest, ToolError> {

@@ -69,8 +69,8 @@ impl Change for Alter {
         "postgres_alter",
         "Add to a schema or alter a table",
         "Runs exactly one CREATE SCHEMA, TABLE, VIEW, SEQUENCE, TYPE or INDEX, or one ALTER TABLE that drops \
-                          nothing. What only adds, renames, or changes defaults and NOT NULL can be undone exactly. To drop \
-                          something use postgres_drop.",
+         nothing. What only adds, renames, or changes defaults and NOT NULL can be undone exactly. To drop \
+         something use postgres_drop.",
         Reversibility::Irreversible,
     )
     .softened_by(&[Softening {

@@ -94,9 +94,9 @@ impl Read for Describe {
         "postgres_describe",
         "Describe a PostgreSQL database",
         "Without `table`: schemas and relations with kind, estimated rows, bytes and comments, and the \
-                          dropped relations that can still be brought back. With `table`: its columns, keys, indexes, \
-                          constraints, foreign keys in both directions, triggers, policies, partitions, and what the \
-                          session's role may do with it.",
+         dropped relations that can still be brought back. With `table`: its columns, keys, indexes, \
+         constraints, foreign keys in both directions, triggers, policies, partitions, and what the \
+         session's role may do with it.",
     );
 
     async fn observe(args: &Args, tx: &mut Tx<'_>) -> Result<Digest, ToolError> {

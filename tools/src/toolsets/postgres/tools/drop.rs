@@ -64,9 +64,9 @@ impl Change for Drop {
         Named::TOOL,
         "Drop into the quarantine",
         "Takes a table, view, sequence, column or schema of a PostgreSQL database away: it is moved or \
-                          renamed into a quarantine in the same database, with its rows, indexes, privileges and triggers, \
-                          and undo_call brings it back exactly. This is the way to drop something; to destroy it for good \
-                          there is postgres_purge. Databases as a whole are not dropped.",
+         renamed into a quarantine in the same database, with its rows, indexes, privileges and triggers, \
+         and undo_call brings it back exactly. This is the way to drop something; to destroy it for good \
+         there is postgres_purge. Databases as a whole are not dropped.",
         Reversibility::Reversible,
     )
     .scope(Scope::Group)

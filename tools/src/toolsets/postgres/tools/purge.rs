@@ -62,8 +62,8 @@ impl Change for Purge {
         "postgres_purge",
         "Destroy for good",
         "Destroys a table with its rows, or a view, sequence, column or empty schema: nothing brings them \
-                          back. It is refused while anything else depends on it. Use postgres_drop instead unless the space \
-                          or the data itself must be gone.",
+         back. It is refused while anything else depends on it. Use postgres_drop instead unless the space \
+         or the data itself must be gone.",
         Reversibility::Irreversible,
     )
     .scope(Scope::Group)

@@ -50,8 +50,8 @@ impl Read for Query {
         "postgres_query",
         "Query a PostgreSQL database",
         "Runs exactly one read (SELECT, WITH, VALUES, TABLE, SHOW, EXPLAIN) in a read-only transaction \
-                          and returns its rows. Only functions known to be harmless are allowed. postgres_describe tells \
-                          about schemas, tables and columns.",
+         and returns its rows. Only functions known to be harmless are allowed. postgres_describe tells \
+         about schemas, tables and columns.",
     );
 
     fn check(args: &Args) -> Result<(), ToolError> {

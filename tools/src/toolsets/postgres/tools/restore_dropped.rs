@@ -53,7 +53,7 @@ impl Change for RestoreDropped {
         BringBack::TOOL,
         "Bring back what was dropped",
         "Brings what postgres_drop put into the quarantine back to its place and its name, with its rows, \
-                          indexes, privileges and triggers.",
+         indexes, privileges and triggers.",
     )
     .scope(Scope::Group);
 

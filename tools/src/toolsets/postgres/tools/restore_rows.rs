@@ -56,7 +56,7 @@ impl Change for RestoreRows {
         Args::TOOL,
         "Put rows of a PostgreSQL database back",
         "Puts rows back exactly as they were before a change, without running triggers, and only if \
-                          nothing else changes by it. The other half of postgres_write.",
+         nothing else changes by it. The other half of postgres_write.",
     )
     .idempotent();
 

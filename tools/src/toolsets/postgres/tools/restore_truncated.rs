@@ -54,7 +54,7 @@ impl Change for RestoreTruncated {
         PutBack::TOOL,
         "Put truncated rows back",
         "Puts the rows that postgres_truncate copied into the quarantine back into their tables, which \
-                          have to be empty still, without firing a trigger.",
+         have to be empty still, without firing a trigger.",
     )
     .scope(Scope::Group);
 

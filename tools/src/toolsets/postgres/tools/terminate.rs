@@ -108,8 +108,8 @@ impl Change for Terminate {
         "postgres_terminate",
         "End a session of a PostgreSQL database",
         "Ends one client's session: its open transaction is rolled back, its locks are released, and the \
-                          client has to connect again. postgres_activity shows sessions and who blocks whom. Sessions of \
-                          other databases, of the gateway, and of the server itself are refused.",
+         client has to connect again. postgres_activity shows sessions and who blocks whom. Sessions of \
+         other databases, of the gateway, and of the server itself are refused.",
         Reversibility::Compensable,
     )
     .on_whole_things();

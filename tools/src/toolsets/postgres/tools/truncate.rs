@@ -64,8 +64,8 @@ impl Change for Truncate {
         Emptied::TOOL,
         "Empty a table",
         "Removes all rows of a table and its partitions. They are copied into the quarantine first where \
-                          they fit, and undo_call puts them back; otherwise they are gone for good. Sequences go on where \
-                          they were unless restart_identity is set.",
+         they fit, and undo_call puts them back; otherwise they are gone for good. Sequences go on where \
+         they were unless restart_identity is set.",
         Reversibility::Irreversible,
     )
     .softened_by(&[Softening {

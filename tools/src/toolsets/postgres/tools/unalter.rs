@@ -52,7 +52,7 @@ impl Change for Unalter {
         WayBack::TOOL,
         "Take a change of schema back",
         "Takes back what postgres_alter added, renamed or set, unless rows or values were written into it \
-                          since.",
+         since.",
     );
 
     async fn observe(args: &WayBack, tx: &mut Tx<'_>) -> Result<Seen, ToolError> {

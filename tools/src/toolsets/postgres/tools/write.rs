@@ -102,9 +102,9 @@ impl Change for Write {
         "postgres_write",
         "Change rows of a PostgreSQL database",
         "Runs exactly one INSERT, UPDATE, DELETE or MERGE. It is first tried out and rolled back to find \
-                          every row it would change, cascades and triggers included; where the rows as they were fit the \
-                          journal the call can be undone exactly. Write values out instead of now() or random(). To \
-                          remove a table use postgres_drop.",
+         every row it would change, cascades and triggers included; where the rows as they were fit the \
+         journal the call can be undone exactly. Write values out instead of now() or random(). To \
+         remove a table use postgres_drop.",
         Reversibility::Irreversible,
     )
     .softened_by(&[Softening {
