@@ -116,12 +116,53 @@ fn plan(args: &Value) -> UndoPlan {
     UndoPlan { tool: "told_do".into(), args, expects: Digest::of_bytes(b"state"), until: None, lossy: Vec::new() }
 }
 
-struct Tools(Arc<Told>);
+fn declared(name: &'static str, reversibility: Reversibility) -> Declaration {
+    let input = json!({"type": "object", "properties": {"target": {"type": "string"}}, "required": ["target"]});
+    Declaration {
+        name: Cow::Borrowed(name),
+        kind: Cow::Borrowed("told"),
+        title: Cow::Borrowed("Do it"),
+        description: Cow::Borrowed("Does as it is told."),
+        reversibility,
+        softened_by: Vec::new(),
+        scope: Scope::Resource,
+        idempotent: reversibility == Reversibility::ReadOnly,
+        open_world: false,
+        credential: None,
+        audience: Audience::Agents,
+        input_schema: input,
+        output_schema: json!({"type": "object"}),
+    }
+}
+
+/// A tool that is all of its toolset.
+trait Alone: Tool {
+    /// Somebody asks what kind this is.
+    fn named(&self) {}
+
+    /// Whether nothing of a call can take effect any more.
+    fn is_over(&self, _: &Lease) -> bool {
+        true
+    }
+}
+
+impl Alone for Told {
+    fn named(&self) {
+        assert!(!self.breaks.swap(false, Ordering::SeqCst), "as told");
+    }
+
+    fn is_over(&self, lease: &Lease) -> bool {
+        lease.require_write().expect_err("a look is lent access for looking only");
+        self.over.load(Ordering::SeqCst)
+    }
+}
+
+struct Tools<T>(Arc<T>);
 
 #[async_trait]
-impl Toolset for Tools {
+impl<T: Alone + 'static> Toolset for Tools<T> {
     fn name(&self) -> &'static str {
-        assert!(!self.0.breaks.swap(false, Ordering::SeqCst), "as told");
+        self.0.named();
         "told"
     }
 
@@ -142,8 +183,7 @@ impl Toolset for Tools {
     }
 
     async fn is_over(&self, _: &Preflight, lease: &Lease) -> bool {
-        lease.require_write().expect_err("a look is lent access for looking only");
-        self.0.over.load(Ordering::SeqCst)
+        self.0.is_over(lease)
     }
 
     async fn check(&self, _: &Lease) -> Result<TargetReport, ToolError> {
@@ -176,22 +216,7 @@ impl Place {
     }
 
     fn of(folder: Arc<tempfile::TempDir>, keys: &str) -> Self {
-        let input = json!({"type": "object", "properties": {"target": {"type": "string"}}, "required": ["target"]});
-        let declaration = Declaration {
-            name: Cow::Borrowed("told_do"),
-            kind: Cow::Borrowed("told"),
-            title: Cow::Borrowed("Do it"),
-            description: Cow::Borrowed("Does as it is told."),
-            reversibility: Reversibility::Reversible,
-            softened_by: Vec::new(),
-            scope: Scope::Resource,
-            idempotent: false,
-            open_world: false,
-            credential: None,
-            audience: Audience::Agents,
-            input_schema: input,
-            output_schema: json!({"type": "object"}),
-        };
+        let declaration = declared("told_do", Reversibility::Reversible);
         let next = Mutex::new((Next::Succeeds, None));
         let (over, comes_back) = (AtomicBool::new(true), Notify::new());
         let probes = tokio::sync::watch::Sender::default();

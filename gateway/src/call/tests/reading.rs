@@ -69,59 +69,13 @@ impl Tool for Reads {
     }
 }
 
-struct Reading(Arc<Reads>);
-
-#[async_trait]
-impl Toolset for Reading {
-    fn name(&self) -> &'static str {
-        "told"
-    }
-
-    fn about(&self) -> &'static str {
-        "Reads."
-    }
-
-    fn tools(&self) -> Vec<Arc<dyn Tool>> {
-        vec![Arc::clone(&self.0) as Arc<dyn Tool>]
-    }
-
-    fn settings(&self, _: toml::Table, _: &Path) -> Result<Settings, SettingsError> {
-        Ok(Arc::new(()))
-    }
-
-    async fn identity(&self, _: &Lease) -> Result<String, ToolError> {
-        Ok("it".into())
-    }
-
-    async fn is_over(&self, _: &Preflight, _: &Lease) -> bool {
-        true
-    }
-
-    async fn check(&self, _: &Lease) -> Result<TargetReport, ToolError> {
-        Ok(TargetReport { identity: "it".into(), summary: "it".into(), warnings: Vec::new() })
-    }
-}
+impl Alone for Reads {}
 
 fn gateway(folder: &Path) -> (Arc<Gateway>, Arc<Reads>) {
-    let input = json!({"type": "object", "properties": {"target": {"type": "string"}}, "required": ["target"]});
-    let declaration = Declaration {
-        name: Cow::Borrowed("told_read"),
-        kind: Cow::Borrowed("told"),
-        title: Cow::Borrowed("Read it"),
-        description: Cow::Borrowed("Reads until it is told to stop."),
-        reversibility: Reversibility::ReadOnly,
-        softened_by: Vec::new(),
-        scope: Scope::Resource,
-        idempotent: true,
-        open_world: false,
-        credential: None,
-        audience: Audience::Agents,
-        input_schema: input,
-        output_schema: json!({"type": "object"}),
-    };
+    let declaration = declared("told_read", Reversibility::ReadOnly);
     let (waits, threads, ends) = (AtomicBool::new(false), Arc::default(), Arc::default());
     let reads = Arc::new(Reads { declaration, waits, threads, ends });
-    let toolsets: Vec<Arc<dyn Toolset>> = vec![Arc::new(Reading(Arc::clone(&reads)))];
+    let toolsets: Vec<Arc<dyn Toolset>> = vec![Arc::new(Tools(Arc::clone(&reads)))];
     let text = "gateway = { state = 'state', user = 'ada' }\nenvironments.dev = { tier = 'development' }\n\
                 limits = { call_timeout_ms = 600000, concurrent_calls = 1 }\n\
                 targets.it = { kind = 'told', environment = 'dev' }\n";

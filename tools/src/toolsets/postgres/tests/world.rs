@@ -40,6 +40,15 @@ pub(super) struct Ground {
     configured: Arc<Configured>,
 }
 
+/// The target `orders`, whose tries may take as long as these keys say.
+pub(super) fn configured(patient: &[&str]) -> Arc<Configured> {
+    let patient = patient.iter().map(|key| ((*key).to_owned(), toml::Value::Integer(60_000)));
+    let settings = Postgres::new().settings(patient.collect(), std::path::Path::new("/")).unwrap();
+    let environment = Environment { name: "staging".into(), tier: Tier::Staging };
+    let (name, kind, environments) = ("orders".into(), "postgres".into(), BTreeMap::new());
+    Arc::new(Configured { name, kind, environment, environments, settings })
+}
+
 impl Ground {
     /// A database made by this script, used as the superuser.
     pub(super) fn superuser(script: &str) -> Self {
@@ -92,16 +101,7 @@ impl Ground {
         let made = cluster.try_sql(role, &database, script);
         made.unwrap_or_else(|error| panic!("{script}: {error}"));
         // Machines that run tests are busy: only the tests of it go by how long a try may take.
-        let patient = ["trial_ms", "lock_ms"].map(|key| (key.to_owned(), toml::Value::Integer(60_000)));
-        let settings = Postgres::new().settings(toml::Table::from_iter(patient), std::path::Path::new("/")).unwrap();
-        let environment = Environment { name: "staging".into(), tier: Tier::Staging };
-        let configured = Arc::new(Configured {
-            name: "orders".into(),
-            kind: "postgres".into(),
-            environment,
-            environments: BTreeMap::new(),
-            settings,
-        });
+        let configured = configured(&["trial_ms", "lock_ms"]);
         let (role, reader) = (role.to_owned(), reader.to_owned());
         Self { cluster, database, role, reader, limits: Limits::default(), configured }
     }

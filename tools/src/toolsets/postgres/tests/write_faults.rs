@@ -1,6 +1,5 @@
 //! The server, or the way to it, fails at the worst moments: afterwards the world is as the answer says.
 
-use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,10 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::cluster::Cluster;
-use super::world::find;
-use crate::contract::{
-    Access, Configured, Environment, Lease, Limits, Outcome, Preflight, Probe, Secret, Tier, ToolError, Toolset as _,
-};
+use super::world::{configured, find};
+use crate::contract::{Access, Configured, Lease, Limits, Outcome, Preflight, Probe, Secret, ToolError, Toolset as _};
 use crate::toolsets::postgres::Postgres;
 
 /// What becomes of a COMMIT on its way.
@@ -169,16 +166,7 @@ impl Far {
     fn new() -> Self {
         let cluster = Cluster::start("").unwrap();
         cluster.sql("postgres", "CREATE TABLE t (id int PRIMARY KEY, note text); INSERT INTO t VALUES (1, 'old')");
-        let patient = toml::Table::from_iter([("trial_ms".to_owned(), toml::Value::Integer(60_000))]);
-        let settings = Postgres::new().settings(patient, std::path::Path::new("/")).unwrap();
-        let environment = Environment { name: "staging".into(), tier: Tier::Staging };
-        let configured = Arc::new(Configured {
-            name: "orders".into(),
-            kind: "postgres".into(),
-            environment,
-            environments: BTreeMap::new(),
-            settings,
-        });
+        let configured = configured(&["trial_ms"]);
         Self { way: Way::to(cluster), configured }
     }
 
